@@ -1,0 +1,195 @@
+"""The published side of the comparison: JSON, a table made from it, and a contact sheet."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from benchmarks.likeness_work import FIGURES, Method, Subject, load_clips
+from facekit.evaluation.bootstrap import Interval, bootstrap_mean, paired_difference
+from facekit.media.files import atomic_write
+from facekit.types import Image
+
+COLUMNS = (
+    ("sim_held", "SimHeld"),
+    ("likeness_ratio", "Likeness ratio"),
+    ("xsim", "XSim"),
+    ("xmin", "XMin"),
+    ("xmin_ratio", "XMin / truth"),
+    ("m_cp", "M_CP"),
+    ("prompt_delta", "Prompts vs base"),
+    ("motion_ratio", "Motion vs base"),
+    ("train_seconds", "Training s"),
+)
+NUM_SHEET_SHOTS = 8
+
+
+def build_results(
+    methods: Sequence[Method],
+    units: Mapping[str, Sequence[Mapping[str, Any]]],
+    *,
+    about: Mapping[str, object],
+) -> dict[str, Any]:
+    """Join the units of each method over its characters.
+
+    Args:
+        methods: In the order of the table.
+        units: Method key to one unit per character, all methods in the same order of characters.
+        about: Command, versions, settings.
+    """
+    results: dict[str, Any] = dict(about)
+    results["methods"] = {method.key: _method_row(method, units[method.key]) for method in methods}
+    if "l2" in units and "lora" in units:
+        difference = _difference(units["l2"], units["lora"])
+        results["l2_minus_lora_sim_held"] = difference.mean if difference else None
+        results["l2_minus_lora_sim_held_ci95"] = _pair(difference)
+    return results
+
+
+def _values(units: Sequence[Mapping[str, Any]], figure: str) -> list[float | None]:
+    if figure == "train_seconds":
+        return [float(unit["train_seconds"]) for unit in units]
+    return [unit["figures"][figure] for unit in units]
+
+
+def _difference(
+    first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]
+) -> Interval | None:
+    if [unit["character"] for unit in first] != [unit["character"] for unit in second]:
+        raise ValueError("the two methods were not measured on the same characters")
+    return paired_difference(_values(first, "sim_held"), _values(second, "sim_held"))
+
+
+def _method_row(method: Method, units: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    row: dict[str, Any] = {"title": method.title, "characters": len(units)}
+    for figure in (*FIGURES, "xmin_ungated", "coverage", "drift", "train_seconds"):
+        values = _values(units, figure)
+        interval = bootstrap_mean(values)
+        row[figure] = interval.mean if interval else None
+        row[f"{figure}_ci95"] = _pair(interval)
+        row[f"{figure}_per_character"] = values
+    return row
+
+
+def _pair(interval: Interval | None) -> list[float] | None:
+    if interval is None or interval.low is None or interval.high is None:
+        return None
+    return [interval.low, interval.high]
+
+
+def build_page(results: Mapping[str, Any]) -> str:
+    """Write the table of the results as markdown."""
+    settings = results["settings"]
+    lines = [
+        "# The comparison",
+        "",
+        "Made by the command below from `docs/results/likeness.json`, and by nothing else.",
+        "",
+        f"    {results['command']}",
+        "",
+        f"{settings['characters']} held-out drawn characters, {settings['prompts']} prompts,"
+        f" {settings['seeds']} seeds, {settings['num_frames']} frames per clip;"
+        f" {settings['num_photos']} photos each, of which {settings['held_out']} were kept back."
+        f" Every trained method had the same photos, the same backbone and"
+        f" {settings['budget_s']:g} s of training on {results['cores']} cores"
+        f" ({results['device']}). The encoder that trained"
+        f" (`{settings['train_encoder']}`) does not report (`{settings['report_encoder']}`)."
+        " Brackets are 95 % bootstrap intervals over characters.",
+        "",
+        "| Method | " + " | ".join(title for _, title in COLUMNS) + " |",
+        "|---|" + "---:|" * len(COLUMNS),
+    ]
+    for row in results["methods"].values():
+        cells = [_cell(row, figure) for figure, _ in COLUMNS]
+        lines.append(f"| {row['title']} | " + " | ".join(cells) + " |")
+    pair = results.get("l2_minus_lora_sim_held_ci95")
+    if pair:
+        lines += [
+            "",
+            f"L2 minus plain LoRA in SimHeld, paired over characters:"
+            f" {results['l2_minus_lora_sim_held']:+.3f} [{pair[0]:+.3f}, {pair[1]:+.3f}].",
+        ]
+    if settings.get("lora_sweep"):
+        lines += [
+            "",
+            "The plain LoRA is the best of a sweep on other characters, judged by the",
+            "",
+        ]
+        lines[-2] += " training encoder's held-out likeness:"
+        lines += ["| Rank | Learning rate | Held-out likeness |", "|---:|---:|---:|"]
+        lines += [
+            f"| {entry['rank']} | {entry['lr']:g} | {entry['likeness']:.3f} |"
+            for entry in settings["lora_sweep"]
+        ]
+    lines += [
+        "",
+        "![One character, method by method](likeness.png)",
+        "",
+        "SimHeld: mean cosine of every frame to photos kept back; a missing face counts 0 where"
+        " the prompt demands one. Likeness ratio: SimHeld over the photos' own likeness. XSim and"
+        " XMin: mean and least cosine between shots with at least half of that likeness. M_CP:"
+        " copying of a training photo, 0 is none. Prompts vs base: points of the share of prompt"
+        " words shown. Motion vs base: the weaker of face motion and picture change.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(row: Mapping[str, Any], figure: str) -> str:
+    value, pair = row[figure], row[f"{figure}_ci95"]
+    if value is None:
+        return "-"
+    if figure == "train_seconds":
+        return f"{value:.0f}"
+    if figure == "prompt_delta":
+        told = f"{100 * value:+.1f}"
+        return told if pair is None else f"{told} [{100 * pair[0]:+.1f}, {100 * pair[1]:+.1f}]"
+    return f"{value:.3f}" if pair is None else f"{value:.3f} [{pair[0]:.3f}, {pair[1]:.3f}]"
+
+
+def write_sheet(path: Path, methods: Sequence[Method], subject: Subject, runs: Path) -> None:
+    """Draw one character: a row per method, a column per shot, its photos above."""
+    rows: list[tuple[str, list[Image]]] = [
+        ("photos", list(subject.photos.enrolled + subject.photos.held_out)[:NUM_SHEET_SHOTS])
+    ]
+    for method in methods:
+        frames = _frames(method, subject, runs)
+        if frames:
+            rows.append((method.title, frames[:NUM_SHEET_SHOTS]))
+    columns = max(len(images) for _, images in rows)
+    figure = Figure(figsize=(1.25 * columns + 1.9, 1.28 * len(rows) + 0.1), dpi=110)
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for (title, images), line in zip(rows, grid, strict=True):
+        for place, axes in enumerate(line):
+            axes.set_axis_off()
+            if place < len(images):
+                axes.imshow(square(images[place]), interpolation="lanczos")
+        line[0].text(
+            -0.12, 0.5, title, ha="right", va="center", fontsize=9, transform=line[0].transAxes
+        )
+    left = 1.8 / (1.25 * columns + 1.9)
+    figure.subplots_adjust(
+        left=left, right=0.995, top=0.995, bottom=0.005, wspace=0.03, hspace=0.03
+    )
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png", facecolor="white", metadata={"Software": None})
+
+
+def _frames(method: Method, subject: Subject, runs: Path) -> list[Image]:
+    if method.recipe is None:
+        takes = subject.truth_takes() if method.is_drawn else subject.base_takes()
+        clips = [take.clip for take in takes]
+    else:
+        clips = load_clips(runs / method.key / str(subject.seed) / "clips.npz") or []
+    return [clip.frames[clip.num_frames // 2] for clip in clips]
+
+
+def square(image: Image) -> Image:
+    """Cut the middle square out of a picture, or its upper square when it is tall."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 4, (width - side) // 2
+    return np.asarray(image[top : top + side, left : left + side])

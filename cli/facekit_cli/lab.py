@@ -1,0 +1,41 @@
+"""``facekit lab``: what builds and measures facekit itself."""
+
+from typing import Annotated
+
+import typer
+
+from facekit_cli.options import DryRun, Json, Out, Seed
+from facekit_cli.output import execute
+
+app = typer.Typer(help="Build and measure facekit's own parts.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Build and measure facekit's own parts."""
+
+
+@app.command("build-toon")
+def build_toon(
+    part: Annotated[
+        list[str] | None,
+        typer.Option("--part", metavar="PART", help="Only this part; repeatable."),
+    ] = None,
+    hours: Annotated[
+        float | None, typer.Option("--hours", min=0.0, help="Stop after this much time.")
+    ] = None,
+    seed: Seed = None,
+    out: Out = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Rebuild the embedded toon weights; run it again to go on where it stopped."""
+    from facekit.workflows.build_toon import plan_build_toon, run_build_toon
+
+    execute(
+        "lab.build_toon",
+        lambda: plan_build_toon(parts=tuple(part or ()), hours=hours, seed=seed, out=out),
+        run_build_toon,
+        as_json=as_json,
+        dry_run=dry_run,
+    )

@@ -1,0 +1,66 @@
+"""``facekit train``."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facekit_cli.options import DryRun, Force, Json, Out, Seed, Settings
+from facekit_cli.output import execute
+
+
+class Level(StrEnum):
+    """How much is trained."""
+
+    L0 = "L0"
+    L1 = "L1"
+    L2 = "L2"
+
+
+def train(
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTOS", help="Files or folders.")],
+    name: Annotated[str, typer.Option("--as", metavar="NAME", help="What to call the character.")],
+    base: Annotated[
+        str | None, typer.Option("--base", metavar="NAME", help="The backbone; toon when absent.")
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe", metavar="RECIPE", help="A recipe's name or file; BASE/train when absent."
+        ),
+    ] = None,
+    settings: Settings = None,
+    level: Annotated[
+        Level | None,
+        typer.Option(
+            "--level", help="L0: only enrol; L1: tune tokens; L2: tokens and LoRA (the default)."
+        ),
+    ] = None,
+    seed: Seed = None,
+    out: Out = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    force: Force = False,
+) -> None:
+    """Make a character from a few photos of one person."""
+    from facekit.recipe import load_recipe
+    from facekit.workflows.train import plan_train, run_train
+
+    overrides = [f"base.name={base}"] if base is not None else []
+    overrides += [f"identity.level={level.value}"] if level is not None else []
+    overrides += [f"train.seed={seed}"] if seed is not None else []
+    overrides += settings or []
+    execute(
+        "train",
+        lambda: plan_train(
+            photos,
+            name=name,
+            recipe=load_recipe(recipe or f"{base or 'toon'}/train", overrides),
+            out=out,
+            force=force,
+        ),
+        run_train,
+        as_json=as_json,
+        dry_run=dry_run,
+    )

@@ -1,0 +1,299 @@
+"""Attach identity to a transformer, say who is in the picture, and take it off again.
+
+Shapes: B batch, L latent tokens, K identity tokens, C inner channels.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+from torch import Tensor, nn
+
+from facekit.adapters.attention import IdentityProcessor
+from facekit.adapters.conditioning import Conditioning, as_conditionings
+from facekit.adapters.folded import FoldedIdentity
+from facekit.adapters.guidance import Condition, Guidance, Unconditional, make_condition
+from facekit.adapters.identity_adapter import IdentityAdapter
+from facekit.adapters.passes import Pass, Terms, make_terms, read_pass
+from facekit.backbones.spec import BackboneSpec, base_layer, site_module
+from facekit.errors import AdapterError, AdapterMismatch, AlreadyAttached, SiteMissing
+
+__all__ = ["Attachment", "attach"]
+
+Identities: TypeAlias = Conditioning | FoldedIdentity | Tensor | Sequence[Conditioning]
+
+_UNCONDITIONAL_PASS = "uncond"
+
+
+def attach(
+    adapter: IdentityAdapter | Sequence[str], transformer: nn.Module, spec: BackboneSpec
+) -> "Attachment":
+    """Wrap the processors at the sites of a transformer.
+
+    Nothing changes until somebody is in the picture: ``Attachment.condition``.
+
+    Args:
+        adapter: Folds tokens; or only its sites, when every identity comes folded.
+        transformer: The backbone's transformer, with or without LoRA.
+        spec: Its backbone; decides the sites.
+
+    Raises:
+        AlreadyAttached: The transformer carries an attachment.
+        SiteMissing: The adapter's sites are not exactly the spec's.
+        AdapterMismatch: The adapter was built for another width.
+    """
+    sites = spec.sites(transformer)
+    offered = adapter.config.sites if isinstance(adapter, IdentityAdapter) else tuple(adapter)
+    _check_sites(offered, sites, spec)
+    for site in sites:
+        if isinstance(site_module(transformer, site).processor, IdentityProcessor):
+            raise AlreadyAttached(
+                f"{site}: an identity is attached already, expected a transformer without one;"
+                " call detach() of the earlier attachment, or condition it on several characters"
+            )
+    if isinstance(adapter, IdentityAdapter):
+        width = base_layer(site_module(transformer, sites[0]).to_q).out_features
+        if adapter.config.inner_dim != width:
+            raise AdapterMismatch(
+                f"the adapter is {adapter.config.inner_dim} wide, expected {width} for"
+                f" {spec.name}; use the adapter of that backbone"
+            )
+    folds = adapter if isinstance(adapter, IdentityAdapter) else None
+    return Attachment(folds, sites, transformer, spec)
+
+
+class Attachment:
+    """Identity on a transformer; made by ``attach``.
+
+    Under gradient checkpointing the blocks run a second time during ``backward``, so the
+    condition must still stand then: keep ``backward`` inside ``conditioned_on``. Leaving earlier
+    raises torch's ``CheckpointError``.
+    """
+
+    def __init__(
+        self,
+        adapter: IdentityAdapter | None,
+        sites: tuple[str, ...],
+        transformer: nn.Module,
+        spec: BackboneSpec,
+    ) -> None:
+        self.adapter = adapter
+        self.sites = sites
+        self.transformer: Any = transformer
+        self.spec = spec
+        self.strength = 1.0
+        self._condition = Condition()
+        self._pass_name: str | None = None
+        self._terms_key: tuple[object, ...] | None = None
+        self._in_second_pass = False
+        self._processors: dict[str, IdentityProcessor] = {}
+        self._hooks: list[Any] = []
+        self._install()
+
+    def condition(
+        self,
+        identities: Identities,
+        *,
+        unconditional: Unconditional = "null",
+        guidance: Guidance = "two_way",
+        identity_guidance: float | None = None,
+        guidance_scale: float | None = None,
+    ) -> None:
+        """Put characters into every following pass, until ``clear``.
+
+        Args:
+            identities: One or several; what several add is summed, so their masks should not
+                overlap.
+            unconditional: What the pass without the prompt sees: ``null`` is nobody, ``same``
+                the same characters.
+            guidance: ``three_way`` makes the unconditional pass of a stock pipeline answer so
+                that its formula yields ``v0 + g_i (v_id - v0) + g (v - v_id)``; it costs a third
+                pass.
+            identity_guidance: g_i of ``three_way``.
+            guidance_scale: The pipeline's own g, needed for ``three_way``; above 1.
+
+        Raises:
+            AdapterError: Options that contradict each other, or tokens without an adapter.
+        """
+        conditionings = as_conditionings(identities)
+        for conditioning in conditionings:
+            self._check(conditioning)
+        self._set(
+            make_condition(
+                conditionings, unconditional, guidance, identity_guidance, guidance_scale
+            )
+        )
+
+    def clear(self) -> None:
+        """Take everybody out; the backbone is bit-exactly itself again."""
+        self._set(Condition())
+
+    @contextmanager
+    def conditioned_on(self, identities: Identities, **options: Any) -> Iterator[Self]:
+        """Put characters into the passes inside the block; arguments as for ``condition``.
+
+        What stood before stands again afterwards. ``backward`` belongs inside the block.
+        """
+        with self._kept():
+            self.condition(identities, **options)
+            yield self
+
+    @contextmanager
+    def disabled(self) -> Iterator[Self]:
+        """Take everybody out of the passes inside the block."""
+        with self._kept():
+            self.clear()
+            yield self
+
+    def set_strength(self, strength: float) -> None:
+        """Multiply every character's strength; 0 gives the bare backbone bit-exactly."""
+        self.strength = float(strength)
+        self._terms_key = None
+
+    def detach(self) -> None:
+        """Give the transformer back exactly as it was; a second call does nothing."""
+        for site, processor in self._processors.items():
+            attention = site_module(self.transformer, site)
+            if attention.processor is processor:
+                attention.set_processor(processor.wrapped)
+        for hook in self._hooks:
+            hook.remove()
+        if self.transformer.__dict__.get("cache_context") == self._named_pass:
+            del self.transformer.__dict__["cache_context"]
+            if self._own_cache_context is not None:
+                self.transformer.cache_context = self._own_cache_context
+        self._hooks.clear()
+        self._processors.clear()
+
+    def __enter__(self) -> Self:
+        """Nothing happens; the block ends with ``detach``."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Detach."""
+        self.detach()
+
+    def _install(self) -> None:
+        for site in self.sites:
+            attention = site_module(self.transformer, site)
+            processor = IdentityProcessor(attention.processor, site)
+            attention.set_processor(processor)
+            self._processors[site] = processor
+            self._hooks.append(attention.norm_q.register_forward_hook(processor.capture))
+        self._hooks.append(
+            self.transformer.register_forward_pre_hook(self._before_pass, with_kwargs=True)
+        )
+        self._hooks.append(
+            self.transformer.register_forward_hook(self._after_pass, with_kwargs=True)
+        )
+        # The pipelines name their passes "cond" and "uncond" here, and nowhere else.
+        self._own_cache_context = self.transformer.__dict__.get("cache_context")
+        self._cache_context = self.transformer.cache_context
+        self.transformer.cache_context = self._named_pass
+
+    @contextmanager
+    def _named_pass(self, name: str, **kwargs: Any) -> Iterator[None]:
+        before, self._pass_name = self._pass_name, name
+        try:
+            with self._cache_context(name, **kwargs):
+                yield
+        finally:
+            self._pass_name = before
+
+    def _before_pass(
+        self, transformer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        if not self._condition.identities or self.strength == 0:
+            self._apply({}, None)
+            return
+        three_way = self._condition.identity_guidance is not None
+        unconditional = self._pass_name == _UNCONDITIONAL_PASS
+        same = self._condition.unconditional == "same" and not three_way
+        self._prepare(self._read(args, kwargs), not unconditional or same)
+
+    def _after_pass(
+        self, transformer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
+    ) -> Any:
+        """Answer the unconditional pass of three-way guidance; see ``Condition.answer``."""
+        condition = self._condition
+        unconditional = self._pass_name == _UNCONDITIONAL_PASS
+        if condition.identity_guidance is None or not unconditional or self.strength == 0:
+            return output
+        self._prepare(self._read(args, kwargs), with_identity=True)
+        # A context of its own, so that a cache does not mix the two unconditional passes.
+        with self._cache_context("uncond_identity"):
+            second = transformer.forward(*args, **kwargs)
+        nobody, somebody = (_sample(answer) for answer in (output, second))
+        mixed = condition.answer(nobody, somebody)
+        if isinstance(output, tuple):
+            return (mixed, *output[1:])
+        return type(output)(sample=mixed)
+
+    def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Pass:
+        return read_pass(self.transformer, args, kwargs, self.spec.num_train_timesteps)
+
+    def _prepare(self, this: Pass, with_identity: bool) -> None:
+        key = (with_identity, *this.key) if self._condition.is_constant else None
+        if key is not None and key == self._terms_key:
+            return
+        terms = make_terms(
+            self._condition.identities, self.sites, this, self._fold, self.strength, with_identity
+        )
+        self._apply(terms, key)
+
+    def _fold(self, tokens_BKC: Tensor) -> FoldedIdentity:
+        assert self.adapter is not None, "checked in condition"
+        return self.adapter.fold(tokens_BKC)
+
+    def _check(self, conditioning: Conditioning) -> None:
+        for source in (conditioning.identity, conditioning.null):
+            if isinstance(source, Tensor) and self.adapter is None:
+                raise AdapterError(
+                    "identity tokens were passed to an attachment without an adapter, expected a"
+                    " folded identity; fold the tokens first or attach the adapter"
+                )
+            if isinstance(source, FoldedIdentity):
+                _check_sites(source.sites, self.sites, self.spec)
+
+    def _set(self, condition: Condition) -> None:
+        self._condition = condition
+        self._apply({}, None)
+
+    def _apply(self, terms: Terms, key: tuple[object, ...] | None) -> None:
+        self._terms_key = key
+        for site, processor in self._processors.items():
+            processor.terms = terms.get(site, ())
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Put the condition back at the end, with the terms that a pending backward needs."""
+        condition, key = self._condition, self._terms_key
+        terms = {site: processor.terms for site, processor in self._processors.items()}
+        try:
+            yield
+        finally:
+            self._condition = condition
+            self._apply(terms, key)
+
+
+def _sample(answer: Any) -> Tensor:
+    sample: Tensor = answer[0] if isinstance(answer, tuple) else answer.sample
+    return sample
+
+
+def _check_sites(offered: Sequence[str], expected: Sequence[str], spec: BackboneSpec) -> None:
+    if set(offered) == set(expected):
+        return
+    missing = sorted(set(expected) - set(offered))
+    extra = sorted(set(offered) - set(expected))
+    raise SiteMissing(
+        f"the adapter's sites are not those of {spec.name}: {len(missing)} missing"
+        f" ({', '.join(missing[:5])}), {len(extra)} unexpected ({', '.join(extra[:5])}), expected"
+        f" {len(expected)}; use the adapter of that backbone"
+    )

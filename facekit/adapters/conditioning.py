@@ -1,0 +1,106 @@
+"""Who appears, where, when and how strongly: one character's part in a denoising pass.
+
+Shapes: B batch, L latent tokens, F latent frames, K identity tokens, C channels.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from facekit.adapters.folded import FoldedIdentity
+
+__all__ = ["Conditioning", "SigmaWindow", "as_conditionings"]
+
+SigmaWindow: TypeAlias = tuple[float, float] | Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Conditioning:
+    """One character in the picture."""
+
+    identity: FoldedIdentity | Tensor
+    """Folded keys and values, or tokens_BKC that the adapter folds anew in every pass, with
+    gradients. The batch is 1 or that of the latents."""
+    strength: float | Sequence[float] = 1.0
+    """A number, or keyframes spread evenly over the clip from its first to its last frame."""
+    mask_LHW: Tensor | None = None
+    """Where the character is, 0..1, on the latent token grid: (height, width), (frames, height,
+    width) or (batch, frames, height, width). Another resolution is pooled to the grid."""
+    window: SigmaWindow | None = None
+    """Noise levels at which it acts: (lowest, highest sigma), or a function from sigma_B to a
+    weight per sample; everywhere when None."""
+    present_B: Tensor | None = None
+    """A factor per sample, 0 to leave the identity out of it."""
+    null: FoldedIdentity | Tensor | None = None
+    """What stands for nobody in the unconditional pass; nothing at all when None."""
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether what it adds does not depend on the noise level and needs no gradient."""
+        parts = [self.identity, self.null]
+        if self.window is not None or any(isinstance(part, Tensor) for part in parts):
+            return False
+        tensors = [
+            tensor
+            for part in parts
+            if isinstance(part, FoldedIdentity)
+            for tensor in (*part.keys.values(), *part.values.values())
+        ]
+        return not any(tensor.requires_grad for tensor in tensors)
+
+    def gain_per_sample(self, factor: float, sigma_B: Tensor) -> float | Tensor:
+        """Everything that is the same for all tokens of a sample: a number or (B, 1, 1)."""
+        gain: float | Tensor = factor
+        if not isinstance(self.strength, Sequence):
+            gain = gain * float(self.strength)
+        for weight_B in (self._window_weight(sigma_B), self.present_B):
+            if weight_B is not None:
+                gain = gain * weight_B.to(sigma_B).reshape(-1, 1, 1)
+        return gain
+
+    def gain_per_token(self, grid: tuple[int, int, int], like: Tensor) -> Tensor | None:
+        """Everything that differs between tokens: (1 or B, L, 1), or None."""
+        gain = None
+        if isinstance(self.strength, Sequence):
+            keys = torch.tensor(self.strength, dtype=torch.float32, device=like.device)
+            over_frames = functional.interpolate(
+                keys.view(1, 1, -1), size=grid[0], mode="linear", align_corners=True
+            )
+            gain = over_frames.view(1, -1, 1, 1).expand(1, *grid)
+        if self.mask_LHW is not None:
+            mask = self.mask_LHW.to(like.device, torch.float32)
+            mask = mask.reshape((1,) * (4 - mask.ndim) + tuple(mask.shape))
+            if tuple(mask.shape[1:]) != grid:
+                mask = functional.adaptive_avg_pool3d(mask, grid)
+            gain = mask if gain is None else gain * mask
+        return None if gain is None else gain.reshape(gain.shape[0], -1, 1).to(like.dtype)
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the strength is zero throughout."""
+        if isinstance(self.strength, Sequence):
+            return not any(self.strength)
+        return self.strength == 0
+
+    def _window_weight(self, sigma_B: Tensor) -> Tensor | None:
+        if self.window is None:
+            return None
+        if isinstance(self.window, tuple):
+            low, high = self.window
+            return (sigma_B >= low) & (sigma_B <= high)
+        return self.window(sigma_B)
+
+
+def as_conditionings(
+    identities: "Conditioning | FoldedIdentity | Tensor | Sequence[Conditioning]",
+) -> tuple[Conditioning, ...]:
+    """Accept one character, its folded identity or bare tokens, or several characters."""
+    if isinstance(identities, Conditioning):
+        return (identities,)
+    if isinstance(identities, FoldedIdentity | Tensor):
+        return (Conditioning(identity=identities),)
+    return tuple(identities)

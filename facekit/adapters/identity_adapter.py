@@ -1,0 +1,216 @@
+"""The base identity adapter: a projector, and at every site the two matrices that read its tokens.
+
+Shapes: B batch, P photos, D embedding, K identity tokens (registers included once folded),
+C token channels.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from facekit.adapters.folded import FoldedIdentity
+from facekit.adapters.identity_config import IdentityAdapterConfig
+from facekit.adapters.projector import PerceiverResampler
+from facekit.adapters.tensor_file import differences, read_tensors, write_tensors
+from facekit.backbones.spec import BackboneSpec, base_layer, site_module
+from facekit.errors import AdapterMismatch
+
+__all__ = ["FoldedIdentity", "IdentityAdapter", "IdentityAdapterConfig", "IdentityBranch"]
+
+FORMAT_VERSION = 1
+_KIND = "facekit.identity_adapter"
+
+
+class IdentityBranch(nn.Module):
+    """Keys and values of one site.
+
+    ``to_v`` starts at zero, so a new branch adds exactly nothing, and ``to_k`` starts as the
+    text's where the shapes allow, so it asks sensible questions from the first step on.
+    """
+
+    norm_weight: Tensor
+
+    def __init__(self, token_dim: int, inner_dim: int, num_registers: int, norm_eps: float) -> None:
+        super().__init__()
+        self.to_k = nn.Linear(token_dim, inner_dim)
+        self.to_v = nn.Linear(token_dim, inner_dim)
+        self.registers = nn.Parameter(torch.randn(1, num_registers, token_dim) / token_dim**0.5)
+        self.norm_eps = norm_eps
+        # The backbone's own key norm, copied so that folding needs no backbone.
+        self.register_buffer("norm_weight", torch.ones(inner_dim))
+        nn.init.normal_(self.to_k.weight, std=token_dim**-0.5)
+        nn.init.zeros_(self.to_k.bias)
+        nn.init.zeros_(self.to_v.weight)
+        nn.init.zeros_(self.to_v.bias)
+
+    @torch.no_grad()
+    def start_from(self, attention: nn.Module) -> None:
+        """Copy the key projection (where it fits) and the key norm of the backbone's site."""
+        site: Any = attention
+        text = base_layer(site.to_k)
+        if text.weight.shape == self.to_k.weight.shape and text.weight.is_floating_point():
+            self.to_k.weight.copy_(text.weight)
+            if text.bias is not None:
+                self.to_k.bias.copy_(text.bias)
+        weight = getattr(site.norm_k, "weight", None)
+        if weight is not None:
+            self.norm_weight.copy_(weight)
+
+    def forward(self, tokens_BKC: Tensor) -> tuple[Tensor, Tensor]:
+        """Read tokens as keys (normed) and values, the registers appended."""
+        registers = self.registers.expand(tokens_BKC.shape[0], -1, -1)
+        read = torch.cat([tokens_BKC, registers.to(tokens_BKC.dtype)], dim=1)
+        key = self.to_k(read)
+        norm = self.norm_weight.to(key.dtype)
+        return functional.rms_norm(key, norm.shape, norm, self.norm_eps), self.to_v(read)
+
+
+class IdentityAdapter(nn.Module):
+    """Embeddings of a face to tokens, and tokens to keys and values at every site.
+
+    The names of its parameters are module paths of the backbone
+    (``sites.blocks.0.attn2.to_k.weight``), never positions in a list.
+    """
+
+    def __init__(self, config: IdentityAdapterConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.projector = PerceiverResampler(
+            config.embedding_dim,
+            config.token_dim,
+            config.num_tokens,
+            config.depth,
+            config.heads,
+            pool=config.pool,
+            context_tokens=config.context_tokens,
+            max_photos=config.max_photos,
+        )
+        self.sites = nn.Module()
+        for site in config.sites:
+            branch = IdentityBranch(
+                config.token_dim, config.inner_dim, config.num_registers, config.norm_eps
+            )
+            _plant(self.sites, site, branch)
+        if config.learned_null:
+            null = torch.randn(1, config.num_tokens, config.token_dim)
+            self.null: nn.Parameter | None = nn.Parameter(null)
+        else:
+            self.register_parameter("null", None)
+
+    @classmethod
+    def from_transformer(
+        cls,
+        transformer: nn.Module,
+        spec: BackboneSpec,
+        *,
+        embedding_dim: int,
+        token_dim: int | None = None,
+        **options: Any,
+    ) -> Self:
+        """Build one that fits a backbone; it starts as an exact no-op.
+
+        Args:
+            transformer: The backbone's transformer; its keys and norms are copied, not shared.
+            spec: Decides the sites.
+            embedding_dim: Width of the face encoder.
+            token_dim: Width of the tokens; that of the backbone when None, which lets ``to_k``
+                start as the text's.
+            options: Further fields of ``IdentityAdapterConfig``.
+        """
+        sites = spec.sites(transformer)
+        first = site_module(transformer, sites[0])
+        config = IdentityAdapterConfig(
+            embedding_dim=embedding_dim,
+            token_dim=token_dim or base_layer(first.to_k).in_features,
+            inner_dim=base_layer(first.to_k).out_features,
+            sites=sites,
+            norm_eps=getattr(first.norm_k, "eps", None) or torch.finfo(torch.float32).eps,
+            **{"backbone": spec.name, **options},
+        )
+        adapter = cls(config)
+        for site, branch in adapter.branches():
+            branch.start_from(site_module(transformer, site))
+        return adapter
+
+    def branches(self) -> Iterator[tuple[str, IdentityBranch]]:
+        """Every site with its branch, in the order of the config."""
+        for site in self.config.sites:
+            yield site, cast(IdentityBranch, self.sites.get_submodule(site))
+
+    def tokens(self, embeddings_BPD: Tensor, weights_BP: Tensor | None = None) -> Tensor:
+        """Project embeddings; shapes as in ``PerceiverResampler.forward``."""
+        tokens: Tensor = self.projector(embeddings_BPD, weights_BP)
+        return tokens
+
+    def null_tokens(self, batch: int) -> Tensor:
+        """The tokens of nobody; zeros when the adapter learned none."""
+        if self.null is None:
+            weight = self.projector.to_tokens.weight
+            shape = (batch, self.config.num_tokens, self.config.token_dim)
+            return torch.zeros(shape, dtype=weight.dtype, device=weight.device)
+        return self.null.expand(batch, -1, -1)
+
+    def fold(self, tokens_BKC: Tensor) -> FoldedIdentity:
+        """Make the keys and values of every site; gradients flow through."""
+        if tokens_BKC.ndim == 2:
+            tokens_BKC = tokens_BKC.unsqueeze(0)
+        if tokens_BKC.ndim != 3 or tokens_BKC.shape[-1] != self.config.token_dim:
+            raise ValueError(
+                f"tokens have shape {tuple(tokens_BKC.shape)},"
+                f" expected (batch, tokens, {self.config.token_dim})"
+            )
+        keys, values = {}, {}
+        for site, branch in self.branches():
+            keys[site], values[site] = branch(tokens_BKC)
+        return FoldedIdentity(keys, values)
+
+    def forward(self, embeddings_BPD: Tensor, weights_BP: Tensor | None = None) -> FoldedIdentity:
+        """Embeddings to keys and values."""
+        return self.fold(self.tokens(embeddings_BPD, weights_BP))
+
+    def save(self, path: Path | str, dtype: torch.dtype | None = None) -> None:
+        """Write weights and config as safetensors, the whole file or nothing.
+
+        Args:
+            path: Where to.
+            dtype: Cast on the way; as it is when None.
+        """
+        tensors = {name: tensor.to(dtype=dtype) for name, tensor in self.state_dict().items()}
+        header = {
+            "kind": _KIND,
+            "format_version": str(FORMAT_VERSION),
+            "config": self.config.to_json(),
+        }
+        write_tensors(path, tensors, header)
+
+    @classmethod
+    def load(cls, path: Path | str, device: torch.device | str = "cpu") -> Self:
+        """Read what ``save`` wrote, in float32.
+
+        Raises:
+            AdapterDamaged: Truncated, altered, missing or not an identity adapter.
+            AdapterMismatch: Its tensors are not the ones its config describes.
+        """
+        tensors, header = read_tensors(path, _KIND, FORMAT_VERSION)
+        adapter = cls(IdentityAdapterConfig.from_json(header.get("config", "")))
+        problems = differences(tensors, adapter.state_dict())
+        if problems:
+            raise AdapterMismatch(
+                f"{path}: {problems}, expected the tensors its config describes; fetch it again"
+            )
+        adapter.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+        return adapter.to(device).eval()
+
+
+def _plant(root: nn.Module, path: str, leaf: nn.Module) -> None:
+    """Put a module at a dotted path, so that its parameters are named by the path."""
+    *folders, name = path.split(".")
+    for folder in folders:
+        if not hasattr(root, folder):
+            root.add_module(folder, nn.Module())
+        root = cast(nn.Module, getattr(root, folder))
+    root.add_module(name, leaf)

@@ -1,0 +1,67 @@
+"""What an identity adapter is made of and made for."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Self
+
+from facekit.adapters.projector import Pool
+from facekit.errors import AdapterDamaged
+
+__all__ = ["IdentityAdapterConfig"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityAdapterConfig:
+    """What is needed to build an adapter again, and what it was made for."""
+
+    embedding_dim: int
+    """Width of the face encoder."""
+    token_dim: int
+    """Width of the identity tokens."""
+    inner_dim: int
+    """Width of keys and values at the sites: heads times head width of the backbone."""
+    sites: tuple[str, ...]
+    """Module paths of the cross-attentions that listen, such as ``blocks.0.attn2``."""
+    num_tokens: int = 16
+    num_registers: int = 4
+    """Learned tokens per site, beside the character's: a sink for places without a face."""
+    depth: int = 2
+    heads: int = 4
+    """Attention heads of the projector (those of the backbone are its own affair)."""
+    pool: Pool = "mean"
+    max_photos: int = 5
+    context_tokens: int = 4
+    learned_null: bool = False
+    """Whether nobody is a learned set of tokens; without it nobody is the branch switched off."""
+    norm_eps: float = 1e-6
+    """Epsilon of the backbone's key norm."""
+    backbone: str = ""
+    """Name of the backbone spec it was made for."""
+    backbone_digest: str = ""
+    """sha256 of that backbone's weights; empty when unknown."""
+    encoder: str = ""
+    """Name of the face encoder whose embeddings it reads."""
+    encoder_digest: str = ""
+    """sha256 of that encoder's weights; empty when unknown."""
+
+    def to_json(self) -> str:
+        """Write as one line of JSON, the same for equal configs."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            AdapterDamaged: It is not such a config, or one of a newer version.
+        """
+        try:
+            fields = json.loads(text)
+            fields["sites"] = tuple(fields["sites"])
+            return cls(**fields)
+        except (ValueError, TypeError, KeyError) as error:
+            raise AdapterDamaged(
+                f"the adapter's config cannot be read ({error}), expected the one this version"
+                " writes; fetch the file again or upgrade facekit"
+            ) from error

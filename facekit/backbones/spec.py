@@ -1,0 +1,171 @@
+"""What a backbone is to facekit: where it listens, what sizes it draws, how it is loaded."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import nn
+
+from facekit.errors import SiteMissing, UsageError
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+__all__ = ["BackboneSpec", "base_layer", "get_spec", "register_spec", "site_module", "spec_names"]
+
+_SIZES = MappingProxyType({"1:1": (96, 96), "16:9": (96, 176), "9:16": (176, 96)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackboneSpec:
+    """One video model: facts, and the few functions that differ between families."""
+
+    name: str
+    family: str
+    repo: str
+    """Where the weights live: a Hub repository, or empty for weights inside the package."""
+    revision: str
+    """The pinned commit of that repository; empty for weights inside the package."""
+    lora_targets: tuple[str, ...]
+    """Endings of the module paths that LoRA wraps."""
+    site_every: int = 2
+    """Identity is injected in every so-manieth block, from the first on."""
+    spatial_multiple: int = 16
+    """Height and width must be multiples of it."""
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=lambda: _SIZES, hash=False)
+    """Aspect to the default (height, width) in pixels."""
+    max_sequence_length: int = 512
+    """Length that prompts are padded to, in training and in sampling."""
+    frame_multiple: int = 4
+    """Legal frame counts are one more than a multiple of it."""
+    max_frames: int = 81
+    num_inference_steps: int = 30
+    guidance_scale: float = 5.0
+    fps: float = 16.0
+    num_train_timesteps: int = 1000
+    """The model's timestep is sigma times this."""
+    fingerprints: tuple[Mapping[str, object], ...] = field(default=(), hash=False)
+    """Entries of the transformer's config that tell this model; any one of them is enough."""
+    find_sites: Callable[[nn.Module, int], tuple[str, ...]] = field(repr=False)
+    load_pipeline: Callable[["BackboneSpec", Path | None, torch.dtype], "DiffusionPipeline"] = (
+        field(repr=False)
+    )
+    build_tiny: Callable[["BackboneSpec"], "DiffusionPipeline"] = field(repr=False)
+
+    def sites(self, transformer: nn.Module) -> tuple[str, ...]:
+        """Module paths of the cross-attentions where identity is injected, in order.
+
+        Raises:
+            SiteMissing: The transformer has none.
+        """
+        found = self.find_sites(transformer, self.site_every)
+        if not found:
+            raise SiteMissing(
+                f"{type(transformer).__name__} has no cross-attention that {self.name} injects"
+                f" identity into; pass the transformer of a {self.family} pipeline"
+            )
+        return found
+
+    def load(
+        self, source: Path | str | None = None, dtype: torch.dtype = torch.float32
+    ) -> "DiffusionPipeline":
+        """Load the stock diffusers pipeline; never downloads.
+
+        Args:
+            source: A folder in diffusers format; the spec's own place when None.
+            dtype: Of the transformer and the text encoder.
+
+        Raises:
+            WeightsMissing: Nothing there; the message names the command that fetches it.
+        """
+        return self.load_pipeline(self, None if source is None else Path(source), dtype)
+
+    def tiny(self) -> "DiffusionPipeline":
+        """Build a small random pipeline of the real classes, the same on every call."""
+        return self.build_tiny(self)
+
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse a picture size that the model cannot draw.
+
+        Raises:
+            UsageError: Naming the nearest legal size.
+        """
+        step = self.spatial_multiple
+        if height > 0 and width > 0 and height % step == 0 and width % step == 0:
+            return
+        near = [max(step, round(side / step) * step) for side in (height, width)]
+        raise UsageError(
+            f"size is {height}x{width} (height x width), expected multiples of {step} for"
+            f" {self.name}; use {near[0]}x{near[1]}"
+        )
+
+    def check_frames(self, num_frames: int) -> None:
+        """Refuse a frame count that the model cannot draw in one go.
+
+        Raises:
+            UsageError: Naming the nearest legal count.
+        """
+        step, most = self.frame_multiple, self.max_frames
+        if 1 <= num_frames <= most and num_frames % step == 1 % step:
+            return
+        near = min(max(round((num_frames - 1) / step), 0) * step + 1, most)
+        raise UsageError(
+            f"num_frames is {num_frames}, expected {step} * n + 1 up to {most} for {self.name};"
+            f" use {near}"
+        )
+
+
+_SPECS: dict[str, BackboneSpec] = {}
+
+
+def register_spec(spec: BackboneSpec) -> BackboneSpec:
+    """Make a spec known by its name.
+
+    Raises:
+        ValueError: The name is taken.
+    """
+    if spec.name in _SPECS:
+        raise ValueError(f"backbone {spec.name!r} is registered twice; choose another name")
+    _SPECS[spec.name] = spec
+    return spec
+
+
+def get_spec(name: str) -> BackboneSpec:
+    """Find a spec by name.
+
+    Raises:
+        UsageError: Unknown; the message lists the known ones.
+    """
+    if name not in _SPECS:
+        known = ", ".join(spec_names())
+        raise UsageError(f"backbone {name!r} is unknown, expected one of {known}; choose one")
+    return _SPECS[name]
+
+
+def spec_names() -> tuple[str, ...]:
+    """The names of all known backbones, sorted."""
+    return tuple(sorted(_SPECS))
+
+
+def site_module(transformer: nn.Module, site: str) -> Any:
+    """Find the module at a path.
+
+    Raises:
+        SiteMissing: There is none.
+    """
+    try:
+        return transformer.get_submodule(site)
+    except AttributeError as error:
+        raise SiteMissing(
+            f"{type(transformer).__name__} has no {site}, expected the backbone that the adapter"
+            " was made for; load that backbone"
+        ) from error
+
+
+def base_layer(layer: nn.Module) -> Any:
+    """The layer itself, without the LoRA that peft may have wrapped around it."""
+    unwrap = getattr(layer, "get_base_layer", None)
+    return cast(nn.Module, unwrap()) if callable(unwrap) else layer

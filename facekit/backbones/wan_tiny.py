@@ -1,0 +1,103 @@
+"""Small random Wan pipelines of the real diffusers classes, for tests and dry runs."""
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import torch
+
+from facekit.backbones.spec import BackboneSpec
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+__all__ = ["TINY_TEXT_DIMS", "TINY_WORDS", "build_tiny"]
+
+TINY_TEXT_DIMS = MappingProxyType({"toon": 32, "wan2_1_t2v_1_3b": 16})
+"""The text width is what tells the tiny backbones from each other and from the real ones."""
+
+_TEXT = """
+a woman man person face of with short long black brown red hair glasses beard in the kitchen
+street park close up medium wide shot happy sad turns her his head soft light and
+"""
+TINY_WORDS = tuple(_TEXT.split())
+
+_CHANNELS = 4
+
+
+def build_tiny(spec: BackboneSpec) -> "DiffusionPipeline":
+    """Build it; the same numbers on every call, whatever the state of the random generator."""
+    from diffusers import (
+        AutoencoderKLWan,
+        FlowMatchEulerDiscreteScheduler,
+        WanPipeline,
+        WanTransformer3DModel,
+    )
+    from transformers import UMT5Config, UMT5EncoderModel
+
+    toon = spec.name == "toon"
+    text_dim = TINY_TEXT_DIMS[spec.name]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        transformer = WanTransformer3DModel(
+            patch_size=(1, 2, 2),
+            num_attention_heads=2,
+            attention_head_dim=12,
+            in_channels=_CHANNELS,
+            out_channels=_CHANNELS,
+            text_dim=text_dim,
+            freq_dim=32,
+            ffn_dim=32,
+            num_layers=4,
+            cross_attn_norm=True,
+            qk_norm="rms_norm_across_heads",
+            rope_max_seq_len=32,
+        )
+        vae = AutoencoderKLWan(
+            base_dim=4,
+            z_dim=_CHANNELS,
+            dim_mult=[1, 1, 1, 1],
+            num_res_blocks=1,
+            temperal_downsample=[False, True, not toon],
+            latents_mean=[0.1, -0.2, 0.0, 0.3],
+            latents_std=[1.5, 0.8, 1.0, 1.2],
+            scale_factor_temporal=2 if toon else 4,
+        )
+        text_encoder = UMT5EncoderModel(
+            UMT5Config(
+                vocab_size=len(TINY_WORDS) + 3,
+                d_model=text_dim,
+                d_kv=8,
+                d_ff=32,
+                num_layers=1,
+                num_heads=2,
+            )
+        )
+    return WanPipeline(
+        tokenizer=_tokenizer(spec.max_sequence_length),
+        text_encoder=text_encoder.eval(),
+        vae=vae.eval(),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        transformer=transformer.eval(),
+        expand_timesteps=toon,
+    )
+
+
+def _tokenizer(length: int) -> object:
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {"<pad>": 0, "</s>": 1, "<unk>": 2}
+    vocabulary |= {word: index + 3 for index, word in enumerate(TINY_WORDS)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", 1)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        model_max_length=length,
+    )

@@ -1,0 +1,113 @@
+"""The checks: what one photo must show, and how the photos must go together."""
+
+import numpy as np
+
+from facekit.curation.findings import Code, Finding
+from facekit.faces.quality import FaceQuality
+from facekit.identity.similarity import leave_one_out, similarity_matrix
+from facekit.recipe import PhotosSection
+from facekit.types import FloatArray
+
+__all__ = ["check_quality", "compare_people"]
+
+
+def check_quality(quality: FaceQuality, rules: PhotosSection) -> tuple[Finding, ...]:
+    """List everything that one measured face falls short of."""
+    found = []
+    if quality.face_px < rules.min_face_px:
+        found.append(
+            Finding(
+                code=Code.TOO_SMALL,
+                value=quality.face_px,
+                limit=float(rules.min_face_px),
+                sentence=f"the face is only {int(quality.face_px)} px wide, at least"
+                f" {rules.min_face_px} are needed; use the original file or a closer photo",
+            )
+        )
+    if quality.sharpness < rules.min_sharpness:
+        found.append(
+            Finding(
+                code=Code.BLURRED,
+                value=quality.sharpness,
+                limit=rules.min_sharpness,
+                sentence=f"the face is blurred: sharpness {quality.sharpness:.2f}, at least"
+                f" {rules.min_sharpness:.2f} is needed; use a photo in focus",
+            )
+        )
+    if quality.brightness < rules.min_exposure:
+        found.append(
+            Finding(
+                code=Code.TOO_DARK,
+                value=quality.brightness,
+                limit=rules.min_exposure,
+                sentence=f"the face is dark: brightness {quality.brightness:.2f}, at least"
+                f" {rules.min_exposure:.2f} is needed; use a photo with more light on the face",
+            )
+        )
+    if quality.brightness > rules.max_exposure:
+        found.append(
+            Finding(
+                code=Code.TOO_BRIGHT,
+                value=quality.brightness,
+                limit=rules.max_exposure,
+                sentence=f"the face is burnt out: brightness {quality.brightness:.2f}, at most"
+                f" {rules.max_exposure:.2f} will do; use a photo with less light on the face",
+            )
+        )
+    if abs(quality.yaw_deg) > rules.max_yaw_deg:
+        found.append(
+            Finding(
+                code=Code.TURNED_AWAY,
+                value=abs(quality.yaw_deg),
+                limit=rules.max_yaw_deg,
+                sentence=f"the head is turned by {abs(quality.yaw_deg):.0f} degrees, at most"
+                f" {rules.max_yaw_deg:.0f} will do; use a photo that shows both eyes",
+            )
+        )
+    return tuple(found)
+
+
+def compare_people(
+    vectors: FloatArray, min_similarity: float
+) -> tuple[FloatArray, tuple[Finding | None, ...]]:
+    """Find the photos that show somebody else than most.
+
+    The core is the photo most like all others with its neighbours; every photo is then compared
+    with the mean of the core without itself, so that a second person cannot pull the mean over.
+
+    Args:
+        vectors: Unit vectors, shape (N, dim).
+        min_similarity: Below it, it is somebody else.
+
+    Returns:
+        The similarity of each photo to the mean of the others, shape (N,), and one finding or
+        None for each.
+    """
+    count = len(vectors)
+    if count < 2:
+        return np.ones(count, np.float32), (None,) * count
+    between = similarity_matrix(vectors)
+    middle = int(np.argmax(np.median(between, axis=1)))
+    core = between[middle] >= min_similarity
+    if core.sum() < 2:
+        core = np.ones(count, dtype=bool)
+    similarity = np.empty(count, np.float32)
+    similarity[core] = leave_one_out(vectors[core])
+    if not core.all():
+        mean = vectors[core].sum(axis=0, keepdims=True)
+        similarity[~core] = similarity_matrix(vectors[~core], mean)[:, 0]
+    findings = tuple(
+        None if value >= min_similarity else _somebody_else(float(value), min_similarity)
+        for value in similarity
+    )
+    return similarity, findings
+
+
+def _somebody_else(value: float, limit: float) -> Finding:
+    return Finding(
+        code=Code.WRONG_PERSON,
+        value=value,
+        limit=limit,
+        sentence=f"shows somebody else: similarity {value:.2f} to the other photos, at least"
+        f" {limit:.2f} is expected; leave it out or use photos of one person",
+    )

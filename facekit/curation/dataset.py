@@ -1,0 +1,194 @@
+"""Photos to a photo set: every file gets a verdict, and the usable ones are split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from facekit.curation.advice import Advice, advise
+from facekit.curation.candidates import Candidate, examine
+from facekit.curation.checks import check_quality, compare_people
+from facekit.curation.duplicates import find_duplicates
+from facekit.curation.findings import Code, Finding, Role, Verdict
+from facekit.curation.holdout import choose_holdout
+from facekit.errors import PhotosRefused
+from facekit.faces.protocols import FaceVendor
+from facekit.faces.vendors import encoder_id
+from facekit.identity.photo_set import Photo, PhotoSet
+from facekit.identity.similarity import similarity_matrix
+from facekit.recipe import PhotosSection
+from facekit.types import FloatArray, NoProgress, Progress
+
+__all__ = ["Inspection", "build_photo_set", "inspect_photos", "refusal"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What was found out about a set of photos."""
+
+    verdicts: tuple[Verdict, ...]
+    """One per file, in the order given."""
+    advice: tuple[Advice, ...]
+    photo_set: PhotoSet | None
+    """None where too few photos are usable."""
+    min_usable: int
+
+
+def inspect_photos(
+    paths: Sequence[Path],
+    rules: PhotosSection,
+    faces: FaceVendor,
+    progress: Progress | None = None,
+) -> Inspection:
+    """Give a verdict on every photo; a bad one never stops the others.
+
+    Args:
+        paths: The files, as `scan_photos` lists them.
+        rules: The thresholds.
+        faces: Detector and encoder that training will use.
+        progress: Counts the photos.
+    """
+    bar = progress or NoProgress()
+    bar.start(len(paths), "Checking photos")
+    candidates = []
+    for path in paths:
+        candidate = examine(path, faces, rules.min_detection_score)
+        if candidate.quality is not None:
+            candidate = replace(candidate, findings=check_quality(candidate.quality, rules))
+        candidates.append(candidate)
+        bar.advance(1, path.name)
+    bar.finish()
+
+    measured = [c for c in candidates if c.crop is not None]
+    vectors = _embed(measured, faces)
+    by_source = {c.source: vector for c, vector in zip(measured, vectors, strict=True)}
+    measured, similarity = _compare(measured, vectors, rules)
+    refined = {c.source: c for c in measured}
+    candidates = [refined.get(c.source, c) for c in candidates]
+
+    usable = [c for c in candidates if c.crop is not None and not c.findings]
+    held = _hold_out(usable, by_source, rules.holdout)
+    verdicts = tuple(_verdict(c, held, similarity) for c in candidates)
+    enough = len(usable) >= max(rules.min_usable, 1)
+    return Inspection(
+        verdicts=verdicts,
+        advice=advise(verdicts, rules.holdout),
+        photo_set=_photo_set(usable, held, by_source, encoder_id(faces)) if enough else None,
+        min_usable=rules.min_usable,
+    )
+
+
+def build_photo_set(
+    paths: Sequence[Path],
+    rules: PhotosSection,
+    faces: FaceVendor,
+    progress: Progress | None = None,
+) -> PhotoSet:
+    """Check photos and give the usable ones, split into trained on and held out.
+
+    Raises:
+        PhotosRefused: Fewer than ``rules.min_usable`` photos are usable; the message gives the
+            reason of each of the others.
+    """
+    inspection = inspect_photos(paths, rules, faces, progress)
+    if inspection.photo_set is None:
+        raise refusal(inspection)
+    return inspection.photo_set
+
+
+def refusal(inspection: Inspection) -> PhotosRefused:
+    """Put the reasons of all refused photos into one error."""
+    verdicts = inspection.verdicts
+    usable = sum(verdict.usable for verdict in verdicts)
+    lines = [f"  {v.source}: {v.reasons}" for v in verdicts if not v.usable]
+    head = f"{usable} usable of {len(verdicts)} photos, expected at least {inspection.min_usable}"
+    tail = "; add sharp photos of one person, alone in the picture"
+    return PhotosRefused("\n".join([head, *lines]) + tail)
+
+
+def _embed(measured: Sequence[Candidate], faces: FaceVendor) -> FloatArray:
+    crops = [c.crop for c in measured if c.crop is not None]
+    return faces.encode(crops) if crops else np.zeros((0, faces.dim), np.float32)
+
+
+def _compare(
+    measured: Sequence[Candidate], vectors: FloatArray, rules: PhotosSection
+) -> tuple[list[Candidate], dict[str, float]]:
+    """Look for copies and for other people among the photos that are good by themselves."""
+    good = [index for index, c in enumerate(measured) if not c.findings]
+    found: dict[int, Finding] = {}
+    if len(good) > 1:
+        between = similarity_matrix(vectors[good])
+        weights = [_weight(measured[index]) for index in good]
+        hashes = [measured[index].hash_bits for index in good]
+        repeated = find_duplicates(hashes, between, weights, rules.duplicate_distance)
+        for copy, (original, bits) in repeated.items():
+            name = Path(measured[good[original]].source).name
+            found[good[copy]] = Finding(
+                code=Code.DUPLICATE,
+                value=float(bits),
+                limit=float(rules.duplicate_distance),
+                sentence=f"the same picture as {name}: {bits} of 64 bits of their"
+                f" hashes differ, up to {rules.duplicate_distance} mean a copy; leave it out",
+            )
+    single = [index for index in good if index not in found]
+    similarity, findings = compare_people(vectors[single], rules.min_same_person)
+    found |= {i: finding for i, finding in zip(single, findings, strict=True) if finding}
+    refined = [
+        replace(c, findings=(found[index],)) if index in found else c
+        for index, c in enumerate(measured)
+    ]
+    compared = zip(single, similarity, strict=True) if len(single) > 1 else ()
+    return refined, {measured[index].source: float(value) for index, value in compared}
+
+
+def _hold_out(
+    usable: Sequence[Candidate], vectors: dict[str, FloatArray], wanted: int
+) -> frozenset[str]:
+    if len(usable) < 2:
+        return frozenset()
+    between = similarity_matrix(np.stack([vectors[c.source] for c in usable]))
+    chosen = choose_holdout(between, [c.hash_bits for c in usable], wanted)
+    return frozenset(usable[index].source for index in chosen)
+
+
+def _verdict(candidate: Candidate, held: frozenset[str], similarity: dict[str, float]) -> Verdict:
+    role = Role.HELD_OUT if candidate.source in held else Role.TRAIN
+    if candidate.findings:
+        role = Role.REFUSED
+    return Verdict(
+        source=candidate.source,
+        role=role,
+        findings=candidate.findings,
+        quality=candidate.quality,
+        similarity=similarity.get(candidate.source),
+    )
+
+
+def _photo_set(
+    usable: Sequence[Candidate],
+    held: frozenset[str],
+    vectors: dict[str, FloatArray],
+    encoder: str,
+) -> PhotoSet:
+    train: list[Photo] = []
+    held_out: list[Photo] = []
+    for candidate in usable:
+        if candidate.image is None or candidate.crop is None:
+            continue
+        photo = Photo(
+            source=candidate.source,
+            image=candidate.image,
+            face=candidate.crop.face,
+            crop=candidate.crop,
+            embedding=vectors[candidate.source],
+            quality=_weight(candidate),
+            sidecar=candidate.sidecar,
+        )
+        (held_out if candidate.source in held else train).append(photo)
+    return PhotoSet(train=tuple(train), held_out=tuple(held_out), encoder=encoder)
+
+
+def _weight(candidate: Candidate) -> float:
+    return 1.0 if candidate.quality is None else candidate.quality.weight

@@ -1,0 +1,82 @@
+"""Which photos are the same picture: a perceptual hash, then the embedding."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from facekit.types import FloatArray, Image
+
+__all__ = ["DUPLICATE_SIMILARITY", "find_duplicates", "hash_distance", "picture_hash"]
+
+DUPLICATE_SIMILARITY = 0.9
+"""Two photos are the same only if their faces are at least this similar as well."""
+
+_SIDE = 32
+_KEPT = 8
+
+
+def picture_hash(image: Image) -> int:
+    """Return 64 bits that change little when a picture is scaled, recompressed or brightened.
+
+    Source: the DCT hash of the pHash library (Zauner 2010, section 3.2.1): the lowest frequencies
+        of a 32x32 picture, each compared with their median.
+    """
+    gray = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    rows, columns = _area_matrix(gray.shape[0]), _area_matrix(gray.shape[1])
+    small = rows @ gray @ columns.T
+    waves = _cosines()
+    frequencies = (waves @ small @ waves.T).ravel()
+    # The mean brightness says nothing about the picture, so its bit is fixed.
+    bits = frequencies > np.median(frequencies[1:])
+    bits[0] = False
+    return int("".join("1" if bit else "0" for bit in bits), 2)
+
+
+def hash_distance(first: int, second: int) -> int:
+    """Count the bits that differ, 0..64."""
+    return (first ^ second).bit_count()
+
+
+def find_duplicates(
+    hashes: Sequence[int],
+    similarities: FloatArray,
+    weights: Sequence[float],
+    max_distance: int,
+) -> dict[int, tuple[int, int]]:
+    """Find the photos that repeat a better one.
+
+    Args:
+        hashes: One per photo.
+        similarities: Shape (N, N), between the faces.
+        weights: Of several copies the one with the greatest weight stays, or else the first.
+        max_distance: Differing bits up to which two pictures are the same.
+
+    Returns:
+        Index of each repeated photo -> (index of the one that stays, differing bits).
+    """
+    order = sorted(range(len(hashes)), key=lambda index: (-weights[index], index))
+    kept: list[int] = []
+    repeated: dict[int, tuple[int, int]] = {}
+    for index in order:
+        for other in kept:
+            bits = hash_distance(hashes[index], hashes[other])
+            if bits <= max_distance and similarities[index, other] >= DUPLICATE_SIMILARITY:
+                repeated[index] = (other, bits)
+                break
+        else:
+            kept.append(index)
+    return repeated
+
+
+def _area_matrix(size: int) -> npt.NDArray[np.float32]:
+    """The (32, size) matrix that averages equal parts of a line."""
+    edges = np.linspace(0.0, size, _SIDE + 1)
+    left = np.maximum(edges[:-1, None], np.arange(size)[None])
+    right = np.minimum(edges[1:, None], np.arange(1, size + 1)[None])
+    return np.asarray(np.maximum(right - left, 0.0) * (_SIDE / size), dtype=np.float32)
+
+
+def _cosines() -> npt.NDArray[np.float32]:
+    at = (np.arange(_SIDE) + 0.5) * np.pi / _SIDE
+    return np.asarray(np.cos(np.arange(_KEPT)[:, None] * at[None]), dtype=np.float32)

@@ -1,0 +1,107 @@
+"""What is said about photos: one finding per reason, one verdict per photo."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from facekit.faces.quality import FaceQuality
+
+__all__ = ["Code", "Finding", "Role", "Verdict"]
+
+
+class Code(StrEnum):
+    """Why a photo is refused; stable for programs."""
+
+    UNREADABLE = "unreadable"
+    VIDEO = "video"
+    NO_FACE = "no_face"
+    SEVERAL_FACES = "several_faces"
+    NOT_ALIGNED = "not_aligned"
+    TOO_SMALL = "too_small"
+    BLURRED = "blurred"
+    TOO_DARK = "too_dark"
+    TOO_BRIGHT = "too_bright"
+    TURNED_AWAY = "turned_away"
+    DUPLICATE = "duplicate"
+    WRONG_PERSON = "wrong_person"
+
+
+class Role(StrEnum):
+    """What becomes of a photo."""
+
+    TRAIN = "train"
+    HELD_OUT = "held out"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One reason, with its number and its threshold."""
+
+    code: Code
+    sentence: str
+    """What is wrong and what to do, without the file's name."""
+    value: float | None = None
+    """What was measured; None where nothing can be."""
+    limit: float | None = None
+    """What would have been enough."""
+
+    def to_json(self) -> Mapping[str, object]:
+        """The four fields."""
+        return {
+            "code": self.code.value,
+            "sentence": self.sentence,
+            "value": self.value,
+            "limit": self.limit,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Everything that is said about one photo."""
+
+    source: str
+    """The path as it was given."""
+    role: Role
+    findings: tuple[Finding, ...] = ()
+    """Empty unless the photo is refused."""
+    quality: FaceQuality | None = None
+    """None where no single face was measured."""
+    similarity: float | None = None
+    """To the mean of the other photos of the set; None where it was not compared."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether the photo is taken, to train on or to be held out."""
+        return self.role is not Role.REFUSED
+
+    @property
+    def reasons(self) -> str:
+        """All findings as one line; empty for a usable photo."""
+        return "; ".join(finding.sentence for finding in self.findings)
+
+    def to_json(self) -> Mapping[str, object]:
+        """The verdict with its measurements."""
+        quality = self.quality
+        measured: dict[str, float] = {}
+        if quality is not None:
+            measured = {
+                "face_px": round(quality.face_px, 1),
+                "face_fraction": round(quality.face_fraction, 3),
+                "visible": round(quality.visible, 3),
+                "sharpness": round(quality.sharpness, 3),
+                "brightness": round(quality.brightness, 3),
+                "contrast": round(quality.contrast, 3),
+                "yaw_deg": round(quality.yaw_deg, 1),
+                "roll_deg": round(quality.roll_deg, 1),
+                "score": round(quality.score, 3),
+                "weight": round(quality.weight, 3),
+            }
+        return {
+            "source": self.source,
+            "role": self.role.value,
+            "usable": self.usable,
+            "findings": [finding.to_json() for finding in self.findings],
+            "similarity": None if self.similarity is None else round(self.similarity, 4),
+            "measured": measured,
+        }

@@ -1,0 +1,188 @@
+"""Every error facekit raises on purpose, and the exit code each one becomes.
+
+    FacekitError                 1
+    +-- UsageError               2   arguments that contradict each other or name nothing
+    +-- RecipeError              2   unknown key, wrong type, out of range
+    +-- MediaError               2   a picture or a video that cannot be used
+    +-- OutputExists             2   would overwrite; --force allows it
+    +-- OutputError              1   no permission, no space
+    +-- FaceError                3
+    |   +-- NoFaceFound          3
+    |   +-- SeveralFacesFound    3
+    |   +-- AlignmentError       3
+    |   +-- PhotosRefused        3   the photos as a set will not do
+    +-- GateFailed               5   the clips are measured and are not good enough
+    +-- WeightsError             6
+    |   +-- WeightsMissing       6
+    |   +-- ChecksumMismatch     6
+    |   +-- CheckpointMismatch   7   made by another recipe or another version
+    +-- AdapterError             7
+    |   +-- SiteMissing          7
+    |   +-- AlreadyAttached      7
+    |   +-- AdapterMismatch      7   made for another backbone or encoder
+    |   +-- AdapterDamaged       6
+    +-- TrainingError            1
+        +-- NonFiniteLoss        1
+
+A message says what happened, what was found, what was expected and the next step, and names
+the file: ``mira/07.png: 3 faces found, expected 1; crop the picture to one person``.
+The library raises; only the command line prints.
+"""
+
+import re
+from typing import ClassVar
+
+__all__ = [
+    "AdapterDamaged",
+    "AdapterError",
+    "AdapterMismatch",
+    "AlignmentError",
+    "AlreadyAttached",
+    "CheckpointMismatch",
+    "ChecksumMismatch",
+    "FaceError",
+    "FacekitError",
+    "GateFailed",
+    "MediaError",
+    "NoFaceFound",
+    "NonFiniteLoss",
+    "OutputError",
+    "OutputExists",
+    "PhotosRefused",
+    "RecipeError",
+    "SeveralFacesFound",
+    "SiteMissing",
+    "TrainingError",
+    "UsageError",
+    "WeightsError",
+    "WeightsMissing",
+]
+
+
+class FacekitError(Exception):
+    """The root of every error that facekit raises on purpose.
+
+    The next step is the part of the message after its last semicolon, so that one string
+    serves the reader and ``--json``.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    @property
+    def code(self) -> str:
+        """The class name in snake case, stable for programs: ``no_face_found``."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+
+    @property
+    def next_step(self) -> str:
+        """What to do now; empty when the message names nothing."""
+        _, separator, tail = str(self).rpartition(";")
+        return tail.strip() if separator else ""
+
+
+class UsageError(FacekitError):
+    """Arguments that contradict each other or name something that does not exist."""
+
+    exit_code = 2
+
+
+class RecipeError(FacekitError):
+    """A recipe, or an override of one, that does not fit the closed description."""
+
+    exit_code = 2
+
+
+class MediaError(FacekitError):
+    """A picture or a video that cannot be read or is not what was asked for."""
+
+    exit_code = 2
+
+
+class OutputExists(FacekitError):
+    """The result would replace something that is already there."""
+
+    exit_code = 2
+
+
+class OutputError(FacekitError):
+    """The result cannot be written: no permission, no space left."""
+
+
+class FaceError(FacekitError):
+    """A picture whose faces are not what the job needs."""
+
+    exit_code = 3
+
+
+class NoFaceFound(FaceError):
+    """No face where one is needed."""
+
+
+class SeveralFacesFound(FaceError):
+    """More than one face where exactly one is needed."""
+
+
+class AlignmentError(FaceError):
+    """Landmarks that no similarity transform fits."""
+
+
+class PhotosRefused(FaceError):
+    """A set of photos that will not make a character; the reasons are in the message."""
+
+
+class GateFailed(FacekitError):
+    """Clips that were measured and do not reach a gate."""
+
+    exit_code = 5
+
+
+class WeightsError(FacekitError):
+    """Trouble with a weights file."""
+
+    exit_code = 6
+
+
+class WeightsMissing(WeightsError):
+    """A weights file that should be there and is not."""
+
+
+class ChecksumMismatch(WeightsError):
+    """A weights file whose sha256 is not the recorded one."""
+
+
+class CheckpointMismatch(WeightsError):
+    """A training checkpoint made by another recipe, other photos or another version."""
+
+    exit_code = 7
+
+
+class AdapterError(FacekitError):
+    """An adapter that does not go with what it is used on."""
+
+    exit_code = 7
+
+
+class SiteMissing(AdapterError):
+    """A place in the backbone that the adapter needs and that is not there."""
+
+
+class AlreadyAttached(AdapterError):
+    """A second attachment to a transformer that carries one already."""
+
+
+class AdapterMismatch(AdapterError):
+    """An adapter made for another backbone or another face encoder."""
+
+
+class AdapterDamaged(AdapterError):
+    """An adapter file that is truncated, altered or not an adapter at all."""
+
+    exit_code = 6
+
+
+class TrainingError(FacekitError):
+    """A training run that cannot go on."""
+
+
+class NonFiniteLoss(TrainingError):
+    """A loss that became infinite or not a number; the last good checkpoint is kept."""

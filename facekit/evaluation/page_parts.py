@@ -1,0 +1,83 @@
+"""What every section of a report page is made of."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+
+from facekit.evaluation.bootstrap import Interval
+from facekit.evaluation.gates import GateResult
+from facekit.evaluation.measure import CharacterScores, Take
+from facekit.evaluation.words import format_figure
+from facekit.types import Image
+
+CLASSES = {"pass": "pass", "fail": "fail", "not measured": "none"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PageContent:
+    """What `ReportContent` holds, with the intervals computed."""
+
+    scores: CharacterScores
+    takes: tuple[Take, ...]
+    enrolled_photos: tuple[Image, ...]
+    held_out_photos: tuple[Image, ...]
+    gates: tuple[GateResult, ...]
+    settings: Mapping[str, str]
+    intervals: Mapping[str, Interval]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One cell of a table; its text is HTML already."""
+
+    html: str
+    style: str = ""
+
+    def write(self, tag: str) -> str:
+        """Write the cell as `td` or `th`."""
+        mark = f' class="{self.style}"' if self.style else ""
+        return f"<{tag}{mark}>{self.html}</{tag}>"
+
+
+def text(value: str, style: str = "") -> Cell:
+    """Make a cell of plain text."""
+    return Cell(html=escape(value), style=style)
+
+
+def number(value: str) -> Cell:
+    """Make a cell that stands to the right."""
+    return Cell(html=escape(value), style="number")
+
+
+def strong(value: str) -> Cell:
+    """Make a cell of bold text."""
+    return Cell(html=f"<b>{escape(value)}</b>")
+
+
+def table(head: Sequence[Cell], rows: Iterable[Sequence[Cell]]) -> str:
+    """Write a table; without a head when that is empty."""
+    top = f"<tr>{''.join(cell.write('th') for cell in head)}</tr>" if head else ""
+    body = "".join(f"<tr>{''.join(cell.write('td') for cell in row)}</tr>" for row in rows)
+    return f'<div class="scroll"><table>{top}{body}</table></div>'
+
+
+def section(title: str, body: str, note: str = "") -> str:
+    """Write a section with its title and a sentence that says how to read it."""
+    return f"<section>{block(title, body, note)}</section>"
+
+
+def block(title: str, body: str, note: str = "") -> str:
+    """Write a title, its sentence and what follows, without a frame around."""
+    told = f'<p class="note">{escape(note)}</p>' if note else ""
+    return f"<h2>{escape(title)}</h2>{told}{body}"
+
+
+def chip(verdict: str) -> str:
+    """Write a verdict in its colour."""
+    return f'<span class="chip {CLASSES[verdict]}">{verdict}</span>'
+
+
+def gate_text(result: GateResult) -> str:
+    """Write what a gate wants, such as "at least 85 %"."""
+    side = "at least" if result.gate.at_least else "at most"
+    return f"{side} {format_figure(result.gate.figure, result.gate.threshold)}"

@@ -1,0 +1,168 @@
+"""What each figure is called and what it means, in plain words, for reports and tables."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """How one figure is told.
+
+    Attributes:
+        title: A few words.
+        meaning: One or two sentences for somebody who shoots films, not somebody who trains models.
+        unit: "%" writes a share as a percentage, "points" a difference of shares, "" a plain
+            number.
+    """
+
+    title: str
+    meaning: str
+    unit: str = ""
+
+
+WORDINGS: dict[str, Wording] = {
+    "likeness_ratio": Wording(
+        title="Likeness",
+        meaning="How near the shots come to the person's own photos. 100 % is as alike as two "
+        "photos of this very person.",
+        unit="%",
+    ),
+    "sim_held": Wording(
+        title="Similarity to unseen photos",
+        meaning="Mean cosine between the frames and photos that were never used in training; a "
+        "frame that should show the face and does not counts 0.",
+    ),
+    "ceiling": Wording(
+        title="Photo-to-photo ceiling",
+        meaning="Mean cosine between the training photos and the unseen photos.",
+    ),
+    "xsim": Wording(
+        title="Same person across shots",
+        meaning="Mean cosine between every two shots that show the person, each by its mean face.",
+    ),
+    "xmin": Wording(
+        title="Least alike pair of shots",
+        meaning="Cosine of the two shots that differ most, among the shots that show the "
+        "person at all (at least half of the ceiling's likeness).",
+    ),
+    "xmin_ratio": Wording(
+        title="Least alike pair, against the truth",
+        meaning="The least alike pair of shots over the least alike pair in clips drawn of the "
+        "real character.",
+        unit="%",
+    ),
+    "m_cp": Wording(
+        title="Copying of photos",
+        meaning="0: frames are as near to unseen photos as to the training photos. 1: frames are "
+        "copies of a training photo. Low is good.",
+    ),
+    "coverage": Wording(
+        title="Faces that can be judged",
+        meaning="Frames with a usable face, on shots whose size demands one. Without it likeness "
+        "would rest on few frames.",
+        unit="%",
+    ),
+    "drift": Wording(
+        title="Drift along a clip",
+        meaning="Likeness at the start of a clip minus likeness at its end. Above 0 the face is "
+        "being lost.",
+    ),
+    "prompt_delta": Wording(
+        title="Obeys the prompt",
+        meaning="Share of what prompts ask for (place, size, mood, light) that is shown, compared "
+        "with the base model.",
+        unit="points",
+    ),
+    "prompt_drop": Wording(
+        title="Prompt obedience lost",
+        meaning="What the base model shows of the prompt and the character does not.",
+        unit="%",
+    ),
+    "motion_ratio": Wording(
+        title="Motion kept",
+        meaning="Motion of the shots over motion of the base model on the same seeds; the weaker "
+        "of face motion and picture change. Low values mean frozen shots.",
+        unit="%",
+    ),
+    "off_face_change": Wording(
+        title="Changed off the face",
+        meaning="How much of the picture around the person differs from the base model on the same "
+        "seed.",
+        unit="%",
+    ),
+    "on_face_change": Wording(
+        title="Changed on the face",
+        meaning="How much the face itself differs from the base model.",
+        unit="%",
+    ),
+    "xsim_ungated": Wording(
+        title="Across shots, all shots", meaning="The same over all shots, strangers included."
+    ),
+    "xmin_ungated": Wording(
+        title="Least alike pair, all shots", meaning="The same over all shots, strangers included."
+    ),
+    "shots_counted": Wording(
+        title="Shots that count",
+        meaning="Share of shots with at least half of the ceiling's likeness.",
+        unit="%",
+    ),
+    "xmin_truth": Wording(
+        title="Least alike pair, drawn truth",
+        meaning="What XMin is in clips drawn of the real character.",
+    ),
+    "drift_slope_per_s": Wording(
+        title="Slope per second", meaning="Likeness gained per second of clip."
+    ),
+    "identity_deviation": Wording(
+        title="Flicker of the face", meaning="Standard deviation of likeness within a clip."
+    ),
+    "same_face_rate": Wording(
+        title="Same face as the first frame",
+        meaning="Frames whose cosine to the clip's first face is at least 0.4.",
+        unit="%",
+    ),
+    "landmark_path_ratio": Wording(
+        title="Face motion kept",
+        meaning="Path of the aligned landmarks over the base model's.",
+        unit="%",
+    ),
+    "frame_change_ratio": Wording(
+        title="Picture change kept",
+        meaning="Difference of neighbouring frames over the base model's.",
+        unit="%",
+    ),
+    "prompt_adherence": Wording(
+        title="Prompt shown", meaning="Share of what the prompts ask for that is shown.", unit="%"
+    ),
+    "base_prompt_adherence": Wording(
+        title="Prompt shown by the base",
+        meaning="The same for the base model on the same seeds.",
+        unit="%",
+    ),
+}
+
+HEADLINE: tuple[str, ...] = (
+    "likeness_ratio",
+    "xmin",
+    "m_cp",
+    "prompt_delta",
+    "motion_ratio",
+    "coverage",
+)
+"""The figures at the top of a report, most important first."""
+
+
+def wording(figure: str) -> Wording:
+    """Return how a figure is told; an unknown figure is told by its name."""
+    return WORDINGS.get(figure, Wording(title=figure.replace("_", " "), meaning=""))
+
+
+def format_figure(figure: str, value: float | None) -> str:
+    """Write a value in the unit of its figure; "not scorable" for None."""
+    if value is None:
+        return "not scorable"
+    unit = wording(figure).unit
+    if unit == "%":
+        return f"{100 * value:.0f} %" if abs(value) >= 0.1 else f"{100 * value:.1f} %"
+    if unit == "points":
+        return f"{100 * value:+.1f} points"
+    return f"{value:.3f}"

@@ -1,0 +1,1 @@
+"""Pixels to faces: find, align, judge and mask them. Vendors of face models end here."""

@@ -1,0 +1,83 @@
+"""What a face vendor must offer: find faces in pictures, and turn crops into unit vectors."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facekit.types import Face, FaceCrop, Image
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["FaceDetector", "FaceVendor", "IdentityEncoder"]
+
+
+@runtime_checkable
+class FaceDetector(Protocol):
+    """Finds faces with five landmarks."""
+
+    def detect(self, images: Sequence[Image]) -> list[tuple[Face, ...]]:
+        """Find the faces of every picture.
+
+        Args:
+            images: RGB pictures; their sizes may differ.
+
+        Returns:
+            One tuple per picture in the same order, its faces largest first; empty where no face
+            was found.
+        """
+        ...
+
+
+@runtime_checkable
+class IdentityEncoder(Protocol):
+    """Turns aligned crops into unit vectors that are near each other for the same person."""
+
+    @property
+    def name(self) -> str:
+        """Short name, as recipes write it."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Sha256 of the weights, 64 hex digits; vectors of different digests are never compared."""
+        ...
+
+    @property
+    def licence(self) -> str:
+        """SPDX name of the licence of the weights."""
+        ...
+
+    @property
+    def crop_size_px(self) -> int:
+        """Side of the square crop that it takes."""
+        ...
+
+    @property
+    def crop_margin(self) -> float:
+        """Margin around the ArcFace square that its crops must have, as `align` takes it."""
+        ...
+
+    def encode(self, crops: Sequence[FaceCrop]) -> NDArray[np.float32]:
+        """Return one unit vector per crop, shape (N, dim); (0, dim) for no crops."""
+        ...
+
+    def embed(self, pixels_BCHW: "Tensor") -> "Tensor":
+        """Return unit vectors (B, dim) that carry gradients back to the pixels.
+
+        Args:
+            pixels_BCHW: Aligned crops, RGB in [-1, 1], of side `crop_size_px`.
+        """
+        ...
+
+
+@runtime_checkable
+class FaceVendor(FaceDetector, IdentityEncoder, Protocol):
+    """A detector and an encoder that belong together."""

@@ -1,0 +1,139 @@
+"""Continue a clip: the last frame begins the next one, and the character's photos hold the face."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+
+from facekit.adapters.attach import Attachment
+from facekit.adapters.conditioning import Conditioning
+from facekit.backbones.spec import BackboneSpec
+from facekit.backbones.wan import encode_text
+from facekit.errors import UsageError
+from facekit.generation.sample import SampleSettings, conditioned, quiet, run_pipeline
+from facekit.generation.shots import check_shots
+from facekit.types import Clip, NoProgress, Progress, Shot
+
+
+def continuation_pipeline(pipe: Any) -> Any:
+    """Build the stock image-to-video pipeline from the parts of a text-to-video pipeline.
+
+    Nothing is copied: the transformer is the same object, so what is attached to it stays attached.
+
+    Raises:
+        UsageError: The backbone was not trained to start from a clean first frame.
+    """
+    from diffusers import WanImageToVideoPipeline
+
+    if not pipe.config.get("expand_timesteps"):
+        raise UsageError(
+            f"{type(pipe.transformer).__name__} does not take a clean first frame "
+            "(expand_timesteps is off), so a shot cannot be continued; use a backbone that does, "
+            "such as toon or wan2_2_ti2v_5b"
+        )
+    return WanImageToVideoPipeline(
+        tokenizer=pipe.tokenizer,
+        text_encoder=pipe.text_encoder,
+        vae=pipe.vae,
+        scheduler=pipe.scheduler,
+        transformer=pipe.transformer,
+        transformer_2=pipe.transformer_2,
+        boundary_ratio=pipe.config.get("boundary_ratio"),
+        expand_timesteps=True,
+    )
+
+
+def continue_clip(
+    pipe: Any,
+    clip: Clip,
+    shot: Shot,
+    spec: BackboneSpec,
+    settings: SampleSettings | None = None,
+    *,
+    attachment: Attachment | None = None,
+    identities: Conditioning | Sequence[Conditioning] | None = None,
+    progress: Progress | None = None,
+) -> Clip:
+    """Generate what comes after a clip.
+
+    The last frame gives the picture, the identity branch the face: each continuation reads the
+    photos again, so that a face that got worse in one piece is not handed on to the next as the
+    truth.
+
+    Args:
+        pipe: What `continuation_pipeline` gave.
+        clip: What has been shot; its last frame is continued.
+        shot: Prompt, seed and length of the new piece; its size must be the clip's.
+        spec: The backbone.
+        settings: Those of the backbone when None.
+        attachment: What `attach` gave for the same transformer.
+        identities: Who is in it.
+        progress: Told of every denoising step.
+
+    Returns:
+        The new piece; its first frame shows the last frame of the clip again.
+
+    Raises:
+        UsageError: The shot differs in size from the clip, or is too short to move.
+    """
+    settings = settings or SampleSettings.of(spec)
+    progress = progress or NoProgress()
+    check_shots([shot], spec)
+    height, width = clip.frames.shape[1:3]
+    if (shot.height, shot.width) != (height, width):
+        raise UsageError(
+            f"{shot.name} is {shot.width}x{shot.height}, the clip that it continues "
+            f"{width}x{height}; shoot both in one size"
+        )
+    if shot.num_frames < 2:
+        raise UsageError(
+            f"{shot.name} has {shot.num_frames} frame, a continuation needs at least 2; ask for "
+            "more frames"
+        )
+    progress.start(settings.num_inference_steps, shot.name)
+    extra = {
+        "image": Pillow.fromarray(clip.frames[-1]),
+        "prompt_embeds": _encode(pipe, shot.prompt, spec),
+        "negative_prompt_embeds": _encode(pipe, settings.negative_prompt, spec),
+    }
+    with conditioned(attachment, identities, settings), quiet(pipe):
+        pieces = run_pipeline(pipe, [shot], spec, settings, progress, extra=extra)
+    progress.finish()
+    return pieces[0]
+
+
+def _encode(pipe: Any, prompt: str, spec: BackboneSpec) -> Any:
+    """Encode a prompt as text-to-video does.
+
+    The image-to-video pipeline cleans prompts with a library that diffusers does not require.
+    """
+    from diffusers import WanPipeline
+
+    reader = WanPipeline(
+        tokenizer=pipe.tokenizer,
+        text_encoder=pipe.text_encoder,
+        vae=pipe.vae,
+        scheduler=pipe.scheduler,
+        transformer=pipe.transformer,
+    )
+    return encode_text(reader, [prompt], max_sequence_length=spec.max_sequence_length)
+
+
+def join_clips(pieces: Sequence[Clip]) -> Clip:
+    """Put continued pieces into one clip; the frame that two neighbours share is kept once.
+
+    Raises:
+        UsageError: No pieces, or they differ in size or speed.
+    """
+    if not pieces:
+        raise UsageError("no clips to join; shoot at least one")
+    shapes = {(piece.frames.shape[1:], piece.fps) for piece in pieces}
+    if len(shapes) > 1:
+        told = ", ".join(f"{shape[1]}x{shape[0]} at {fps:g} fps" for shape, fps in sorted(shapes))
+        raise UsageError(
+            f"clips of different size or speed cannot be joined: {told}; shoot all in one size and "
+            "speed"
+        )
+    frames = [pieces[0].frames, *(piece.frames[1:] for piece in pieces[1:])]
+    return Clip(frames=np.concatenate(frames), fps=pieces[0].fps)

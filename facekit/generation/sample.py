@@ -1,0 +1,197 @@
+"""Shots to clips through the stock pipeline, batch by batch; a clip does not depend on its batch.
+
+Shapes: B batch, F frames.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+
+from facekit.adapters.attach import Attachment
+from facekit.adapters.conditioning import Conditioning
+from facekit.backbones.spec import BackboneSpec
+from facekit.errors import UsageError
+from facekit.generation.shots import check_shots
+from facekit.types import Clip, NoProgress, Progress, Shot
+
+MAX_BATCH = 4
+MAX_BATCH_PIXELS = 2_000_000
+"""Pixels of all frames of a batch; above it a batch saves no time and costs memory."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SampleSettings:
+    """How clips are sampled."""
+
+    num_inference_steps: int
+    guidance_scale: float
+    fps: float
+    identity_guidance: float | None = None
+    """Guidance of the identity by itself (three passes per step); None joins it with the text's."""
+    negative_prompt: str = ""
+
+    @classmethod
+    def of(cls, spec: BackboneSpec) -> "SampleSettings":
+        """Return what the backbone is made for."""
+        return cls(
+            num_inference_steps=spec.num_inference_steps,
+            guidance_scale=spec.guidance_scale,
+            fps=spec.fps,
+        )
+
+
+def sample(
+    pipe: Any,
+    shots: Sequence[Shot],
+    spec: BackboneSpec,
+    settings: SampleSettings | None = None,
+    *,
+    attachment: Attachment | None = None,
+    identities: Conditioning | Sequence[Conditioning] | None = None,
+    max_batch: int = MAX_BATCH,
+    progress: Progress | None = None,
+) -> Iterator[Clip]:
+    """Generate one clip per shot.
+
+    Args:
+        pipe: A stock text-to-video pipeline of the backbone.
+        shots: Prompts as the backbone understands them, `@name` replaced; sizes may differ.
+        spec: The backbone.
+        settings: Those of the backbone when None.
+        attachment: What `attach` gave for this pipeline's transformer.
+        identities: Who is in every shot; without them the attachment's own condition stands.
+        max_batch: Most shots at once.
+        progress: Told of every denoising step of every shot.
+
+    Yields:
+        Clips in the order of the shots, each as soon as it and those before it are done.
+
+    Raises:
+        UsageError: A shot that the backbone cannot draw, or identities without an attachment.
+    """
+    settings = settings or SampleSettings.of(spec)
+    check_shots(shots, spec)
+    if identities is not None and attachment is None:
+        raise UsageError(
+            "identities given without an attachment; call attach() on the pipeline first and pass "
+            "its result"
+        )
+    return _clips(
+        pipe, shots, spec, settings, attachment, identities, max_batch, progress or NoProgress()
+    )
+
+
+def _clips(
+    pipe: Any,
+    shots: Sequence[Shot],
+    spec: BackboneSpec,
+    settings: SampleSettings,
+    attachment: Attachment | None,
+    identities: Conditioning | Sequence[Conditioning] | None,
+    max_batch: int,
+    progress: Progress,
+) -> Iterator[Clip]:
+    progress.start(len(shots) * settings.num_inference_steps, "shots")
+    waiting: dict[int, Clip] = {}
+    reached = 0
+    for batch in plan_batches(shots, max_batch):
+        chosen = [shots[index] for index in batch]
+        with conditioned(attachment, identities, settings), quiet(pipe):
+            clips = run_pipeline(pipe, chosen, spec, settings, progress)
+        waiting.update(zip(batch, clips, strict=True))
+        while reached in waiting:
+            yield waiting.pop(reached)
+            reached += 1
+    progress.finish()
+
+
+def plan_batches(shots: Sequence[Shot], max_batch: int = MAX_BATCH) -> list[list[int]]:
+    """Group the places of shots of one size and length into batches, early shots first."""
+    groups: dict[tuple[int, int, int], list[int]] = {}
+    for index, shot in enumerate(shots):
+        groups.setdefault((shot.num_frames, shot.height, shot.width), []).append(index)
+    batches = []
+    for (frames, height, width), places in groups.items():
+        size = max(1, min(max_batch, MAX_BATCH_PIXELS // (frames * height * width)))
+        batches += [places[start : start + size] for start in range(0, len(places), size)]
+    return sorted(batches)
+
+
+def conditioned(
+    attachment: Attachment | None,
+    identities: Conditioning | Sequence[Conditioning] | None,
+    settings: SampleSettings,
+) -> AbstractContextManager[Any]:
+    """Return the scope in which the characters are in the picture; empty without any."""
+    if attachment is None or identities is None:
+        return nullcontext()
+    if settings.identity_guidance is None or settings.guidance_scale <= 1.0:
+        return attachment.conditioned_on(identities)
+    return attachment.conditioned_on(
+        identities,
+        guidance="three_way",
+        identity_guidance=settings.identity_guidance,
+        guidance_scale=settings.guidance_scale,
+    )
+
+
+def run_pipeline(
+    pipe: Any,
+    shots: Sequence[Shot],
+    spec: BackboneSpec,
+    settings: SampleSettings,
+    progress: Progress,
+    extra: Mapping[str, object] | None = None,
+) -> list[Clip]:
+    """Call a stock pipeline once for shots of one size, each with the noise of its own seed.
+
+    Args:
+        pipe: The pipeline.
+        shots: All of one size and length.
+        spec: The backbone.
+        settings: Steps and guidance.
+        progress: Told of every step of every shot.
+        extra: Further arguments of the pipeline, such as the image that a clip continues; encoded
+            prompts among them take the place of the shots' own.
+    """
+    first = shots[0]
+
+    def step(_pipe: Any, _index: int, _timestep: Any, state: dict[str, Any]) -> dict[str, Any]:
+        progress.advance(len(shots), first.name)
+        return state
+
+    arguments = dict(extra or {})
+    if "prompt_embeds" not in arguments:
+        arguments["prompt"] = [shot.prompt for shot in shots]
+        arguments["negative_prompt"] = [settings.negative_prompt] * len(shots)
+    output = pipe(
+        height=first.height,
+        width=first.width,
+        num_frames=first.num_frames,
+        num_inference_steps=settings.num_inference_steps,
+        guidance_scale=settings.guidance_scale,
+        # Noise is drawn on the CPU, so that a seed means the same on every device.
+        generator=[torch.Generator("cpu").manual_seed(shot.seed) for shot in shots],
+        output_type="np",
+        callback_on_step_end=step,
+        max_sequence_length=spec.max_sequence_length,
+        **arguments,
+    )
+    frames_BFHWC = np.asarray(output.frames)
+    pixels = np.rint(np.clip(frames_BFHWC, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return [Clip(frames=np.ascontiguousarray(frames), fps=settings.fps) for frames in pixels]
+
+
+@contextmanager
+def quiet(pipe: Any) -> Iterator[None]:
+    """Silence the pipeline's own progress bar inside the block."""
+    before = getattr(pipe, "_progress_bar_config", {})
+    pipe.set_progress_bar_config(**{**before, "disable": True})
+    try:
+        yield
+    finally:
+        pipe._progress_bar_config = before

@@ -1,0 +1,77 @@
+"""The photos of one character, checked and split, as training takes them."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from facekit.errors import PhotosRefused
+from facekit.types import Face, FaceCrop, FloatArray, IdentityEmbedding, Image
+
+__all__ = ["Photo", "PhotoSet"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Photo:
+    """One usable photo: exactly one face, already embedded by the training encoder."""
+
+    source: str
+    """Path of the file, for messages."""
+    image: Image
+    """The whole picture, upright, scaled down where the file is very large."""
+    face: Face
+    """In the coordinates of `image`."""
+    crop: FaceCrop
+    """The face as the training encoder takes it."""
+    embedding: FloatArray
+    """Unit vector (dim,) of the training encoder."""
+    quality: float = 1.0
+    """Weight in means, above 0 and at most 1."""
+    sidecar: str | None = None
+    """The user's own caption: the text file of the same name beside the photo."""
+
+    @property
+    def digest(self) -> str:
+        """Sha256 (hex) of the pixels."""
+        shape = str(self.image.shape).encode()
+        return hashlib.sha256(shape + np.ascontiguousarray(self.image).tobytes()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoSet:
+    """Photos to train on, and photos that training never sees."""
+
+    train: tuple[Photo, ...]
+    held_out: tuple[Photo, ...] = ()
+    encoder: str = ""
+    """Who embedded them: ``name@`` and the first 12 hex digits of the weights' sha256."""
+
+    def __post_init__(self) -> None:
+        """Refuse an empty set and a photo on both sides."""
+        if not self.train:
+            raise PhotosRefused("0 photos to train on, expected at least 1; add photos")
+        both = {p.source for p in self.train} & {p.source for p in self.held_out}
+        if both:
+            listed = ", ".join(sorted(both))
+            raise PhotosRefused(f"{listed}: both trained on and held out; name each photo once")
+
+    @property
+    def photos(self) -> tuple[Photo, ...]:
+        """All of them: trained on first, then held out."""
+        return self.train + self.held_out
+
+    @property
+    def embeddings(self) -> tuple[IdentityEmbedding, ...]:
+        """The embeddings of the photos trained on."""
+        return tuple(
+            IdentityEmbedding(vector=photo.embedding, encoder=self.encoder) for photo in self.train
+        )
+
+    @property
+    def digest(self) -> str:
+        """Sha256 (hex) of all pixels, captions and the split; the same photos give the same."""
+        total = hashlib.sha256(self.encoder.encode())
+        for role, photos in (("train", self.train), ("held_out", self.held_out)):
+            for photo in photos:
+                total.update(f"{role} {photo.digest} {photo.sidecar!r}\n".encode())
+        return total.hexdigest()

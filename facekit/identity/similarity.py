@@ -1,0 +1,87 @@
+"""Cosine similarity between unit vectors: 1 is the same direction, 0 is unrelated."""
+
+import numpy as np
+import numpy.typing as npt
+
+from facekit.types import FloatArray
+
+__all__ = ["cosine", "leave_one_out", "similarity_matrix", "weighted_mean"]
+
+_LEAST_NORM = 1e-8
+
+
+def cosine(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> float:
+    """Return the similarity of two vectors, -1..1; they need not have unit norm.
+
+    Raises:
+        ValueError: The lengths differ, or a vector is zero.
+    """
+    if first.shape != second.shape or first.ndim != 1:
+        raise ValueError(f"vectors have shapes {first.shape} and {second.shape}, expected the same")
+    return float(similarity_matrix(first[None], second[None])[0, 0])
+
+
+def similarity_matrix(
+    rows: npt.NDArray[np.floating], columns: npt.NDArray[np.floating] | None = None
+) -> FloatArray:
+    """Compare every row vector with every column vector.
+
+    Args:
+        rows: Shape (N, dim).
+        columns: Shape (M, dim); without it the rows are compared with each other.
+
+    Returns:
+        Shape (N, M), -1..1.
+
+    Raises:
+        ValueError: The shapes do not fit, or a vector is zero.
+    """
+    left = _unit(rows)
+    right = left if columns is None else _unit(columns)
+    if left.shape[1] != right.shape[1]:
+        raise ValueError(f"vectors have lengths {left.shape[1]} and {right.shape[1]}")
+    product = left @ right.T
+    if columns is None:
+        product = (product + product.T) / 2  # exactly symmetric, whatever the BLAS does
+    return np.clip(product, -1.0, 1.0).astype(np.float32)
+
+
+def weighted_mean(
+    vectors: npt.NDArray[np.floating], weights: npt.NDArray[np.floating] | None = None
+) -> FloatArray:
+    """Return the mean direction of unit vectors (N, dim), as a unit vector (dim,).
+
+    Raises:
+        ValueError: No vectors, weights that are negative or all zero, or vectors that cancel out.
+    """
+    unit = _unit(vectors)
+    if len(unit) == 0:
+        raise ValueError("no vectors, expected at least one")
+    share = np.ones(len(unit)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if share.shape != (len(unit),) or np.any(share < 0) or not share.sum() > 0:
+        raise ValueError(f"weights {share.tolist()} do not fit {len(unit)} vectors")
+    return np.asarray(_unit((share / share.sum())[None] @ unit)[0], dtype=np.float32)
+
+
+def leave_one_out(vectors: npt.NDArray[np.floating]) -> FloatArray:
+    """Return the similarity of each vector to the mean of all others, shape (N,).
+
+    A single vector has no others and gets 1.
+    """
+    unit = _unit(vectors)
+    if len(unit) < 2:
+        return np.ones(len(unit), dtype=np.float32)
+    others = unit.sum(axis=0, keepdims=True) - unit
+    norms = np.maximum(np.linalg.norm(others, axis=1), _LEAST_NORM)
+    similarity = (unit * others).sum(axis=1) / norms
+    return np.asarray(np.clip(similarity, -1.0, 1.0), dtype=np.float32)
+
+
+def _unit(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    values = np.asarray(vectors, dtype=np.float64)
+    if values.ndim != 2:
+        raise ValueError(f"vectors have shape {values.shape}, expected (N, dim)")
+    norms = np.linalg.norm(values, axis=1, keepdims=True)
+    if np.any(norms < _LEAST_NORM) or not np.all(np.isfinite(norms)):
+        raise ValueError("a vector is zero or not finite, expected unit vectors")
+    return np.asarray(values / norms, dtype=np.float64)

@@ -1,0 +1,202 @@
+"""Paths: which files are photos, and how a result is written whole or not at all."""
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from facekit.errors import MediaError, OutputError, OutputExists
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "VIDEO_SUFFIXES",
+    "atomic_write",
+    "ensure_new",
+    "ensure_out_dir",
+    "scan_photos",
+    "write_bytes",
+    "write_text",
+]
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+def scan_photos(paths: Sequence[Path | str]) -> list[Path]:
+    """List the photos that files and folders name.
+
+    A folder gives its own files in order of name, without its subfolders and hidden files; other
+    files in a folder (notes, videos) are passed over. A file named by itself is always kept, so
+    that reading it can say what is wrong with it.
+
+    Returns:
+        Each file once, in the order given.
+
+    Raises:
+        MediaError: A path does not exist, or nothing in all of them looks like a photo.
+    """
+    found: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        if path.is_dir():
+            for child in _photos_in(path):
+                found.setdefault(child.resolve(), child)
+        elif path.exists():
+            found.setdefault(path.resolve(), path)
+        else:
+            raise MediaError(f"{path}: no such file or folder; check the spelling of the path")
+    if not found:
+        listed = ", ".join(str(path) for path in paths) or "no path given"
+        known = " ".join(sorted(IMAGE_SUFFIXES))
+        raise MediaError(
+            f"{listed}: no photos found, expected files ending in {known};"
+            " name a folder that holds the photos"
+        )
+    return list(found.values())
+
+
+def _photos_in(folder: Path) -> list[Path]:
+    try:
+        children = sorted(folder.iterdir())
+    except OSError as error:
+        raise MediaError(
+            f"{folder}: cannot be listed ({error.strerror}); check the folder's permissions"
+        ) from error
+    return [
+        child
+        for child in children
+        if child.suffix.lower() in IMAGE_SUFFIXES
+        and not child.name.startswith(".")
+        and child.is_file()
+    ]
+
+
+def ensure_new(path: Path | str, force: bool = False) -> Path:
+    """Make sure that writing here destroys nothing.
+
+    Args:
+        path: A file or a folder; an empty folder counts as new.
+        force: The user allows replacing what is there.
+
+    Returns:
+        The same path.
+
+    Raises:
+        OutputExists: Something is there and ``force`` is false.
+    """
+    path = Path(path)
+    if force or not path.exists():
+        return path
+    if path.is_dir():
+        if not any(path.iterdir()):
+            return path
+        what = "the folder exists and is not empty"
+    else:
+        what = "the file exists"
+    raise OutputExists(f"{path}: {what}; choose another --out or add --force to replace it")
+
+
+def ensure_out_dir(path: Path | str) -> Path:
+    """Create a folder for results and prove that it can be written to.
+
+    Called before long work starts, so that a missing permission costs seconds, not minutes.
+
+    Raises:
+        OutputError: It cannot be created or written to.
+    """
+    path = Path(path)
+    probe = path / f".facekit-{secrets.token_hex(4)}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise _output_error(path, error) from error
+    return path
+
+
+@contextmanager
+def atomic_write(path: Path | str) -> Iterator[Path]:
+    """Give a temporary name beside ``path`` and rename it at the end.
+
+    The reader of ``path`` sees the old content or the whole new one, never a part. When the
+    block raises, the temporary file (or folder) is removed and ``path`` is untouched.
+
+    Args:
+        path: Where the result belongs; its folder is created.
+
+    Yields:
+        A path with the same suffix, for the block to write a file to.
+
+    Raises:
+        OutputError: No permission, no space left, or another refusal by the file system.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _output_error(path, error) from error
+    except Exception as error:
+        if _says_full(error):  # safetensors and torch hide the errno in their text
+            raise _output_error(path, OSError(errno.ENOSPC, str(error))) from error
+        raise
+    finally:
+        with suppress(OSError):
+            if temporary.is_dir():
+                shutil.rmtree(temporary)
+            else:
+                temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path | str, content: bytes) -> None:
+    """Write a whole file or nothing.
+
+    Raises:
+        OutputError: As for ``atomic_write``.
+    """
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path | str, content: str) -> None:
+    """Write a whole UTF-8 file or nothing.
+
+    Raises:
+        OutputError: As for ``atomic_write``.
+    """
+    write_bytes(path, content.encode())
+
+
+def _flush(path: Path) -> None:
+    """Force the content onto the disk, which is when a full disk is noticed at the latest."""
+    if path.is_file():
+        with path.open("rb+") as stream:
+            os.fsync(stream.fileno())
+
+
+def _says_full(error: Exception) -> bool:
+    text = str(error).lower()
+    return any(mark in text for mark in ("os error 28", "no space left", "file too large"))
+
+
+def _output_error(path: Path, error: OSError) -> OutputError:
+    if error.errno in _FULL:
+        return OutputError(
+            f"{path}: not written, no space left on the disk; nothing was changed;"
+            " free some space or choose another --out"
+        )
+    if error.errno in _FORBIDDEN:
+        return OutputError(
+            f"{path}: not written, permission denied; choose a folder you may write to with --out"
+        )
+    reason = error.strerror or str(error)
+    return OutputError(f"{path}: not written ({reason}); choose another --out")

@@ -1,0 +1,171 @@
+"""Photos: any ordinary file to RGB, or a MediaError that says why not."""
+
+import io
+import struct
+import warnings
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageCms, ImageOps, UnidentifiedImageError
+
+from facekit.errors import MediaError, UsageError
+from facekit.media.files import atomic_write
+from facekit.media.video import is_video
+from facekit.types import Image
+
+__all__ = ["MAX_PIXELS", "MAX_SIDE_PX", "read_image", "write_image"]
+
+MAX_PIXELS: Final = 120_000_000
+"""More than any camera's usual picture (108 megapixels); decoding it takes under 1 GB."""
+
+MAX_SIDE_PX: Final = 4096
+"""A larger picture is made smaller; faces are found and encoded far below this size."""
+
+_WHITE: Final = (255, 255, 255, 255)
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError)
+_ALWAYS_FIRST_FRAME: Final = frozenset({"MPO"})  # what phones call a JPEG with a second picture
+
+
+def read_image(path: Path | str) -> Image:
+    """Read a photo as upright sRGB.
+
+    The EXIF orientation is applied; CMYK, grey, 16-bit, palette and ICC-tagged pictures are
+    converted; transparent parts become white; a side above ``MAX_SIDE_PX`` is made smaller.
+
+    Returns:
+        uint8, (height, width, 3), RGB.
+
+    Raises:
+        MediaError: Missing, empty, truncated, not a picture, animated, a video, or larger than
+            ``MAX_PIXELS``.
+    """
+    path = Path(path)
+    _require_content(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # size and metadata warnings: checked here instead
+            with PillowImage.open(path) as picture:
+                _require_photo(path, picture)
+                return np.array(_to_rgb(path, picture), dtype=np.uint8)
+    except PillowImage.DecompressionBombError as error:
+        raise _too_large(path, "too many pixels") from error
+    except UnidentifiedImageError as error:
+        raise MediaError(
+            f"{path}: not a picture that can be decoded; save it as 8-bit PNG or JPEG"
+        ) from error
+    except _BROKEN as error:
+        raise MediaError(
+            f"{path}: damaged or cut off ({error}); copy it again from the camera"
+        ) from error
+
+
+def write_image(path: Path | str, image: Image) -> None:
+    """Write a picture whole or not at all; the suffix decides the format.
+
+    Args:
+        path: Ends in .png (exact), .jpg, .jpeg or .webp.
+        image: uint8, (height, width, 3), RGB.
+
+    Raises:
+        UsageError: The suffix is not one of these.
+        OutputError: It cannot be written.
+    """
+    path = Path(path)
+    formats = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+    chosen = formats.get(path.suffix.lower())
+    if chosen is None:
+        raise UsageError(f"{path}: cannot write {path.suffix or 'without a suffix'}; use .png")
+    options = {"quality": 95, "subsampling": 0} if chosen == "JPEG" else {}
+    with atomic_write(path) as temporary:
+        PillowImage.fromarray(image, "RGB").save(temporary, format=chosen, **options)
+
+
+def _require_content(path: Path) -> None:
+    if path.is_dir():
+        raise MediaError(f"{path}: a folder, expected a picture; name the files in it")
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(16)
+    except FileNotFoundError as error:
+        raise MediaError(f"{path}: no such file; check the spelling of the path") from error
+    except OSError as error:
+        raise MediaError(
+            f"{path}: cannot be read ({error.strerror}); check the file's permissions"
+        ) from error
+    if not head:
+        raise MediaError(f"{path}: empty (0 bytes); copy it again from the camera")
+    if head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftypheif"):
+        raise MediaError(f"{path}: HEIC, which is not supported; save it as JPEG or PNG")
+    if is_video(path):
+        raise MediaError(f"{path}: a video, expected a photo; save single frames as PNG")
+
+
+def _require_photo(path: Path, picture: PillowImage.Image) -> None:
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise _too_large(path, f"{width}x{height}")
+    frames = int(getattr(picture, "n_frames", 1))
+    if frames > 1 and picture.format not in _ALWAYS_FIRST_FRAME:
+        raise MediaError(f"{path}: {frames} frames, expected a still photo; save one frame as PNG")
+
+
+def _too_large(path: Path, got: str) -> MediaError:
+    return MediaError(
+        f"{path}: {got}, expected at most {MAX_PIXELS // 1_000_000} megapixels; make it smaller,"
+        f" {MAX_SIDE_PX} px on the longer side is plenty"
+    )
+
+
+def _to_rgb(path: Path, picture: PillowImage.Image) -> PillowImage.Image:
+    if max(picture.size) > MAX_SIDE_PX:
+        picture.draft(picture.mode, (MAX_SIDE_PX, MAX_SIDE_PX))  # a JPEG decodes small at once
+    picture.load()
+    picture = _to_eight_bits(path, picture)
+    if max(picture.size) > MAX_SIDE_PX:
+        if picture.mode in ("P", "PA", "1"):
+            picture = picture.convert("RGBA")  # indices cannot be averaged
+        picture.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX), PillowImage.Resampling.BOX)
+    picture = ImageOps.exif_transpose(picture)
+    picture = _apply_profile(picture)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = PillowImage.new("RGBA", picture.size, _WHITE)
+        picture = PillowImage.alpha_composite(white, picture)
+    return picture.convert("RGB")
+
+
+def _to_eight_bits(path: Path, picture: PillowImage.Image) -> PillowImage.Image:
+    """Bring 16-bit grey down to 8; the mode decides, never the brightest pixel."""
+    if picture.mode.startswith("I;16"):
+        pixels = np.asarray(picture).astype(np.uint16)
+    elif picture.mode == "I":
+        wide = np.asarray(picture)
+        if wide.min() < 0 or wide.max() > 0xFFFF:
+            raise MediaError(f"{path}: 32-bit pixels; save it as 8-bit PNG or JPEG")
+        pixels = wide.astype(np.uint16)
+    elif picture.mode == "F":
+        raise MediaError(f"{path}: floating-point pixels; save it as 8-bit PNG or JPEG")
+    else:
+        return picture
+    grey = PillowImage.fromarray((pixels >> 8).astype(np.uint8), "L")
+    grey.info = {key: value for key, value in picture.info.items() if key == "exif"}
+    return grey
+
+
+def _apply_profile(picture: PillowImage.Image) -> PillowImage.Image:
+    """Convert to sRGB by the embedded profile; a profile that does not fit is passed over."""
+    content = picture.info.get("icc_profile")
+    if not isinstance(content, bytes) or picture.mode not in ("RGB", "CMYK", "L"):
+        return picture
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
+        if "srgb" in ImageCms.getProfileDescription(profile).lower():
+            return picture
+        converted = ImageCms.profileToProfile(
+            picture, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+    except (ImageCms.PyCMSError, OSError):
+        return picture
+    return picture if converted is None else converted

@@ -1,0 +1,47 @@
+"""Recipes: TOML into one frozen, closed description of a run."""
+
+from facekit.recipe.loading import (
+    RecipeSummary,
+    dump_recipe,
+    list_recipes,
+    load_recipe,
+    recipe_digest,
+    recipe_path,
+)
+from facekit.recipe.sections import (
+    BaseSection,
+    DropoutSection,
+    EncoderSection,
+    GatesSection,
+    IdentitySection,
+    Level,
+    LoraSection,
+    LossSection,
+    PhotosSection,
+    Recipe,
+    SampleSection,
+    TrainSection,
+    ValidateSection,
+)
+
+__all__ = [
+    "BaseSection",
+    "DropoutSection",
+    "EncoderSection",
+    "GatesSection",
+    "IdentitySection",
+    "Level",
+    "LoraSection",
+    "LossSection",
+    "PhotosSection",
+    "Recipe",
+    "RecipeSummary",
+    "SampleSection",
+    "TrainSection",
+    "ValidateSection",
+    "dump_recipe",
+    "list_recipes",
+    "load_recipe",
+    "recipe_digest",
+    "recipe_path",
+]

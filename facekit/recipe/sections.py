@@ -1,0 +1,269 @@
+"""What a recipe may say: every key, its default, its range, and what it means.
+
+A default stands here and nowhere else. Numbers are probabilities, ratios and counts unless the
+name carries a unit. Config is data: nothing here opens a file or picks a device.
+"""
+
+import warnings
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "BaseSection",
+    "DropoutSection",
+    "EncoderSection",
+    "GatesSection",
+    "IdentitySection",
+    "Level",
+    "LoraSection",
+    "LossSection",
+    "PhotosSection",
+    "Recipe",
+    "SampleSection",
+    "TrainSection",
+    "ValidateSection",
+]
+
+Level: TypeAlias = Literal["L0", "L1", "L2", "none"]
+
+Probability: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Weight: TypeAlias = Annotated[float, Field(ge=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=False,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+
+class BaseSection(_Section):
+    """The backbone that the character is trained on."""
+
+    name: str = Field(default="toon", min_length=1)
+    """A registered backbone."""
+    source: str | None = None
+    """A folder or repository that replaces the backbone's own weights."""
+
+
+class EncoderSection(_Section):
+    """The face encoders. The one that trains never reports."""
+
+    train: str = Field(default="toon-a", min_length=1)
+    """Conditions the adapter and feeds the identity loss."""
+    report: str = Field(default="toon-b", min_length=1)
+    """Measures the finished clips."""
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        if self.train == self.report:
+            raise ValueError(
+                f"train and report are both {self.train!r}, expected two different encoders"
+            )
+        return self
+
+
+class IdentitySection(_Section):
+    """The identity branch of the adapter."""
+
+    level: Level = "L2"
+    """L0 enrols without training, L1 tunes the tokens, L2 tunes tokens and LoRA, none leaves
+    the branch away."""
+    num_tokens: int = Field(default=16, ge=1, le=256)
+    """Identity tokens per character, or per photo when pooled by concat."""
+    pool: Literal["mean", "concat"] = "mean"
+    """One set of tokens from the quality-weighted mean of the photos, or one set per photo."""
+    max_photos: int = Field(default=5, ge=1, le=16)
+    """Photos used by concat; the best ones are taken."""
+    lr: float = Field(default=1e-3, gt=0)
+    """Learning rate of the tokens."""
+    strength: float = Field(default=1.0, ge=0, le=4)
+    """Strength stored in the character file and used when none is given."""
+    sigma_window: tuple[Probability, Probability] = (0.0, 1.0)
+    """Noise levels, low and high, between which the branch is on."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        low, high = self.sigma_window
+        if low >= high:
+            raise ValueError(f"sigma_window is [{low}, {high}], expected low below high")
+        return self
+
+
+class LoraSection(_Section):
+    """The LoRA of the character, through peft."""
+
+    enabled: bool = True
+    """Ignored at levels L0 and L1, which train no LoRA."""
+    rank: int = Field(default=16, ge=1, le=512)
+    """Inner size of the update."""
+    alpha: float = Field(default=16.0, gt=0)
+    """The update is scaled by alpha / rank."""
+    lr: float = Field(default=1e-4, gt=0)
+    """Learning rate of the update."""
+    targets: tuple[str, ...] = ()
+    """Module names inside attention blocks; empty takes the backbone's own list."""
+
+
+class PhotosSection(_Section):
+    """Which photos will do."""
+
+    holdout: int = Field(default=2, ge=0)
+    """Photos never used in training, kept to score the result."""
+    min_usable: int = Field(default=4, ge=1)
+    """Fewer usable photos than this are refused."""
+    min_face_px: int = Field(default=16, ge=1)
+    """Shorter side of the face box."""
+    max_yaw_deg: float = Field(default=75.0, gt=0, le=180)
+    """Faces turned further than this are set aside."""
+    min_detection_score: Probability = 0.5
+    """Below it, there is no face."""
+    min_sharpness: float = Field(default=0.0, ge=0)
+    """Variance of the Laplacian on the aligned crop."""
+    min_exposure: Probability = 0.08
+    """Mean brightness of the face, 0..1."""
+    max_exposure: Probability = 0.97
+    """Mean brightness of the face, 0..1."""
+    min_same_person: float = Field(default=0.35, ge=-1, le=1)
+    """Similarity to the mean of the other photos; below it, it is somebody else."""
+    duplicate_distance: int = Field(default=4, ge=0, le=64)
+    """Differing bits of a 64-bit picture hash, up to which two photos are the same."""
+
+
+class TrainSection(_Section):
+    """The loop."""
+
+    steps: int = Field(default=300, ge=0)
+    """Optimiser steps."""
+    minutes: float | None = Field(default=None, gt=0)
+    """Stop after this much time, even before the last step."""
+    batch_size: int = Field(default=8, ge=1)
+    """Samples per step."""
+    seed: int = Field(default=0, ge=0)
+    """Decides batches, noise and initial values."""
+    num_frames: int = Field(default=1, ge=1)
+    """Frames per training sample; photos are repeated when more than one."""
+    grad_clip: float = Field(default=1.0, gt=0)
+    """Largest norm of the gradient."""
+    weight_decay: float = Field(default=1e-4, ge=0)
+    """Of AdamW."""
+    warmup: int = Field(default=10, ge=0)
+    """Steps until the learning rate is reached."""
+    checkpoint_every: int = Field(default=50, ge=1)
+    """Steps between checkpoints."""
+    gradient_checkpointing: bool = False
+    """Recompute activations: less memory, more time."""
+
+
+class LossSection(_Section):
+    """The terms of the loss. A weight of 0 switches its term off."""
+
+    flow: Weight = 1.0
+    """Flow matching."""
+    face_mask_probability: Probability = 0.5
+    """Share of samples whose flow loss is the mean over the face alone."""
+    identity: Weight = 0.1
+    """One minus the similarity of the estimated clean picture to another photo."""
+    identity_max_sigma: Probability = 0.5
+    """Noise level above which the estimate is too poor for the identity loss."""
+    preservation: Weight = 1.0
+    """Distance to the base model on the class prompt."""
+    preservation_probability: Probability = 0.25
+    """Share of steps that compute it."""
+    contrastive: Weight = 0.0
+    """Away from a bank of other faces."""
+
+
+class DropoutSection(_Section):
+    """Conditions dropped during training, per sample."""
+
+    identity: Probability = 0.1
+    """Identity alone."""
+    text: Probability = 0.1
+    """Text alone."""
+    both: Probability = 0.05
+    """Both together."""
+
+    @model_validator(mode="after")
+    def _total(self) -> Self:
+        total = self.identity + self.text + self.both
+        if total > 1:
+            raise ValueError(f"identity + text + both is {total:g}, expected at most 1")
+        return self
+
+
+class ValidateSection(_Section):
+    """Clips sampled during training; the checkpoint with the best held-out likeness wins."""
+
+    every: int = Field(default=100, ge=0)
+    """Steps between validations; 0 validates only at the end."""
+    prompts: tuple[str, ...] = (
+        "{character}, close-up, in the kitchen, neutral, looks at the camera, soft light",
+        "{character}, medium shot, in the park, happy, turns the head, bright light",
+    )
+    """``{character}`` stands for the trigger."""
+    seeds: tuple[int, ...] = (11, 12)
+    """Each prompt is sampled with each seed."""
+    num_frames: int = Field(default=1, ge=1)
+    """Frames per validation clip."""
+
+
+class SampleSection(_Section):
+    """How clips are sampled when the command does not say."""
+
+    num_inference_steps: int = Field(default=20, ge=1)
+    """Denoising steps."""
+    guidance_scale: float = Field(default=2.0, ge=0)
+    """Classifier-free guidance of the text; 1 switches it off."""
+    identity_guidance: float | None = Field(default=None, ge=0)
+    """Own guidance of the identity (three-way guidance); absent means two-way."""
+    num_frames: int = Field(default=9, ge=1)
+    """Frames per clip."""
+    fps: float = Field(default=8.0, gt=0)
+    """Playing speed."""
+    aspect: Literal["1:1", "16:9", "9:16"] = "1:1"
+    """Width to height."""
+
+
+class GatesSection(_Section):
+    """Pass marks of an evaluation."""
+
+    min_likeness_ratio: float = Field(default=0.8, ge=0, le=1)
+    """Held-out likeness over the photos' own likeness to each other."""
+    min_xmin: float = Field(default=0.45, ge=-1, le=1)
+    """Similarity of the two least alike shots."""
+    max_m_cp: float = Field(default=0.15, ge=-1, le=1)
+    """Copying of the conditioning photo."""
+    min_coverage: Probability = 0.9
+    """Frames with a usable face, on shots that demand one."""
+    max_drift: float = Field(default=0.05, ge=0)
+    """Likeness lost between the first and the last quarter of a clip."""
+    max_prompt_drop: Probability = 0.03
+    """Prompt adherence lost against the base."""
+    min_motion_ratio: float = Field(default=0.75, ge=0)
+    """Motion over the motion of the base on the same seeds."""
+
+
+with warnings.catch_warnings():  # pydantic's deprecated BaseModel.validate loses its name here
+    warnings.simplefilter("ignore", UserWarning)
+
+    class Recipe(_Section):
+        """One run, described completely."""
+
+        description: str = ""
+        """One line for ``facekit recipe ls``."""
+        base: BaseSection = BaseSection()
+        encoder: EncoderSection = EncoderSection()
+        identity: IdentitySection = IdentitySection()
+        lora: LoraSection = LoraSection()
+        photos: PhotosSection = PhotosSection()
+        train: TrainSection = TrainSection()
+        loss: LossSection = LossSection()
+        dropout: DropoutSection = DropoutSection()
+        validate: ValidateSection = ValidateSection()  # type: ignore[assignment]
+        sample: SampleSection = SampleSection()
+        gates: GatesSection = GatesSection()

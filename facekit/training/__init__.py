@@ -1,0 +1,1 @@
+"""Training of one character: a single loop for tokens, LoRA or both."""

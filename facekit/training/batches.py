@@ -1,0 +1,200 @@
+"""What one training step looks at, as a pure function of (seed, step).
+
+Shapes: B samples, C latent channels, F latent frames, H and W latent height and width, L text
+tokens, T text channels, P conditioning photos, D embedding.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from facekit.training.chance import generator, uniform
+from facekit.training.encoded import EncodedPhotos
+from facekit.training.settings import Dropout, TrainSettings
+
+__all__ = ["Batch", "SampleChoice", "choose_samples", "make_batch", "sigmas"]
+
+Dropped = Literal["nothing", "identity", "text", "both"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleChoice:
+    """One sample: which view is learned, under which conditions, at which noise level."""
+
+    view: int
+    conditions: tuple[int, ...]
+    """Photos whose embeddings condition it; never its own where another one exists."""
+    reference: int
+    """Photo that the identity loss compares with."""
+    sigma: float
+    masked: bool
+    """Whether its flow loss is the mean over the face alone."""
+    dropped: Dropped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """The tensors of one step."""
+
+    latents_BCFHW: Tensor
+    noise_BCFHW: Tensor
+    sigma_B: Tensor
+    text_BLT: Tensor
+    class_text_BLT: Tensor
+    """The same captions with the class phrase in place of the trigger."""
+    masks_BFHW: Tensor
+    masked_B: Tensor
+    """Bool: whose flow loss is the mean over the face."""
+    embeddings_BPD: Tensor
+    weights_BP: Tensor
+    present_B: Tensor
+    """1 where the identity conditions, 0 where it is dropped."""
+    named_B: Tensor
+    """Bool: whose caption is there."""
+    reference_BD: Tensor
+    transforms_B23: Tensor
+    """From the pixels of the view to the encoder's crop."""
+    preserve: bool
+    """Whether this step computes the preservation loss."""
+
+
+def sigmas(seed: int, step: int, count: int, shift: float) -> list[float]:
+    """Draw noise levels: logit-normal, stratified over the batch, then shifted towards noise.
+
+    Args:
+        seed: Of the run.
+        step: Of the run.
+        count: Samples in the batch; each takes its own stratum, in random order.
+        shift: As in flow-match schedulers, 1 changes nothing.
+
+    Source: logit-normal of arXiv 2403.03206 section 3.1, shift of its equation 23.
+    """
+    rng = generator(seed, "sigma", step, count)
+    strata = torch.randperm(count, generator=rng).double()
+    u = (strata + torch.rand(count, generator=rng, dtype=torch.float64)) / count
+    s = torch.sigmoid(torch.special.ndtri(u.clamp(1e-6, 1 - 1e-6)))
+    return [float(x) for x in shift * s / (1 + (shift - 1) * s)]
+
+
+def choose_samples(
+    step: int,
+    settings: TrainSettings,
+    view_photos: Sequence[int],
+    view_buckets: Sequence[tuple[int, ...]],
+    num_photos: int,
+    shift: float = 1.0,
+) -> list[SampleChoice]:
+    """Choose the samples of one step.
+
+    Args:
+        step: Counts from 0.
+        settings: Seed, batch size, dropout and mask probabilities.
+        view_photos: The photo of every view.
+        view_buckets: The size of every view; a batch holds one size only.
+        num_photos: How many photos condition.
+        shift: Of the noise levels.
+    """
+    seed, count = settings.seed, settings.batch_size
+    bucket = view_buckets[int(uniform(seed, "bucket", step) * len(view_buckets))]
+    members = [i for i, b in enumerate(view_buckets) if b == bucket]
+    order = torch.randperm(len(members), generator=generator(seed, "views", step)).tolist()
+    # All samples of a step condition on equally many photos, so that they stack without padding.
+    most = max(1, num_photos - 2)
+    if settings.pool == "concat":
+        most = min(most, settings.max_photos)
+    num_conditions = 1 + int(uniform(seed, "conditions", step) * most)
+    levels = sigmas(seed, step, count, shift)
+    choices = []
+    for index in range(count):
+        view = members[order[index % len(order)]]
+        reference, conditions = _pair(seed, step, index, view_photos[view], num_photos)
+        choices.append(
+            SampleChoice(
+                view=view,
+                conditions=conditions[:num_conditions],
+                reference=reference,
+                sigma=levels[index],
+                masked=uniform(seed, "mask", step, index) < settings.weights.face_mask_probability,
+                dropped=_dropped(uniform(seed, "dropout", step, index), settings.dropout),
+            )
+        )
+    return choices
+
+
+def _pair(
+    seed: int, step: int, index: int, target: int, num_photos: int
+) -> tuple[int, tuple[int, ...]]:
+    """A reference and conditioning photos: both differ from the target and from each other.
+
+    With two photos the other one conditions and the target itself is the reference; with one
+    photo there is no choice.
+    """
+    others = [i for i in range(num_photos) if i != target]
+    if not others:
+        return target, (target,)
+    order = torch.randperm(len(others), generator=generator(seed, "pair", step, index)).tolist()
+    shuffled = [others[i] for i in order]
+    if len(shuffled) == 1:
+        return target, (shuffled[0],)
+    return shuffled[0], tuple(shuffled[1:])
+
+
+def _dropped(u: float, dropout: Dropout) -> Dropped:
+    if u < dropout.both:
+        return "both"
+    if u < dropout.both + dropout.identity:
+        return "identity"
+    if u < dropout.both + dropout.identity + dropout.text:
+        return "text"
+    return "nothing"
+
+
+def make_batch(step: int, settings: TrainSettings, photos: EncodedPhotos, shift: float) -> Batch:
+    """Gather the tensors of one step; equal arguments give equal tensors in any process."""
+    choices = choose_samples(
+        step, settings, photos.view_photos, photos.buckets, photos.num_photos, shift
+    )
+    views = [choice.view for choice in choices]
+    latents_BCFHW = torch.stack([photos.latents[v] for v in views])
+    noise_BCFHW = torch.stack(
+        [
+            torch.randn(
+                latents_BCFHW.shape[1:], generator=generator(settings.seed, "noise", step, index)
+            )
+            for index in range(len(choices))
+        ]
+    )
+    no_text = [choice.dropped in ("text", "both") for choice in choices]
+    conditions = torch.tensor([choice.conditions for choice in choices])
+    weights = settings.weights
+    preserve = (
+        settings.trains_lora
+        and weights.preservation > 0
+        and uniform(settings.seed, "preserve", step) < weights.preservation_probability
+    )
+    return Batch(
+        latents_BCFHW=latents_BCFHW,
+        noise_BCFHW=noise_BCFHW,
+        sigma_B=torch.tensor([choice.sigma for choice in choices], dtype=torch.float32),
+        text_BLT=torch.stack(
+            [
+                photos.empty_text_LT if off else photos.text(v)
+                for v, off in zip(views, no_text, strict=True)
+            ]
+        ),
+        class_text_BLT=torch.stack([photos.class_text(v) for v in views]),
+        masks_BFHW=torch.stack([photos.masks[v] for v in views]),
+        masked_B=torch.tensor([choice.masked for choice in choices]),
+        embeddings_BPD=photos.embeddings_PD[conditions],
+        weights_BP=photos.quality_P[conditions],
+        present_B=torch.tensor(
+            [float(choice.dropped in ("nothing", "text")) for choice in choices]
+        ),
+        named_B=torch.tensor([not off for off in no_text]),
+        reference_BD=photos.embeddings_PD[[choice.reference for choice in choices]],
+        transforms_B23=torch.stack([photos.transforms[v] for v in views]),
+        preserve=preserve,
+    )

@@ -1,0 +1,72 @@
+"""A backbone as training sees it: noisy latents to velocity, and latents to pixels.
+
+Shapes: B samples, C channels, F frames, H height, W width, L text tokens, T text channels.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from facekit.backbones import wan
+from facekit.toon.vae import framewise
+from facekit.training.settings import Precision
+
+__all__ = ["Denoiser", "autocast"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Denoiser:
+    """A stock pipeline, frozen but for what is trained."""
+
+    pipe: Any
+
+    @property
+    def transformer(self) -> Any:
+        """The network that is adapted."""
+        return self.pipe.transformer
+
+    @property
+    def shift(self) -> float:
+        """How far the scheduler moves noise levels towards noise; training draws them alike."""
+        return float(getattr(self.pipe.scheduler.config, "shift", None) or 1.0)
+
+    def velocity(self, noisy_BCFHW: Tensor, sigma_B: Tensor, text_BLT: Tensor) -> Tensor:
+        """Predict noise minus clean latents."""
+        velocity: Tensor = self.transformer(
+            hidden_states=noisy_BCFHW,
+            timestep=wan.model_timestep(self.pipe, sigma_B, noisy_BCFHW),
+            encoder_hidden_states=text_BLT,
+            return_dict=False,
+        )[0]
+        return velocity
+
+    def decode(self, latents_BCFHW: Tensor) -> Tensor:
+        """Decode to pixels about -1..1, not clamped, so that gradients flow everywhere."""
+        # A single frame has no past: of a causal kernel only the last tap sees anything.
+        with framewise() if latents_BCFHW.shape[2] == 1 else nullcontext():
+            return wan.decode_latents(self.pipe, latents_BCFHW, clamp=False)
+
+    def encode_text(self, prompts: Any) -> Tensor:
+        """Encode prompts as sampling does."""
+        return wan.encode_text(self.pipe, prompts)
+
+    def encode_video(self, frames_BCFHW: Tensor) -> Tensor:
+        """Encode pixels in -1..1 to normalised latents."""
+        return wan.encode_video(self.pipe, frames_BCFHW)
+
+
+@contextmanager
+def autocast(device: torch.device, precision: Precision) -> Iterator[None]:
+    """Arithmetic of the backbone in the precision that was asked for."""
+    with ExitStack() as stack:
+        if precision == "bfloat16":
+            stack.enter_context(torch.autocast(device.type, dtype=torch.bfloat16))
+            if device.type == "cpu":
+                # The fused attention of CPUs is five times slower in bfloat16 than its parts.
+                stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        yield

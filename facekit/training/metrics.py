@@ -1,0 +1,54 @@
+"""The log of a run: one JSON object per line, a line per step and per validation."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from facekit.media.files import write_text
+
+__all__ = ["MetricsLog", "read_metrics"]
+
+
+class MetricsLog:
+    """Appends rows and flushes each, so that a kill costs at most the row being written.
+
+    Args:
+        path: The file; rows of steps that will be repeated are removed from it.
+        first_step: Steps done when the run goes on; -1 empties the log.
+    """
+
+    def __init__(self, path: Path, first_step: int) -> None:
+        rows = [row for row in read_metrics(path) if int(row["step"]) <= first_step]
+        write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+        self._stream = path.open("a", encoding="utf-8")
+
+    def write(self, step: int, row: Mapping[str, object]) -> None:
+        """Append a row. `step` counts the steps done."""
+        self._stream.write(json.dumps({"step": step, **row}) + "\n")
+        self._stream.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stream.close()
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """Read the rows of a log; a last line that was cut short is left out."""
+    if not path.is_file():
+        return []
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows

@@ -1,0 +1,221 @@
+"""One step's losses and their gradients.
+
+Shapes: B samples, C latent channels, F latent frames, H and W latent height and width, P photos, D
+embedding, K identity tokens, N negatives.
+"""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from facekit.adapters.attach import Attachment
+from facekit.adapters.conditioning import Conditioning
+from facekit.adapters.identity_adapter import IdentityAdapter
+from facekit.adapters.lora import lora_disabled
+from facekit.backbones.flow import add_noise, predict_clean
+from facekit.backbones.flow import velocity as true_velocity
+from facekit.errors import TrainingError
+from facekit.faces.align import align_tensor
+from facekit.faces.protocols import IdentityEncoder
+from facekit.training import losses
+from facekit.training.batches import Batch
+from facekit.training.denoiser import Denoiser, autocast
+from facekit.training.settings import TrainSettings
+
+__all__ = ["IdentityTokens", "Objective", "StepLosses", "shift_tokens"]
+
+
+class IdentityTokens(nn.Module):
+    """What is learned about one character: a shift of the tokens that its photos project to."""
+
+    def __init__(self, num_tokens: int, token_dim: int) -> None:
+        super().__init__()
+        self.shift_1KC = nn.Parameter(torch.zeros(1, num_tokens, token_dim))
+
+    def forward(self, tokens_BKC: Tensor) -> Tensor:
+        """Shift projected tokens; several photos in a row are each shifted alike."""
+        return shift_tokens(tokens_BKC, self.shift_1KC)
+
+
+def shift_tokens(tokens_BKC: Tensor, shift_1KC: Tensor) -> Tensor:
+    """Add the learned shift to the tokens of every photo."""
+    photos = tokens_BKC.shape[1] // shift_1KC.shape[1]
+    return tokens_BKC + shift_1KC.repeat(1, photos, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepLosses:
+    """Each term before its weight; None where the step did not compute it."""
+
+    total: float
+    flow: float | None = None
+    identity: float | None = None
+    likeness: float | None = None
+    """Mean similarity of the decoded estimates, not part of the loss."""
+    preservation: float | None = None
+    contrastive: float | None = None
+
+    def to_json(self) -> dict[str, float]:
+        """The terms that were computed."""
+        names = ("total", "flow", "identity", "likeness", "preservation", "contrastive")
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class Objective:
+    """Computes the losses of a batch and adds their gradients.
+
+    Args:
+        denoiser: The backbone, frozen but for its LoRA.
+        settings: Weights and noise levels.
+        encoder: The training encoder.
+        adapter: The frozen base identity adapter; None without an identity branch.
+        attachment: Of that adapter.
+        tokens: What is learned about the identity; None when nothing is.
+        others_ND: Embeddings of other people, for the contrastive term.
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        settings: TrainSettings,
+        encoder: IdentityEncoder,
+        *,
+        adapter: IdentityAdapter | None = None,
+        attachment: Attachment | None = None,
+        tokens: IdentityTokens | None = None,
+        others_ND: Tensor | None = None,
+    ) -> None:
+        if settings.weights.contrastive > 0 and others_ND is None:
+            raise TrainingError(
+                "loss.contrastive is above 0 and there are no other faces to compare with,"
+                " expected a bank of embeddings; set loss.contrastive to 0 or pass others"
+            )
+        self.denoiser = denoiser
+        self.settings = settings
+        self.encoder = encoder
+        self.adapter = adapter
+        self.attachment = attachment
+        self.tokens = tokens
+        self.others_ND = others_ND
+
+    def backward(self, batch: Batch) -> StepLosses:
+        """Add the gradients of one batch to what is trained."""
+        flow = self._flow_and_identity(batch)
+        preservation = self._preservation(batch) if batch.preserve else None
+        total = flow.total
+        if preservation is not None:
+            total += self.settings.weights.preservation * preservation
+        return StepLosses(
+            total=total,
+            flow=flow.flow,
+            identity=flow.identity,
+            likeness=flow.likeness,
+            contrastive=flow.contrastive,
+            preservation=preservation,
+        )
+
+    def _flow_and_identity(self, batch: Batch) -> StepLosses:
+        weights = self.settings.weights
+        sigma_B = batch.sigma_B
+        noisy = add_noise(batch.latents_BCFHW, batch.noise_BCFHW, sigma_B)
+        # The condition stands during backward too: checkpointed blocks run again there.
+        with self._conditioned(batch):
+            velocity = self._velocity(noisy, sigma_B, batch.text_BLT)
+            target = true_velocity(batch.latents_BCFHW, batch.noise_BCFHW)
+            flow = losses.flow_loss(velocity, target, batch.masks_BFHW, batch.masked_B)
+            loss = weights.flow * flow
+            identity = contrastive = likeness = None
+            chosen = self._low_noise(batch)
+            if len(chosen):
+                estimate = predict_clean(noisy[chosen], velocity[chosen], sigma_B[chosen])
+                embedding_BD = self._embed(estimate, batch.transforms_B23[chosen])
+                gain_B = losses.low_noise_gain(sigma_B[chosen], weights.identity_max_sigma)
+                reference_BD = batch.reference_BD[chosen]
+                cosine_B = functional.cosine_similarity(embedding_BD, reference_BD)
+                likeness = float(cosine_B.detach().mean())
+                count = len(sigma_B)
+                if weights.identity > 0:
+                    identity = losses.identity_loss(cosine_B, gain_B, count)
+                    loss = loss + weights.identity * identity
+                if weights.contrastive > 0 and self.others_ND is not None:
+                    contrastive = losses.contrastive_loss(
+                        embedding_BD, reference_BD, self.others_ND, gain_B, count
+                    )
+                    loss = loss + weights.contrastive * contrastive
+            if loss.requires_grad:
+                loss.backward()  # type: ignore[no-untyped-call]
+        return StepLosses(
+            total=float(loss.detach()),
+            flow=float(flow.detach()) if weights.flow > 0 else None,
+            identity=None if identity is None else float(identity.detach()),
+            likeness=likeness,
+            contrastive=None if contrastive is None else float(contrastive.detach()),
+        )
+
+    def _preservation(self, batch: Batch) -> float:
+        """Pull the class prompt back to the base model; the identity takes no part."""
+        noisy = add_noise(batch.latents_BCFHW, batch.noise_BCFHW, batch.sigma_B)
+        nobody = self.attachment.disabled() if self.attachment else nullcontext()
+        with nobody:
+            with torch.no_grad(), lora_disabled(self.denoiser.transformer):
+                base = self._velocity(noisy, batch.sigma_B, batch.class_text_BLT)
+            velocity = self._velocity(noisy, batch.sigma_B, batch.class_text_BLT)
+            loss = losses.preservation_loss(velocity, base)
+            (self.settings.weights.preservation * loss).backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach())
+
+    def _velocity(self, noisy: Tensor, sigma_B: Tensor, text_BLT: Tensor) -> Tensor:
+        with self._autocast():
+            return self.denoiser.velocity(noisy, sigma_B, text_BLT).float()
+
+    def _embed(self, latents_BCFHW: Tensor, transforms_B23: Tensor) -> Tensor:
+        """Decode one latent frame of each sample, align it as its photo is, and embed it."""
+        with self._autocast():
+            pixels_BCFHW = self.denoiser.decode(latents_BCFHW[:, :, :1]).float()
+        crops = align_tensor(pixels_BCFHW[:, :, 0], transforms_B23, self.encoder.crop_size_px)
+        return self.encoder.embed(crops).float()
+
+    def _low_noise(self, batch: Batch) -> list[int]:
+        """Samples whose estimate is worth decoding; the caption alone cannot say who it is."""
+        weights = self.settings.weights
+        if weights.identity <= 0 and weights.contrastive <= 0:
+            return []
+        known = batch.present_B > 0 if self.settings.has_identity else batch.named_B
+        good = known & (batch.sigma_B < weights.identity_max_sigma)
+        return [int(index) for index in good.nonzero().flatten()]
+
+    def _conditioned(self, batch: Batch) -> Any:
+        if self.adapter is None or self.attachment is None:
+            return nullcontext()
+        with torch.no_grad():
+            tokens_BKC = self.adapter.tokens(batch.embeddings_BPD, batch.weights_BP)
+        if self.tokens is not None:
+            tokens_BKC = self.tokens(tokens_BKC)
+        present_B: Tensor | None = batch.present_B
+        if self.adapter.null is not None:
+            null = self.adapter.null_tokens(len(batch.present_B))
+            here = batch.present_B.view(-1, 1, 1)
+            copies = tokens_BKC.shape[1] // null.shape[1]
+            tokens_BKC = here * tokens_BKC + (1 - here) * null.repeat(1, copies, 1)
+            present_B = None
+        return self.attachment.conditioned_on(
+            Conditioning(
+                identity=self.adapter.fold(tokens_BKC),
+                strength=self.settings.strength,
+                window=self._window(),
+                present_B=present_B,
+            )
+        )
+
+    def _window(self) -> tuple[float, float] | None:
+        window = self.settings.sigma_window
+        return None if window == (0.0, 1.0) else window
+
+    def _autocast(self) -> Any:
+        """Arithmetic of the backbone in the precision that was asked for."""
+        return autocast(self.denoiser.transformer.device, self.settings.precision)

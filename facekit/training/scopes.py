@@ -1,0 +1,77 @@
+"""What training changes about a pipeline and an adapter, for the length of a block."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+from facekit.adapters.identity_adapter import IdentityAdapter
+from facekit.adapters.lora import LoraSettings, add_lora, remove_lora
+from facekit.backbones.spec import BackboneSpec
+from facekit.training.settings import TrainSettings
+
+__all__ = ["LORA_NAME", "checkpointed", "frozen", "pooled", "with_lora"]
+
+LORA_NAME = "character"
+
+
+@contextmanager
+def frozen(*modules: nn.Module | None) -> Iterator[None]:
+    """Switch gradients off in modules, and give each parameter its own setting back."""
+    kept = [
+        (parameter, parameter.requires_grad)
+        for module in modules
+        if module is not None
+        for parameter in module.parameters()
+    ]
+    for parameter, _ in kept:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter, before in kept:
+            parameter.requires_grad_(before)
+
+
+@contextmanager
+def pooled(adapter: IdentityAdapter, settings: TrainSettings) -> Iterator[None]:
+    """Pool photos as the recipe says; the projector's weights are the same either way."""
+    projector = adapter.projector
+    before = projector.pool, projector.max_photos
+    projector.pool, projector.max_photos = settings.pool, settings.max_photos
+    try:
+        yield
+    finally:
+        projector.pool, projector.max_photos = before
+
+
+@contextmanager
+def with_lora(
+    transformer: Any, spec: BackboneSpec, lora: LoraSettings | None, settings: TrainSettings
+) -> Iterator[dict[str, nn.Parameter]]:
+    """Add the LoRA for the length of a block; its parameters by the names that files use."""
+    add_lora(transformer, spec, lora or LoraSettings(), name=LORA_NAME, seed=settings.seed)
+    try:
+        mark = f".{LORA_NAME}."
+        named = {
+            path.replace(mark, "."): parameter
+            for path, parameter in transformer.named_parameters()
+            if ".lora_" in path and mark in path
+        }
+        for parameter in named.values():
+            parameter.data = parameter.data.float()
+            parameter.requires_grad_(True)
+        yield named
+    finally:
+        remove_lora(transformer, LORA_NAME)
+
+
+@contextmanager
+def checkpointed(transformer: Any) -> Iterator[None]:
+    """Recompute activations in the backward pass."""
+    transformer.enable_gradient_checkpointing()
+    try:
+        yield
+    finally:
+        transformer.disable_gradient_checkpointing()

@@ -1,0 +1,300 @@
+"""Photos and a stock pipeline in, what is learned about one character out.
+
+Shapes: B samples, P photos, D embedding, K identity tokens, C token channels, N other people.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from facekit.adapters.attach import Attachment, attach
+from facekit.adapters.conditioning import Conditioning
+from facekit.adapters.identity_adapter import IdentityAdapter
+from facekit.adapters.lora import LoraSettings
+from facekit.backbones.spec import BackboneSpec
+from facekit.errors import TrainingError
+from facekit.faces.protocols import FaceVendor
+from facekit.identity.photo_set import PhotoSet
+from facekit.training.captions import Subject
+from facekit.training.denoiser import Denoiser, autocast
+from facekit.training.encoded import EncodedPhotos, encode_photos
+from facekit.training.objective import IdentityTokens, Objective
+from facekit.training.optimizer import Group, Optimizer
+from facekit.training.scopes import checkpointed, frozen, pooled, with_lora
+from facekit.training.settings import TrainSettings
+from facekit.training.trainer import Trainer, Validate, Validation
+from facekit.training.views import cut_views
+from facekit.types import NoProgress, Progress
+
+__all__ = ["CACHE_FILE", "TrainingResult", "run_digest", "train_character"]
+
+CACHE_FILE = "photos.safetensors"
+
+_TOKEN_NAME = "tokens.shift"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrainingResult:
+    """What was learned, on the CPU in float32."""
+
+    tokens_KC: Tensor | None
+    """The character's tokens from all its photos; None without an identity branch."""
+    lora: Mapping[str, Tensor] | None
+    """Keys are module paths of the transformer; None where no LoRA was trained."""
+    best_step: int
+    best_score: float | None
+    """Held-out likeness by the training encoder; None without validation."""
+    steps: int
+    elapsed_s: float
+    captions: tuple[str, ...]
+    """What the views were called."""
+
+
+def run_digest(
+    settings: TrainSettings,
+    photos: PhotoSet,
+    subject: Subject,
+    *,
+    backbone_digest: str,
+    adapter_digest: str = "",
+    lora: LoraSettings | None = None,
+    extra: Mapping[str, object] | None = None,
+) -> str:
+    """Sha256 (hex) of everything that decides the weights; a resumed run must have the same."""
+    content = {
+        "settings": asdict(settings),
+        "photos": photos.digest,
+        "subject": asdict(subject),
+        "backbone": backbone_digest,
+        "adapter": adapter_digest,
+        "lora": asdict(lora) if lora else None,
+        "extra": dict(extra or {}),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def train_character(
+    settings: TrainSettings,
+    photos: PhotoSet,
+    subject: Subject,
+    pipe: Any,
+    spec: BackboneSpec,
+    faces: FaceVendor,
+    out_dir: Path,
+    *,
+    digest: str,
+    adapter: IdentityAdapter | None = None,
+    lora: LoraSettings | None = None,
+    others_ND: Tensor | None = None,
+    validate: Validate | None = None,
+    progress: Progress | None = None,
+) -> TrainingResult:
+    """Train one character, or go on where an earlier call in the same folder stopped.
+
+    The pipeline is as it was when this returns or raises.
+
+    Args:
+        settings: Level, steps, losses and the rest.
+        photos: Held-out ones are not looked at here.
+        subject: How captions call the character.
+        pipe: A stock pipeline of the backbone.
+        spec: Its backbone.
+        faces: The training encoder that made the photos' embeddings.
+        out_dir: Receives the state, the log and the encoded photos.
+        digest: From `run_digest`.
+        adapter: The base identity adapter; needed unless the level is "none".
+        lora: Rank, alpha and targets; needed where a LoRA is trained.
+        others_ND: Embeddings of other people, for the contrastive loss.
+        validate: Judges what the pipeline draws; called with everything in place, so that it
+            only has to sample. Without it the last weights are kept.
+        progress: Told of every step.
+
+    Raises:
+        KeyboardInterrupt: Asked to stop; the state is saved.
+        TrainingError: Not finite, or nothing learned, or something needed is missing.
+        CheckpointMismatch: The folder holds the state of another run.
+    """
+    began = time.monotonic()
+    adapter = adapter if settings.has_identity else None
+    if settings.has_identity and adapter is None:
+        raise TrainingError(
+            f"identity.level {settings.level} needs the base identity adapter of {spec.name},"
+            " got none; set identity.level to none for a plain LoRA"
+        )
+    denoiser = Denoiser(pipe=pipe)
+    device = pipe.transformer.device
+    encoded = _encoded(settings, photos, subject, denoiser, spec, faces, out_dir, digest)
+    encoded = encoded.to(device)
+    with ExitStack() as stack:
+        stack.enter_context(frozen(pipe.transformer, pipe.vae, adapter))
+        attachment = None
+        if adapter is not None:
+            stack.enter_context(pooled(adapter, settings))
+            attachment = stack.enter_context(attach(adapter, pipe.transformer, spec))
+        groups = []
+        tokens = None
+        if adapter is not None and settings.trains_tokens:
+            tokens = IdentityTokens(adapter.config.num_tokens, adapter.config.token_dim).to(device)
+            groups.append(
+                Group(
+                    name="tokens", parameters={_TOKEN_NAME: tokens.shift_1KC}, lr=settings.token_lr
+                )
+            )
+        if settings.trains_lora:
+            parameters = stack.enter_context(with_lora(pipe.transformer, spec, lora, settings))
+            groups.append(
+                Group(
+                    name="lora",
+                    parameters=parameters,
+                    lr=settings.lora_lr,
+                    weight_decay=settings.weight_decay,
+                )
+            )
+        if settings.gradient_checkpointing:
+            stack.enter_context(checkpointed(pipe.transformer))
+        judge = None
+        if validate is not None:
+            judge = _in_place(validate, settings, denoiser, adapter, attachment, tokens, encoded)
+        if not groups:
+            return _enrolled(adapter, encoded, judge)
+        optimizer = Optimizer(
+            tuple(groups),
+            warmup=settings.warmup,
+            grad_clip=settings.grad_clip,
+            ema=settings.ema,
+        )
+        found = Trainer(
+            Objective(
+                denoiser,
+                settings,
+                faces,
+                adapter=adapter,
+                attachment=attachment,
+                tokens=tokens,
+                others_ND=others_ND,
+            ),
+            optimizer,
+            encoded,
+            settings,
+            shift=denoiser.shift,
+            out_dir=out_dir,
+            run_digest=digest,
+            progress=progress or NoProgress(),
+            validate=judge,
+            spent_s=time.monotonic() - began,
+        ).run()
+        optimizer.put(found.weights)
+        return TrainingResult(
+            tokens_KC=_all_tokens(adapter, encoded, tokens),
+            lora={
+                name: tensor.detach().cpu()
+                for name, tensor in found.weights.items()
+                if name != _TOKEN_NAME
+            }
+            or None,
+            best_step=found.best_step,
+            best_score=found.best_score,
+            steps=found.steps,
+            elapsed_s=found.elapsed_s,
+            captions=encoded.captions,
+        )
+
+
+def _encoded(
+    settings: TrainSettings,
+    photos: PhotoSet,
+    subject: Subject,
+    denoiser: Denoiser,
+    spec: BackboneSpec,
+    faces: FaceVendor,
+    out_dir: Path,
+    digest: str,
+) -> EncodedPhotos:
+    path = out_dir / CACHE_FILE
+    cached = EncodedPhotos.load(path, digest)
+    if cached is not None:
+        return cached
+    if not photos.train:
+        raise TrainingError("no photos to train on; add photos")
+    encoded = encode_photos(
+        photos.train,
+        cut_views(photos.train, spec.sizes),
+        subject,
+        encode_text=denoiser.encode_text,
+        encode_video=denoiser.encode_video,
+        encoder=faces,
+        num_frames=settings.num_frames,
+    )
+    encoded.save(path, digest)
+    return encoded
+
+
+@torch.no_grad()
+def _all_tokens(
+    adapter: IdentityAdapter | None, encoded: EncodedPhotos, tokens: IdentityTokens | None
+) -> Tensor | None:
+    """The tokens of the character from all of its photos."""
+    if adapter is None:
+        return None
+    tokens_1KC = adapter.tokens(encoded.embeddings_PD[None], encoded.quality_P[None])
+    if tokens is not None:
+        tokens_1KC = tokens(tokens_1KC)
+    return tokens_1KC[0].detach().cpu().clone()
+
+
+def _in_place(
+    validate: Validate,
+    settings: TrainSettings,
+    denoiser: Denoiser,
+    adapter: IdentityAdapter | None,
+    attachment: Attachment | None,
+    tokens: IdentityTokens | None,
+    encoded: EncodedPhotos,
+) -> Validate:
+    """Wrap a validation so that the character, as it is now, is in the picture."""
+
+    @torch.no_grad()
+    def judge(step: int) -> Validation:
+        transformer = denoiser.transformer
+        scope: Any = nullcontext()
+        tokens_KC = _all_tokens(adapter, encoded, tokens)
+        if adapter is not None and attachment is not None and tokens_KC is not None:
+            folded = adapter.fold(tokens_KC.to(transformer.device)).detached()
+            window = settings.sigma_window
+            scope = attachment.conditioned_on(
+                Conditioning(
+                    identity=folded,
+                    strength=settings.strength,
+                    window=None if window == (0.0, 1.0) else window,
+                    null=None if adapter.null is None else adapter.fold(adapter.null_tokens(1)),
+                )
+            )
+        with scope, autocast(transformer.device, settings.precision):
+            return validate(step)
+
+    return judge
+
+
+def _enrolled(
+    adapter: IdentityAdapter | None, encoded: EncodedPhotos, judge: Validate | None
+) -> TrainingResult:
+    """Level L0: the tokens as they are projected, and how good they are."""
+    began = time.monotonic()
+    score = judge(0).score if judge else None
+    return TrainingResult(
+        tokens_KC=_all_tokens(adapter, encoded, None),
+        lora=None,
+        best_step=0,
+        best_score=score,
+        steps=0,
+        elapsed_s=time.monotonic() - began,
+        captions=encoded.captions,
+    )

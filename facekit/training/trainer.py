@@ -1,0 +1,235 @@
+"""The loop: the same for tokens, for LoRA and for both.
+
+A state is saved whole; noise and choices depend on the step alone. So a run that is killed at any
+moment and started again ends with the same weights, bit for bit, as one that was not.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from facekit.errors import NonFiniteLoss, TrainingError
+from facekit.training.batches import make_batch
+from facekit.training.checkpoint import Best, TrainState, load_state, save_state
+from facekit.training.encoded import EncodedPhotos
+from facekit.training.interrupts import Interrupts
+from facekit.training.metrics import MetricsLog
+from facekit.training.objective import Objective
+from facekit.training.optimizer import Optimizer
+from facekit.training.settings import TrainSettings
+from facekit.types import Progress
+
+__all__ = ["METRICS_FILE", "STATE_FILE", "LoopResult", "Trainer", "Validate", "Validation"]
+
+STATE_FILE = "state.safetensors"
+METRICS_FILE = "metrics.jsonl"
+
+_MAX_BAD_STEPS = 5
+_TIMED_STEPS = 8
+_UNTIMED_STEPS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """How good the weights of one moment are."""
+
+    score: float
+    """Held-out likeness by the training encoder; the highest wins."""
+    details: Mapping[str, float] = field(default_factory=dict)
+    """Written to the log."""
+
+
+Validate = Callable[[int], Validation]
+"""Judges what is in the transformer now, after so many steps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LoopResult:
+    """What the loop found."""
+
+    weights: dict[str, Tensor]
+    """The best ones, by validation; the last ones without validation."""
+    best_step: int
+    best_score: float | None
+    steps: int
+    elapsed_s: float
+    """Over all sittings."""
+
+
+class Trainer:
+    """One run in one folder.
+
+    Args:
+        objective: Adds gradients.
+        optimizer: Applies them.
+        photos: What to learn from, encoded.
+        settings: Of the run.
+        shift: Of the noise levels.
+        out_dir: Holds the state and the log.
+        run_digest: sha256 of everything that decides the result.
+        progress: Told of every step.
+        validate: Judges weights; without it the last ones are kept.
+        spent_s: Time spent already on this run, which a time budget pays too.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        optimizer: Optimizer,
+        photos: EncodedPhotos,
+        settings: TrainSettings,
+        *,
+        shift: float,
+        out_dir: Path,
+        run_digest: str,
+        progress: Progress,
+        validate: Validate | None = None,
+        spent_s: float = 0.0,
+    ) -> None:
+        self.objective = objective
+        self.optimizer = optimizer
+        self.photos = photos
+        self.settings = settings
+        self.shift = shift
+        self.state_path = out_dir / STATE_FILE
+        self.metrics_path = out_dir / METRICS_FILE
+        self.run_digest = run_digest
+        self.progress = progress
+        self.validate = validate
+        self._sitting_began = time.monotonic() - spent_s
+        self._elapsed_before = 0.0
+
+    def run(self) -> LoopResult:
+        """Train to the end, from the last checkpoint when there is one.
+
+        Raises:
+            KeyboardInterrupt: Asked to stop; a checkpoint is saved.
+            NonFiniteLoss: Too many steps in a row gave no finite gradient.
+            TrainingError: Training changed nothing.
+            CheckpointMismatch: The folder holds the state of another run.
+        """
+        with Interrupts() as interrupts:
+            state = load_state(self.state_path, self.run_digest)
+            if state is not None:
+                self.optimizer.load_state(state.tensors)
+                self._elapsed_before = state.elapsed_s
+            with MetricsLog(self.metrics_path, -1 if state is None else state.step) as log:
+                state = self._loop(state or self._first_state(log), log, interrupts)
+        self._check_moved(state)
+        best = state.best
+        return LoopResult(
+            weights=dict(best.tensors) if best else self.optimizer.best_guess(),
+            best_step=best.step if best else state.step,
+            best_score=best.score if best else None,
+            steps=state.step,
+            elapsed_s=state.elapsed_s,
+        )
+
+    def _first_state(self, log: MetricsLog) -> TrainState:
+        state = TrainState(step=0, total_steps=self.settings.steps)
+        began = time.monotonic()
+        if self.settings.validate_every:
+            # For the log only: what comes out of training is something that was trained.
+            self._validate(state, log)
+        validation_s = time.monotonic() - began
+        if self.settings.minutes is not None:
+            state = replace(state, total_steps=self._affordable(validation_s))
+        self._save(state)
+        return state
+
+    def _loop(self, state: TrainState, log: MetricsLog, interrupts: Interrupts) -> TrainState:
+        self.progress.start(state.total_steps, "train")
+        self.progress.advance(state.step)
+        while state.step < state.total_steps:
+            state, info = self._one_step(state, log)
+            self.progress.advance(1, info)
+            every = self.settings.validate_every
+            last = state.step == state.total_steps
+            judged = last or (every > 0 and state.step % every == 0)
+            if judged:
+                state = self._validated(state, log)
+            if judged or interrupts.asked or state.step % self.settings.checkpoint_every == 0:
+                self._check_moved(state)
+                state = self._save(state)
+            if interrupts.asked:
+                raise KeyboardInterrupt
+        self.progress.finish()
+        return state
+
+    def _one_step(self, state: TrainState, log: MetricsLog) -> tuple[TrainState, str]:
+        step, began = state.step, time.monotonic()
+        losses = self.objective.backward(make_batch(step, self.settings, self.photos, self.shift))
+        norms = self.optimizer.step(step) if math.isfinite(losses.total) else None
+        if norms is None:
+            self.optimizer.drop_gradients()
+        bad_steps = 0 if norms is not None else state.bad_steps + 1
+        row: dict[str, object] = {f"loss/{k}": _finite(v) for k, v in losses.to_json().items()}
+        row |= {f"grad_norm/{name}": norm for name, norm in (norms or {}).items()}
+        log.write(step + 1, {**row, "skipped": norms is None, "step_s": time.monotonic() - began})
+        if bad_steps > _MAX_BAD_STEPS:
+            raise NonFiniteLoss(
+                f"step {step}: {bad_steps} steps in a row had a loss or gradient that is not"
+                f" finite (loss {losses.total}), expected at most {_MAX_BAD_STEPS}; the last good"
+                f" checkpoint is kept in {self.state_path}; lower identity.lr and lora.lr and"
+                " train again with --force"
+            )
+        return replace(state, step=step + 1, bad_steps=bad_steps), f"loss {losses.total:.3f}"
+
+    def _validated(self, state: TrainState, log: MetricsLog) -> TrainState:
+        best = self._validate(state, log)
+        if best is None or (state.best is not None and best.score <= state.best.score):
+            return state
+        return replace(state, best=best)
+
+    def _validate(self, state: TrainState, log: MetricsLog) -> Best | None:
+        if self.validate is None:
+            return None
+        weights = self.optimizer.best_guess()
+        with self.optimizer.using(weights):
+            validation = self.validate(state.step)
+        details = {f"validate/{name}": x for name, x in validation.details.items()}
+        log.write(state.step, {"validate/score": validation.score, **details})
+        return Best(step=state.step, score=validation.score, tensors=weights)
+
+    def _save(self, state: TrainState) -> TrainState:
+        elapsed = self._elapsed_before + time.monotonic() - self._sitting_began
+        state = replace(state, elapsed_s=elapsed, tensors={})
+        save_state(self.state_path, replace(state, tensors=self.optimizer.state()), self.run_digest)
+        return state
+
+    def _affordable(self, validation_s: float) -> int:
+        """How many steps the time budget pays for, by timing some whose result is dropped."""
+        assert self.settings.minutes is not None
+        began = 0.0
+        for step in range(_UNTIMED_STEPS + _TIMED_STEPS):
+            if step == _UNTIMED_STEPS:
+                began = time.monotonic()
+            self.objective.backward(make_batch(step, self.settings, self.photos, self.shift))
+            self.optimizer.drop_gradients()
+        step_s = (time.monotonic() - began) / _TIMED_STEPS
+        left_s = self.settings.minutes * 60 - (time.monotonic() - self._sitting_began)
+        if self.validate is not None:
+            left_s -= validation_s
+            if self.settings.validate_every:
+                step_s += validation_s / self.settings.validate_every
+        return max(1, min(self.settings.steps, int(left_s / step_s)))
+
+    def _check_moved(self, state: TrainState) -> None:
+        if state.step == 0 or state.bad_steps == state.step:
+            return
+        still = self.optimizer.unmoved()
+        if still:
+            raise TrainingError(
+                f"after {state.step} steps nothing in {' and '.join(still)} has changed, expected"
+                " it to learn; give the backbone a trained base identity adapter, or train another"
+                " identity.level"
+            )
+
+
+def _finite(value: float) -> float | str:
+    """JSON has no infinity."""
+    return value if math.isfinite(value) else str(value)

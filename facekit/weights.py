@@ -1,0 +1,146 @@
+"""Which weights ship, with digest, licence and origin; nothing is loaded unverified.
+
+A folder of weights carries a ``manifest.json`` that names every other file in it. Whoever builds
+the weights writes it with ``write_manifest``; whoever loads them calls ``verify`` first.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from facekit.errors import ChecksumMismatch, WeightsError, WeightsMissing
+from facekit.resources import toon_dir
+
+__all__ = [
+    "MANIFEST_NAME",
+    "WeightsFile",
+    "file_digest",
+    "folder_digest",
+    "read_manifest",
+    "toon_weights_present",
+    "verify",
+    "write_manifest",
+]
+
+MANIFEST_NAME = "manifest.json"
+
+_REBUILD = "restore it from the repository or run facekit lab build-toon"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsFile:
+    """One recorded file."""
+
+    path: str
+    """Relative to the folder of the manifest, with forward slashes."""
+    sha256: str
+    """64 hex digits."""
+    num_bytes: int
+    licence: str
+    """An SPDX identifier."""
+    command: str
+    """What built it."""
+
+
+def file_digest(path: Path | str) -> str:
+    """The sha256 of a file's content, in hex.
+
+    Raises:
+        WeightsMissing: There is no such file.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise WeightsMissing(f"{path}: no such weights file; {_REBUILD}") from error
+
+
+def folder_digest(paths: Sequence[Path]) -> str:
+    """One sha256 over several files, in order of name; the names themselves count too."""
+    total = hashlib.sha256()
+    for path in sorted(paths, key=lambda path: path.name):
+        total.update(f"{path.name} {file_digest(path)}\n".encode())
+    return total.hexdigest()
+
+
+def read_manifest(folder: Path | None = None) -> tuple[WeightsFile, ...]:
+    """Read what a folder of weights should hold; the toon weights when none is named.
+
+    Raises:
+        WeightsMissing: No manifest.
+        WeightsError: A manifest that cannot be understood.
+    """
+    path = (folder or toon_dir()) / MANIFEST_NAME
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(WeightsFile(**entry) for entry in content["files"])
+    except FileNotFoundError as error:
+        raise WeightsMissing(f"{path}: no manifest of the weights; {_REBUILD}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path}: not a manifest ({error}); {_REBUILD}") from error
+
+
+def write_manifest(
+    folder: Path, *, licence: str, commands: Mapping[str, str], default_command: str = ""
+) -> tuple[WeightsFile, ...]:
+    """Record every file below a folder.
+
+    Args:
+        folder: Holds the finished weights.
+        licence: The SPDX identifier of all of them.
+        commands: The command that built a file, by the first part of its path.
+        default_command: For files that ``commands`` does not name.
+
+    Returns:
+        What was written, in order of path.
+    """
+    files = tuple(
+        WeightsFile(
+            path=(relative := path.relative_to(folder)).as_posix(),
+            sha256=file_digest(path),
+            num_bytes=path.stat().st_size,
+            licence=licence,
+            command=commands.get(relative.parts[0], default_command),
+        )
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST_NAME
+    )
+    text = json.dumps({"files": [asdict(file) for file in files]}, indent=1) + "\n"
+    temporary = folder / f".{MANIFEST_NAME}"
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(folder / MANIFEST_NAME)
+    return files
+
+
+def verify(folder: Path | None = None, *, below: str = "") -> tuple[WeightsFile, ...]:
+    """Compare the files of a folder with its manifest.
+
+    Args:
+        folder: The toon weights when none is named.
+        below: Only files whose path begins with this, such as ``backbone/``.
+
+    Returns:
+        What was verified.
+
+    Raises:
+        WeightsMissing: A recorded file is not there, or nothing is recorded below ``below``.
+        ChecksumMismatch: A file is not what was recorded.
+    """
+    folder = folder or toon_dir()
+    files = tuple(file for file in read_manifest(folder) if file.path.startswith(below))
+    if not files:
+        raise WeightsMissing(f"{folder}: nothing recorded below {below or 'it'}; {_REBUILD}")
+    for file in files:
+        got = file_digest(folder / file.path)
+        if got != file.sha256:
+            raise ChecksumMismatch(
+                f"{folder / file.path}: sha256 {got[:12]}, expected {file.sha256[:12]}; {_REBUILD}"
+            )
+    return files
+
+
+def toon_weights_present() -> bool:
+    """Tell whether the embedded weights are there at all, without reading them."""
+    return (toon_dir() / MANIFEST_NAME).is_file()

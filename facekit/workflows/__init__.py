@@ -1,0 +1,1 @@
+"""Recipe in, result out: the only place that composes the layers below."""

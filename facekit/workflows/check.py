@@ -1,0 +1,185 @@
+"""Photos in, a verdict on each out: will they make a character?"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facekit.curation.dataset import Inspection, inspect_photos, refusal
+from facekit.curation.findings import Role, Verdict
+from facekit.errors import PhotosRefused
+from facekit.faces.protocols import FaceVendor
+from facekit.faces.vendors import encoder_id, load_faces
+from facekit.identity.photo_set import PhotoSet
+from facekit.media.files import scan_photos
+from facekit.recipe import Recipe
+from facekit.types import Progress
+
+__all__ = ["CheckPlan", "CheckReport", "plan_check", "run_check"]
+
+_HEAD = ("photo", "face px", "sharp", "light", "turn", "alike", "verdict")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckPlan:
+    """Which photos will be looked at, and by what measure."""
+
+    photos: tuple[Path, ...]
+    recipe: Recipe
+    name: str | None
+    """What the character is called; only for the next step."""
+    given: tuple[str, ...]
+    """The files and folders as they were given."""
+
+    def describe(self) -> str:
+        """The number of photos, the encoder and the thresholds."""
+        rules = self.recipe.photos
+        return "\n".join(
+            [
+                f"photos: {len(self.photos)} in {', '.join(self.given)}",
+                f"encoder: {self.recipe.encoder.train}",
+                f"needed: {rules.min_usable} usable photos of one person, each with one face of"
+                f" {rules.min_face_px} px or more",
+            ]
+        )
+
+    def to_json(self) -> Mapping[str, object]:
+        """The photos, the encoder and the thresholds."""
+        return {
+            "photos": [str(path) for path in self.photos],
+            "encoder": self.recipe.encoder.train,
+            "rules": self.recipe.photos.model_dump(mode="json"),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """The verdict on every photo, and whether they will do as a set."""
+
+    inspection: Inspection
+    encoder: str
+    """Who compared the faces: ``name@`` and the first 12 hex digits of the weights' sha256."""
+    next_step: str
+    """What to do now."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a character can be trained on these photos."""
+        return self.inspection.photo_set is not None
+
+    @property
+    def exit_code(self) -> int:
+        """0 when the photos will do, 3 when they are refused."""
+        return 0 if self.accepted else PhotosRefused.exit_code
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """One per photo, in the order given."""
+        return self.inspection.verdicts
+
+    def require(self) -> PhotoSet:
+        """Give the usable photos.
+
+        Raises:
+            PhotosRefused: They will not do; the message gives the reason of each.
+        """
+        if self.inspection.photo_set is None:
+            raise refusal(self.inspection)
+        return self.inspection.photo_set
+
+    def describe(self) -> str:
+        """A table with a row per photo, the advice, and what to do now."""
+        usable = sum(verdict.usable for verdict in self.verdicts)
+        held_out = sum(verdict.role is Role.HELD_OUT for verdict in self.verdicts)
+        lines = [*_table(self.verdicts), ""]
+        lines += [f"advice: {advice.sentence}" for advice in self.inspection.advice]
+        lines.append(
+            f"usable: {usable} of {len(self.verdicts)} photos"
+            + (f", {held_out} of them held out to measure the result" if held_out else "")
+        )
+        if not self.accepted:
+            lines.append(f"refused: at least {self.inspection.min_usable} usable photos are needed")
+        lines.append(f"next: {self.next_step}")
+        return "\n".join(lines)
+
+    def to_json(self) -> Mapping[str, object]:
+        """Every measurement, verdict and advice."""
+        return {
+            "accepted": self.accepted,
+            "num_photos": len(self.verdicts),
+            "num_usable": sum(verdict.usable for verdict in self.verdicts),
+            "min_usable": self.inspection.min_usable,
+            "encoder": self.encoder,
+            "photos": [verdict.to_json() for verdict in self.verdicts],
+            "advice": [advice.to_json() for advice in self.inspection.advice],
+            "next": self.next_step,
+        }
+
+
+def plan_check(
+    photos: Sequence[Path | str], *, recipe: Recipe, name: str | None = None
+) -> CheckPlan:
+    """List the photos to look at.
+
+    Args:
+        photos: Files or folders.
+        recipe: Names the encoder and the thresholds.
+        name: What the character will be called.
+
+    Raises:
+        MediaError: A path does not exist, or there is no photo at all.
+    """
+    found = scan_photos(photos)
+    given = tuple(str(path) for path in photos)
+    return CheckPlan(photos=tuple(found), recipe=recipe, name=name, given=given)
+
+
+def run_check(
+    plan: CheckPlan, progress: Progress | None = None, *, faces: FaceVendor | None = None
+) -> CheckReport:
+    """Look at every photo; a bad one never stops the others, and refused photos do not raise.
+
+    Args:
+        plan: What `plan_check` made.
+        progress: Counts the photos.
+        faces: Detector and encoder; the recipe's training encoder when absent.
+
+    Raises:
+        UsageError: The recipe names an unknown encoder.
+        WeightsError: The encoder's weights are missing or damaged.
+    """
+    vendor = faces or load_faces(plan.recipe.encoder.train)
+    inspection = inspect_photos(plan.photos, plan.recipe.photos, vendor, progress)
+    if inspection.photo_set is None:
+        step = "add sharp photos of one person, alone in the picture, and check again"
+    else:
+        name = plan.name or "NAME"
+        step = f"facekit train {shlex.join(plan.given)} --as {name}"
+    return CheckReport(inspection=inspection, encoder=encoder_id(vendor), next_step=step)
+
+
+def _table(verdicts: Sequence[Verdict]) -> list[str]:
+    rows = [_HEAD, *(_row(verdict) for verdict in verdicts)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)]
+        lines.append("  ".join([*cells, row[-1]]).rstrip())
+    return lines
+
+
+def _row(verdict: Verdict) -> tuple[str, ...]:
+    quality = verdict.quality
+    measured = ("-",) * 4
+    if quality is not None:
+        measured = (
+            f"{quality.face_px:.0f}",
+            f"{quality.sharpness:.2f}",
+            f"{quality.brightness:.2f}",
+            f"{round(quality.yaw_deg):+d}",
+        )
+    alike = "-" if verdict.similarity is None else f"{verdict.similarity:.2f}"
+    role = verdict.role.value
+    said = f"{role}: {verdict.reasons}" if verdict.findings else role
+    return (Path(verdict.source).name, *measured, alike, said)

@@ -1,0 +1,157 @@
+"""What the demo will do, decided before anything is loaded."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from facekit.errors import OutputExists
+from facekit.generation.shots import demo_shots
+from facekit.recipe import Recipe, load_recipe, recipe_digest
+from facekit.resources import datasets_dir
+from facekit.toon import ToonCharacter
+from facekit.types import Shot
+from facekit.workflows.backbone import backbone_spec
+from facekit.workflows.toon_truth import phrase_of, sample_seed
+
+__all__ = ["NAME", "RECORD_FILE", "DemoPlan", "plan_demo", "read_record"]
+
+DEMO_DIR = Path("facekit-demo")
+NAME = "mira"
+SAMPLE = "toon_mira"
+RECORD_FILE = "demo.json"
+
+QUICK = (
+    "train.steps=12",
+    "train.warmup=2",
+    "validate.every=0",
+    "sample.num_inference_steps=8",
+    "sample.num_frames=5",
+)
+QUICK_SHOTS = 4
+NUM_SHOTS = 14
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DemoPlan:
+    """What the demo does, and where."""
+
+    photos: tuple[Path, ...]
+    recipe: Recipe
+    shots: tuple[Shot, ...]
+    out_dir: Path
+    trigger: str | None
+    """How prompts call the character; None lets training decide."""
+    truth_seed: int | None
+    """Draws the character itself, to measure against; None outside of the toon world."""
+    force: bool
+    results: Path | None
+    """A published table to write as well."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Sha256 (hex) of everything that decides the result."""
+        content = {
+            "recipe": recipe_digest(self.recipe),
+            "photos": [str(path) for path in self.photos],
+            "shots": [dataclasses.asdict(shot) for shot in self.shots],
+            "trigger": self.trigger,
+            "truth_seed": self.truth_seed,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def describe(self) -> str:
+        """Write the stages and the folder."""
+        recipe = self.recipe
+        return "\n".join(
+            [
+                f"photos: {', '.join(str(path) for path in self.photos)}",
+                f"train: {NAME}, level {recipe.identity.level}, {recipe.train.steps} steps on"
+                f" {recipe.base.name}",
+                f"shoot: {len(self.shots)} shots of {self.shots[0].num_frames} frames, and the"
+                " same without the character",
+                f"measure: with {recipe.encoder.report}, which took no part in training",
+                f"out: {self.out_dir} (run the same command again to go on where it stopped)",
+            ]
+        )
+
+    def to_json(self) -> Mapping[str, object]:
+        """Return the same as plain data."""
+        return {
+            "photos": [str(path) for path in self.photos],
+            "recipe": self.recipe.model_dump(mode="json"),
+            "shots": [dataclasses.asdict(shot) for shot in self.shots],
+            "trigger": self.trigger,
+            "out": str(self.out_dir),
+        }
+
+
+def plan_demo(
+    *,
+    out: Path | None = None,
+    quick: bool = False,
+    seed: int | None = None,
+    force: bool = False,
+    recipe: Recipe | None = None,
+    photos: Path | None = None,
+    results: Path | None = None,
+) -> DemoPlan:
+    """Decide what the demo does.
+
+    Args:
+        out: Folder of everything it makes; `facekit-demo` when None.
+        quick: Few steps and shots: proves the path and makes no likeness.
+        seed: Of training and of the first shot; 0 when None.
+        force: Whether the folder may hold another demo, which is then replaced.
+        recipe: How to train and to sample; the default recipe when None.
+        photos: Of the character; the sample photos when None.
+        results: Where to publish times and memory; nowhere when None.
+
+    Raises:
+        OutputExists: The folder holds another demo or something else.
+    """
+    overrides = [*(QUICK if quick else ()), *([f"train.seed={seed}"] if seed is not None else [])]
+    chosen = recipe or load_recipe(overrides=overrides)
+    truth_seed = sample_seed(SAMPLE) if photos is None else None
+    phrase = None if truth_seed is None else phrase_of(ToonCharacter.from_seed(truth_seed))
+    spec = backbone_spec(chosen)
+    plan = DemoPlan(
+        photos=(photos or datasets_dir() / SAMPLE,),
+        recipe=chosen,
+        shots=demo_shots(
+            NAME,
+            spec,
+            num_frames=chosen.sample.num_frames,
+            seed=seed or 0,
+            count=QUICK_SHOTS if quick else NUM_SHOTS,
+        ),
+        out_dir=out or DEMO_DIR,
+        trigger=phrase,
+        truth_seed=truth_seed,
+        force=force,
+        results=results,
+    )
+    _check_folder(plan)
+    return plan
+
+
+def _check_folder(plan: DemoPlan) -> None:
+    folder = plan.out_dir
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())) or plan.force:
+        return
+    if read_record(plan).get("fingerprint") != plan.fingerprint:
+        raise OutputExists(
+            f"{folder}: holds another demo or something else, expected a new folder; choose"
+            " another --out or add --force to replace it"
+        )
+
+
+def read_record(plan: DemoPlan) -> dict[str, Any]:
+    """Read what an earlier sitting in the same folder left; empty when there is nothing."""
+    try:
+        content = json.loads((plan.out_dir / RECORD_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

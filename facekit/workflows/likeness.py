@@ -1,0 +1,116 @@
+"""How like its held-out photos a character is, while it is being trained.
+
+The training encoder judges here: it chooses a checkpoint, and never reports.
+
+Shapes: H held-out photos, N faces, D embedding.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facekit.backbones.spec import BackboneSpec
+from facekit.errors import AlignmentError
+from facekit.faces.align import align
+from facekit.faces.protocols import FaceVendor
+from facekit.generation.sample import SampleSettings, sample
+from facekit.identity.photo_set import PhotoSet
+from facekit.media.images import write_image
+from facekit.recipe import Recipe
+from facekit.training.captions import Subject
+from facekit.training.trainer import Validation
+from facekit.types import Clip, FaceCrop, FloatArray, Image, Shot
+
+__all__ = ["held_out_likeness", "likeness_validation", "validation_shots"]
+
+
+def validation_shots(recipe: Recipe, subject: Subject, spec: BackboneSpec) -> tuple[Shot, ...]:
+    """The fixed shots that every checkpoint of a run is judged by."""
+    height, width = spec.sizes[recipe.sample.aspect]
+    return tuple(
+        Shot(
+            name=f"{number:02d}-s{seed}",
+            prompt=prompt.replace("{character}", subject.trigger),
+            seed=seed,
+            num_frames=recipe.validate.num_frames,
+            height=height,
+            width=width,
+            kind="validation",
+        )
+        for number, prompt in enumerate(recipe.validate.prompts)
+        for seed in recipe.validate.seeds
+    )
+
+
+def likeness_validation(
+    recipe: Recipe,
+    photos: PhotoSet,
+    subject: Subject,
+    pipe: Any,
+    spec: BackboneSpec,
+    faces: FaceVendor,
+    samples_dir: Path,
+) -> Callable[[int], Validation]:
+    """Make the function that judges the weights that are in the pipeline.
+
+    Args:
+        recipe: Prompts, seeds and how to sample.
+        photos: The held-out ones are compared with; the trained ones only where none is held out.
+        subject: What prompts call the character.
+        pipe: Samples; the trainer has put the character on it.
+        spec: Its backbone.
+        faces: The training encoder.
+        samples_dir: Gets one picture per validation, all shots side by side.
+    """
+    compared = photos.held_out or photos.train
+    goal_HD = np.stack([photo.embedding for photo in compared])
+    shots = validation_shots(recipe, subject, spec)
+    settings = SampleSettings(
+        num_inference_steps=recipe.sample.num_inference_steps,
+        guidance_scale=recipe.sample.guidance_scale,
+        fps=recipe.sample.fps,
+    )
+
+    def judge(step: int) -> Validation:
+        clips = list(sample(pipe, shots, spec, settings))
+        write_image(samples_dir / f"step-{step:06d}.png", _side_by_side(clips))
+        score, coverage = held_out_likeness(clips, goal_HD, faces)
+        return Validation(score=score, details={"coverage": coverage})
+
+    return judge
+
+
+def held_out_likeness(
+    clips: Sequence[Clip], goal_HD: FloatArray, faces: FaceVendor
+) -> tuple[float, float]:
+    """Mean similarity of every frame with every photo; a frame without a face counts 0.
+
+    Returns:
+        The likeness, and the share of frames with a face.
+    """
+    frames = [frame for clip in clips for frame in clip.frames]
+    crops = _largest_faces(frames, faces)
+    if not crops:
+        return 0.0, 0.0
+    similarity_NH = faces.encode(crops) @ goal_HD.T
+    return float(similarity_NH.mean(axis=1).sum() / len(frames)), len(crops) / len(frames)
+
+
+def _largest_faces(frames: Sequence[Image], faces: FaceVendor) -> list[FaceCrop]:
+    crops = []
+    for frame, found in zip(frames, faces.detect(frames), strict=True):
+        if not found:
+            continue
+        try:
+            crop = align(frame, found[0], size_px=faces.crop_size_px, margin=faces.crop_margin)
+        except AlignmentError:
+            continue
+        crops.append(crop)
+    return crops
+
+
+def _side_by_side(clips: Sequence[Clip]) -> Image:
+    """The middle frame of every clip in one row."""
+    return np.concatenate([clip.frames[clip.num_frames // 2] for clip in clips], axis=1)

@@ -1,0 +1,298 @@
+"""Photos in, a character out."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from facekit.adapters.character_file import CharacterFile, CharacterHeader
+from facekit.adapters.identity_adapter import IdentityAdapter
+from facekit.adapters.lora import LoraSettings
+from facekit.backbones.spec import BackboneSpec
+from facekit.curation.dataset import build_photo_set
+from facekit.errors import CheckpointMismatch, WeightsError
+from facekit.faces.protocols import FaceVendor
+from facekit.faces.vendors import load_faces
+from facekit.identity.photo_set import PhotoSet
+from facekit.media.files import ensure_out_dir, write_text
+from facekit.recipe import Recipe, recipe_digest
+from facekit.training.captions import Subject, drop_face_clauses
+from facekit.training.checkpoint import load_state
+from facekit.training.settings import TrainSettings
+from facekit.training.train_character import (
+    CACHE_FILE,
+    TrainingResult,
+    run_digest,
+    train_character,
+)
+from facekit.training.trainer import METRICS_FILE, STATE_FILE
+from facekit.types import Progress
+from facekit.workflows.backbone import Backbone, load_backbone, load_base_adapter
+from facekit.workflows.characters import ADAPTER_FILE
+from facekit.workflows.likeness import likeness_validation
+from facekit.workflows.train_plan import (
+    RECIPE_FILE,
+    TrainOutcome,
+    TrainPlan,
+    plan_train,
+    recipe_text,
+)
+
+__all__ = ["TrainOutcome", "TrainPlan", "plan_train", "run_train"]
+
+RESULT_FILE = "result.json"
+SAMPLES_DIR = "samples"
+
+
+def run_train(
+    plan: TrainPlan,
+    progress: Progress,
+    *,
+    faces: FaceVendor | None = None,
+    backbone: Backbone | None = None,
+) -> TrainOutcome:
+    """Train, or go on where an earlier call stopped; a finished character is given as it is.
+
+    The folder receives ``adapter.safetensors``, ``recipe.toml`` (resolved), ``metrics.jsonl``,
+    ``samples/`` (one picture per validation), ``result.json``, and the state to go on from.
+
+    Args:
+        plan: What `plan_train` made.
+        progress: Told of every photo and every step.
+        faces: Detector and encoder; the recipe's training encoder when absent.
+        backbone: When it is loaded already.
+
+    Raises:
+        PhotosRefused: Too few photos are usable; the message gives the reason of each.
+        WeightsError: Weights are missing or damaged, or the checkpoint is of another run.
+        TrainingError: Not finite, or nothing learned.
+        OutputError: The folder cannot be written, or the disk is full.
+        KeyboardInterrupt: Asked to stop; the same call goes on from there.
+    """
+    recipe, out_dir = plan.recipe, plan.out_dir
+    ensure_out_dir(out_dir)
+    faces = faces or load_faces(recipe.encoder.train)
+    photos = build_photo_set(plan.photos, recipe.photos, faces, progress)
+    backbone = backbone or load_backbone(recipe)
+    settings = TrainSettings.from_recipe(recipe)
+    adapter = load_base_adapter(recipe, backbone, faces) if settings.has_identity else None
+    lora = _lora_settings(recipe, backbone.spec) if settings.trains_lora else None
+    subject = _subject(plan, backbone, settings)
+    digest = run_digest(
+        settings,
+        photos,
+        subject,
+        backbone_digest=backbone.digest,
+        adapter_digest=_adapter_digest(adapter),
+        lora=lora,
+        extra={"recipe": recipe_digest(recipe)},
+    )
+    finished = _finished(out_dir, digest)
+    if finished is not None and not plan.force:
+        return finished
+    _make_room(out_dir, digest, replace=plan.force, again=finished is not None)
+    write_text(out_dir / RECIPE_FILE, recipe_text(recipe))
+    result = train_character(
+        settings,
+        photos,
+        subject,
+        backbone.pipe,
+        backbone.spec,
+        faces,
+        out_dir,
+        digest=digest,
+        adapter=adapter,
+        lora=lora,
+        validate=likeness_validation(
+            recipe,
+            photos,
+            subject,
+            backbone.pipe,
+            backbone.spec,
+            faces,
+            out_dir / SAMPLES_DIR,
+        ),
+        progress=progress,
+    )
+    file = _character_file(
+        plan, result, settings, photos, subject, backbone, faces, adapter, lora, digest
+    )
+    file.save(out_dir / ADAPTER_FILE)
+    outcome = TrainOutcome(
+        name=plan.name,
+        adapter=out_dir / ADAPTER_FILE,
+        trigger=subject.trigger,
+        likeness=result.best_score,
+        best_step=result.best_step,
+        steps=result.steps,
+        train_seconds=round(result.elapsed_s, 3),
+        warnings=_warnings(photos),
+    )
+    # Last, so that its presence says that all the rest is there.
+    content = {"run_digest": digest, "outcome": outcome.to_json()}
+    write_text(out_dir / RESULT_FILE, json.dumps(content, indent=1) + "\n")
+    return outcome
+
+
+def _lora_settings(recipe: Recipe, spec: BackboneSpec) -> LoraSettings:
+    return LoraSettings(
+        rank=recipe.lora.rank,
+        alpha=recipe.lora.alpha,
+        targets=recipe.lora.targets or spec.lora_targets,
+    )
+
+
+def _subject(plan: TrainPlan, backbone: Backbone, settings: TrainSettings) -> Subject:
+    """How captions and prompts call the character.
+
+    A name that the tokenizer does not know would only put noise into the prompt, so where the
+    identity branch says who it is, anybody's name will do. A plain LoRA has nothing but the name.
+    """
+    named = Subject.from_name(plan.name, trigger=plan.trigger, noun=plan.noun)
+    if plan.trigger or not settings.has_identity or _knows(backbone.pipe, plan.name):
+        return named
+    return Subject(trigger=named.class_phrase, class_phrase=named.class_phrase)
+
+
+def _knows(pipe: Any, word: str) -> bool:
+    tokenizer = pipe.tokenizer
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    return unknown is None or unknown not in tokenizer(word)["input_ids"]
+
+
+def _adapter_digest(adapter: IdentityAdapter | None) -> str:
+    """Sha256 (hex) of a base adapter's weights; empty without one."""
+    if adapter is None:
+        return ""
+    total = hashlib.sha256(adapter.config.to_json().encode())
+    for name, tensor in sorted(adapter.state_dict().items()):
+        total.update(name.encode())
+        total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()
+
+
+def _finished(out_dir: Path, digest: str) -> TrainOutcome | None:
+    """The outcome of this very run, when it is already there."""
+    try:
+        content = json.loads((out_dir / RESULT_FILE).read_text(encoding="utf-8"))
+        outcome = content["outcome"]
+        if content["run_digest"] != digest or not (out_dir / ADAPTER_FILE).is_file():
+            return None
+        return TrainOutcome(
+            **{
+                **outcome,
+                "adapter": Path(outcome["adapter"]),
+                "warnings": tuple(outcome["warnings"]),
+            }
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _make_room(out_dir: Path, digest: str, *, replace: bool, again: bool) -> None:
+    """Keep the state of this run, and remove what another one left where that is allowed.
+
+    The old character file stays until a new one replaces it.
+
+    Raises:
+        CheckpointMismatch: The folder holds another run, and it may not be replaced.
+        ChecksumMismatch: The state is cut short.
+    """
+    try:
+        state = load_state(out_dir / STATE_FILE, digest)
+        other = state is None and (out_dir / ADAPTER_FILE).exists()
+    except WeightsError:
+        if not replace:
+            raise
+        other = True
+    if other and not replace:
+        raise CheckpointMismatch(
+            f"{out_dir / ADAPTER_FILE}: made by another recipe, other photos or other weights,"
+            " expected an unfinished run of these; add --force to replace it or choose another"
+            " --out"
+        )
+    if not other and not again:
+        return
+    for name in (RESULT_FILE, STATE_FILE, METRICS_FILE, CACHE_FILE):
+        (out_dir / name).unlink(missing_ok=True)
+    for sample in (out_dir / SAMPLES_DIR).glob("step-*.png"):
+        sample.unlink()
+
+
+def _character_file(
+    plan: TrainPlan,
+    result: TrainingResult,
+    settings: TrainSettings,
+    photos: PhotoSet,
+    subject: Subject,
+    backbone: Backbone,
+    faces: FaceVendor,
+    adapter: IdentityAdapter | None,
+    lora: LoraSettings | None,
+    digest: str,
+) -> CharacterFile:
+    """Fold what was learned. Nothing in it depends on when or how often the run was stopped."""
+    training: Mapping[str, object] = {
+        "steps": result.steps,
+        "best_step": result.best_step,
+        "likeness": result.best_score,
+        "recipe_digest": recipe_digest(plan.recipe),
+        "run_digest": digest,
+        "photos_digest": photos.digest,
+        "photos": {
+            "train": [photo.source for photo in photos.train],
+            "held_out": [photo.source for photo in photos.held_out],
+        },
+        "captions": list(result.captions),
+        "class_phrase": subject.class_phrase,
+        "strength": settings.strength,
+        "sigma_window": list(settings.sigma_window),
+        "seed": settings.seed,
+    }
+    header = CharacterHeader(
+        name=plan.name,
+        level=settings.level,
+        backbone=backbone.spec.name,
+        backbone_digest=backbone.digest,
+        encoder=faces.name,
+        encoder_digest=faces.digest,
+        trigger=subject.trigger,
+        sites=adapter.config.sites if adapter else (),
+        lora=lora,
+        adapter_digest=_adapter_digest(adapter),
+        training=training,
+    )
+    identity = null = None
+    tokens_BKC = None if result.tokens_KC is None else result.tokens_KC[None]
+    if adapter is not None and tokens_BKC is not None:
+        with torch.no_grad():
+            identity = adapter.fold(tokens_BKC).to("cpu")
+            if adapter.null is not None:
+                null = adapter.fold(adapter.null_tokens(1)).to("cpu")
+    return CharacterFile(
+        header=header,
+        identity=identity,
+        null=null,
+        tokens_BKC=tokens_BKC,
+        lora=dict(result.lora or {}),
+        embeddings_PD=torch.from_numpy(np.stack([photo.embedding for photo in photos.train])),
+    )
+
+
+def _warnings(photos: PhotoSet) -> tuple[str, ...]:
+    found = []
+    for photo in photos.train:
+        words = drop_face_clauses(photo.sidecar)[1] if photo.sidecar else ()
+        if words:
+            found.append(
+                f"{Path(photo.source).with_suffix('.txt')}: speaks of the face"
+                f" ({', '.join(words)}); clauses about it were left out of the caption, since they"
+                " would bind the likeness to the words"
+            )
+    if not photos.held_out:
+        found.append("no photo is held out, so the checkpoint was chosen on photos it trained on")
+    return tuple(found)

@@ -1,0 +1,191 @@
+"""What training a character will do, decided before anything slow is loaded."""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facekit.errors import CheckpointMismatch, OutputExists, UsageError
+from facekit.media.files import scan_photos
+from facekit.recipe import Recipe, dump_recipe, recipe_digest
+from facekit.workflows.backbone import backbone_spec
+from facekit.workflows.characters import CHARACTERS_DIR
+
+__all__ = ["RECIPE_FILE", "TrainOutcome", "TrainPlan", "plan_train", "recipe_text"]
+
+RECIPE_FILE = "recipe.toml"
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_LEVELS = {
+    "L0": "L0, enrol only",
+    "L1": "L1, tune the identity tokens",
+    "L2": "L2, tune the identity tokens and a LoRA",
+    "none": "a plain LoRA, no identity branch",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainPlan:
+    """What will be trained, on what, and where it goes."""
+
+    name: str
+    photos: tuple[Path, ...]
+    recipe: Recipe
+    out_dir: Path
+    """The character's own folder."""
+    trigger: str | None
+    """The words for the character; None lets the backbone's vocabulary decide."""
+    noun: str
+    """What anybody of its kind is called."""
+    force: bool
+    resumes: bool
+    """Whether the folder holds an unfinished run of this recipe."""
+
+    def describe(self) -> str:
+        """The photos, the method, the effort and the folder."""
+        recipe = self.recipe
+        sampled = f"{len(recipe.validate.prompts)} prompts x {len(recipe.validate.seeds)} seeds"
+        lines = [
+            f"character: {self.name}",
+            f"photos: {len(self.photos)}, {recipe.photos.holdout} of them held out",
+            f"backbone: {recipe.base.name}"
+            + (f" from {recipe.base.source}" if recipe.base.source else ""),
+            f"encoder: {recipe.encoder.train}",
+            f"method: {_LEVELS[recipe.identity.level]}",
+            f"effort: {self._effort()}",
+            f"validation: every {recipe.validate.every} steps, {sampled}",
+            f"seed: {recipe.train.seed}",
+            f"recipe: {recipe_digest(recipe)[:12]}",
+            f"out: {self.out_dir}" + (" (goes on where it stopped)" if self.resumes else ""),
+        ]
+        return "\n".join(lines)
+
+    def to_json(self) -> Mapping[str, object]:
+        """The same as plain data."""
+        return {
+            "name": self.name,
+            "photos": [str(path) for path in self.photos],
+            "recipe": self.recipe.model_dump(mode="json"),
+            "recipe_digest": recipe_digest(self.recipe),
+            "trigger": self.trigger,
+            "out": str(self.out_dir),
+            "resumes": self.resumes,
+        }
+
+    def _effort(self) -> str:
+        train = self.recipe.train
+        if self.recipe.identity.level == "L0":
+            return "no steps"
+        budget = f", at most {train.minutes:g} minutes" if train.minutes is not None else ""
+        return f"{train.steps} steps of {train.batch_size}{budget}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOutcome:
+    """A trained character."""
+
+    name: str
+    adapter: Path
+    trigger: str
+    likeness: float | None
+    """Held-out likeness by the training encoder, which chose the checkpoint. Not a report."""
+    best_step: int
+    steps: int
+    train_seconds: float
+    """Over all sittings."""
+    warnings: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        """The file, how it went and the next step."""
+        chosen = f"step {self.best_step} of {self.steps}"
+        if self.likeness is not None:
+            chosen += f", held-out likeness {self.likeness:.3f} by the training encoder"
+        return "\n".join(
+            [
+                *(f"warning: {warning}" for warning in self.warnings),
+                str(self.adapter),
+                f"chosen: {chosen}",
+                f"time: {self.train_seconds:.0f} s",
+                f'next: facekit shoot "close-up of @{self.name}" --with {self.name}',
+            ]
+        )
+
+    def to_json(self) -> Mapping[str, object]:
+        """The same as plain data."""
+        content = dataclasses.asdict(self)
+        return {**content, "adapter": str(self.adapter), "warnings": list(self.warnings)}
+
+
+def plan_train(
+    photos: Sequence[Path | str],
+    *,
+    name: str,
+    recipe: Recipe,
+    out: Path | None = None,
+    force: bool = False,
+    trigger: str | None = None,
+    noun: str = "person",
+) -> TrainPlan:
+    """Decide everything before anything is loaded that takes time.
+
+    Args:
+        photos: Files or folders.
+        name: What the character is called; its folder gets this name.
+        recipe: How to train.
+        out: Holds a folder per character; `characters` when None.
+        force: Whether another run in that folder may be replaced.
+        trigger: The words that prompts call the character by, such as "a person with red hair".
+        noun: What anybody of its kind is called.
+
+    Raises:
+        UsageError: A name that cannot be a folder and an `@name`, or an unknown backbone.
+        MediaError: A path does not exist, or there is no photo at all.
+        OutputExists: The folder holds something else.
+        CheckpointMismatch: The folder holds a run of another recipe.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"name is {name!r}, expected a letter and then letters, digits, - or _, at most 64;"
+            " choose another --as"
+        )
+    backbone_spec(recipe)
+    out_dir = Path(out or CHARACTERS_DIR) / name
+    return TrainPlan(
+        name=name,
+        photos=tuple(scan_photos(photos)),
+        recipe=recipe,
+        out_dir=out_dir,
+        trigger=trigger,
+        noun=noun,
+        force=force,
+        resumes=_resumes(out_dir, recipe, force=force),
+    )
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The resolved recipe as it lies beside its result, with its digest."""
+    return f"# resolved recipe, sha256 {recipe_digest(recipe)}\n{dump_recipe(recipe)}"
+
+
+def _resumes(out_dir: Path, recipe: Recipe, *, force: bool) -> bool:
+    """Whether a run of this recipe is in the folder; anything else there is refused."""
+    if not out_dir.exists() or (out_dir.is_dir() and not any(out_dir.iterdir())):
+        return False
+    try:
+        written = (out_dir / RECIPE_FILE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        written = ""
+    if written == recipe_text(recipe):
+        return True
+    if force and out_dir.is_dir():
+        return False
+    if written:
+        raise CheckpointMismatch(
+            f"{out_dir}: holds a character of another recipe, expected a new folder or recipe"
+            f" {recipe_digest(recipe)[:12]}; add --force to replace it or choose another --out"
+        )
+    what = "is not a folder" if out_dir.is_file() else "holds something else"
+    raise OutputExists(
+        f"{out_dir}: {what}, expected a new folder; choose another --out or add --force to use it"
+    )

@@ -1,0 +1,99 @@
+"""Makes the pages and lists that must not drift from the code."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import typer.main
+
+from facekit import errors
+from facekit.recipe import Recipe
+from facekit_cli.main import app
+
+WIDTH = 96
+
+EXIT_CODES = {
+    0: "done",
+    1: "the run failed",
+    2: "the input is wrong",
+    3: "the photos are refused",
+    5: "a gate is missed",
+    6: "damaged or missing weights",
+    7: "adapter, backbone, encoder or checkpoint do not go together",
+    130: "interrupted",
+}
+
+
+def commands() -> Iterator[tuple[str, Any, Any]]:
+    """Every command with its full name and context, in order of declaration."""
+    root: Any = typer.main.get_command(app)
+    yield from _walk("facekit", root, None)
+
+
+def _walk(name: str, command: Any, parent: Any) -> Iterator[tuple[str, Any, Any]]:
+    kept = {"terminal_width": WIDTH, "max_content_width": WIDTH}
+    context = command.context_class(command, info_name=name, parent=parent, **kept)
+    yield context.command_path, command, context
+    for child_name, child in getattr(command, "commands", {}).items():
+        yield from _walk(child_name, child, context)
+
+
+def cli_reference() -> str:
+    """The page ``docs/reference/cli.md``."""
+    parts = [
+        "# The command line",
+        "Made from `--help`; do not edit. `pytest tests/golden --update-goldens` writes it.",
+        "Results go to stdout, plans and progress to stderr. `--json` prints one object on stdout:"
+        "\n`{schema, ok, data, error: {code, message, next}}`.",
+        "\n".join(
+            ["| Exit code | Meaning |", "|---|---|"]
+            + [f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()]
+        ),
+    ]
+    for path, command, context in commands():
+        parts += [f"## {path}", f"```\n{command.get_help(context).rstrip()}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def option_list() -> str:
+    """Every command with its options, one line each, so that growth is a decision."""
+    lines = []
+    for path, command, _ in commands():
+        names = sorted(max(param.opts, key=len) for param in command.params)
+        lines.append(f"{path}: {' '.join(names)}".rstrip(": "))
+    return "\n".join(lines) + "\n"
+
+
+def recipe_reference() -> str:
+    """The page ``docs/reference/recipe.md``."""
+    parts = [
+        "# Recipes",
+        "Made from `facekit/recipe/sections.py`; do not edit. `pytest tests/golden"
+        " --update-goldens` writes it.",
+        "`facekit recipe show RECIPE` prints every value of one recipe, `--set section.key=value`"
+        '\noverrides one, `extends = "name"` at the top of a recipe takes what it does not say'
+        "\nfrom another.",
+    ]
+    for name, info in Recipe.model_fields.items():
+        section = type(info.default)
+        fields = getattr(section, "model_fields", None)
+        if not fields:
+            continue
+        rows = ["| Key | Default | Meaning |", "|---|---|---|"]
+        for key, field in fields.items():
+            meaning = " ".join((field.description or "").split())
+            rows.append(f"| `{key}` | `{_plain(field.default)}` | {meaning} |")
+        parts += [f"## [{name}]", (section.__doc__ or "").strip(), "\n".join(rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(_plain(item) for item in value)}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "absent" if value is None else f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def exit_codes_of_errors() -> set[int]:
+    """Every exit code that an error on purpose can become."""
+    return {getattr(errors, name).exit_code for name in errors.__all__}

@@ -1,0 +1,279 @@
+"""What must hold on every backbone whenever identity is attached."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.checkpoint import CheckpointError
+
+from facekit.adapters.attach import attach
+from facekit.adapters.attention import IdentityProcessor
+from facekit.adapters.conditioning import Conditioning
+from facekit.adapters.identity_adapter import IdentityAdapter
+from facekit.adapters.lora import LoraSettings, add_lora
+from facekit.backbones import get_spec
+from tests.tiny.backbones import (
+    BACKBONES,
+    GRID,
+    embeddings,
+    predict,
+    randomise_lora,
+    sample,
+    tiny_adapter,
+    tiny_pipe,
+)
+
+
+@pytest.fixture(params=BACKBONES)
+def backbone(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def pipe(backbone: str) -> Any:
+    return tiny_pipe(backbone)
+
+
+@pytest.fixture
+def adapter(pipe: Any, backbone: str) -> IdentityAdapter:
+    return tiny_adapter(pipe.transformer, get_spec(backbone))
+
+
+def test_a_new_adapter_is_a_bit_exact_no_op(pipe: Any, backbone: str) -> None:
+    spec = get_spec(backbone)
+    base = predict(pipe)
+    fresh = tiny_adapter(pipe.transformer, spec, trained=False)
+    attachment = attach(fresh, pipe.transformer, spec)
+    with attachment.conditioned_on(fresh.tokens(embeddings())):
+        assert torch.equal(predict(pipe), base)
+
+
+def test_strength_zero_nobody_and_detached_are_bit_exact(
+    pipe: Any, backbone: str, adapter: IdentityAdapter
+) -> None:
+    base = predict(pipe)
+    tokens = adapter.tokens(embeddings())
+    attachment = attach(adapter, pipe.transformer, get_spec(backbone))
+    assert torch.equal(predict(pipe), base), "nobody yet"
+    for strength in (0.0, (0.0, 0.0)):
+        with attachment.conditioned_on(Conditioning(identity=tokens, strength=strength)):
+            assert torch.equal(predict(pipe), base), f"strength {strength}"
+    with attachment.conditioned_on(tokens):
+        assert not torch.allclose(predict(pipe), base), "the adapter has an effect"
+        attachment.set_strength(0.0)
+        assert torch.equal(predict(pipe), base), "strength of the attachment"
+        attachment.set_strength(1.0)
+        with attachment.disabled():
+            assert torch.equal(predict(pipe), base), "disabled"
+        assert not torch.allclose(predict(pipe), base), "on again"
+    assert torch.equal(predict(pipe), base), "nobody any more"
+    with attachment.conditioned_on(Conditioning(identity=tokens, present_B=torch.zeros(2))):
+        assert torch.equal(predict(pipe), base), "absent from every sample"
+    attachment.condition(tokens)
+    attachment.detach()
+    assert torch.equal(predict(pipe), base), "detached"
+
+
+def test_attached_sites_are_exactly_those_of_the_spec(
+    pipe: Any, backbone: str, adapter: IdentityAdapter
+) -> None:
+    spec = get_spec(backbone)
+    keys = list(pipe.transformer.state_dict())
+    attach(adapter, pipe.transformer, spec)
+    attached = {
+        name.removesuffix(".processor")
+        for name, processor in pipe.transformer.attn_processors.items()
+        if isinstance(processor, IdentityProcessor)
+    }
+    assert attached == set(spec.sites(pipe.transformer))
+    assert list(pipe.transformer.state_dict()) == keys
+
+
+def test_detach_leaves_no_trace(pipe: Any, backbone: str, adapter: IdentityAdapter) -> None:
+    def trace() -> tuple[Any, ...]:
+        modules = [
+            (name, len(module._forward_hooks), len(module._forward_pre_hooks))
+            for name, module in pipe.transformer.named_modules()
+        ]
+        processors = pipe.transformer.attn_processors
+        return modules, processors, set(pipe.transformer.__dict__)
+
+    before = trace()
+    attachment = attach(adapter, pipe.transformer, get_spec(backbone))
+    assert trace() != before
+    attachment.detach()
+    attachment.detach()
+    assert trace() == before
+
+
+def test_folded_equals_unfolded(pipe: Any, backbone: str, adapter: IdentityAdapter) -> None:
+    attachment = attach(adapter, pipe.transformer, get_spec(backbone))
+    tokens = adapter.tokens(embeddings())
+    with attachment.conditioned_on(tokens):
+        unfolded = predict(pipe)
+    with attachment.conditioned_on(adapter.fold(tokens).detached()):
+        assert torch.equal(predict(pipe), unfolded)
+        assert torch.equal(predict(pipe), unfolded), "the kept terms are the same"
+
+
+def test_a_step_changes_only_the_adapter(
+    pipe: Any, backbone: str, adapter: IdentityAdapter
+) -> None:
+    before = copy.deepcopy(pipe.transformer.state_dict())
+    attachment = attach(adapter, pipe.transformer, get_spec(backbone))
+    optimizer = torch.optim.SGD(adapter.parameters(), lr=0.1)
+    with attachment.conditioned_on(adapter.tokens(embeddings(batch=2))):
+        predict(pipe).square().mean().backward()
+    without = [name for name, parameter in adapter.named_parameters() if parameter.grad is None]
+    assert without == []
+    assert all(parameter.grad is None for parameter in pipe.transformer.parameters())
+    old = adapter.projector.latents.detach().clone()
+    optimizer.step()
+    assert not torch.equal(adapter.projector.latents, old)
+    after = pipe.transformer.state_dict()
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+
+
+def test_gradients_reach_tokens_through_a_frozen_adapter(
+    pipe: Any, backbone: str, adapter: IdentityAdapter
+) -> None:
+    adapter.requires_grad_(False)
+    tokens = adapter.tokens(embeddings()).requires_grad_()
+    attachment = attach(adapter, pipe.transformer, get_spec(backbone))
+    with attachment.conditioned_on(tokens):
+        predict(pipe).square().mean().backward()
+    assert tokens.grad is not None
+    assert tokens.grad.abs().max() > 0
+
+
+def _gradients(
+    pipe: Any, backbone: str, adapter: IdentityAdapter, checkpointing: bool
+) -> list[torch.Tensor]:
+    adapter.zero_grad()
+    attachment = attach(adapter, pipe.transformer, get_spec(backbone))
+    if checkpointing:
+        pipe.transformer.enable_gradient_checkpointing()
+    try:
+        with attachment.conditioned_on(adapter.tokens(embeddings(batch=2))):
+            loss = predict(pipe).square().mean()
+            with attachment.disabled(), torch.no_grad():
+                predict(pipe)  # as the preservation loss does in between
+            loss.backward()
+    finally:
+        pipe.transformer.disable_gradient_checkpointing()
+        attachment.detach()
+    return [parameter.grad.clone() for parameter in adapter.parameters()]
+
+
+def test_gradient_checkpointing_gives_the_same_gradients(
+    pipe: Any, backbone: str, adapter: IdentityAdapter
+) -> None:
+    plain = _gradients(pipe, backbone, adapter, checkpointing=False)
+    checkpointed = _gradients(pipe, backbone, adapter, checkpointing=True)
+    for one, other in zip(plain, checkpointed, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_leaving_the_scope_before_backward_fails_loudly(
+    pipe: Any, backbone: str, adapter: IdentityAdapter
+) -> None:
+    attachment = attach(adapter, pipe.transformer, get_spec(backbone))
+    pipe.transformer.enable_gradient_checkpointing()
+    with attachment.conditioned_on(adapter.tokens(embeddings())):
+        loss = predict(pipe).square().mean()
+    with pytest.raises(CheckpointError):
+        loss.backward()
+
+
+def test_a_region_mask_leaves_the_other_half_exactly_zero(
+    pipe: Any, backbone: str, adapter: IdentityAdapter
+) -> None:
+    spec = get_spec(backbone)
+    mask = torch.zeros(GRID)
+    mask[:, :, : GRID[2] // 2] = 1
+    outside = mask.flatten() == 0
+    attachment = attach(adapter, pipe.transformer, spec)
+    first = pipe.transformer.get_submodule(spec.sites(pipe.transformer)[0])
+    seen: list[torch.Tensor] = []
+    first.register_forward_hook(lambda module, args, output: seen.append(output))
+    predict(pipe)
+    tokens = adapter.tokens(embeddings())
+    with attachment.conditioned_on(Conditioning(identity=tokens, mask_LHW=mask)):
+        predict(pipe)
+    with attachment.conditioned_on(tokens):
+        predict(pipe)
+    base, masked, everywhere = seen
+    assert torch.equal(masked[:, outside], base[:, outside])
+    assert torch.equal(masked[:, ~outside], everywhere[:, ~outside])
+    assert not torch.allclose(masked[:, ~outside], base[:, ~outside])
+
+
+def test_disjoint_characters_do_not_mix_in_the_branch(
+    pipe: Any, backbone: str, adapter: IdentityAdapter
+) -> None:
+    spec = get_spec(backbone)
+    left = torch.zeros(GRID[1:])
+    left[:, : GRID[2] // 2] = 1
+    here = left.expand(GRID).flatten() == 1
+    one, other = (adapter.fold(adapter.tokens(embeddings(seed=seed))) for seed in (1, 2))
+    attachment = attach(adapter, pipe.transformer, spec)
+    first = pipe.transformer.get_submodule(spec.sites(pipe.transformer)[0])
+    seen: list[torch.Tensor] = []
+    first.register_forward_hook(lambda module, args, output: seen.append(output))
+    both = (
+        Conditioning(identity=one, mask_LHW=left),
+        Conditioning(identity=other, mask_LHW=1 - left),
+    )
+    for identities in (one, other, both):
+        with attachment.conditioned_on(identities):
+            predict(pipe)
+    torch.testing.assert_close(seen[2][:, here], seen[0][:, here])
+    torch.testing.assert_close(seen[2][:, ~here], seen[1][:, ~here])
+
+
+def test_presence_is_per_sample(pipe: Any, backbone: str, adapter: IdentityAdapter) -> None:
+    base = predict(pipe)
+    attachment = attach(adapter, pipe.transformer, get_spec(backbone))
+    tokens = adapter.tokens(embeddings(batch=2))
+    with attachment.conditioned_on(tokens):
+        everywhere = predict(pipe)
+    present = torch.tensor([1.0, 0.0])
+    with attachment.conditioned_on(Conditioning(identity=tokens, present_B=present)):
+        mixed = predict(pipe)
+    torch.testing.assert_close(mixed[0], everywhere[0])
+    assert torch.equal(mixed[1], base[1])
+
+
+def test_lora_and_identity_live_together(
+    pipe: Any, backbone: str, adapter: IdentityAdapter
+) -> None:
+    """The branch uses the base output projection, whether or not peft wraps it."""
+    spec = get_spec(backbone)
+    attachment = attach(adapter, pipe.transformer, spec)
+    folded = adapter.fold(adapter.tokens(embeddings())).detached()
+    with attachment.conditioned_on(folded):
+        before = predict(pipe)
+        add_lora(pipe.transformer, spec, LoraSettings(rank=2, alpha=2.0))
+        assert torch.equal(predict(pipe), before), "a fresh LoRA adds nothing"
+        randomise_lora(pipe.transformer)
+        assert not torch.allclose(predict(pipe), before)
+    attachment.detach()
+    again = tiny_adapter(pipe.transformer, spec)
+    for one, other in zip(adapter.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other), "built on a wrapped transformer it starts the same"
+
+
+def test_the_stock_pipeline_samples_with_it(
+    pipe: Any, backbone: str, adapter: IdentityAdapter
+) -> None:
+    spec = get_spec(backbone)
+    base = sample(pipe, spec)
+    attachment = attach(adapter, pipe.transformer, spec)
+    assert torch.equal(sample(pipe, spec), base)
+    with attachment.conditioned_on(adapter.fold(adapter.tokens(embeddings())).detached()):
+        conditioned = sample(pipe, spec)
+    assert conditioned.isfinite().all()
+    assert not torch.allclose(conditioned, base)
+    attachment.detach()
+    assert torch.equal(sample(pipe, spec), base)

@@ -1,0 +1,130 @@
+"""The whole command in a process of its own, as people and scripts run it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RUN = "from facekit_cli.main import main; main()"
+
+
+def facekit(
+    *arguments: str, root: Path, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(root), str(root / "cli")])
+    return subprocess.run(
+        [sys.executable, "-c", RUN, *arguments],
+        cwd=cwd or root,
+        env={**os.environ, "PYTHONPATH": path, "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_recipe_ls(root: Path) -> None:
+    done = facekit("recipe", "ls", root=root)
+    assert done.returncode == 0
+    assert "toon/train " in done.stdout
+
+
+def test_recipe_copy_never_replaces_without_force(root: Path, tmp_path: Path) -> None:
+    target = tmp_path / "mine.toml"
+    assert facekit("recipe", "copy", "toon/train", str(target), root=root).returncode == 0
+    target.write_text("# mine\n")
+    refused = facekit("recipe", "copy", "toon/train", str(target), root=root)
+    assert refused.returncode == 2
+    assert "--force" in refused.stderr
+    assert target.read_text() == "# mine\n"
+    assert (
+        facekit("recipe", "copy", "toon/train", str(target), "--force", root=root).returncode == 0
+    )
+    assert target.read_text() == (root / "recipes" / "toon" / "train.toml").read_text()
+
+
+def test_recipe_check_gives_every_mistake_as_json(root: Path) -> None:
+    done = facekit("recipe", "check", "toon/train", "--set", "lora.rnak=3", "--json", root=root)
+    assert done.returncode == 2
+    said = json.loads(done.stdout)
+    assert said["error"]["code"] == "recipe_error"
+    assert "did you mean 'rank'" in said["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nonsense"], ["train"], ["shoot", "x", "--with", "mira", "--aspect", "2:1"], ["check", "-q"]],
+)
+def test_usage_errors_are_2_and_an_envelope_with_json(root: Path, arguments: list[str]) -> None:
+    plain = facekit(*arguments, root=root)
+    assert (plain.returncode, plain.stdout) == (2, "")
+    assert "Error" in plain.stderr
+    as_json = facekit(*arguments, "--json", root=root)
+    assert as_json.returncode == 2
+    assert json.loads(as_json.stdout)["error"]["code"] == "usage_error"
+
+
+def test_version(root: Path) -> None:
+    import facekit as library
+
+    assert facekit("--version", root=root).stdout == f"facekit {library.__version__}\n"
+
+
+def test_closed_pipe_ends_quietly(root: Path) -> None:
+    path = os.pathsep.join([str(root), str(root / "cli")])
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, "recipe", "show", "toon/train"],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(write)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
+SLOW = """
+import sys, time
+import facekit.workflows.doctor as doctor
+
+def wait(plan, progress):
+    print("waiting", file=sys.stderr, flush=True)
+    time.sleep(60)
+
+doctor.run_doctor = wait
+from facekit_cli.main import main
+main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_ctrl_c_is_130(root: Path, arguments: list[str]) -> None:
+    path = os.pathsep.join([str(root), str(root / "cli")])
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW, "doctor", *arguments],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        while "waiting" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    if arguments:
+        assert json.loads(out)["error"]["code"] == "interrupted"
+    else:
+        assert "interrupted" in err

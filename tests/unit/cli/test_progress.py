@@ -1,0 +1,46 @@
+import io
+
+import pytest
+
+from facekit.types import Progress
+from facekit_cli.progress import BarProgress, LineProgress, make_progress
+
+
+def test_lines_come_every_ten_seconds_with_the_time_left() -> None:
+    now = [0.0]
+    stream = io.StringIO()
+    progress = LineProgress(stream, clock=lambda: now[0])
+    progress.start(10, "train")
+    for step in range(10):
+        now[0] = 3.0 * (step + 1)
+        progress.advance(1, f"loss {step}")
+    progress.finish()
+    assert stream.getvalue().splitlines() == [
+        "train: 10 steps",
+        "train: 4/10, 0:18 left, loss 3",
+        "train: 8/10, 0:06 left, loss 7",
+        "train: done in 0:30",
+    ]
+
+
+def test_bar_counts_and_can_be_started_again(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = BarProgress()
+    for label in ("one", "two"):
+        progress.start(2, label)
+        progress.advance(1, "half")
+        progress.advance(1)
+        progress.finish()
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "one" in err
+    assert "2/2" in err
+
+
+def test_choice_goes_by_the_terminal() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    assert isinstance(make_progress(Terminal()), BarProgress)
+    assert isinstance(make_progress(io.StringIO()), LineProgress)
+    assert all(isinstance(p, Progress) for p in (BarProgress(), LineProgress(io.StringIO())))

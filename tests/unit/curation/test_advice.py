@@ -1,0 +1,52 @@
+from facekit.curation.advice import advise
+from facekit.curation.findings import Code, Finding, Role, Verdict
+from facekit.faces.quality import FaceQuality
+
+
+def verdict(
+    yaw: float = 0.0, brightness: float = 0.5, fraction: float = 0.4, role: Role = Role.TRAIN
+) -> Verdict:
+    quality = FaceQuality(
+        face_px=40,
+        face_fraction=fraction,
+        visible=1.0,
+        sharpness=1.0,
+        brightness=brightness,
+        contrast=0.2,
+        yaw_deg=yaw,
+        roll_deg=0.0,
+        score=0.9,
+    )
+    findings = (Finding(code=Code.BLURRED, sentence="x"),) if role is Role.REFUSED else ()
+    return Verdict(source="a.png", role=role, quality=quality, findings=findings)
+
+
+def codes(verdicts: list[Verdict], wanted: int = 0) -> set[str]:
+    return {advice.code for advice in advise(verdicts, wanted)}
+
+
+def test_a_varied_set_needs_no_advice():
+    varied = [
+        verdict(yaw, light, near)
+        for yaw, light, near in zip(
+            (-40, -20, 0, 5, 20, 40, 0, 0), [0.3, 0.5] * 4, [0.2, 0.4] * 4, strict=True
+        )
+    ]
+    assert codes(varied) == set()
+
+
+def test_each_lack_is_named():
+    assert codes([verdict()] * 4, 2) == {
+        "few_photos",
+        "few_held_out",
+        "no_left",
+        "no_right",
+        "same_light",
+        "same_distance",
+    }
+    assert "no_front" in codes([verdict(40), verdict(-40)])
+
+
+def test_refused_photos_do_not_count():
+    assert "no_left" in codes([verdict(), verdict(-40, role=Role.REFUSED)])
+    assert codes([verdict(role=Role.REFUSED)]) == set()

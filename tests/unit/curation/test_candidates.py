@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facekit.curation.candidates import examine, read_sidecar, shrink
+from facekit.curation.findings import Code
+from facekit.errors import MediaError
+from facekit.types import Face
+from tests.tiny.faces import BLUE, RED, DiscFaces, draw_photo
+from tests.tiny.photos import write
+
+
+def test_a_large_picture_is_averaged_down():
+    image = np.zeros((101, 300, 3), np.uint8)
+    image[:, ::2] = 200
+    small = shrink(image, 150)
+    assert small.shape == (50, 150, 3)
+    assert np.unique(small).tolist() == [100]
+    assert shrink(image, 300) is image
+    assert shrink(np.zeros((1, 300, 3), np.uint8), 100).shape == (1, 100, 3)
+
+
+def test_a_face_in_the_background_is_no_second_person(tmp_path: Path):
+    image = draw_photo(BLUE, size=(96, 176), centre=(0.1, 0.3), diameter_px=14)
+    image = draw_photo(RED, size=(96, 176), centre=(0.6, 0.5), diameter_px=60, canvas=image)
+    candidate = examine(write(tmp_path / "a.png", image), DiscFaces(), 0.5)
+    assert candidate.findings == ()
+    assert candidate.crop is not None
+    assert candidate.crop.face.width_px > 50
+
+
+def test_a_face_below_the_score_is_none(tmp_path: Path):
+    candidate = examine(write(tmp_path / "a.png", draw_photo()), DiscFaces(), 1.0)
+    (finding,) = candidate.findings
+    assert finding.code is Code.NO_FACE
+    assert "no face above score 1.00 (best 0.9" in finding.sentence
+
+
+def test_landmarks_that_are_no_face_are_a_finding(tmp_path: Path):
+    class Confused(DiscFaces):
+        def detect(self, images):
+            marks = np.zeros((5, 2), np.float32)
+            box = np.array([0, 0, 40, 40], np.float32)
+            return [(Face(box_xyxy_px=box, landmarks_px=marks, score=0.9),) for _ in images]
+
+    candidate = examine(write(tmp_path / "a.png", draw_photo()), Confused(), 0.5)
+    assert candidate.findings[0].code is Code.NOT_ALIGNED
+
+
+def test_a_sidecar_is_one_line_of_text(tmp_path: Path):
+    photo = write(tmp_path / "a.png", draw_photo())
+    assert read_sidecar(photo) is None
+    (tmp_path / "a.txt").write_text(" \n", encoding="utf-8")
+    assert read_sidecar(photo) is None
+    (tmp_path / "a.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(MediaError, match="not readable as UTF-8"):
+        read_sidecar(photo)
+    candidate = examine(photo, DiscFaces(), 0.5)
+    assert candidate.findings[0].code is Code.UNREADABLE
+    assert "a.txt" in candidate.findings[0].sentence

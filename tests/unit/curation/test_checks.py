@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from facekit.curation.checks import check_quality, compare_people
+from facekit.faces.quality import FaceQuality
+from facekit.recipe import PhotosSection
+
+GOOD = {
+    "face_px": 40.0,
+    "face_fraction": 0.4,
+    "visible": 1.0,
+    "sharpness": 0.8,
+    "brightness": 0.5,
+    "contrast": 0.2,
+    "yaw_deg": 0.0,
+    "roll_deg": 0.0,
+    "score": 0.9,
+}
+RULES = PhotosSection(min_sharpness=0.2)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("face_px", 15.0, "too_small"),
+        ("sharpness", 0.1, "blurred"),
+        ("brightness", 0.05, "too_dark"),
+        ("brightness", 0.99, "too_bright"),
+        ("yaw_deg", -80.0, "turned_away"),
+        ("yaw_deg", 80.0, "turned_away"),
+    ],
+)
+def test_each_measure_has_its_threshold(field: str, value: float, code: str):
+    assert check_quality(FaceQuality(**GOOD), RULES) == ()
+    (finding,) = check_quality(FaceQuality(**(GOOD | {field: value})), RULES)
+    assert finding.code.value == code
+    assert finding.value == pytest.approx(abs(value))
+    assert finding.limit is not None
+    assert ";" in finding.sentence
+
+
+def test_all_reasons_are_listed():
+    bad = FaceQuality(**(GOOD | {"face_px": 5.0, "sharpness": 0.0, "brightness": 0.0}))
+    assert len(check_quality(bad, RULES)) == 3
+
+
+def test_a_minority_of_somebody_else_is_found():
+    rng = np.random.default_rng(0)
+    ours, theirs = np.eye(16)[0], np.eye(16)[1]
+    vectors = np.stack([ours] * 5 + [theirs] * 4) + rng.normal(0, 0.05, (9, 16))
+    similarity, findings = compare_people(vectors.astype(np.float32), 0.35)
+    assert [finding is not None for finding in findings] == [False] * 5 + [True] * 4
+    assert similarity[:5].min() > 0.8 > 0.35 > similarity[5:].max()
+
+
+def test_photos_of_all_different_people_are_all_somebody_else():
+    _, findings = compare_people(np.eye(4, dtype=np.float32), 0.35)
+    assert all(finding is not None for finding in findings)
+
+
+def test_one_photo_and_none_are_compared_with_nobody():
+    assert compare_people(np.eye(1, 4, dtype=np.float32), 0.35)[1] == (None,)
+    assert compare_people(np.zeros((0, 4), np.float32), 0.35)[1] == ()

@@ -1,0 +1,116 @@
+import json
+from html.parser import HTMLParser
+
+import pytest
+
+from facekit.errors import OutputError
+from facekit.evaluation.gates import build_gates, judge
+from facekit.evaluation.measure import measure_character
+from facekit.evaluation.report import ReportContent, report_json, write_report
+from facekit.evaluation.words import WORDINGS, format_figure
+from facekit.generation.shots import expected_attributes
+from facekit.recipe import Recipe
+from tests.tiny.drawn_takes import draw_set
+
+
+@pytest.fixture(scope="module")
+def content():
+    drawn = draw_set(count=3, num_frames=4, stranger_at=1)
+    scores = measure_character(
+        "<mira & co>",
+        drawn.takes,
+        drawn.reference,
+        base_takes=drawn.base,
+        probe=lambda clip, asked: dict.fromkeys(asked, True),
+        expected=[expected_attributes(take.shot.prompt) for take in drawn.takes],
+    )
+    return ReportContent(
+        scores=scores,
+        takes=drawn.takes,
+        enrolled_photos=drawn.enrolled,
+        held_out_photos=drawn.held_out,
+        gates=judge(scores.figures, build_gates(Recipe().gates.model_dump())),
+        settings={"report encoder": "drawn@dddddddddddd"},
+    )
+
+
+class Page(HTMLParser):
+    """What a page loads, and whether its tags close."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.sources: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.sources += [values[name] for name in ("src", "href") if values.get(name)]
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_the_page_stands_alone_and_is_whole(content, tmp_path):
+    path = write_report(content, tmp_path)
+
+    page = Page()
+    page.feed(path.read_text(encoding="utf-8"))
+    text = " ".join(page.text)
+    assert page.open == []
+    assert all(source.startswith("data:image/") for source in page.sources)
+    assert len(page.sources) >= 3 * 2 + 6 + 3 + 3
+    assert "<mira & co>" in text
+    assert "drawn@dddddddddddd" in text
+    assert all(title in text for title in ("Worst frames", "Along each clip", "Gates"))
+    assert "<mira" not in path.read_text(encoding="utf-8")
+
+
+def test_the_json_holds_every_figure_and_no_nan(content, tmp_path):
+    write_report(content, tmp_path)
+
+    stored = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert stored == json.loads(json.dumps(report_json(content)))
+    assert stored["figures"].keys() == content.scores.figures.keys()
+    assert [len(shot["frames"]["status"]) for shot in stored["shots"]] == [4, 4, 4]
+    assert len(stored["similarity_matrix"]) == 3
+    low, high = stored["intervals_over_shots"]["sim_held"]["ci95"]
+    assert low <= stored["intervals_over_shots"]["sim_held"]["mean"] <= high
+
+
+def test_a_report_written_twice_is_the_same(content, tmp_path):
+    first = write_report(content, tmp_path / "a").read_bytes()
+    second = write_report(content, tmp_path / "b").read_bytes()
+
+    assert first == second
+
+
+def test_a_folder_that_cannot_be_written_leaves_nothing_half_written(content, tmp_path):
+    (tmp_path / "out").write_text("a file where the folder should be")
+
+    with pytest.raises(OutputError):
+        write_report(content, tmp_path / "out")
+
+
+def test_every_figure_is_told_in_words(content):
+    assert content.scores.figures.keys() <= WORDINGS.keys()
+    assert all(words.meaning.endswith(".") for words in WORDINGS.values())
+
+
+@pytest.mark.parametrize(
+    ("figure", "value", "expected"),
+    [
+        ("likeness_ratio", 0.834, "83 %"),
+        ("prompt_drop", 0.0312, "3.1 %"),
+        ("prompt_delta", -0.02, "-2.0 points"),
+        ("xmin", 0.4177, "0.418"),
+        ("xmin", None, "not scorable"),
+    ],
+)
+def test_values_are_written_in_the_unit_of_their_figure(figure, value, expected):
+    assert format_figure(figure, value) == expected

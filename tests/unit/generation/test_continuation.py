@@ -1,0 +1,74 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from facekit.backbones.wan import TOON, WAN_2_1_T2V_1_3B
+from facekit.errors import UsageError
+from facekit.generation.continuation import continuation_pipeline, continue_clip, join_clips
+from facekit.generation.sample import SampleSettings, sample
+from facekit.types import Clip, Shot
+
+SETTINGS = SampleSettings(num_inference_steps=2, guidance_scale=2.0, fps=8.0)
+SHOT = Shot(
+    name="one",
+    prompt="a woman in the kitchen",
+    seed=3,
+    num_frames=5,
+    height=32,
+    width=48,
+    kind="close-up",
+)
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    return TOON.tiny()
+
+
+@pytest.fixture(scope="module")
+def first(pipe):
+    return next(sample(pipe, [SHOT], TOON, SETTINGS))
+
+
+def test_the_parts_are_shared_and_not_copied(pipe):
+    continued = continuation_pipeline(pipe)
+
+    assert type(continued).__name__ == "WanImageToVideoPipeline"
+    assert continued.transformer is pipe.transformer
+    assert continued.vae is pipe.vae
+
+
+def test_a_clip_is_continued_in_its_size_and_repeatably(pipe, first):
+    continued = continuation_pipeline(pipe)
+
+    one, two = (continue_clip(continued, first, SHOT, TOON, SETTINGS) for _ in range(2))
+    other = continue_clip(continued, Clip(frames=255 - first.frames, fps=8.0), SHOT, TOON, SETTINGS)
+
+    assert one.frames.shape == first.frames.shape
+    assert np.array_equal(one.frames, two.frames)
+    assert not np.array_equal(one.frames, other.frames), "the last frame is what is continued"
+
+
+def test_joined_pieces_keep_the_shared_frame_once(first):
+    joined = join_clips([first, first, first])
+
+    assert joined.num_frames == 5 + 4 + 4
+    with pytest.raises(UsageError, match="no clips to join"):
+        join_clips([])
+    with pytest.raises(UsageError, match="48x32 at 8 fps, 48x32 at 9 fps"):
+        join_clips([first, Clip(frames=first.frames, fps=9.0)])
+
+
+def test_a_continuation_keeps_the_size_and_moves(pipe, first):
+    continued = continuation_pipeline(pipe)
+
+    with pytest.raises(UsageError, match="one is 32x32, the clip that it continues 48x32"):
+        continue_clip(continued, first, dataclasses.replace(SHOT, width=32), TOON, SETTINGS)
+    with pytest.raises(UsageError, match="needs at least 2"):
+        continue_clip(continued, first, dataclasses.replace(SHOT, num_frames=1), TOON, SETTINGS)
+
+
+def test_a_backbone_without_a_clean_first_frame_is_refused():
+    with pytest.raises(UsageError, match="does not take a clean first frame"):
+        continuation_pipeline(WAN_2_1_T2V_1_3B.tiny())

@@ -1,0 +1,169 @@
+import errno
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from facekit.errors import MediaError, OutputError, OutputExists
+from facekit.media import files
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="file modes and limits")
+
+
+@pytest.fixture
+def sealed() -> Iterator[Path]:
+    """A folder that this process may read and not write, also when root runs the tests."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o555)
+        was_root = os.geteuid() == 0
+        if was_root:
+            os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            if was_root:
+                os.seteuid(0)
+            folder.chmod(0o755)
+
+
+def test_scan_takes_photos_of_a_folder_in_order_and_each_once(tmp_path: Path) -> None:
+    for name in ("b.JPG", "a.png", "notes.txt", ".hidden.png", "clip.mp4"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "c.png").write_bytes(b"x")
+    found = files.scan_photos([tmp_path / "b.JPG", tmp_path, tmp_path / "notes.txt"])
+    assert [path.name for path in found] == ["b.JPG", "a.png", "notes.txt"]
+
+
+def test_scan_of_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"no photos found, expected files ending in \.bmp .*;"):
+        files.scan_photos([tmp_path])
+
+
+def test_scan_of_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="no such file or folder"):
+        files.scan_photos([tmp_path / "none"])
+
+
+def test_ensure_new(tmp_path: Path) -> None:
+    assert files.ensure_new(tmp_path / "new") == tmp_path / "new"
+    (tmp_path / "empty").mkdir()
+    files.ensure_new(tmp_path / "empty")
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputExists, match=r"file: the file exists; choose .* or add --force"):
+        files.ensure_new(tmp_path / "file")
+    with pytest.raises(OutputExists, match="the folder exists and is not empty"):
+        files.ensure_new(tmp_path)
+    files.ensure_new(tmp_path, force=True)
+
+
+def test_atomic_write_replaces_whole(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "a.txt"
+    files.write_text(path, "one")
+    files.write_text(path, "two")
+    assert path.read_text() == "two"
+    assert [child.name for child in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_failure_in_the_block_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    files.write_text(path, "old")
+
+    def fail() -> None:
+        with files.atomic_write(path) as temporary:
+            temporary.write_text("half")
+            raise KeyError("bug")
+
+    with pytest.raises(KeyError):
+        fail()
+    assert path.read_text() == "old"
+    assert [child.name for child in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_folder_without_write_permission(sealed: Path) -> None:
+    with pytest.raises(OutputError, match=r"a\.txt: not written, permission denied; choose"):
+        files.write_text(sealed / "a.txt", "x")
+    with pytest.raises(OutputError, match="permission denied"):
+        files.ensure_out_dir(sealed / "out")
+    with pytest.raises(OutputError, match="permission denied"):
+        files.ensure_out_dir(sealed)
+    assert not list(sealed.iterdir())
+
+
+def test_ensure_out_dir_leaves_no_trace(tmp_path: Path) -> None:
+    assert files.ensure_out_dir(tmp_path / "a" / "b") == tmp_path / "a" / "b"
+    assert not list((tmp_path / "a" / "b").iterdir())
+
+
+def test_full_disk_when_flushing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.txt"
+    files.write_text(path, "old")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match=r"no space left on the disk; nothing was changed; free"):
+        files.write_text(path, "new")
+    assert path.read_text() == "old"
+    assert [child.name for child in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_full_disk_that_a_library_reports_as_text(tmp_path: Path) -> None:
+    def save() -> None:
+        with files.atomic_write(tmp_path / "a.bin") as temporary:
+            temporary.write_bytes(b"half")
+            raise RuntimeError("Error while serializing: I/O error: ... (os error 28)")
+
+    with pytest.raises(OutputError, match="no space left"):
+        save()
+    assert not list(tmp_path.iterdir())
+
+
+SCRIPT = """
+import sys
+import numpy as np
+from facekit.errors import OutputError
+from facekit.media import files, images, video
+from facekit.types import Clip
+noise = np.random.default_rng(0).integers(0, 256, (8, 96, 96, 3), dtype=np.uint8)
+what, path = sys.argv[1:]
+try:
+    if what == "bytes":
+        files.write_bytes(path, noise.tobytes())
+    elif what == "image":
+        images.write_image(path, noise[0])
+    elif what == "clip":
+        video.write_clip(path, Clip(frames=noise, fps=8))
+    else:
+        import torch
+        from safetensors.torch import save_file
+        with files.atomic_write(path) as temporary:
+            save_file({"x": torch.from_numpy(noise)}, temporary)
+except OutputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [("bytes", "a.bin"), ("image", "a.png"), ("clip", "a.mp4"), ("tensors", "a.safetensors")],
+)
+def test_no_room_for_the_whole_file(tmp_path: Path, root: Path, what: str, name: str) -> None:
+    """A limit on the size of files stands for a disk that fills up half-way."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, what, str(tmp_path / name)],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)),
+    )
+    assert f"{name}: not written, no space left" in done.stdout, done.stderr
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,259 @@
+import io
+import os
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+from PIL import ImageCms
+
+from facekit.errors import MediaError, UsageError
+from facekit.media.images import MAX_SIDE_PX, read_image, write_image
+from facekit.media.video import write_clip
+from facekit.types import Clip
+
+RED, GREEN = (200, 40, 30), (20, 160, 60)
+
+
+def picture(width: int = 40, height: int = 24) -> PillowImage.Image:
+    """Left half red, right half green."""
+    pixels = np.empty((height, width, 3), np.uint8)
+    pixels[:, : width // 2], pixels[:, width // 2 :] = RED, GREEN
+    return PillowImage.fromarray(pixels)
+
+
+def near(pixel: np.ndarray, colour: tuple[int, int, int], within: int = 6) -> bool:
+    return bool(np.all(np.abs(pixel.astype(int) - colour) <= within))
+
+
+def test_png_round_trip_is_exact(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    write_image(tmp_path / "a.png", image)
+    read = read_image(tmp_path / "a.png")
+    assert read.dtype == np.uint8
+    np.testing.assert_array_equal(read, image)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".webp"])
+def test_lossy_formats_come_back_close(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    write_image(path, np.array(picture()))
+    assert near(read_image(path)[12, 8], RED, 12)
+
+
+def test_unknown_suffix_is_refused_for_writing(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot write \.tga; use \.png"):
+        write_image(tmp_path / "a.tga", np.array(picture()))
+
+
+def test_zero_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    with pytest.raises(MediaError, match=r"a\.png: empty \(0 bytes\); copy it again"):
+        read_image(tmp_path / "a.png")
+
+
+def test_missing(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="no such file; check the spelling"):
+        read_image(tmp_path / "a.png")
+
+
+def test_folder(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="a folder, expected a picture"):
+        read_image(tmp_path)
+
+
+def test_not_a_picture(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("This is a note about a picture.")
+    with pytest.raises(MediaError, match="not a picture that can be decoded"):
+        read_image(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.bmp", "a.tif"])
+@pytest.mark.parametrize("kept", [0.9, 0.5, 0.1])
+def test_truncated(tmp_path: Path, name: str, kept: float) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    PillowImage.fromarray(noise).save(tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(MediaError, match=f"{name}: (damaged or cut off|not a picture)"):
+        read_image(tmp_path / name)
+
+
+def test_flipped_byte_in_png_is_noticed(tmp_path: Path) -> None:
+    picture().save(tmp_path / "a.png")
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    content[-20] ^= 0xFF
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(MediaError, match="damaged or cut off"):
+        read_image(tmp_path / "a.png")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes")
+def test_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    picture().save(path)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(MediaError, match=r"cannot be read \(Permission denied\); check the file's"):
+        read_image(path)
+
+
+def test_cmyk(tmp_path: Path) -> None:
+    picture().convert("CMYK").save(tmp_path / "a.jpg", quality=95)
+    read = read_image(tmp_path / "a.jpg")
+    assert read.shape == (24, 40, 3)
+    assert near(read[12, 5], RED, 20)
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "LA", "P", "RGBA", "PA"])
+def test_modes(tmp_path: Path, mode: str) -> None:
+    name = "a.tif" if mode == "PA" else "a.png"
+    source = picture().convert("P").convert("PA") if mode == "PA" else picture().convert(mode)
+    source.save(tmp_path / name)
+    read = read_image(tmp_path / name)
+    assert (read.shape, read.dtype) == ((24, 40, 3), np.uint8)
+
+
+def test_transparent_parts_become_white(tmp_path: Path) -> None:
+    source = picture().convert("RGBA")
+    source.putalpha(PillowImage.new("L", source.size, 0))
+    source.save(tmp_path / "a.png")
+    assert np.all(read_image(tmp_path / "a.png") == 255)
+
+
+def test_palette_with_transparent_colour(tmp_path: Path) -> None:
+    source = picture().quantize(2)
+    source.save(tmp_path / "a.png", transparency=source.getpixel((0, 0)))
+    read = read_image(tmp_path / "a.png")
+    assert near(read[0, 0], (255, 255, 255))
+    assert near(read[0, -1], GREEN)
+
+
+def test_16_bit_grey_keeps_its_brightness_even_when_dark(tmp_path: Path) -> None:
+    dark = np.full((8, 8), 200, np.uint16)  # would be bright, if read as 8-bit
+    PillowImage.fromarray(dark).save(tmp_path / "a.png")
+    assert np.all(read_image(tmp_path / "a.png") == 0)
+    PillowImage.fromarray(np.full((8, 8), 40_000, np.uint16)).save(tmp_path / "b.png")
+    assert np.all(read_image(tmp_path / "b.png") == 40_000 >> 8)
+
+
+def _png16(path: Path, value: int) -> None:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+    row = b"\0" + struct.pack(">3H", value, value, value) * 8
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 16, 2, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(row * 8))
+        + chunk(b"IEND", b"")
+    )
+
+
+def test_16_bit_colour(tmp_path: Path) -> None:
+    _png16(tmp_path / "a.png", 40_000)
+    assert np.all(read_image(tmp_path / "a.png") == 40_000 >> 8)
+
+
+def test_32_bit_and_float_are_refused(tmp_path: Path) -> None:
+    PillowImage.fromarray(np.full((8, 8), 0.5, np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(MediaError, match="floating-point pixels; save it as 8-bit"):
+        read_image(tmp_path / "a.tif")
+    PillowImage.fromarray(np.full((8, 8), 1 << 20, np.int32)).save(tmp_path / "b.tif")
+    with pytest.raises(MediaError, match="32-bit pixels; save it as 8-bit"):
+        read_image(tmp_path / "b.tif")
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.tif"])
+def test_animated(tmp_path: Path, name: str) -> None:
+    other = PillowImage.new("RGB", (40, 24), (0, 0, 255))
+    picture().save(tmp_path / name, save_all=True, append_images=[other, picture()])
+    with pytest.raises(MediaError, match="3 frames, expected a still photo; save one frame"):
+        read_image(tmp_path / name)
+
+
+def test_phone_jpeg_with_a_second_picture_is_a_photo(tmp_path: Path) -> None:
+    picture().save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[picture()])
+    assert read_image(tmp_path / "a.jpg").shape == (24, 40, 3)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "undo"),
+    [
+        (2, lambda a: a[:, ::-1]),
+        (3, lambda a: a[::-1, ::-1]),
+        (4, lambda a: a[::-1]),
+        (5, lambda a: a.transpose(1, 0, 2)),
+        (6, lambda a: np.rot90(a, 1)),
+        (7, lambda a: a[::-1, ::-1].transpose(1, 0, 2)),
+        (8, lambda a: np.rot90(a, -1)),
+    ],
+)
+def test_exif_rotated(
+    tmp_path: Path, orientation: int, undo: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    upright = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
+    exif = PillowImage.Exif()
+    exif[0x0112] = orientation
+    stored = np.ascontiguousarray(undo(upright))
+    PillowImage.fromarray(stored).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), upright)
+
+
+def test_16_bit_grey_keeps_its_orientation(tmp_path: Path) -> None:
+    exif = PillowImage.Exif()
+    exif[0x0112] = 6
+    PillowImage.fromarray(np.zeros((8, 12), np.uint16)).save(tmp_path / "a.png", exif=exif)
+    assert read_image(tmp_path / "a.png").shape == (12, 8, 3)
+
+
+def test_srgb_profile_leaves_the_pixels_alone(tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture().save(tmp_path / "srgb.png", icc_profile=profile)
+    np.testing.assert_array_equal(read_image(tmp_path / "srgb.png"), np.array(picture()))
+
+
+def test_broken_profile_is_passed_over(tmp_path: Path) -> None:
+    picture().save(tmp_path / "a.png", icc_profile=b"not a profile")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.array(picture()))
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_100_megapixels_are_read_small(tmp_path: Path, name: str) -> None:
+    PillowImage.new("RGB", (10_000, 10_000), RED).save(tmp_path / name, compress_level=1)
+    read = read_image(tmp_path / name)
+    assert read.shape == (MAX_SIDE_PX, MAX_SIDE_PX, 3)
+    assert near(read[7, 7], RED)
+
+
+@pytest.mark.parametrize("side", [11_000, 60_000])
+def test_larger_than_that_is_refused_before_decoding(tmp_path: Path, side: int) -> None:
+    header = io.BytesIO()
+    PillowImage.new("1", (8, 8)).save(header, "PNG")
+    content = bytearray(header.getvalue())
+    content[16:24] = struct.pack(">II", side, side)
+    content[29:33] = struct.pack(">I", zlib.crc32(bytes(content[12:29])))
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(MediaError, match="expected at most 120 megapixels; make it smaller"):
+        read_image(tmp_path / "a.png")
+
+
+def test_video_instead_of_a_photo_whatever_its_name(tmp_path: Path) -> None:
+    clip = Clip(frames=np.zeros((2, 16, 16, 3), np.uint8), fps=8)
+    write_clip(tmp_path / "a.mp4", clip)
+    (tmp_path / "a.mp4").rename(tmp_path / "a.jpg")
+    with pytest.raises(MediaError, match="a video, expected a photo; save single frames as PNG"):
+        read_image(tmp_path / "a.jpg")
+
+
+def test_heic_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 40)
+    with pytest.raises(MediaError, match="HEIC, which is not supported; save it as JPEG or PNG"):
+        read_image(tmp_path / "a.heic")

@@ -1,0 +1,68 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from facekit.errors import MediaError, PhotosRefused
+from facekit.recipe import load_recipe
+from facekit.types import Plan
+from facekit.workflows.check import plan_check, run_check
+from tests.tiny.faces import DiscFaces
+from tests.tiny.photos import bad_photos, good_photos
+
+RECIPE = load_recipe("toon/train", ["photos.min_sharpness=0.2"])
+
+
+def test_good_photos_are_accepted_with_a_row_each(tmp_path: Path):
+    good = good_photos(tmp_path / "my photos")
+    plan = plan_check([tmp_path / "my photos"], recipe=RECIPE, name="mira")
+    assert isinstance(plan, Plan)
+    assert "photos: 6" in plan.describe()
+    json.dumps(plan.to_json())
+    report = run_check(plan, faces=DiscFaces())
+    assert isinstance(report, Plan)
+    assert report.accepted
+    assert report.exit_code == 0
+    text = report.describe()
+    for path in good:
+        assert any(line.startswith(path.name) for line in text.splitlines())
+    assert "usable: 6 of 6 photos, 2 of them held out" in text
+    assert f"next: facekit train '{tmp_path}/my photos' --as mira" in text
+    assert len(report.require().train) == 4
+
+
+def test_refused_photos_are_reported_not_raised(tmp_path: Path):
+    good_photos(tmp_path, 2)
+    bad = bad_photos(tmp_path)
+    report = run_check(plan_check([tmp_path], recipe=RECIPE), faces=DiscFaces())
+    assert not report.accepted
+    assert report.exit_code == 3
+    text = report.describe()
+    assert "refused: at least 4 usable photos are needed" in text
+    assert "blurred.png" in text
+    assert "sharpness 0.0" in text
+    content = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert content["accepted"] is False
+    assert content["num_usable"] == 2
+    found = {
+        Path(photo["source"]).name: [finding["code"] for finding in photo["findings"]]
+        for photo in content["photos"]
+    }
+    assert found["two.png"] == ["several_faces"]
+    assert "film.mp4" not in found  # a folder passes over what is no photo
+    assert set(found) == {*bad, "good_0.png", "good_1.png"} - {"film.mp4"}
+    with pytest.raises(PhotosRefused, match="2 usable of 13"):
+        report.require()
+
+
+def test_a_video_named_by_itself_has_its_own_reason(tmp_path: Path):
+    bad_photos(tmp_path)
+    report = run_check(plan_check([tmp_path / "film.mp4"], recipe=RECIPE), faces=DiscFaces())
+    assert report.verdicts[0].findings[0].code == "video"
+
+
+def test_an_empty_folder_and_a_wrong_path_are_refused_before_anything(tmp_path: Path):
+    with pytest.raises(MediaError, match="no photos found"):
+        plan_check([tmp_path], recipe=RECIPE)
+    with pytest.raises(MediaError, match="no such file or folder"):
+        plan_check([tmp_path / "nowhere"], recipe=RECIPE)
