@@ -74,7 +74,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is missing and write the tables."""
-    options = parse(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = parse(given)
     if options.threads:
         torch.set_num_threads(options.threads)
     bench = open_bench(options)
@@ -94,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"  trained {unit['train_seconds']:.0f} s",
                 flush=True,
             )
-    results = build_results(methods, units, about=_about(bench, options, subjects, sweep))
+    results = build_results(methods, units, about=_about(bench, options, subjects, sweep, given))
     publish(results, methods, subjects[0], bench, options)
     return 0
 
@@ -200,9 +201,10 @@ def _about(
     options: argparse.Namespace,
     subjects: Sequence[Subject],
     sweep: Sequence[dict[str, Any]],
+    given: Sequence[str],
 ) -> dict[str, Any]:
     return {
-        "command": shlex.join(["python", "-m", "benchmarks.likeness", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", "benchmarks.likeness", *given]),
         **machine_facts(),
         "torch_threads": torch.get_num_threads(),
         "settings": {

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.likeness_work import FIGURES, Method, Subject, load_clips
 from facekit.evaluation.bootstrap import Interval, bootstrap_mean, paired_difference
+from facekit.faces.protocols import FaceVendor
 from facekit.media.files import atomic_write
 from facekit.types import Image
 
@@ -158,6 +159,7 @@ def write_sheet(path: Path, methods: Sequence[Method], subject: Subject, runs: P
         frames = _frames(method, subject, runs)
         if frames:
             rows.append((method.title, frames[:NUM_SHEET_SHOTS]))
+    faces = subject.bench.report_faces
     columns = max(len(images) for _, images in rows)
     figure = Figure(figsize=(1.25 * columns + 1.9, 1.28 * len(rows) + 0.1), dpi=110)
     FigureCanvasAgg(figure)
@@ -166,9 +168,15 @@ def write_sheet(path: Path, methods: Sequence[Method], subject: Subject, runs: P
         for place, axes in enumerate(line):
             axes.set_axis_off()
             if place < len(images):
-                axes.imshow(square(images[place]), interpolation="lanczos")
+                axes.imshow(around_face(images[place], faces), interpolation="lanczos")
         line[0].text(
-            -0.12, 0.5, title, ha="right", va="center", fontsize=9, transform=line[0].transAxes
+            -0.12,
+            0.5,
+            title.replace(" (", "\n("),
+            ha="right",
+            va="center",
+            fontsize=9,
+            transform=line[0].transAxes,
         )
     left = 1.8 / (1.25 * columns + 1.9)
     figure.subplots_adjust(
@@ -187,9 +195,15 @@ def _frames(method: Method, subject: Subject, runs: Path) -> list[Image]:
     return [clip.frames[clip.num_frames // 2] for clip in clips]
 
 
-def square(image: Image) -> Image:
-    """Cut the middle square out of a picture, or its upper square when it is tall."""
+def around_face(image: Image, faces: FaceVendor) -> Image:
+    """Cut the largest square that has the face in it; the middle of the picture without one."""
     height, width = image.shape[:2]
     side = min(height, width)
-    top, left = (height - side) // 4, (width - side) // 2
-    return np.asarray(image[top : top + side, left : left + side])
+    found = faces.detect([image])[0]
+    x, y = width / 2, height / 2
+    if found:
+        left, top, right, bottom = found[0].box_xyxy_px
+        x, y = (left + right) / 2, (top + bottom) / 2
+    left_px = int(np.clip(x - side / 2, 0, width - side))
+    top_px = int(np.clip(y - side / 2, 0, height - side))
+    return np.asarray(image[top_px : top_px + side, left_px : left_px + side])

@@ -12,7 +12,7 @@ import numpy as np
 
 from facekit.adapters.character import load_character
 from facekit.curation.dataset import build_photo_set
-from facekit.evaluation.measure import CharacterScores, Probe, Reference, Take
+from facekit.evaluation.scores import CharacterScores, Probe, Reference, Take
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import encoder_id
 from facekit.generation.sample import sample
@@ -245,7 +245,7 @@ def _sampled(bench: Bench, prompts: Sequence[str]) -> list[Clip]:
 
 def save_clips(path: Path, clips: Sequence[Clip]) -> None:
     """Keep clips without loss, the whole file or nothing."""
-    arrays = {f"{index:03d}": clip.frames for index, clip in enumerate(clips)}
+    arrays: dict[str, Any] = {f"{index:03d}": clip.frames for index, clip in enumerate(clips)}
     with atomic_write(path) as temporary:
         np.savez_compressed(temporary, fps=np.array(clips[0].fps), **arrays)
 

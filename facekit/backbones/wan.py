@@ -3,7 +3,8 @@
 Shapes: B batch, C channels, F frames, H height, W width, L tokens.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,24 @@ def _find_sites(transformer: nn.Module, every: int) -> tuple[str, ...]:
     )
 
 
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Keep the progress bars of both libraries off the terminal; facekit shows its own."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    shown = [
+        log for log in (diffusers_logging, transformers_logging) if log.is_progress_bar_enabled()
+    ]
+    for log in shown:
+        log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for log in shown:
+            log.enable_progress_bar()
+
+
 def _load(spec: BackboneSpec, source: Path | None, dtype: torch.dtype) -> "DiffusionPipeline":
     from diffusers import WanPipeline
 
@@ -63,11 +82,12 @@ def _load(spec: BackboneSpec, source: Path | None, dtype: torch.dtype) -> "Diffu
         )
     # The autoencoder stays in float32: in half precision it shows.
     dtypes = {"default": dtype, "vae": torch.float32}
-    options: dict[str, Any] = {"torch_dtype": dtypes, "local_files_only": True}
+    options: dict[str, Any] = {"dtype": dtypes, "local_files_only": True}
     try:
-        if source is not None:
-            return WanPipeline.from_pretrained(str(source), **options)
-        return WanPipeline.from_pretrained(spec.repo, revision=spec.revision, **options)
+        with _without_bars():
+            if source is not None:
+                return WanPipeline.from_pretrained(str(source), **options)
+            return WanPipeline.from_pretrained(spec.repo, revision=spec.revision, **options)
     except (OSError, ValueError) as error:
         if source is not None:
             raise WeightsError(

@@ -2,17 +2,9 @@
 
 from facekit.evaluation.bootstrap import Interval, bootstrap_mean, paired_difference
 from facekit.evaluation.gates import Gate, GateResult, build_gates, judge, verdict
-from facekit.evaluation.measure import (
-    CharacterScores,
-    Probe,
-    Reference,
-    ShotScores,
-    Take,
-    check_report_encoder,
-    measure_character,
-    measure_take,
-)
+from facekit.evaluation.measure import check_report_encoder, measure_character, measure_take
 from facekit.evaluation.report import ReportContent, report_json, write_report
+from facekit.evaluation.scores import CharacterScores, Probe, Reference, ShotScores, Take
 from facekit.evaluation.tracks import FaceTrack, ScoringRules, track_clips, track_frames
 
 __all__ = [

@@ -7,9 +7,9 @@ import numpy as np
 
 from facekit.evaluation import page_tables, plots
 from facekit.evaluation.gates import GateResult, verdict
-from facekit.evaluation.measure import ShotScores, Take
 from facekit.evaluation.metrics import SHOT_GATE
 from facekit.evaluation.page_parts import CLASSES, PageContent, block, chip, gate_text, section
+from facekit.evaluation.scores import ShotScores, Take
 from facekit.evaluation.words import HEADLINE, format_figure, wording
 from facekit.media.embed import clip_uri, image_uri, png_uri
 from facekit.types import Image

@@ -6,7 +6,7 @@ from html import escape
 
 from facekit.evaluation.bootstrap import Interval
 from facekit.evaluation.gates import GateResult
-from facekit.evaluation.measure import CharacterScores, Take
+from facekit.evaluation.scores import CharacterScores, Take
 from facekit.evaluation.words import format_figure
 from facekit.types import Image
 

@@ -2,7 +2,6 @@
 
 from html import escape
 
-from facekit.evaluation.measure import ShotScores
 from facekit.evaluation.metrics import YAW_STRATA_DEG
 from facekit.evaluation.page_parts import (
     Cell,
@@ -15,6 +14,7 @@ from facekit.evaluation.page_parts import (
     table,
     text,
 )
+from facekit.evaluation.scores import ShotScores
 from facekit.evaluation.words import WORDINGS, format_figure, wording
 
 NOTHING = "-"

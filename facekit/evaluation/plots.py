@@ -13,7 +13,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from facekit.evaluation.measure import ShotScores
+from facekit.evaluation.scores import ShotScores
 
 INK = "#1d2433"
 SOFT = "#8b93a7"
@@ -95,10 +95,10 @@ def likeness_bars(shots: Sequence[ShotScores], *, ceiling: float, gate: float | 
             axes.text(0.01, float(row), "not scorable", va="center", fontsize=7.5, color=SOFT)
     bottom = len(shots) - 0.5
     axes.vlines(ceiling, -0.6, bottom, color=INK, linewidth=1.2)
-    axes.text(ceiling, -0.7, "ceiling", ha="center", va="bottom", fontsize=7.5, color=INK)
+    axes.text(ceiling, -0.7, " ceiling", ha="left", va="bottom", fontsize=7.5, color=INK)
     if gate is not None:
         axes.vlines(gate * ceiling, -0.6, bottom, color=SOFT, linewidth=1.0, linestyle=(0, (4, 3)))
-        axes.text(gate * ceiling, -0.7, "gate", ha="center", va="bottom", fontsize=7.5, color=SOFT)
+        axes.text(gate * ceiling, -0.7, "gate ", ha="right", va="bottom", fontsize=7.5, color=SOFT)
     axes.set_yticks(rows, [shot.shot.name for shot in shots], fontsize=8)
     axes.set_ylim(bottom, -1.3)
     axes.tick_params(axis="x", labelsize=8)

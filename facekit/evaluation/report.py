@@ -10,9 +10,9 @@ import numpy as np
 
 from facekit.evaluation.bootstrap import Interval, bootstrap_mean
 from facekit.evaluation.gates import GateResult, verdict
-from facekit.evaluation.measure import CharacterScores, ShotScores, Take
 from facekit.evaluation.page import build_page
 from facekit.evaluation.page_parts import PageContent
+from facekit.evaluation.scores import CharacterScores, ShotScores, Take
 from facekit.media.files import write_text
 from facekit.types import Image
 

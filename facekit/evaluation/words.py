@@ -55,6 +55,11 @@ WORDINGS: dict[str, Wording] = {
         meaning="0: frames are as near to unseen photos as to the training photos. 1: frames are "
         "copies of a training photo. Low is good.",
     ),
+    "m_cp_truth": Wording(
+        title="Copying of photos, drawn truth",
+        meaning="The same figure for clips drawn of the real character: the nearest of several "
+        "photos is always a little nearer than the unseen ones.",
+    ),
     "coverage": Wording(
         title="Faces that can be judged",
         meaning="Frames with a usable face, on shots whose size demands one. Without it likeness "

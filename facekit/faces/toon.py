@@ -1,4 +1,4 @@
-"""The embedded vendor: two small face encoders for drawn faces, each a detector, five landmarks and a unit embedding.
+"""The embedded vendor: two face encoders for drawn faces, each with a detector of its own.
 
 `toon-a` conditions and trains; `toon-b`, of another architecture and seed, only reports.
 
@@ -14,116 +14,39 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
+from torch import Tensor
 
-from facekit.errors import ChecksumMismatch, WeightsMissing
-from facekit.faces.align import TEMPLATE_MARGIN
+from facekit.errors import AlignmentError, ChecksumMismatch, WeightsMissing
+from facekit.faces.align import (
+    TEMPLATE_MARGIN,
+    align_with,
+    invert_transform,
+    similarity_transform,
+    template,
+    transform_points,
+)
+from facekit.faces.toon_nets import (
+    EMBEDDING_DIM,
+    STRIDE,
+    DetectorNet,
+    EmbedderNet,
+    RefinerNet,
+)
 from facekit.resources import toon_dir
 from facekit.types import Face, FaceCrop, Image
 
-__all__ = ["TOON_NAMES", "DetectorNet", "EmbedderNet", "ToonFaces", "decode_detections", "load_toon_faces"]
+__all__ = [
+    "CROP_SIZE_PX",
+    "TOON_NAMES",
+    "ToonFaces",
+    "decode_detections",
+    "load_toon_faces",
+]
 
 TOON_NAMES = ("toon-a", "toon-b")
 CROP_SIZE_PX = 64
-EMBEDDING_DIM = 128
-STRIDE = 4
-"""Pixels between neighbouring positions of the detector's output maps."""
-
 MIN_SCORE = 0.35
 _MAX_OVERLAP = 0.35
-
-
-class _ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with batch norm: the block of `toon-a`."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(dim, dim, 3, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(dim)
-        self.conv2 = nn.Conv2d(dim, dim, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(dim)
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        h = F.relu(self.norm1(self.conv1(x_BCHW)))
-        return F.relu(x_BCHW + self.norm2(self.conv2(h)))
-
-
-class _PointwiseBlock(nn.Module):
-    """A depthwise 5x5 convolution and a pointwise two-layer network with group norm: the block of `toon-b`."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.depthwise = nn.Conv2d(dim, dim, 5, padding=2, groups=dim)
-        self.norm = nn.GroupNorm(1, dim)
-        self.widen = nn.Conv2d(dim, 3 * dim, 1)
-        self.narrow = nn.Conv2d(3 * dim, dim, 1)
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        return x_BCHW + self.narrow(F.gelu(self.widen(self.norm(self.depthwise(x_BCHW)))))
-
-
-def _block(variant: str, dim: int) -> nn.Module:
-    return _ResidualBlock(dim) if variant == "toon-a" else _PointwiseBlock(dim)
-
-
-class DetectorNet(nn.Module):
-    """A fully convolutional detector: maps of centre score, box and landmarks at a quarter of the picture's size."""
-
-    def __init__(self, variant: str) -> None:
-        """Build the net of "toon-a" or "toon-b" with random weights."""
-        super().__init__()
-        a, b, c = (32, 64, 96) if variant == "toon-a" else (40, 72, 112)
-        self.stem = nn.Conv2d(48, a, 3, padding=1)
-        self.level1 = _block(variant, a)
-        self.down2 = nn.Conv2d(a, b, 2, stride=2)
-        self.level2 = nn.Sequential(*(_block(variant, b) for _ in range(2)))
-        self.down3 = nn.Conv2d(b, c, 2, stride=2)
-        self.level3 = nn.Sequential(*(_block(variant, c) for _ in range(3)))
-        self.up2 = nn.Conv2d(c, b, 1)
-        self.mix2 = _block(variant, b)
-        self.up1 = nn.Conv2d(b, a, 1)
-        self.mix1 = _block(variant, a)
-        self.head = nn.Conv2d(a, 64, 3, padding=1)
-        self.out = nn.Conv2d(64, 15, 1)
-        with torch.no_grad():
-            self.out.bias[0] = -4.0
-
-    def forward(self, pixels_BCHW: Tensor) -> Tensor:
-        """Map pictures in [-1, 1], sides multiples of 16, to (B, 15, H/4, W/4).
-
-        Channel 0 is the logit of a face centre, 1-4 the log distances to left, top, right and bottom in units of 16 px,
-        5-14 the landmarks relative to the position in units of the face box's half height.
-        """
-        one = self.level1(F.relu(self.stem(F.pixel_unshuffle(pixels_BCHW, STRIDE))))
-        two = self.level2(F.relu(self.down2(one)))
-        three = self.level3(F.relu(self.down3(two)))
-        two = self.mix2(two + F.interpolate(self.up2(three), scale_factor=2.0, mode="nearest"))
-        one = self.mix1(one + F.interpolate(self.up1(two), scale_factor=2.0, mode="nearest"))
-        maps: Tensor = self.out(F.relu(self.head(one)))
-        return maps
-
-
-class EmbedderNet(nn.Module):
-    """Aligned crops to unit vectors."""
-
-    def __init__(self, variant: str) -> None:
-        """Build the net of "toon-a" or "toon-b" with random weights."""
-        super().__init__()
-        a, b = (64, 128) if variant == "toon-a" else (72, 144)
-        self.stem = nn.Conv2d(48, a, 3, padding=1)
-        self.level1 = nn.Sequential(*(_block(variant, a) for _ in range(2 if variant == "toon-a" else 3)))
-        self.down = nn.Conv2d(a, b, 2, stride=2)
-        self.level2 = nn.Sequential(*(_block(variant, b) for _ in range(2 if variant == "toon-a" else 3)))
-        self.squeeze = nn.Conv2d(b, 32, 1)
-        self.norm = nn.BatchNorm1d(32 * 64) if variant == "toon-a" else nn.LayerNorm(32 * 64)
-        self.project = nn.Linear(32 * 64, EMBEDDING_DIM)
-
-    def forward(self, pixels_BCHW: Tensor) -> Tensor:
-        """Map crops (B, 3, 64, 64) in [-1, 1] to unit vectors (B, 128)."""
-        h = self.level1(F.relu(self.stem(F.pixel_unshuffle(pixels_BCHW, 4))))
-        h = self.level2(F.relu(self.down(h)))
-        features = self.norm(F.relu(self.squeeze(h)).flatten(1))
-        return F.normalize(self.project(features).float(), dim=-1)
 
 
 class ToonFaces:
@@ -134,16 +57,24 @@ class ToonFaces:
     crop_size_px = CROP_SIZE_PX
     crop_margin = TEMPLATE_MARGIN
 
-    def __init__(self, name: str, detector: DetectorNet, embedder: EmbedderNet, digest: str) -> None:
-        """Hold two nets in evaluation mode; `load_toon_faces` reads the shipped ones."""
+    def __init__(
+        self,
+        name: str,
+        detector: DetectorNet,
+        refiner: RefinerNet,
+        embedder: EmbedderNet,
+        digest: str,
+    ) -> None:
+        """Hold three nets in evaluation mode; `load_toon_faces` reads the shipped ones."""
         self.name = name
         self.digest = digest
         self._detector = detector.eval().requires_grad_(False)
+        self._refiner = refiner.eval().requires_grad_(False)
         self._embedder = embedder.eval().requires_grad_(False)
 
     @torch.no_grad()
     def detect(self, images: Sequence[Image]) -> list[tuple[Face, ...]]:
-        """Find the faces of every picture, largest first; pictures of one size are taken together."""
+        """Find the faces of every picture, largest first; those of one size go together."""
         found: list[tuple[Face, ...]] = [() for _ in images]
         by_size: dict[tuple[int, ...], list[int]] = {}
         for index, image in enumerate(images):
@@ -152,21 +83,48 @@ class ToonFaces:
             for start in range(0, len(indices), 32):
                 chunk = indices[start : start + 32]
                 pixels, scale = _prepare([images[i] for i in chunk])
-                for index, faces in zip(chunk, decode_detections(self._detector(pixels)), strict=True):
+                for index, faces in zip(
+                    chunk, decode_detections(self._detector(pixels)), strict=True
+                ):
                     height, width = images[index].shape[:2]
                     rescaled = (_rescale(face, scale) for face in faces)
-                    inside = (f for f in rescaled if _center_inside(f, height, width))
-                    found[index] = tuple(sorted(inside, key=_area, reverse=True))
+                    inside = [f for f in rescaled if _center_inside(f, height, width)]
+                    refined = [self._refine(images[index], face) for face in inside]
+                    found[index] = tuple(sorted(refined, key=_area, reverse=True))
         return found
+
+    def _refine(self, image: Image, face: Face) -> Face:
+        """Correct the landmarks twice, each time inside a crop that the last ones aligned."""
+        points = face.landmarks_px
+        goal = template(CROP_SIZE_PX, TEMPLATE_MARGIN)
+        for _ in range(2):
+            try:
+                transform = similarity_transform(points, CROP_SIZE_PX, TEMPLATE_MARGIN)
+            except AlignmentError:
+                return face
+            crop = torch.from_numpy(align_with(image, transform, CROP_SIZE_PX)).permute(2, 0, 1)[
+                None
+            ]
+            offsets = self._refiner(crop.float() / 127.5 - 1.0)[0].numpy() * (CROP_SIZE_PX / 10.0)
+            points = transform_points(goal + offsets, invert_transform(transform))
+        return Face(box_xyxy_px=face.box_xyxy_px, landmarks_px=points, score=face.score)
 
     @torch.no_grad()
     def encode(self, crops: Sequence[FaceCrop]) -> NDArray[np.float32]:
         """Return one unit vector per crop, shape (N, 128)."""
         if not crops:
             return np.zeros((0, EMBEDDING_DIM), np.float32)
-        pixels = torch.from_numpy(np.stack([crop.pixels for crop in crops])).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        vectors = torch.cat([self._embedder(part) for part in pixels.split(256)])
+        pixels = (
+            torch.from_numpy(np.stack([crop.pixels for crop in crops])).permute(0, 3, 1, 2).float()
+            / 127.5
+            - 1.0
+        )
+        vectors = torch.cat([self._embedder(part) for part in torch.split(pixels, 256)])
         return np.asarray(vectors.numpy(), dtype=np.float32)
+
+    def embedder_state(self) -> dict[str, Tensor]:
+        """Return the embedder's weights by name."""
+        return self._embedder.state_dict()
 
     def embed(self, pixels_BCHW: Tensor) -> Tensor:
         """Return unit vectors (B, 128) with gradients to the pixels, which are crops in [-1, 1]."""
@@ -186,33 +144,61 @@ def load_toon_faces(name: str, weights_dir: Path | None = None) -> ToonFaces:
         ChecksumMismatch: The file is damaged or holds other tensors.
     """
     if name not in TOON_NAMES:
-        raise WeightsMissing(f"{name}: no such drawn-face encoder; expected one of {', '.join(TOON_NAMES)}")
+        raise WeightsMissing(
+            f"{name}: no such drawn-face encoder; expected one of {', '.join(TOON_NAMES)}"
+        )
     path = (weights_dir or toon_dir()) / f"{name}.safetensors"
     if not path.is_file():
-        raise WeightsMissing(f"{path}: not found; reinstall facekit or build it with `facekit lab build-toon`")
-    detector, embedder = DetectorNet(name), EmbedderNet(name)
+        raise WeightsMissing(
+            f"{path}: not found; reinstall facekit or build it with `facekit lab build-toon`"
+        )
+    detector, refiner, embedder = DetectorNet(name), RefinerNet(name), EmbedderNet(name)
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-        for prefix, net in (("detector.", detector), ("embedder.", embedder)):
-            part = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        for prefix, net in (
+            ("detector.", detector),
+            ("refiner.", refiner),
+            ("embedder.", embedder),
+        ):
+            part = {
+                key.removeprefix(prefix): value
+                for key, value in tensors.items()
+                if key.startswith(prefix)
+            }
             net.load_state_dict(part, strict=False)
-            missing = {k for k in net.state_dict() if not k.endswith("num_batches_tracked")} - set(part)
+            missing = {k for k in net.state_dict() if not k.endswith("num_batches_tracked")} - set(
+                part
+            )
             if missing:
-                raise ChecksumMismatch(f"{path}: lacks {len(missing)} tensors such as {min(missing)}; reinstall facekit")
+                raise ChecksumMismatch(
+                    f"{path}: lacks {len(missing)} tensors such as {min(missing)}; "
+                    "reinstall facekit"
+                )
     except (SafetensorError, RuntimeError) as error:
-        raise ChecksumMismatch(f"{path}: damaged or not a {name} file ({error}); reinstall facekit") from error
-    return ToonFaces(name, detector, embedder, hashlib.sha256(path.read_bytes()).hexdigest())
+        raise ChecksumMismatch(
+            f"{path}: damaged or not a {name} file ({error}); reinstall facekit"
+        ) from error
+    return ToonFaces(
+        name, detector, refiner, embedder, hashlib.sha256(path.read_bytes()).hexdigest()
+    )
 
 
-def decode_detections(maps_BCHW: Tensor, *, min_score: float = MIN_SCORE, max_faces: int = 8) -> list[tuple[Face, ...]]:
-    """Read faces from the detector's maps: local maxima of the score, averaged over their neighbours."""
+def decode_detections(
+    maps_BCHW: Tensor, *, min_score: float = MIN_SCORE, max_faces: int = 8
+) -> list[tuple[Face, ...]]:
+    """Read faces from the detector's maps: score maxima, averaged over their neighbours."""
     scores = maps_BCHW[:, 0].float().sigmoid()
-    peaks = (F.max_pool2d(scores[:, None], 3, stride=1, padding=1)[:, 0] == scores) & (scores >= min_score)
+    peaks = (F.max_pool2d(scores[:, None], 3, stride=1, padding=1)[:, 0] == scores) & (
+        scores >= min_score
+    )
     results = []
     for index in range(len(maps_BCHW)):
         rows, columns = (t.tolist() for t in torch.nonzero(peaks[index], as_tuple=True))
-        faces = [_read_face(maps_BCHW[index], scores[index], y, x) for y, x in zip(rows, columns, strict=True)]
+        faces = [
+            _read_face(maps_BCHW[index], scores[index], y, x)
+            for y, x in zip(rows, columns, strict=True)
+        ]
         faces.sort(key=lambda face: face.score, reverse=True)
         kept: list[Face] = []
         for face in faces[: 4 * max_faces]:
@@ -234,7 +220,9 @@ def _read_face(maps_CHW: Tensor, scores_HW: Tensor, row: int, column: int) -> Fa
     distances = values[:4].clamp(-4.0, 4.0).exp() * 16.0
     box = torch.stack([xs - distances[0], ys - distances[1], xs + distances[2], ys + distances[3]])
     half = (distances[1] + distances[3]) / 2.0
-    points = values[4:].reshape(5, 2, *weights.shape) * half + torch.stack([xs.expand_as(weights), ys.expand_as(weights)])
+    points = values[4:].reshape(5, 2, *weights.shape) * half + torch.stack(
+        [xs.expand_as(weights), ys.expand_as(weights)]
+    )
     return Face(
         box_xyxy_px=(box * weights).sum((1, 2)).numpy().astype(np.float32),
         landmarks_px=(points * weights).sum((2, 3)).numpy().astype(np.float32),
@@ -243,13 +231,15 @@ def _read_face(maps_CHW: Tensor, scores_HW: Tensor, row: int, column: int) -> Fa
 
 
 def _prepare(images: Sequence[Image]) -> tuple[Tensor, float]:
-    """Bring pictures of one size to a short side of at most 112 px and to sides that are multiples of 16."""
+    """Bring pictures of one size to a short side of at most 112 px, sides multiples of 16."""
     pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
     height, width = pixels.shape[-2:]
     scale = min(1.0, 112.0 / min(height, width))
     if scale < 1.0:
         size = (round(height * scale), round(width * scale))
-        pixels = F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
+        pixels = F.interpolate(
+            pixels, size=size, mode="bilinear", antialias=True, align_corners=False
+        )
     height, width = pixels.shape[-2:]
     return F.pad(pixels, (0, -width % 16, 0, -height % 16), mode="replicate"), scale
 
@@ -257,7 +247,10 @@ def _prepare(images: Sequence[Image]) -> tuple[Tensor, float]:
 def _rescale(face: Face, scale: float) -> Face:
     if scale == 1.0:
         return face
-    box, points = (((values + 0.5) / scale - 0.5).astype(np.float32) for values in (face.box_xyxy_px, face.landmarks_px))
+    box, points = (
+        ((values + 0.5) / scale - 0.5).astype(np.float32)
+        for values in (face.box_xyxy_px, face.landmarks_px)
+    )
     return Face(box_xyxy_px=box, landmarks_px=points, score=face.score)
 
 

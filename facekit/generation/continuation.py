@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image as Pillow
+import torch
 
 from facekit.adapters.attach import Attachment
 from facekit.adapters.conditioning import Conditioning
@@ -93,7 +93,7 @@ def continue_clip(
         )
     progress.start(settings.num_inference_steps, shot.name)
     extra = {
-        "image": Pillow.fromarray(clip.frames[-1]),
+        "image": torch.from_numpy(clip.frames[-1] / np.float32(255.0)).permute(2, 0, 1)[None],
         "prompt_embeds": _encode(pipe, shot.prompt, spec),
         "negative_prompt_embeds": _encode(pipe, settings.negative_prompt, spec),
     }

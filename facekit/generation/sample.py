@@ -16,6 +16,7 @@ from facekit.adapters.conditioning import Conditioning
 from facekit.backbones.spec import BackboneSpec
 from facekit.errors import UsageError
 from facekit.generation.shots import check_shots
+from facekit.recipe import SampleSection
 from facekit.types import Clip, NoProgress, Progress, Shot
 
 MAX_BATCH = 4
@@ -35,12 +36,15 @@ class SampleSettings:
     negative_prompt: str = ""
 
     @classmethod
-    def of(cls, spec: BackboneSpec) -> "SampleSettings":
-        """Return what the backbone is made for."""
+    def of(cls, spec: BackboneSpec, section: SampleSection | None = None) -> "SampleSettings":
+        """Return what a recipe says, and what the backbone is made for where it says nothing."""
+        said = section or SampleSection()
+        steps, scale, fps = said.num_inference_steps, said.guidance_scale, said.fps
         return cls(
-            num_inference_steps=spec.num_inference_steps,
-            guidance_scale=spec.guidance_scale,
-            fps=spec.fps,
+            num_inference_steps=spec.num_inference_steps if steps is None else steps,
+            guidance_scale=spec.guidance_scale if scale is None else scale,
+            fps=spec.fps if fps is None else fps,
+            identity_guidance=said.identity_guidance,
         )
 
 

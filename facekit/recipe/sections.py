@@ -122,8 +122,8 @@ class PhotosSection(_Section):
     """Faces turned further than this are set aside."""
     min_detection_score: Probability = 0.5
     """Below it, there is no face."""
-    min_sharpness: float = Field(default=0.0, ge=0)
-    """Variance of the Laplacian on the aligned crop."""
+    min_sharpness: float = Field(default=0.2, ge=0)
+    """Variance of the Laplacian over the variance of brightness, on the aligned crop."""
     min_exposure: Probability = 0.08
     """Mean brightness of the face, 0..1."""
     max_exposure: Probability = 0.97
@@ -157,6 +157,10 @@ class TrainSection(_Section):
     """Steps between checkpoints."""
     gradient_checkpointing: bool = False
     """Recompute activations: less memory, more time."""
+    ema: Probability = 0.0
+    """Decay of the moving average of the weights, which is what is kept; 0 keeps the last ones."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """In which the backbone computes; what is trained stays float32."""
 
 
 class LossSection(_Section):
@@ -202,8 +206,8 @@ class ValidateSection(_Section):
     every: int = Field(default=100, ge=0)
     """Steps between validations; 0 validates only at the end."""
     prompts: tuple[str, ...] = (
-        "{character}, close-up, in the kitchen, neutral, looks at the camera, soft light",
-        "{character}, medium shot, in the park, happy, turns the head, bright light",
+        "close-up of {character} in the kitchen, neutral, standing still, soft light",
+        "medium shot of {character} in the park, happy, standing still, soft light",
     )
     """``{character}`` stands for the trigger."""
     seeds: tuple[int, ...] = (11, 12)
@@ -215,16 +219,16 @@ class ValidateSection(_Section):
 class SampleSection(_Section):
     """How clips are sampled when the command does not say."""
 
-    num_inference_steps: int = Field(default=20, ge=1)
-    """Denoising steps."""
-    guidance_scale: float = Field(default=2.0, ge=0)
-    """Classifier-free guidance of the text; 1 switches it off."""
+    num_inference_steps: int | None = Field(default=None, ge=1)
+    """Denoising steps; absent means the backbone's own."""
+    guidance_scale: float | None = Field(default=None, ge=0)
+    """Classifier-free guidance of the text; 1 switches it off; absent means the backbone's own."""
     identity_guidance: float | None = Field(default=None, ge=0)
     """Own guidance of the identity (three-way guidance); absent means two-way."""
     num_frames: int = Field(default=9, ge=1)
     """Frames per clip."""
-    fps: float = Field(default=8.0, gt=0)
-    """Playing speed."""
+    fps: float | None = Field(default=None, gt=0)
+    """Playing speed; absent means the backbone's own."""
     aspect: Literal["1:1", "16:9", "9:16"] = "1:1"
     """Width to height."""
 
@@ -232,7 +236,7 @@ class SampleSection(_Section):
 class GatesSection(_Section):
     """Pass marks of an evaluation."""
 
-    min_likeness_ratio: float = Field(default=0.8, ge=0, le=1)
+    min_likeness_ratio: float = Field(default=0.85, ge=0, le=1)
     """Held-out likeness over the photos' own likeness to each other."""
     min_xmin: float = Field(default=0.45, ge=-1, le=1)
     """Similarity of the two least alike shots."""

@@ -23,14 +23,14 @@ WORDS: tuple[str, ...] = tuple(
                 *GLASSES,
                 *BEARDS,
                 *CLOTHES,
-                "a the an of in on at with and hair glasses shirt wearing empty no people two three left right middle",
-                "person woman man portrait photo picture drawing",
+                "a the an of in on at with and hair glasses shirt wearing empty no people",
+                "two three left right middle person woman man portrait photo picture drawing",
             )
             for word in text.split()
         }
     )
 )
-"""Every word that a caption can hold, sorted; the tokenizer knows these and commas, all others are unknown."""
+"""Every word that a caption can hold, sorted; the tokenizer knows these and commas only."""
 
 
 def describe(
@@ -57,10 +57,11 @@ def caption(
     Args:
         scene: What is drawn.
         names: A name per figure instead of "a person"; fewer names leave the rest unnamed.
-        rng: When given, clauses are left out at random, as training wants it; without it nothing is left out.
+        rng: When given, clauses are left out at random, as training wants it.
 
     Returns:
-        For example "close-up of a person with long red hair in the kitchen, happy, talking, warm light".
+        For example "close-up of a person with long red hair in the kitchen, happy, talking,
+        warm light".
     """
 
     def keep(probability: float) -> bool:

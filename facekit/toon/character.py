@@ -1,6 +1,7 @@
 """Drawn characters: a seed becomes continuous face parameters and a coarse look."""
 
 import dataclasses
+from typing import TypedDict
 
 import numpy as np
 
@@ -43,7 +44,7 @@ BEARDS: tuple[str, ...] = ("none", "beard", "moustache")
 CLOTHES: tuple[str, ...] = ("red", "green", "blue", "yellow", "white", "black")
 
 HELD_OUT_SEED = 1_000_000
-"""Characters with this seed or a greater one are never drawn for the training of any shipped weight."""
+"""Characters with this seed or a greater one are never drawn to train any shipped weight."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,15 +79,26 @@ class ToonCharacter:
         return cls(seed=seed, face=face, has_freckles=bool(rng.random() < 0.25), **sample_look(rng))
 
     def with_look_of(self, seed: int) -> "ToonCharacter":
-        """Return the same face with the hair, glasses, beard and clothes that belong to another seed."""
-        return dataclasses.replace(self, **sample_look(np.random.default_rng([seed, 0x100C])))
+        """Return the same face with the hair, glasses, beard and clothes of another seed."""
+        look = sample_look(np.random.default_rng([seed, 0x100C]))
+        return ToonCharacter(seed=self.seed, face=self.face, has_freckles=self.has_freckles, **look)
 
     def parameter(self, name: str) -> float:
         """Return one face parameter by its name, in [-1, 1]."""
         return float(self.face[FACE_PARAMETERS.index(name)])
 
 
-def sample_look(rng: np.random.Generator) -> dict[str, str]:
+class Look(TypedDict):
+    """What of a character may change from one picture to the next."""
+
+    hair_style: str
+    hair_color: str
+    glasses: str
+    beard: str
+    clothes: str
+
+
+def sample_look(rng: np.random.Generator) -> Look:
     """Draw the coarse look (hair, glasses, beard, clothes) of a character."""
     return {
         "hair_style": str(

@@ -1,4 +1,4 @@
-"""The drawn corpus that the shipped weights are trained on: pictures and clips with their truth, as memory maps."""
+"""The drawn corpus of the shipped weights: pictures and clips with their truth, as memory maps."""
 
 import dataclasses
 import json
@@ -43,10 +43,11 @@ class Shard:
 
     Attributes:
         images: uint8 (N, F, H, W, 3).
-        faces: float32 (N, F, 3, 14): box xyxy and five landmarks of up to three faces, left to right, NaN where none.
+        faces: float32 (N, F, 3, 14): box xyxy and five landmarks of up to three faces, from left to
+            right, NaN where none.
         masks: uint8 (N, 3, H/8, W/8): face mask of frame 0 per face, averaged over 8 x 8 pixels.
         seeds: int64 (N, 3): character seeds, -1 where none.
-        attributes: int64 (N, 8): index into `ATTRIBUTES` of the first figure, -1 where there is none.
+        attributes: int64 (N, 8): index into `ATTRIBUTES` of the first figure, -1 where none.
         captions: Two captions per sample, clauses left out at random.
     """
 
@@ -134,7 +135,7 @@ def load_shard(folder: Path) -> Shard:
 
 
 def attributes_of(scene: Scene) -> np.ndarray:
-    """Return the index of every attribute of the first figure, -1 where there is none or it cannot be seen."""
+    """Return the index of every attribute of the first figure, -1 where there is nothing to see."""
     values = dict.fromkeys(ATTRIBUTES, -1)
     values |= {"place": PLACES.index(scene.place), "light": LIGHTS.index(scene.light)}
     if scene.figures:

@@ -11,11 +11,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from facekit.faces.align import TEMPLATE_MARGIN, align_with, similarity_transform
-from facekit.faces.toon import CROP_SIZE_PX, EMBEDDING_DIM, STRIDE, DetectorNet, EmbedderNet
+from facekit.errors import AlignmentError
+from facekit.faces.align import (
+    TEMPLATE_MARGIN,
+    align_with,
+    similarity_transform,
+    template,
+    transform_points,
+)
+from facekit.faces.toon import CROP_SIZE_PX
+from facekit.faces.toon_nets import (
+    EMBEDDING_DIM,
+    STRIDE,
+    DetectorNet,
+    EmbedderNet,
+    RefinerNet,
+)
 from facekit.toon.character import FACE_PARAMETERS, ToonCharacter
-from facekit.toon.corpus import Shard, load_shard
+from facekit.toon.corpus import load_shard
+from facekit.toon.crops import CropSource, augment, coarsen
 from facekit.toon.fitting import FitSettings, fit
+from facekit.types import Image
 
 _SHARDS = ("1x1_1", "16x9_1", "9x16_1", "1x1_9", "16x9_9", "9x16_9")
 _SEEDS = {"toon-a": 11, "toon-b": 23}
@@ -39,15 +55,22 @@ def train_detector(
         shard = shards[int(rng.choice(len(shards), p=(0.62, 0.12, 0.12, 0.08, 0.03, 0.03)))]
         picks = np.sort(rng.integers(0, len(shard.images), 40))
         frame = int(rng.integers(0, shard.images.shape[1]))
-        pixels = torch.from_numpy(shard.images[picks, frame]).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        pixels = (
+            torch.from_numpy(shard.images[picks, frame]).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        )
         truth = torch.from_numpy(shard.faces[picks, frame])
-        zoom = float(rng.choice((80.0, 96.0, 112.0, 128.0, 144.0), p=(0.3, 0.35, 0.15, 0.1, 0.1))) / 96.0
-        height, width = (int(round(side * zoom / 16.0)) * 16 for side in pixels.shape[-2:])
+        zoom = (
+            float(rng.choice((80.0, 96.0, 112.0, 128.0, 144.0), p=(0.3, 0.35, 0.15, 0.1, 0.1)))
+            / 96.0
+        )
+        height, width = (round(side * zoom / 16.0) * 16 for side in pixels.shape[-2:])
         ratio = torch.tensor([width / pixels.shape[-1], height / pixels.shape[-2]])
-        pixels = F.interpolate(pixels, size=(height, width), mode="bilinear", antialias=True, align_corners=False)
+        pixels = F.interpolate(
+            pixels, size=(height, width), mode="bilinear", antialias=True, align_corners=False
+        )
         truth = (truth.reshape(-1, 3, 7, 2) + 0.5) * ratio - 0.5
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            maps = net(_augment(pixels, rng))
+            maps = net(augment(pixels, rng))
         return detector_losses(maps.float(), truth)
 
     settings = FitSettings(steps=steps, lr=2e-3, warmup=100, ema=0.0, final=0.01, clip=5.0)
@@ -56,11 +79,12 @@ def train_detector(
 
 
 def detector_losses(maps_BCHW: Tensor, truth_BN72: Tensor) -> dict[str, Tensor]:
-    """Return the focal loss of the centre map and the L1 losses of boxes and landmarks near each centre.
+    """Return the focal loss of the centre map and the L1 losses of boxes and landmarks near them.
 
     Args:
         maps_BCHW: What `DetectorNet` returned.
-        truth_BN72: Per picture up to three faces, each as 7 points: box corners, then landmarks; NaN where none.
+        truth_BN72: Per picture up to three faces, each as 7 points: box corners, then landmarks;
+            NaN where none.
 
     Source: focal loss of Zhou et al., Objects as Points (2019), equation 1, alpha 2 and beta 4.
     """
@@ -78,12 +102,21 @@ def detector_losses(maps_BCHW: Tensor, truth_BN72: Tensor) -> dict[str, Tensor]:
         sigma = (half_height / 5.0).clamp(min=1.6)
         dx = xs[None, None, :] - center[:, 0, None, None]
         dy = ys[None, :, None] - center[:, 1, None, None]
-        bump = torch.exp(-(dx**2 + dy**2) / (2.0 * sigma[:, None, None] ** 2)) * present[:, None, None]
+        bump = (
+            torch.exp(-(dx**2 + dy**2) / (2.0 * sigma[:, None, None] ** 2)) * present[:, None, None]
+        )
         nearest = (dx.abs() <= STRIDE / 2) & (dy.abs() <= STRIDE / 2) & present[:, None, None]
         target = torch.maximum(target, torch.where(nearest, torch.ones_like(bump), bump * 0.98))
-        near = ((dx.abs() <= 1.5 * STRIDE) & (dy.abs() <= 1.5 * STRIDE) & present[:, None, None]).float()
-        x, y = xs[None, None, :].expand(batch, rows, columns), ys[None, :, None].expand(batch, rows, columns)
-        sides = torch.stack([x - _at(face, 0, 0), y - _at(face, 0, 1), _at(face, 1, 0) - x, _at(face, 1, 1) - y], 1)
+        near = (
+            (dx.abs() <= 1.5 * STRIDE) & (dy.abs() <= 1.5 * STRIDE) & present[:, None, None]
+        ).float()
+        x, y = (
+            xs[None, None, :].expand(batch, rows, columns),
+            ys[None, :, None].expand(batch, rows, columns),
+        )
+        sides = torch.stack(
+            [x - _at(face, 0, 0), y - _at(face, 0, 1), _at(face, 1, 0) - x, _at(face, 1, 1) - y], 1
+        )
         logs = (sides.clamp(min=1.0) / 16.0).log()
         box_loss = box_loss + ((maps_BCHW[:, 1:5] - logs).abs().mean(1) * near).sum()
         grid = torch.stack([x, y], 1)[:, None]
@@ -101,6 +134,60 @@ def detector_losses(maps_BCHW: Tensor, truth_BN72: Tensor) -> dict[str, Tensor]:
         "box": box_loss / max(1.0, count),
         "points": 8.0 * point_loss / max(1.0, count),
     }
+
+
+def train_refiner(
+    variant: str,
+    corpus: Path,
+    checkpoint_path: Path,
+    *,
+    steps: int,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> RefinerNet:
+    """Fit the net that corrects a detector's landmarks, on ones wrong at random; resumable."""
+    torch.manual_seed(_SEEDS[variant])
+    net = RefinerNet(variant)
+    shards = [load_shard(corpus / name) for name in _SHARDS]
+    goal = template(CROP_SIZE_PX, TEMPLATE_MARGIN)
+
+    def losses_of(step: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng([_SEEDS[variant], step, 0x2F])
+        crops: list[Image] = []
+        offsets: list[np.ndarray] = []
+        while len(crops) < 96:
+            shard = shards[int(rng.choice(len(shards), p=(0.62, 0.12, 0.12, 0.08, 0.03, 0.03)))]
+            index, frame = (
+                int(rng.integers(len(shard.images))),
+                int(rng.integers(shard.images.shape[1])),
+            )
+            points = np.asarray(shard.faces[index, frame, 0, 4:]).reshape(5, 2)
+            if not np.isfinite(points).all():
+                continue
+            size = float(np.linalg.norm(points - points.mean(0), axis=1).mean())
+            spread = float(rng.choice((0.04, 0.14)))
+            rough = (
+                points
+                + rng.normal(0.0, spread * size, points.shape)
+                + rng.normal(0.0, spread * size, 2)
+            )
+            try:
+                transform = similarity_transform(
+                    rough.astype(np.float32), CROP_SIZE_PX, TEMPLATE_MARGIN
+                )
+            except AlignmentError:
+                continue
+            crops.append(align_with(shard.images[index, frame], transform, CROP_SIZE_PX))
+            offsets.append((transform_points(points, transform) - goal) * (10.0 / CROP_SIZE_PX))
+        pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            answers = net(augment(pixels, rng))
+        return {
+            "points": (answers.float() - torch.from_numpy(np.stack(offsets)).float()).abs().mean()
+        }
+
+    settings = FitSettings(steps=steps, lr=2e-3, warmup=60, ema=0.0, final=0.01, clip=5.0)
+    fit(net, losses_of, settings, checkpoint_path, on_progress=on_progress)
+    return net
 
 
 class Recogniser(nn.Module):
@@ -123,20 +210,25 @@ def train_embedder(
     steps: int,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> EmbedderNet:
-    """Fit one embedder: crops of one character attract each other, others repel, and the face parameters are read.
+    """Fit one embedder: crops of one character attract each other, others repel; resumable.
 
-    Source: contrastive loss of Khosla et al., Supervised Contrastive Learning (2020), equation 2; temperature chosen here.
+    The face parameters must be readable from the embedding too.
+
+    Source: contrastive loss of Khosla et al., Supervised Contrastive Learning (2020), equation 2;
+    the temperature was chosen here.
     """
     recogniser = Recogniser(variant)
     crops = CropSource([load_shard(corpus / name) for name in _SHARDS], num_characters)
     characters = [ToonCharacter.from_seed(seed) for seed in range(num_characters)]
-    faces = torch.from_numpy(np.stack([np.append(c.face, 1.0 if c.has_freckles else -1.0) for c in characters])).float()
+    faces = torch.from_numpy(
+        np.stack([np.append(c.face, 1.0 if c.has_freckles else -1.0) for c in characters])
+    ).float()
 
     def losses_of(step: int) -> dict[str, Tensor]:
         rng = np.random.default_rng([_SEEDS[variant], step, 0xE3])
         pixels, seeds = crops.sample(rng, num_characters=48, per_character=3)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            vectors = recogniser.embedder(_augment(pixels, rng))
+            vectors = recogniser.embedder(augment(coarsen(pixels, rng), rng))
         vectors = vectors.float()
         labels = torch.from_numpy(seeds)
         temperature = 0.2 - 0.12 * min(1.0, step / (0.5 * steps))
@@ -145,59 +237,15 @@ def train_embedder(
         same = (labels[:, None] == labels[None]).float().fill_diagonal_(0.0)
         contrast = -(same * logits.log_softmax(-1)).sum(-1) / same.sum(-1)
         regressed = recogniser.parameters_head(vectors * 8.0)
-        return {"contrast": contrast.mean(), "parameters": 4.0 * F.mse_loss(regressed, faces[labels])}
+        return {
+            "contrast": contrast.mean(),
+            "parameters": 4.0 * F.mse_loss(regressed, faces[labels]),
+        }
 
     settings = FitSettings(steps=steps, lr=2e-3, warmup=60, ema=0.0, final=0.01, clip=5.0)
     fit(recogniser, losses_of, settings, checkpoint_path, on_progress=on_progress)
     return recogniser.embedder
 
 
-class CropSource:
-    """Cuts aligned crops of chosen characters, their landmarks a little wrong as a detector's would be."""
-
-    def __init__(self, shards: list[Shard], num_characters: int) -> None:
-        """Note where each character is the first figure."""
-        self._shards = shards
-        self._places: list[list[tuple[int, int]]] = [[] for _ in range(num_characters)]
-        for number, shard in enumerate(shards):
-            for index, seed in enumerate(np.asarray(shard.seeds[:, 0])):
-                if 0 <= seed < num_characters:
-                    self._places[seed].append((number, index))
-
-    def sample(self, rng: np.random.Generator, *, num_characters: int, per_character: int) -> tuple[Tensor, np.ndarray]:
-        """Cut crops at random.
-
-        Returns:
-            Crops (N, 3, 64, 64) in [-1, 1] and int64 character seeds (N,), N = num_characters * per_character.
-        """
-        crops, seeds = [], []
-        for seed in rng.choice(len(self._places), num_characters, replace=False):
-            for choice in rng.choice(len(self._places[seed]), per_character, replace=False):
-                number, index = self._places[seed][choice]
-                shard = self._shards[number]
-                frame = int(rng.integers(shard.images.shape[1]))
-                points = shard.faces[index, frame, 0, 4:].reshape(5, 2)
-                eyes = float(np.linalg.norm(points[1] - points[0]))
-                noisy = points + rng.normal(0.0, 0.03 * max(4.0, eyes), points.shape) + rng.normal(0.0, 0.02 * eyes, 2)
-                transform = similarity_transform(noisy.astype(np.float32), CROP_SIZE_PX, TEMPLATE_MARGIN)
-                crops.append(align_with(shard.images[index, frame], transform, CROP_SIZE_PX))
-                seeds.append(int(seed))
-        pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        return pixels, np.array(seeds, np.int64)
-
-
 def _at(face_B72: Tensor, corner: int, axis: int) -> Tensor:
     return face_B72[:, corner, axis, None, None]
-
-
-def _augment(pixels_BCHW: Tensor, rng: np.random.Generator) -> Tensor:
-    """Vary gain, tint, blur and noise, as light and a video model's decoder do."""
-    batch = len(pixels_BCHW)
-    gain = torch.from_numpy(rng.normal(1.0, 0.10, (batch, 1, 1, 1)) * rng.normal(1.0, 0.05, (batch, 3, 1, 1))).float()
-    shift = torch.from_numpy(rng.normal(0.0, 0.05, (batch, 1, 1, 1))).float()
-    out = (pixels_BCHW + 1.0) * gain - 1.0 + shift
-    softness = torch.from_numpy(np.maximum(0.0, rng.uniform(-0.5, 0.9, (batch, 1, 1, 1)))).float()
-    blurred = F.avg_pool2d(F.pad(out, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    out = out + softness * (blurred - out)
-    noise = torch.from_numpy(rng.standard_normal(out.shape, np.float32))
-    return out + noise * torch.from_numpy(rng.uniform(0.0, 0.08, (batch, 1, 1, 1))).float()

@@ -19,7 +19,7 @@ class FitSettings:
         steps: Number of optimiser steps in all, over all sittings.
         lr: Peak learning rate of AdamW.
         muon_lr: Peak learning rate of Muon on the matrices named by `muon`; 0 leaves them to AdamW.
-        warmup: Steps of linear warm-up; afterwards the rate falls to `final` of the peak along a cosine.
+        warmup: Steps of linear warm-up; afterwards the rate falls along a cosine.
         final: Last learning rate as a part of the peak.
         weight_decay: Decoupled weight decay of AdamW.
         ema: Decay of the moving average that is kept as the result; 0 keeps the last weights.
@@ -50,22 +50,28 @@ def fit(
     """Train `model` in place, going on from `checkpoint_path` where that exists.
 
     Args:
-        model: Its trainable parameters are fitted; on return it holds the averaged weights when `settings.ema` is on.
-        losses_of: Maps a step number to named losses, which are summed; must draw its chance from the step alone.
+        model: Its trainable parameters are fitted; on return it holds the averaged weights when
+            `settings.ema` is on.
+        losses_of: Maps a step number to named losses, which are summed; must draw its chance from
+            the step alone.
         settings: Steps and rates.
-        checkpoint_path: Where model, optimiser and step are kept; a log in JSON lines lies beside it.
+        checkpoint_path: Where model, optimiser and step are kept; a log in JSON lines lies beside.
         muon: Which parameter names (matrices only) Muon updates.
         on_progress: Called with (done, total) now and then.
 
     Raises:
         FloatingPointError: Losses stayed non-finite for ten steps in a row.
     """
-    named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    named = [
+        (name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad
+    ]
     matrices = [p for name, p in named if settings.muon_lr > 0 and p.ndim == 2 and muon(name)]
     chosen = {id(p) for p in matrices}
     rest = [p for _, p in named if id(p) not in chosen]
     optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.AdamW(rest, lr=settings.lr, weight_decay=settings.weight_decay, betas=(0.9, 0.98), fused=True)
+        torch.optim.AdamW(
+            rest, lr=settings.lr, weight_decay=settings.weight_decay, betas=(0.9, 0.98), fused=True
+        )
     ]
     peaks = [settings.lr]
     if matrices:
@@ -95,7 +101,10 @@ def fit(
         if not bool(torch.isfinite(norm)):
             bad += 1
             if bad >= 10:
-                raise FloatingPointError(f"step {step}: ten steps in a row had non-finite gradients; lower the learning rate")
+                raise FloatingPointError(
+                    f"step {step}: ten steps in a row had non-finite gradients; "
+                    "lower the learning rate"
+                )
             continue
         bad = 0
         for optimizer in optimizers:
@@ -103,9 +112,17 @@ def fit(
         if average:
             decay = min(settings.ema, (step + 1) / (step + 10))
             with torch.no_grad():
-                torch._foreach_lerp_([average[name] for name, _ in named], [p.detach() for _, p in named], 1.0 - decay)
+                torch._foreach_lerp_(
+                    [average[name] for name, _ in named],
+                    [p.detach() for _, p in named],
+                    1.0 - decay,
+                )
         if step % 50 == 0 or step + 1 == settings.steps:
-            line = {"step": step, "seconds": round(time.monotonic(), 1), "norm": round(norm.item(), 4)}
+            line = {
+                "step": step,
+                "seconds": round(time.monotonic(), 1),
+                "norm": round(norm.item(), 4),
+            }
             line |= {name: round(value.item(), 5) for name, value in losses.items()}
             with log_path.open("a") as log:
                 log.write(json.dumps(line) + "\n")
@@ -135,11 +152,17 @@ def _schedule(step: int, settings: FitSettings) -> float:
     if step < settings.warmup:
         return (step + 1) / settings.warmup
     progress = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
-    return settings.final + (1.0 - settings.final) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+    return settings.final + (1.0 - settings.final) * 0.5 * (
+        1.0 + math.cos(math.pi * min(1.0, progress))
+    )
 
 
 def _save(
-    path: Path, model: nn.Module, optimizers: Iterable[torch.optim.Optimizer], average: dict[str, Tensor], step: int
+    path: Path,
+    model: nn.Module,
+    optimizers: Iterable[torch.optim.Optimizer],
+    average: dict[str, Tensor],
+    step: int,
 ) -> None:
     temporary = path.with_suffix(".part")
     state = {

@@ -1,11 +1,10 @@
-"""A head in 2.5 dimensions: character and pose become projected outlines, and then polygons on a canvas."""
-
-import dataclasses
+"""A head in 2.5 dimensions: character and pose become outlines, and then polygons on a canvas."""
 
 import cv2
 import numpy as np
 
-from facekit.toon.character import ToonCharacter
+from facekit.toon.hair import ARC, UNIT_CIRCLE, back_hair, front_hair
+from facekit.toon.head_shape import HeadShape, iris_rgb, skin_rgb
 from facekit.toon.scene import Figure
 
 SHIFT_BITS = 4
@@ -15,9 +14,6 @@ _MEAN_BOX_HEIGHT = 1.54
 _FULL_FIGURE_BELOW = 0.3
 """Legs and arms are drawn when the face is smaller than this part of the picture."""
 
-_CIRCLE = np.linspace(0.0, 2.0 * np.pi, 14, endpoint=False)
-_UNIT = np.stack([np.cos(_CIRCLE), np.sin(_CIRCLE)], axis=1)
-_ARC = np.linspace(-1.0, 1.0, 7)
 _CONTOUR = np.linspace(0.0, 2.0 * np.pi, 40, endpoint=False)
 
 _HAIR_RGB = {
@@ -36,9 +32,6 @@ _CLOTHES_RGB = {
     "white": (240, 240, 240),
     "black": (44, 44, 50),
 }
-_SKIN_RGB = np.array(
-    [[255, 226, 200], [240, 194, 152], [204, 148, 104], [146, 96, 64], [108, 72, 54]], np.float64
-)
 _MOODS = {  # corner lift, mouth opening, brow lift, inner brow lift, eye opening
     "neutral": (0.0, 0.0, 0.0, 0.0, 1.0),
     "happy": (0.13, 0.07, 0.03, 0.0, 0.86),
@@ -46,52 +39,6 @@ _MOODS = {  # corner lift, mouth opening, brow lift, inner brow lift, eye openin
     "angry": (-0.06, 0.02, -0.05, -0.13, 0.84),
     "surprised": (0.0, 0.2, 0.12, 0.03, 1.3),
 }
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class HeadShape:
-    """Distances of one face in head units: 1 is half the height of an average head."""
-
-    width: float
-    height: float
-    jaw: float
-    chin: float
-    cheek: float
-    eye_x: float
-    eye_y: float
-    eye_rx: float
-    eye_ry: float
-    iris: float
-    brow_y: float
-    nose_y: float
-    nose_rx: float
-    mouth_y: float
-    mouth_rx: float
-
-    @classmethod
-    def of(cls, character: ToonCharacter) -> "HeadShape":
-        """Derive the distances from the face parameters."""
-        value = character.parameter
-        eye_rx = 0.175 + 0.055 * value("eye_size")
-        eye_y = -0.10 + 0.07 * value("eye_height")
-        nose_y = eye_y + 0.40 + 0.10 * value("nose_length")
-        return cls(
-            width=0.78 + 0.10 * value("face_width"),
-            height=1.0 + 0.08 * value("face_height"),
-            jaw=0.74 + 0.16 * value("jaw_width"),
-            chin=0.92 + 0.10 * value("chin_length"),
-            cheek=0.06 * value("cheek_fullness"),
-            eye_x=0.345 + 0.065 * value("eye_spacing"),
-            eye_y=eye_y,
-            eye_rx=eye_rx,
-            eye_ry=eye_rx * (0.66 + 0.22 * value("eye_aspect")),
-            iris=0.60 + 0.16 * value("iris_size"),
-            brow_y=eye_y - 0.27 - 0.07 * value("brow_height"),
-            nose_y=nose_y,
-            nose_rx=0.115 + 0.05 * value("nose_width"),
-            mouth_y=nose_y + 0.235 + 0.06 * value("mouth_height"),
-            mouth_rx=0.27 + 0.085 * value("mouth_width"),
-        )
 
 
 class HeadPainter:
@@ -124,14 +71,14 @@ class HeadPainter:
         )
         self._rotate = (nod @ turn)[:2].T
         self._roll = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
-        self._skin = _skin_rgb(figure.character)
+        self._skin = skin_rgb(figure.character)
         self._hair = np.array(_HAIR_RGB[figure.character.hair_color], np.float64)
         self._mood = _MOODS[figure.mood]
         self.landmarks_px = np.zeros((5, 2), np.float32)
         self.contour_px = self._flat(self._contour(1.0))
 
     def paint(self) -> None:
-        """Paint the back hair, the body, the head, its features and the front hair, in that order."""
+        """Paint, in this order: back hair, body, head, features, front hair, glasses."""
         self._paint_back_hair()
         self._paint_body()
         self._paint_ears()
@@ -159,14 +106,16 @@ class HeadPainter:
         shifted = points * np.array([1.0 - 0.07 * abs(self._sin_yaw), 1.0])
         shifted[:, 0] += 0.16 * self._sin_yaw * below
         shifted[:, 1] += 0.10 * self._sin_pitch * below
-        return (shifted @ self._roll) * self._scale + self._origin
+        placed: np.ndarray = (shifted @ self._roll) * self._scale + self._origin
+        return placed
 
     def _on_face(self, points: np.ndarray, lift: float = 0.0) -> np.ndarray:
         """Project points of the face's surface, raised by `lift`, on the canvas."""
         x, y = points[:, 0], points[:, 1]
         depth = 0.5 * np.sqrt(np.maximum(0.05, 1.0 - (x / 0.9) ** 2 - 0.5 * (y / 1.1) ** 2)) + lift
         turned = np.stack([x, y, depth], axis=1) @ self._rotate
-        return (turned @ self._roll) * self._scale + self._origin
+        placed: np.ndarray = (turned @ self._roll) * self._scale + self._origin
+        return placed
 
     def _fill(self, points_px: np.ndarray, color: np.ndarray | tuple[float, ...]) -> None:
         cv2.fillPoly(
@@ -195,14 +144,38 @@ class HeadPainter:
         def fill(outline: np.ndarray, rgb: np.ndarray | tuple[float, ...]) -> None:
             self._fill(outline * scale + chin, rgb)
 
-        fill(np.array([[-0.3, -0.42], [0.3, -0.42], [0.34, 0.48], [-0.34, 0.48]]), self._skin * 0.82)
-        torso = np.array([[-0.34, 0.16], [0.34, 0.16], [1.15, 0.5], [1.3, 2.6], [0.9, 2.6], [0.86, 3.0]])
+        fill(
+            np.array([[-0.3, -0.42], [0.3, -0.42], [0.34, 0.48], [-0.34, 0.48]]), self._skin * 0.82
+        )
+        torso = np.array(
+            [[-0.34, 0.16], [0.34, 0.16], [1.15, 0.5], [1.3, 2.6], [0.9, 2.6], [0.86, 3.0]]
+        )
         fill(np.concatenate([torso, torso[::-1] * np.array([-1.0, 1.0])]), color)
         if self._figure.face_height < _FULL_FIGURE_BELOW:
-            legs = np.array([[-0.8, 2.9], [0.8, 2.9], [0.75, 6.5], [0.12, 6.5], [0.0, 3.6], [-0.12, 6.5], [-0.75, 6.5]])
+            legs = np.array(
+                [
+                    [-0.8, 2.9],
+                    [0.8, 2.9],
+                    [0.75, 6.5],
+                    [0.12, 6.5],
+                    [0.0, 3.6],
+                    [-0.12, 6.5],
+                    [-0.75, 6.5],
+                ]
+            )
             fill(legs, (52, 58, 84))
             for side in (-1.0, 1.0):
-                fill(np.array([[side * 1.12, 0.55], [side * 1.45, 2.8], [side * 1.15, 2.8], [side * 0.9, 0.9]]), color * 0.86)
+                fill(
+                    np.array(
+                        [
+                            [side * 1.12, 0.55],
+                            [side * 1.45, 2.8],
+                            [side * 1.15, 2.8],
+                            [side * 0.9, 0.9],
+                        ]
+                    ),
+                    color * 0.86,
+                )
 
     def _paint_ears(self) -> None:
         radius = 0.17 + 0.05 * self._character.parameter("ear_size")
@@ -210,7 +183,8 @@ class HeadPainter:
             center = np.array([[side * (self._shape.width * 0.97), 0.06]])
             center[0, 0] -= 0.12 * self._sin_yaw
             self._fill(
-                self._flat(center + _UNIT * np.array([radius * 0.7, radius])), self._skin * 0.88
+                self._flat(center + UNIT_CIRCLE * np.array([radius * 0.7, radius])),
+                self._skin * 0.88,
             )
 
     def _paint_cheeks(self) -> None:
@@ -221,7 +195,7 @@ class HeadPainter:
             )
             for side in (-1.0, 1.0):
                 center = np.array([side * 0.46, self._shape.nose_y - 0.02])
-                self._fill(self._on_face(center + _UNIT * np.array([0.14, 0.09])), color)
+                self._fill(self._on_face(center + UNIT_CIRCLE * np.array([0.14, 0.09])), color)
         if self._character.has_freckles:
             rng = np.random.default_rng([self._character.seed, 0xF4])
             spots = rng.uniform([-0.16, -0.1], [0.16, 0.1], (5, 2))
@@ -230,7 +204,7 @@ class HeadPainter:
                     center = np.array(
                         [side * 0.42 + side * spot[0], self._shape.nose_y - 0.12 + spot[1]]
                     )
-                    self._fill(self._on_face(center + _UNIT[::2] * 0.026), self._skin * 0.68)
+                    self._fill(self._on_face(center + UNIT_CIRCLE[::2] * 0.026), self._skin * 0.68)
 
     def _paint_beard(self) -> None:
         shape = self._shape
@@ -238,21 +212,21 @@ class HeadPainter:
             outline = self._contour(1.02)
             low = outline[(outline[:, 1] > shape.nose_y - 0.1)]
             order = low[np.argsort(np.arctan2(low[:, 1] - shape.nose_y + 0.2, low[:, 0]))]
-            inner = np.stack([_ARC[::-1] * -0.42, np.full(7, shape.nose_y + 0.12)], axis=1)
+            inner = np.stack([ARC[::-1] * -0.42, np.full(7, shape.nose_y + 0.12)], axis=1)
             self._fill(np.concatenate([self._flat(order), self._on_face(inner)]), self._hair * 0.9)
         elif self._character.beard == "moustache":
-            top = np.stack([_ARC * 0.3, shape.nose_y + 0.09 + 0.09 * _ARC**2], axis=1)
-            bottom = np.stack([_ARC[::-1] * 0.3, shape.nose_y + 0.19 + 0.05 * _ARC**2], axis=1)
+            top = np.stack([ARC * 0.3, shape.nose_y + 0.09 + 0.09 * ARC**2], axis=1)
+            bottom = np.stack([ARC[::-1] * 0.3, shape.nose_y + 0.19 + 0.05 * ARC**2], axis=1)
             self._fill(self._on_face(np.concatenate([top, bottom])), self._hair * 0.9)
 
     def _paint_eyes(self) -> None:
         shape, pose = self._shape, self._figure.pose
         tilt = 0.16 * self._character.parameter("eye_tilt")
-        iris = _iris_rgb(self._character)
+        iris = iris_rgb(self._character)
         opening = shape.eye_ry * self._mood[4]
         for index, side in enumerate((-1.0, 1.0)):
             center = np.array([side * shape.eye_x, shape.eye_y])
-            oval = _UNIT * np.array([shape.eye_rx, opening])
+            oval = UNIT_CIRCLE * np.array([shape.eye_rx, opening])
             oval[:, 1] -= tilt * side * oval[:, 0]
             eye = self._on_face(center + oval)
             self.landmarks_px[index] = self._on_face(center[None])[0]
@@ -264,8 +238,8 @@ class HeadPainter:
                     pose.gaze_y * max(0.0, opening - radius) * 0.7,
                 ]
             )
-            self._fill(self._on_face(look + _UNIT * radius), iris)
-            self._fill(self._on_face(look + _UNIT[::2] * radius * 0.48), (18, 16, 20))
+            self._fill(self._on_face(look + UNIT_CIRCLE * radius), iris)
+            self._fill(self._on_face(look + UNIT_CIRCLE[::2] * radius * 0.48), (18, 16, 20))
             lid = eye[np.array([7, 8, 9, 10, 11, 12, 13, 0])]
             width = max(1, round(0.045 * self._scale))
             cv2.polylines(
@@ -279,14 +253,14 @@ class HeadPainter:
         slope = 0.20 * character.parameter("brow_tilt")
         color = self._hair * 0.72
         for side in (-1.0, 1.0):
-            inner = -_ARC * side  # 1 at the nose, -1 at the temple
+            inner = -ARC * side  # 1 at the nose, -1 at the temple
             lift = (
                 self._mood[2]
                 + self._mood[3] * (inner + 0.2)
                 - slope * 0.3 * inner
-                + 0.05 * (1.0 - _ARC**2)
+                + 0.05 * (1.0 - ARC**2)
             )
-            x, y = side * shape.eye_x + _ARC * length, shape.brow_y - lift
+            x, y = side * shape.eye_x + ARC * length, shape.brow_y - lift
             half = thickness * (0.55 + 0.45 * (inner + 1.0) / 2.0)
             upper, lower = np.stack([x, y - half], axis=1), np.stack([x, y + half], axis=1)
             self._fill(self._on_face(np.concatenate([upper, lower[::-1]])), color)
@@ -318,19 +292,17 @@ class HeadPainter:
         red = character.parameter("lip_redness")
         lips = self._skin * 0.45 + np.array([176 + 40 * red, 66 - 20 * red, 72 - 10 * red]) * 0.5
         rx = shape.mouth_rx * (1.0 + 0.6 * lift - 0.9 * max(0.0, opening - 0.12))
-        bow = 1.0 - _ARC**2
-        line = shape.mouth_y - lift * (_ARC**2 - 0.35)
-        top = np.stack([_ARC * rx, line - thick * bow**0.6 - opening * 0.35 * bow], axis=1)
-        bottom = np.stack(
-            [_ARC * rx, line + thick * 1.15 * bow**0.6 + opening * 0.75 * bow], axis=1
-        )
+        bow = 1.0 - ARC**2
+        line = shape.mouth_y - lift * (ARC**2 - 0.35)
+        top = np.stack([ARC * rx, line - thick * bow**0.6 - opening * 0.35 * bow], axis=1)
+        bottom = np.stack([ARC * rx, line + thick * 1.15 * bow**0.6 + opening * 0.75 * bow], axis=1)
         self._fill(self._on_face(np.concatenate([top, bottom[::-1]])), lips)
-        inner_top = np.stack([_ARC * rx * 0.86, line - opening * 0.30 * bow], axis=1)
-        inner_bottom = np.stack([_ARC * rx * 0.86, line + opening * 0.62 * bow], axis=1)
+        inner_top = np.stack([ARC * rx * 0.86, line - opening * 0.30 * bow], axis=1)
+        inner_bottom = np.stack([ARC * rx * 0.86, line + opening * 0.62 * bow], axis=1)
         if opening > 0.03:
             self._fill(self._on_face(np.concatenate([inner_top, inner_bottom[::-1]])), (92, 26, 34))
             teeth = np.stack(
-                [_ARC[1:-1] * rx * 0.7, (line - opening * 0.30 * bow)[1:-1] + opening * 0.25],
+                [ARC[1:-1] * rx * 0.7, (line - opening * 0.30 * bow)[1:-1] + opening * 0.25],
                 axis=1,
             )
             self._fill(
@@ -338,7 +310,7 @@ class HeadPainter:
             )
         else:
             width = max(1, round(0.03 * self._scale))
-            middle = self._on_face(np.stack([_ARC * rx * 0.95, line], axis=1))
+            middle = self._on_face(np.stack([ARC * rx * 0.95, line], axis=1))
             cv2.polylines(
                 self._canvas,
                 [_fixed(middle)],
@@ -359,7 +331,7 @@ class HeadPainter:
         color = (30, 30, 36)
         radius = max(0.24, shape.eye_rx * 1.25)
         square = np.array([[-1, -0.8], [1, -0.8], [1, 0.8], [-1, 0.8]], np.float64)
-        rim = _UNIT if self._character.glasses == "round" else square
+        rim = UNIT_CIRCLE if self._character.glasses == "round" else square
         for side in (-1.0, 1.0):
             center = np.array([side * max(shape.eye_x, radius + 0.05), shape.eye_y + 0.02])
             points = _fixed(self._on_face(center + rim * radius, 0.05))
@@ -368,102 +340,15 @@ class HeadPainter:
         cv2.polylines(self._canvas, [_fixed(bridge)], False, color, width, cv2.LINE_AA, SHIFT_BITS)
 
     def _paint_back_hair(self) -> None:
-        style, shape = self._character.hair_style, self._shape
-        if style in ("long", "bob"):
-            low = 1.75 if style == "long" else 0.72
-            w = shape.width * 1.24
-            top = np.stack(
-                [
-                    np.cos(np.pi * (1 + (_ARC + 1) / 2)) * w,
-                    np.sin(np.pi * (1 + (_ARC + 1) / 2)) * 1.14 * shape.height,
-                ],
-                axis=1,
-            )
-            outline = np.concatenate(
-                [
-                    top,
-                    np.array(
-                        [
-                            [w * 1.04, low * 0.6],
-                            [w * 0.95, low],
-                            [-w * 0.95, low],
-                            [-w * 1.04, low * 0.6],
-                        ]
-                    ),
-                ]
-            )
-            self._fill(self._flat(outline), self._hair * 0.85)
-        elif style == "bun":
-            self._fill(
-                self._flat(np.array([0.0, -1.2 * shape.height]) + _UNIT * 0.36), self._hair * 0.9
-            )
-        elif style == "curly":
-            for angle in np.linspace(np.pi * 0.95, np.pi * 2.05, 9):
-                center = np.array(
-                    [np.cos(angle) * shape.width * 1.02, np.sin(angle) * 0.98 * shape.height + 0.02]
-                )
-                self._fill(self._flat(center + _UNIT * 0.32), self._hair * 0.95)
-        elif style == "spiky":
-            angles = np.linspace(np.pi, 2 * np.pi, 15)
-            radius = np.where(np.arange(15) % 2 == 1, 1.42, 1.0)
-            outline = np.stack(
-                [np.cos(angles) * shape.width * radius, np.sin(angles) * shape.height * radius],
-                axis=1,
-            )
-            self._fill(self._flat(outline), self._hair)
-        elif style == "mohawk":
-            outline = np.array(
-                [[-0.2, -0.8], [-0.24, -1.35], [0.0, -1.5], [0.24, -1.35], [0.2, -0.8]]
-            ) * np.array([1, shape.height])
-            self._fill(self._flat(outline), self._hair)
+        for outline, brightness in back_hair(self._character.hair_style, self._shape):
+            self._fill(self._flat(outline), self._hair * brightness)
 
     def paint_front_hair(self, canvas: np.ndarray, color: list[float]) -> None:
         """Paint the hair that covers the forehead; the mask uses it with its own colour."""
-        style, shape = self._character.hair_style, self._shape
-        if style == "bald":
-            return
-        if style == "mohawk":
-            outline = np.array(
-                [[-0.16, -0.62], [-0.2, -1.05], [0.2, -1.05], [0.16, -0.62]]
-            ) * np.array([1, shape.height])
-        else:
-            line, sides = {
-                "short": (-0.60, -0.28),
-                "long": (-0.62, 0.10),
-                "curly": (-0.58, -0.15),
-                "bun": (-0.66, -0.30),
-                "bob": (-0.50, 0.20),
-                "spiky": (-0.62, -0.35),
-            }[style]
-            angles = np.pi * (1 + (_ARC + 1) / 2)
-            w = shape.width * 1.07
-            top = np.stack([np.cos(angles) * w, np.sin(angles) * 1.07 * shape.height], axis=1)
-            fringe = np.stack(
-                [
-                    _ARC[::-1] * w * 0.9,
-                    line * shape.height + 0.22 * _ARC**2 * (0.2 if style == "bob" else 1.0),
-                ],
-                axis=1,
-            )
-            outline = np.concatenate([top, [[w, sides]], fringe, [[-w, sides]]])
-        cv2.fillPoly(canvas, [_fixed(self._flat(outline))], color, cv2.LINE_AA, SHIFT_BITS)
+        outline = front_hair(self._character.hair_style, self._shape)
+        if outline is not None:
+            cv2.fillPoly(canvas, [_fixed(self._flat(outline))], color, cv2.LINE_AA, SHIFT_BITS)
 
 
 def _fixed(points_px: np.ndarray) -> np.ndarray:
     return np.round(points_px * (1 << SHIFT_BITS)).astype(np.int32)
-
-
-def _skin_rgb(character: ToonCharacter) -> np.ndarray:
-    position = (character.parameter("skin_tone") + 1.0) / 2.0 * (len(_SKIN_RGB) - 1)
-    low = min(int(position), len(_SKIN_RGB) - 2)
-    color = _SKIN_RGB[low] + (position - low) * (_SKIN_RGB[low + 1] - _SKIN_RGB[low])
-    hue = character.parameter("skin_hue")
-    return np.clip(color + np.array([8.0, -6.0, -14.0]) * hue, 0, 255)
-
-
-def _iris_rgb(character: ToonCharacter) -> np.ndarray:
-    hue = int(round(85 + 85 * character.parameter("iris_hue"))) % 180
-    value = int(round(140 + 60 * character.parameter("iris_lightness")))
-    return cv2.cvtColor(np.array([[[hue, 190, value]]], np.uint8), cv2.COLOR_HSV2RGB)[0, 0].astype(
-        np.float64
-    )

@@ -10,7 +10,7 @@ Painter = Callable[[np.ndarray, np.random.Generator], None]
 
 
 def paint_place(canvas: np.ndarray, place: str, seed: int) -> None:
-    """Fill an RGB uint8 canvas with a place, in proportion to its size; equal seeds give equal pixels."""
+    """Fill an RGB uint8 canvas with a place, to its size; equal seeds give equal pixels."""
     _PAINTERS[place](canvas, np.random.default_rng([seed, 0xB6]))
 
 

@@ -1,4 +1,6 @@
-"""The probe: reads place, shot size, light, mood, hair and glasses from a picture; trained on the drawn world only.
+"""The probe: reads place, shot size, light, mood, hair and glasses from a picture.
+
+It is trained on the drawn world only.
 
 Shapes: B pictures, C channels, H height, W width.
 """
@@ -29,18 +31,27 @@ _HEAD_SPAN = 1.9
 
 
 class ProbeNet(nn.Module):
-    """Two small trunks, one for the whole picture and one for the head, with one linear head for each attribute."""
+    """Two small trunks, for the picture and for the head, with a linear layer per attribute."""
 
     def __init__(self) -> None:
         """Build the net with random weights."""
         super().__init__()
         self.scene = _trunk()
         self.head = _trunk()
-        self.read_scene = nn.ModuleDict({name: nn.Linear(96 * 5, len(ATTRIBUTES[name])) for name in SCENE_ATTRIBUTES})
-        self.read_head = nn.ModuleDict({name: nn.Linear(96 * 17, len(ATTRIBUTES[name])) for name in FACE_ATTRIBUTES})
+        self.read_scene = nn.ModuleDict(
+            {name: nn.Linear(96 * 5, len(ATTRIBUTES[name])) for name in SCENE_ATTRIBUTES}
+        )
+        self.read_head = nn.ModuleDict(
+            {name: nn.Linear(96 * 17, len(ATTRIBUTES[name])) for name in FACE_ATTRIBUTES}
+        )
 
     def forward(self, scenes_BCHW: Tensor, heads_BCHW: Tensor) -> dict[str, Tensor]:
-        """Return logits for each attribute; scenes have any aspect, heads are 64 x 64, both in [-1, 1]."""
+        """Return logits for each attribute.
+
+        Args:
+            scenes_BCHW: Pictures of any aspect in [-1, 1].
+            heads_BCHW: Heads, 64 x 64, in [-1, 1].
+        """
         scene, head = _pool(self.scene(scenes_BCHW), 2), _pool(self.head(heads_BCHW), 4)
         logits = {name: layer(scene) for name, layer in self.read_scene.items()}
         return logits | {name: layer(head) for name, layer in self.read_head.items()}
@@ -59,8 +70,8 @@ class ToonProbe:
         """Read every frame on its own.
 
         Returns:
-            Per frame the value of each of place, shot_size, light, mood, hair_style, hair_color and glasses; the last
-            four are None where no face is found.
+            Per frame the value of each of place, shot_size, light, mood, hair_style, hair_color and
+            glasses; the last four are None where no face is found.
         """
         found = self._detector.detect(frames)
         readings = []
@@ -84,28 +95,38 @@ def load_probe(detector: FaceDetector, weights_dir: Path | None = None) -> ToonP
     """
     path = (weights_dir or toon_dir()) / "probe.safetensors"
     if not path.is_file():
-        raise WeightsMissing(f"{path}: not found; reinstall facekit or build it with `facekit lab build-toon`")
+        raise WeightsMissing(
+            f"{path}: not found; reinstall facekit or build it with `facekit lab build-toon`"
+        )
     net = ProbeNet()
-    net.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()}, strict=False)
+    net.load_state_dict(
+        {name: tensor.float() for name, tensor in load_file(path).items()}, strict=False
+    )
     return ToonProbe(net, detector)
 
 
 def scene_input(images: np.ndarray) -> Tensor:
     """Shrink pictures uint8 (N, H, W, 3) to a short side of 48 px, in [-1, 1]."""
-    pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+    pixels = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
     scale = _SCENE_SIDE_PX / min(pixels.shape[-2:])
     size = tuple(round(side * scale / 4) * 4 for side in pixels.shape[-2:])
     return F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
 
 
 def head_input(image: Image, box_xyxy_px: np.ndarray | None) -> Tensor:
-    """Cut the head around a face box, with room for hair, as (1, 3, 64, 64) in [-1, 1]; black without a box."""
+    """Cut the head around a face box, with room for hair, as (1, 3, 64, 64) in [-1, 1].
+
+    Without a box it is black.
+    """
     if box_xyxy_px is None:
         return torch.full((1, 3, _HEAD_SIDE_PX, _HEAD_SIDE_PX), -1.0)
     left, top, right, bottom = (float(v) for v in box_xyxy_px)
     scale = _HEAD_SIDE_PX / max(4.0, (bottom - top) * _HEAD_SPAN)
     x, y = (left + right) / 2.0, top + 0.42 * (bottom - top)
-    matrix = np.array([[scale, 0, _HEAD_SIDE_PX / 2 - scale * x], [0, scale, _HEAD_SIDE_PX / 2 - scale * y]], np.float32)
+    matrix = np.array(
+        [[scale, 0, _HEAD_SIDE_PX / 2 - scale * x], [0, scale, _HEAD_SIDE_PX / 2 - scale * y]],
+        np.float32,
+    )
     crop = cv2.warpAffine(image, matrix, (_HEAD_SIDE_PX, _HEAD_SIDE_PX), flags=cv2.INTER_LINEAR)
     return torch.from_numpy(crop).permute(2, 0, 1)[None].float() / 127.5 - 1.0
 
@@ -140,8 +161,12 @@ def train_probe(
         alone = shard.seeds[picks, 1] < 0
         losses = {}
         for name, values in logits.items():
-            labels = np.where(alone | (name in SCENE_ATTRIBUTES), shard.attributes[picks, order.index(name)], -1)
-            losses[name] = F.cross_entropy(values.float(), torch.from_numpy(labels), ignore_index=-1)
+            labels = np.where(
+                alone | (name in SCENE_ATTRIBUTES), shard.attributes[picks, order.index(name)], -1
+            )
+            losses[name] = F.cross_entropy(
+                values.float(), torch.from_numpy(labels), ignore_index=-1
+            )
         return losses
 
     settings = FitSettings(steps=steps, lr=2e-3, warmup=60, final=0.01, clip=5.0)
@@ -152,7 +177,11 @@ def train_probe(
 def _trunk() -> nn.Sequential:
     layers: list[nn.Module] = []
     for inside, outside, stride in ((3, 32, 2), (32, 64, 2), (64, 64, 1), (64, 96, 2), (96, 96, 1)):
-        layers += [nn.Conv2d(inside, outside, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(outside), nn.ReLU()]
+        layers += [
+            nn.Conv2d(inside, outside, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(outside),
+            nn.ReLU(),
+        ]
     return nn.Sequential(*layers)
 
 

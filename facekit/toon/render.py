@@ -20,8 +20,10 @@ class TruthFace:
 
     Attributes:
         box_xyxy_px: float32 (4,), hairline to chin, cheek to cheek; may reach beyond the picture.
-        landmarks_px: float32 (5, 2): left eye, right eye, nose tip, left and right mouth corner, as seen.
-        mask: float32 (H, W) in [0, 1]; 1 on the skin and features of the face, 0 on hair and elsewhere.
+        landmarks_px: float32 (5, 2): left eye, right eye, nose tip, left and right mouth corner, as
+            seen.
+        mask: float32 (H, W) in [0, 1]; 1 on the skin and features of the face, 0 on hair and
+            elsewhere.
         character_seed: Whose face it is.
     """
 

@@ -40,7 +40,10 @@ FACE_FRACTION: dict[str, tuple[float, float]] = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Pose:
-    """Head pose in degrees: yaw to the picture's right, pitch downwards, roll clockwise; gaze in [-1, 1]."""
+    """Head pose in degrees: yaw to the picture's right, pitch down, roll clockwise.
+
+    The gaze is in [-1, 1], the opening of the mouth in [0, 1].
+    """
 
     yaw_deg: float = 0.0
     pitch_deg: float = 0.0

@@ -12,16 +12,25 @@ TEXT_DIM = 128
 
 
 def new_tokenizer() -> PreTrainedTokenizerFast:
-    """Make the tokenizer: lower-cased words and commas; any word it does not know is the unknown word, as names are."""
+    """Make the tokenizer of lower-cased words and commas.
+
+    Any other word, as a name, is the unknown word.
+    """
     vocabulary = {word: index for index, word in enumerate(("<pad>", "</s>", "<unk>", ",", *WORDS))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(",", "isolated")]
     )
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", 1)]
+    )
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=512
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        model_max_length=512,
     )
 
 

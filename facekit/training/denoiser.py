@@ -3,6 +3,7 @@
 Shapes: B samples, C channels, F frames, H height, W width, L text tokens, T text channels.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -66,6 +67,9 @@ def autocast(device: torch.device, precision: Precision) -> Iterator[None]:
     with ExitStack() as stack:
         if precision == "bfloat16":
             stack.enter_context(torch.autocast(device.type, dtype=torch.bfloat16))
+            stack.enter_context(warnings.catch_warnings())
+            # The norms keep float32 weights on purpose.
+            warnings.filterwarnings("ignore", "Mismatch dtype between input and weight")
             if device.type == "cpu":
                 # The fused attention of CPUs is five times slower in bfloat16 than its parts.
                 stack.enter_context(sdpa_kernel(SDPBackend.MATH))

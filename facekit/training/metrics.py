@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from facekit.errors import OutputError
 from facekit.media.files import write_text
 
 __all__ = ["MetricsLog", "read_metrics"]
@@ -22,12 +23,23 @@ class MetricsLog:
     def __init__(self, path: Path, first_step: int) -> None:
         rows = [row for row in read_metrics(path) if int(row["step"]) <= first_step]
         write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+        self._path = path
         self._stream = path.open("a", encoding="utf-8")
 
     def write(self, step: int, row: Mapping[str, object]) -> None:
-        """Append a row. `step` counts the steps done."""
-        self._stream.write(json.dumps({"step": step, **row}) + "\n")
-        self._stream.flush()
+        """Append a row. `step` counts the steps done.
+
+        Raises:
+            OutputError: The disk is full.
+        """
+        try:
+            self._stream.write(json.dumps({"step": step, **row}) + "\n")
+            self._stream.flush()
+        except OSError as error:
+            raise OutputError(
+                f"{self._path}: not written ({error.strerror}); the last checkpoint is kept; free"
+                " some space and run the same command again to go on"
+            ) from error
 
     def __enter__(self) -> Self:
         return self

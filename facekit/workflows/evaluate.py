@@ -11,8 +11,9 @@ import facekit
 from facekit.adapters.character import Character, load_character
 from facekit.errors import GateFailed, UsageError
 from facekit.evaluation.gates import GateResult, build_gates, judge, verdict
-from facekit.evaluation.measure import CharacterScores, Take, check_report_encoder
+from facekit.evaluation.measure import check_report_encoder
 from facekit.evaluation.report import ReportContent, write_report
+from facekit.evaluation.scores import CharacterScores, Take
 from facekit.evaluation.words import format_figure, wording
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import encoder_id, load_faces

@@ -67,11 +67,7 @@ def likeness_validation(
     compared = photos.held_out or photos.train
     goal_HD = np.stack([photo.embedding for photo in compared])
     shots = validation_shots(recipe, subject, spec)
-    settings = SampleSettings(
-        num_inference_steps=recipe.sample.num_inference_steps,
-        guidance_scale=recipe.sample.guidance_scale,
-        fps=recipe.sample.fps,
-    )
+    settings = SampleSettings.of(spec, recipe.sample)
 
     def judge(step: int) -> Validation:
         clips = list(sample(pipe, shots, spec, settings))

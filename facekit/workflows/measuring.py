@@ -8,14 +8,8 @@ import numpy as np
 
 from facekit.backbones.wan import TOON
 from facekit.errors import FaceError, WeightsMissing
-from facekit.evaluation.measure import (
-    CharacterScores,
-    Probe,
-    Reference,
-    Take,
-    check_report_encoder,
-    measure_character,
-)
+from facekit.evaluation.measure import check_report_encoder, measure_character
+from facekit.evaluation.scores import CharacterScores, Probe, Reference, Take
 from facekit.evaluation.tracks import ScoringRules, track_clips
 from facekit.faces.protocols import FaceVendor
 from facekit.generation.shots import expected_attributes

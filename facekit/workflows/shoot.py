@@ -100,14 +100,7 @@ def sample_settings(spec: BackboneSpec, recipe: Recipe | None = None) -> tuple[S
             recipe = load_recipe(f"{spec.name}/train")
         except RecipeError:
             return SampleSettings.of(spec), None
-    values = recipe.sample
-    settings = SampleSettings(
-        num_inference_steps=values.num_inference_steps,
-        guidance_scale=values.guidance_scale,
-        fps=values.fps,
-        identity_guidance=values.identity_guidance,
-    )
-    return settings, recipe
+    return SampleSettings.of(spec, recipe.sample), recipe
 
 
 def plan_shoot(

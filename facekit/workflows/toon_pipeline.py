@@ -1,21 +1,35 @@
-"""Assemble the trained parts of the toon backbone into a stock diffusers pipeline on disk."""
+"""Write what a build has trained as the files that ship: encoders, probe, pipeline, adapter."""
 
+import dataclasses
+import shutil
+from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, WanPipeline
+from safetensors.torch import save_file
+from torch import Tensor
+
+from facekit.backbones.wan import backbone_digest
+from facekit.faces.toon_nets import DetectorNet, RefinerNet
+from facekit.toon.fitting import load_average
+from facekit.toon.probe import ProbeNet
+from facekit.weights import write_manifest
+from facekit.workflows.toon_checkpoints import first_vae, new_model, trained_embedder
+from facekit.workflows.toon_plan import BuildToonPlan
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLWan
 
-    from facekit.training.pretrain import ToonModel
+    from facekit.training.toon_model import ToonModel
 
-__all__ = ["save_backbone"]
+__all__ = ["export_toon", "save_backbone", "save_half"]
 
 
 def save_backbone(model: "ToonModel", vae: "AutoencoderKLWan", folder: Path) -> None:
-    """Write text encoder, tokenizer, transformer, VAE and scheduler so that `WanPipeline.from_pretrained` loads them.
+    """Write all parts so that `WanPipeline.from_pretrained` loads them.
 
     Everything is fp16; the model is left as it is in memory but for its dtype.
     """
@@ -29,3 +43,56 @@ def save_backbone(model: "ToonModel", vae: "AutoencoderKLWan", folder: Path) -> 
     )
     pipeline.to(dtype=torch.float16)
     pipeline.save_pretrained(folder, safe_serialization=True)
+
+
+def export_toon(plan: BuildToonPlan) -> None:
+    """Write the shipped files as fp16 safetensors, with a manifest of digests and licence.
+
+    They replace `plan.export_to` as a whole, once all of them are there.
+    """
+    target = plan.export_to.with_name(plan.export_to.name + ".part")
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for variant in ("toon-a", "toon-b"):
+        detector = DetectorNet(variant)
+        load_average(detector, plan.out / f"{variant}-detector.pt")
+        tensors = {f"detector.{name}": value for name, value in detector.state_dict().items()}
+        refiner = RefinerNet(variant)
+        load_average(refiner, plan.out / f"{variant}-refiner.pt")
+        tensors |= {f"refiner.{name}": value for name, value in refiner.state_dict().items()}
+        embedder = trained_embedder(plan, variant)
+        tensors |= {f"embedder.{name}": value for name, value in embedder.state_dict().items()}
+        save_half(tensors, target / f"{variant}.safetensors")
+    probe = ProbeNet()
+    load_average(probe, plan.out / "probe.pt")
+    save_half(probe.state_dict(), target / "probe.safetensors")
+    model = new_model(plan)
+    load_average(model, plan.out / "backbone.pt")
+    vae = first_vae(plan)
+    if (plan.out / "decoder.pt").is_file():
+        statistics = (vae.config.latents_mean, vae.config.latents_std)
+        load_average(vae, plan.out / "decoder.pt")
+        vae.register_to_config(latents_mean=statistics[0], latents_std=statistics[1])
+    save_backbone(model, vae, target / "backbone")
+    encoder_digest = sha256((target / "toon-a.safetensors").read_bytes()).hexdigest()
+    model.adapter.config = dataclasses.replace(
+        model.adapter.config,
+        backbone_digest=backbone_digest(target / "backbone"),
+        encoder_digest=encoder_digest,
+    )
+    model.adapter.save(target / "identity_adapter.safetensors", dtype=torch.float16)
+    write_manifest(
+        target, licence="Apache-2.0", commands={}, default_command="facekit lab build-toon"
+    )
+    shutil.rmtree(plan.export_to, ignore_errors=True)
+    target.rename(plan.export_to)
+
+
+def save_half(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write the floating-point tensors of a net as fp16 safetensors; counters are left out."""
+    half = {
+        name: value.half().contiguous()
+        for name, value in tensors.items()
+        if value.is_floating_point()
+    }
+    save_file(half, path, metadata={"format": "pt", "licence": "Apache-2.0"})

@@ -14,26 +14,26 @@ from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import LoraSettings
 from facekit.backbones.spec import BackboneSpec
 from facekit.curation.dataset import build_photo_set
-from facekit.errors import CheckpointMismatch, WeightsError
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import load_faces
 from facekit.identity.photo_set import PhotoSet
 from facekit.media.files import ensure_out_dir, write_text
 from facekit.recipe import Recipe, recipe_digest
 from facekit.training.captions import Subject, drop_face_clauses
-from facekit.training.checkpoint import load_state
 from facekit.training.settings import TrainSettings
-from facekit.training.train_character import (
-    CACHE_FILE,
-    TrainingResult,
-    run_digest,
-    train_character,
-)
-from facekit.training.trainer import METRICS_FILE, STATE_FILE
+from facekit.training.train_character import TrainingResult, run_digest, train_character
 from facekit.types import Progress
 from facekit.workflows.backbone import Backbone, load_backbone, load_base_adapter
 from facekit.workflows.characters import ADAPTER_FILE
 from facekit.workflows.likeness import likeness_validation
+from facekit.workflows.others import other_faces
+from facekit.workflows.train_folder import (
+    RESULT_FILE,
+    SAMPLES_DIR,
+    finished_outcome,
+    make_room,
+    sweep,
+)
 from facekit.workflows.train_plan import (
     RECIPE_FILE,
     TrainOutcome,
@@ -43,9 +43,6 @@ from facekit.workflows.train_plan import (
 )
 
 __all__ = ["TrainOutcome", "TrainPlan", "plan_train", "run_train"]
-
-RESULT_FILE = "result.json"
-SAMPLES_DIR = "samples"
 
 
 def run_train(
@@ -91,10 +88,11 @@ def run_train(
         lora=lora,
         extra={"recipe": recipe_digest(recipe)},
     )
-    finished = _finished(out_dir, digest)
+    finished = finished_outcome(out_dir, digest)
     if finished is not None and not plan.force:
         return finished
-    _make_room(out_dir, digest, replace=plan.force, again=finished is not None)
+    make_room(out_dir, digest, replace=plan.force, again=finished is not None)
+    sweep(out_dir)
     write_text(out_dir / RECIPE_FILE, recipe_text(recipe))
     result = train_character(
         settings,
@@ -107,6 +105,7 @@ def run_train(
         digest=digest,
         adapter=adapter,
         lora=lora,
+        others_ND=other_faces(backbone, faces) if settings.weights.contrastive > 0 else None,
         validate=likeness_validation(
             recipe,
             photos,
@@ -173,54 +172,6 @@ def _adapter_digest(adapter: IdentityAdapter | None) -> str:
         total.update(name.encode())
         total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return total.hexdigest()
-
-
-def _finished(out_dir: Path, digest: str) -> TrainOutcome | None:
-    """The outcome of this very run, when it is already there."""
-    try:
-        content = json.loads((out_dir / RESULT_FILE).read_text(encoding="utf-8"))
-        outcome = content["outcome"]
-        if content["run_digest"] != digest or not (out_dir / ADAPTER_FILE).is_file():
-            return None
-        return TrainOutcome(
-            **{
-                **outcome,
-                "adapter": Path(outcome["adapter"]),
-                "warnings": tuple(outcome["warnings"]),
-            }
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _make_room(out_dir: Path, digest: str, *, replace: bool, again: bool) -> None:
-    """Keep the state of this run, and remove what another one left where that is allowed.
-
-    The old character file stays until a new one replaces it.
-
-    Raises:
-        CheckpointMismatch: The folder holds another run, and it may not be replaced.
-        ChecksumMismatch: The state is cut short.
-    """
-    try:
-        state = load_state(out_dir / STATE_FILE, digest)
-        other = state is None and (out_dir / ADAPTER_FILE).exists()
-    except WeightsError:
-        if not replace:
-            raise
-        other = True
-    if other and not replace:
-        raise CheckpointMismatch(
-            f"{out_dir / ADAPTER_FILE}: made by another recipe, other photos or other weights,"
-            " expected an unfinished run of these; add --force to replace it or choose another"
-            " --out"
-        )
-    if not other and not again:
-        return
-    for name in (RESULT_FILE, STATE_FILE, METRICS_FILE, CACHE_FILE):
-        (out_dir / name).unlink(missing_ok=True)
-    for sample in (out_dir / SAMPLES_DIR).glob("step-*.png"):
-        sample.unlink()
 
 
 def _character_file(

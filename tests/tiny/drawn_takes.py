@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from facekit.backbones.wan import TOON
-from facekit.evaluation.measure import Reference, Take
+from facekit.evaluation.scores import Reference, Take
 from facekit.evaluation.tracks import track_clips
 from facekit.generation.shots import demo_shots, expected_attributes
 from facekit.toon import ToonCharacter, draw_clip, sample_scene

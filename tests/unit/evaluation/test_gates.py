@@ -35,7 +35,7 @@ def test_unknown_gates_are_refused_with_the_known_figures():
 
 
 def test_every_gate_of_a_recipe_names_a_figure_that_is_measured():
-    from facekit.evaluation.measure import FIGURES
+    from facekit.evaluation.scores import FIGURES
     from facekit.recipe import Recipe
 
     gates = build_gates(Recipe().gates.model_dump())

@@ -2,13 +2,8 @@ import numpy as np
 import pytest
 
 from facekit.errors import FaceError, UsageError
-from facekit.evaluation.measure import (
-    FIGURES,
-    Reference,
-    check_report_encoder,
-    measure_character,
-    share_right,
-)
+from facekit.evaluation.measure import check_report_encoder, measure_character, share_right
+from facekit.evaluation.scores import FIGURES, Reference
 from facekit.generation.shots import expected_attributes
 from tests.tiny.drawn_takes import draw_set
 

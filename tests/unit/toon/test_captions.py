@@ -27,7 +27,9 @@ def test_face_parameters_have_no_words() -> None:
 
 
 def test_names_replace_the_class_noun() -> None:
-    scene = sample_scene((ToonCharacter.from_seed(1), ToonCharacter.from_seed(2)), np.random.default_rng(0))
+    scene = sample_scene(
+        (ToonCharacter.from_seed(1), ToonCharacter.from_seed(2)), np.random.default_rng(0)
+    )
     text = caption(scene, names=("mira",))
     assert "mira with" in text
     assert "a person with" in text

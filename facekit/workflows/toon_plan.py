@@ -1,0 +1,124 @@
+"""What a build of the embedded weights is made of: its parts, its plan and its result."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from facekit.errors import UsageError
+from facekit.resources import toon_dir
+
+__all__ = ["PARTS", "BuildToonPlan", "BuildToonResult", "plan_build_toon"]
+
+PARTS: Mapping[str, int] = {
+    "corpus": 1,
+    "embedder-a": 2200,
+    "vae": 1900,
+    "vae-faces": 1500,
+    "backbone": 2000,
+    "detector-a": 1200,
+    "refiner-a": 1500,
+    "embedder-b": 1600,
+    "detector-b": 1200,
+    "refiner-b": 1500,
+    "probe": 1000,
+    "decoder": 1000,
+    "samples": 1,
+    "export": 1,
+}
+"""Part to its number of optimiser steps, in the order in which they are built."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BuildToonPlan:
+    """What will be built, and where.
+
+    Attributes:
+        parts: Names of parts, in order.
+        out: Folder of the corpus and the checkpoints; several gigabytes.
+        export_to: Folder that `export` writes the shipped files to.
+        seed: Seed of the corpus and of the backbone.
+        hours: Stop between parts after this time.
+    """
+
+    parts: tuple[str, ...]
+    out: Path
+    export_to: Path
+    seed: int
+    hours: float | None
+
+    def describe(self) -> str:
+        """Say which parts run, and where."""
+        lines = [
+            f"parts: {', '.join(self.parts)}",
+            f"work folder: {self.out} (about 4 GB)",
+            f"export to: {self.export_to}",
+        ]
+        return "\n".join(lines)
+
+    def to_json(self) -> Mapping[str, object]:
+        """The fields as JSON."""
+        return {
+            "parts": list(self.parts),
+            "out": str(self.out),
+            "export_to": str(self.export_to),
+            "seed": self.seed,
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BuildToonResult:
+    """What was built.
+
+    Attributes:
+        seconds: Part to the seconds that it took in this sitting.
+        unfinished: Parts that the time did not suffice for.
+    """
+
+    seconds: Mapping[str, float]
+    unfinished: tuple[str, ...]
+
+    def describe(self) -> str:
+        """Say what took how long."""
+        lines = [f"{part}: {seconds:.0f} s" for part, seconds in self.seconds.items()]
+        if self.unfinished:
+            lines.append(
+                f"not reached: {', '.join(self.unfinished)}; run the same command again to go on"
+            )
+        return "\n".join(lines)
+
+    def to_json(self) -> Mapping[str, object]:
+        """The fields as JSON."""
+        return {"seconds": dict(self.seconds), "unfinished": list(self.unfinished)}
+
+
+def plan_build_toon(
+    *,
+    parts: tuple[str, ...] = (),
+    hours: float | None = None,
+    seed: int | None = None,
+    out: Path | None = None,
+) -> BuildToonPlan:
+    """Plan a build.
+
+    Args:
+        parts: Names from `PARTS`; all when empty.
+        hours: Stop between two parts after this time.
+        seed: Seed of corpus and backbone.
+        out: Work folder; `build/toon` here when absent.
+
+    Raises:
+        UsageError: A part does not exist.
+    """
+    unknown = sorted(set(parts) - set(PARTS))
+    if unknown:
+        raise UsageError(
+            f"--part {', '.join(unknown)}: no such part; expected some of {', '.join(PARTS)}"
+        )
+    chosen = tuple(part for part in PARTS if not parts or part in parts)
+    return BuildToonPlan(
+        parts=chosen,
+        out=out or Path("build/toon"),
+        export_to=toon_dir(),
+        seed=0 if seed is None else seed,
+        hours=hours,
+    )

@@ -1,0 +1,83 @@
+"""The folder of a character while it is trained: what may stay, what must go."""
+
+import json
+from pathlib import Path
+
+from facekit.adapters.character_file import CharacterFile
+from facekit.errors import AdapterError, CheckpointMismatch, WeightsError
+from facekit.training.checkpoint import load_state
+from facekit.training.train_character import CACHE_FILE
+from facekit.training.trainer import METRICS_FILE, STATE_FILE
+from facekit.workflows.characters import ADAPTER_FILE
+from facekit.workflows.train_plan import RECIPE_FILE, TrainOutcome
+
+__all__ = ["RESULT_FILE", "SAMPLES_DIR", "finished_outcome", "make_room", "sweep"]
+
+RESULT_FILE = "result.json"
+SAMPLES_DIR = "samples"
+
+
+def finished_outcome(out_dir: Path, digest: str) -> TrainOutcome | None:
+    """The outcome of this very run, when it is already there."""
+    try:
+        content = json.loads((out_dir / RESULT_FILE).read_text(encoding="utf-8"))
+        outcome = content["outcome"]
+        if content["run_digest"] != digest or not (out_dir / ADAPTER_FILE).is_file():
+            return None
+        return TrainOutcome(
+            **{
+                **outcome,
+                "adapter": Path(outcome["adapter"]),
+                "warnings": tuple(outcome["warnings"]),
+            }
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def make_room(out_dir: Path, digest: str, *, replace: bool, again: bool) -> None:
+    """Keep the state of this run, and remove what another one left where that is allowed.
+
+    The old character file stays until a new one replaces it.
+
+    Raises:
+        CheckpointMismatch: The folder holds another run, and it may not be replaced.
+        ChecksumMismatch: The state is cut short.
+    """
+    try:
+        state = load_state(out_dir / STATE_FILE, digest)
+        other = state is None and _is_of_another_run(out_dir / ADAPTER_FILE, digest)
+    except WeightsError:
+        if not replace:
+            raise
+        other = True
+    if other and not replace:
+        raise CheckpointMismatch(
+            f"{out_dir / ADAPTER_FILE}: made by another recipe, other photos or other weights,"
+            " expected an unfinished run of these; add --force to replace it or choose another"
+            " --out"
+        )
+    if not other and not again:
+        return
+    for name in (RESULT_FILE, STATE_FILE, METRICS_FILE, CACHE_FILE):
+        (out_dir / name).unlink(missing_ok=True)
+    for sample in (out_dir / SAMPLES_DIR).glob("step-*.png"):
+        sample.unlink()
+
+
+def _is_of_another_run(adapter: Path, digest: str) -> bool:
+    """Whether a character file is there that this run did not write."""
+    if not adapter.exists():
+        return False
+    try:
+        return CharacterFile.load(adapter).header.training.get("run_digest") != digest
+    except AdapterError:
+        return True
+
+
+def sweep(out_dir: Path) -> None:
+    """Remove what a kill in the middle of a write has left: files that were never renamed."""
+    for name in (STATE_FILE, METRICS_FILE, CACHE_FILE, ADAPTER_FILE, RESULT_FILE, RECIPE_FILE):
+        stem, suffix = Path(name).stem, Path(name).suffix
+        for left in out_dir.glob(f".{stem}-????????{suffix}"):
+            left.unlink(missing_ok=True)

@@ -1,0 +1,138 @@
+"""The training loop: resuming is exact, averages are kept, and what explodes stops."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from facekit.toon.fitting import FitSettings, fit, load_average
+
+SETTINGS = FitSettings(steps=8, lr=0.05, muon_lr=0.02, warmup=2, ema=0.9, checkpoint_s=0.0)
+
+
+class Killed(Exception):
+    """Stands for a process that ends."""
+
+
+def _model() -> nn.Sequential:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        return nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 2))
+
+
+def _losses(model: nn.Module, *, stop_at: int = -1) -> Callable[[int], dict[str, Tensor]]:
+    def losses_of(step: int) -> dict[str, Tensor]:
+        if step == stop_at:
+            raise Killed
+        inputs = torch.randn(5, 4, generator=torch.Generator().manual_seed(step))
+        outputs = model(inputs)
+        return {
+            "square": (outputs - inputs[:, :2]).square().mean(),
+            "size": outputs.abs().mean() * 0.1,
+        }
+
+    return losses_of
+
+
+def _fit(model: nn.Module, path: Path, settings: FitSettings = SETTINGS, stop_at: int = -1) -> None:
+    def is_muon(name: str) -> bool:
+        return name == "2.weight"
+
+    fit(model, _losses(model, stop_at=stop_at), settings, path, muon=is_muon)
+
+
+def _equal(one: nn.Module, other: nn.Module) -> bool:
+    states = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in states)
+
+
+@pytest.mark.parametrize("stop_at", [1, 5])
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_resuming_is_bit_identical(tmp_path: Path, stop_at: int, ema: float) -> None:
+    settings = dataclasses.replace(SETTINGS, ema=ema)
+    straight, killed, resumed = _model(), _model(), _model()
+    _fit(straight, tmp_path / "straight.pt", settings)
+    with pytest.raises(Killed):
+        _fit(killed, tmp_path / "x.pt", settings, stop_at)
+    _fit(resumed, tmp_path / "x.pt", settings)
+    assert _equal(straight, resumed)
+    assert not _equal(straight, _model())
+
+
+def test_a_finished_fit_is_left_as_it_is(tmp_path: Path) -> None:
+    first, again = _model(), _model()
+    _fit(first, tmp_path / "x.pt")
+    fit(again, _losses(again, stop_at=8), SETTINGS, tmp_path / "x.pt", muon=lambda n: "2.w" in n)
+    assert _equal(first, again)
+
+
+def test_the_average_follows_the_weights(tmp_path: Path) -> None:
+    start, model = _model(), _model()
+    _fit(model, tmp_path / "x.pt", dataclasses.replace(SETTINGS, steps=1))
+    last = torch.load(tmp_path / "x.pt", weights_only=True)["model"]
+    for name, begun in start.state_dict().items():
+        # in the first step the decay is a tenth
+        expected = torch.lerp(begun, last[name], 0.9)
+        torch.testing.assert_close(model.state_dict()[name], expected)
+    assert not torch.equal(model.state_dict()["0.weight"], last["0.weight"])
+
+
+def test_load_average_gives_what_fit_returned(tmp_path: Path) -> None:
+    model, loaded = _model(), _model()
+    _fit(model, tmp_path / "x.pt")
+    assert load_average(loaded, tmp_path / "x.pt") == SETTINGS.steps
+    assert _equal(model, loaded)
+
+
+def test_frozen_parameters_stay(tmp_path: Path) -> None:
+    model = _model()
+    model[0].requires_grad_(False)
+    _fit(model, tmp_path / "x.pt")
+    assert torch.equal(model[0].weight, _model()[0].weight)
+    assert not torch.equal(model[2].weight, _model()[2].weight)
+
+
+def test_the_log_names_every_loss(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    model = _model()
+    fit(
+        model,
+        _losses(model),
+        SETTINGS,
+        tmp_path / "x.pt",
+        on_progress=lambda done, total: seen.append((done, total)),
+    )
+    lines = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [0, 7]
+    assert {"square", "size", "norm", "seconds"} <= set(lines[0])
+    assert seen == [(0, 8), (7, 8)]
+
+
+def test_ten_non_finite_steps_in_a_row_raise(tmp_path: Path) -> None:
+    model, calls = _model(), []
+
+    def losses_of(step: int) -> dict[str, Tensor]:
+        calls.append(step)
+        return {"bad": model(torch.full((1, 4), float("nan"))).sum()}
+
+    settings = dataclasses.replace(SETTINGS, steps=50)
+    with pytest.raises(FloatingPointError, match="step 9: ten steps in a row"):
+        fit(model, losses_of, settings, tmp_path / "x.pt")
+    assert len(calls) == 10
+    assert _equal(model, _model())
+
+
+def test_nine_non_finite_steps_are_skipped(tmp_path: Path) -> None:
+    model = _model()
+
+    def losses_of(step: int) -> dict[str, Tensor]:
+        value = float("nan") if step < 9 else 1.0
+        return {"loss": model(torch.full((1, 4), value)).square().sum()}
+
+    fit(model, losses_of, dataclasses.replace(SETTINGS, steps=10), tmp_path / "x.pt")
+    assert not _equal(model, _model())
+    assert all(torch.isfinite(p).all() for p in model.parameters())

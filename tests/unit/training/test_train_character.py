@@ -1,0 +1,363 @@
+"""The loop on a tiny real backbone: levels, terms, resume, guards."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from facekit.adapters.identity_adapter import IdentityAdapter
+from facekit.adapters.lora import LoraSettings
+from facekit.errors import CheckpointMismatch, NonFiniteLoss, TrainingError
+from facekit.training.metrics import read_metrics
+from facekit.training.objective import Objective
+from facekit.training.settings import LossWeights
+from facekit.training.train_character import TrainingResult, run_digest
+from facekit.training.trainer import METRICS_FILE, STATE_FILE
+from tests.tiny.training import DIM, TinyRun
+
+
+def _bytes(result: TrainingResult) -> str:
+    total = hashlib.sha256()
+    if result.tokens_KC is not None:
+        total.update(result.tokens_KC.numpy().tobytes())
+    for name, tensor in sorted((result.lora or {}).items()):
+        total.update(name.encode() + tensor.numpy().tobytes())
+    return total.hexdigest()
+
+
+def _steps(run: TinyRun) -> list[dict[str, Any]]:
+    return [row for row in read_metrics(run.out_dir / METRICS_FILE) if "loss/total" in row]
+
+
+@pytest.mark.parametrize(
+    ("level", "has_tokens", "has_lora"),
+    [("L0", True, False), ("L1", True, False), ("L2", True, True), ("none", False, True)],
+)
+def test_every_level_runs_through_the_same_call(
+    tmp_path: Path, level: str, has_tokens: bool, has_lora: bool
+) -> None:
+    run = TinyRun(tmp_path, level=level, steps=3)
+    result = run()
+    assert (result.tokens_KC is not None) == has_tokens
+    assert (result.lora is not None) == has_lora
+    assert result.steps == (0 if level == "L0" else 3)
+    assert result.best_score is not None
+    if has_tokens:
+        assert result.tokens_KC is not None
+        assert result.tokens_KC.shape == (4, 16)
+
+
+def test_the_pipeline_is_given_back_as_it_was(tiny_run: TinyRun) -> None:
+    transformer = tiny_run.pipe.transformer
+    before = {name: tensor.clone() for name, tensor in transformer.state_dict().items()}
+    flags = [parameter.requires_grad for parameter in transformer.parameters()]
+    processors = {name: type(p) for name, p in transformer.attn_processors.items()}
+    tiny_run()
+    after = transformer.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+    assert [parameter.requires_grad for parameter in transformer.parameters()] == flags
+    assert {name: type(p) for name, p in transformer.attn_processors.items()} == processors
+    assert not getattr(transformer, "peft_config", None)
+
+
+def test_the_start_equals_enrolment(tmp_path: Path) -> None:
+    enrolled = TinyRun(tmp_path / "0", level="L0")()
+    trained = TinyRun(tmp_path / "1", level="L1", steps=1, token_lr=1e-12)()
+    assert enrolled.tokens_KC is not None
+    assert trained.tokens_KC is not None
+    torch.testing.assert_close(enrolled.tokens_KC, trained.tokens_KC)
+
+
+def test_training_lowers_the_loss(tmp_path: Path) -> None:
+    run = TinyRun(tmp_path, steps=60, batch_size=4, validate_every=0, checkpoint_every=100)
+    run()
+    flow = [row["loss/flow"] for row in _steps(run)]
+    assert sum(flow[-20:]) < 0.95 * sum(flow[:20])
+
+
+@pytest.mark.parametrize(
+    ("change", "gone"),
+    [
+        ({"flow": 0.0}, "loss/flow"),
+        ({"identity": 0.0}, "loss/identity"),
+        ({"preservation": 0.0}, "loss/preservation"),
+        ({"preservation_probability": 0.0}, "loss/preservation"),
+        ({"identity_max_sigma": 0.0}, "loss/identity"),
+    ],
+)
+def test_a_term_can_be_switched_off(tmp_path: Path, change: dict[str, float], gone: str) -> None:
+    weights = LossWeights(identity_max_sigma=0.95, preservation_probability=1.0)
+    run = TinyRun(tmp_path, steps=3, validate_every=0, weights=replace(weights, **change))
+    run()
+    expected = {"loss/flow", "loss/identity", "loss/preservation"} - {gone}
+    seen = {name for row in _steps(run) for name in row if name.startswith("loss/")}
+    assert gone not in seen
+    assert expected <= seen
+
+
+def test_contrastive_needs_other_faces(tmp_path: Path) -> None:
+    weights = LossWeights(contrastive=0.1, identity_max_sigma=0.95)
+    run = TinyRun(tmp_path, steps=2, validate_every=0, weights=weights)
+    with pytest.raises(TrainingError, match="no other faces"):
+        run()
+    others = torch.nn.functional.normalize(torch.randn(6, DIM), dim=-1)
+    run(others_ND=others)
+    assert any("loss/contrastive" in row for row in _steps(run))
+
+
+def test_preservation_is_not_computed_without_a_lora(tmp_path: Path) -> None:
+    run = TinyRun(tmp_path, level="L1", steps=3)
+    run()
+    assert not any("loss/preservation" in row for row in _steps(run))
+
+
+def test_preservation_is_zero_at_the_start(tmp_path: Path) -> None:
+    weights = LossWeights(preservation_probability=1.0)
+    run = TinyRun(tmp_path, steps=1, validate_every=0, weights=weights)
+    run()
+    assert _steps(run)[0]["loss/preservation"] == 0.0
+
+
+def test_held_out_photos_are_never_looked_at(tmp_path: Path) -> None:
+    run = TinyRun(tmp_path / "a")
+    other = TinyRun(tmp_path / "b")
+    other.photos = replace(other.photos, held_out=())
+    assert _bytes(run()) == _bytes(other())
+
+
+@pytest.mark.parametrize("pool", ["mean", "concat"])
+def test_both_ways_to_pool_photos(tmp_path: Path, pool: str) -> None:
+    run = TinyRun(tmp_path, pool=pool, max_photos=3, steps=3)
+    result = run()
+    assert result.tokens_KC is not None
+    assert len(result.tokens_KC) == (4 if pool == "mean" else 12)
+    assert run.adapter is not None
+    assert run.adapter.projector.pool == "mean"
+
+
+def test_gradient_checkpointing_gives_the_same(tmp_path: Path) -> None:
+    plain = TinyRun(tmp_path / "a")()
+    checkpointed = TinyRun(tmp_path / "b", gradient_checkpointing=True)()
+    assert plain.tokens_KC is not None
+    assert checkpointed.tokens_KC is not None
+    torch.testing.assert_close(plain.tokens_KC, checkpointed.tokens_KC)
+
+
+def test_bfloat16_is_repeatable(tmp_path: Path) -> None:
+    first = TinyRun(tmp_path / "a", precision="bfloat16")()
+    second = TinyRun(tmp_path / "b", precision="bfloat16")()
+    assert _bytes(first) == _bytes(second)
+    assert first.lora is not None
+    assert {tensor.dtype for tensor in first.lora.values()} == {torch.float32}
+
+
+def test_photos_as_clips_that_stand_still(tmp_path: Path) -> None:
+    assert TinyRun(tmp_path, num_frames=5, steps=2, validate_every=0)().steps == 2
+
+
+def test_the_best_checkpoint_is_chosen_by_validation(tmp_path: Path) -> None:
+    from facekit.training.trainer import Validation
+
+    scores = {0: 0.9, 2: 0.3, 4: 0.7, 6: 0.5}
+    kept: dict[int, str] = {}
+    run = TinyRun(tmp_path, validate_every=2)
+
+    def validate(step: int) -> Validation:
+        state = run.pipe.transformer.state_dict()
+        lora = [state[name].flatten() for name in sorted(state) if "lora_" in name]
+        kept[step] = hashlib.sha256(torch.cat(lora).numpy().tobytes()).hexdigest()
+        return Validation(score=scores[step])
+
+    result = run(validate=validate)
+    assert (result.best_step, result.best_score) == (4, 0.7)
+    assert sorted(kept) == [0, 2, 4, 6]
+    assert result.lora is not None
+    assert len(result.lora) == 4 * 8 * 2
+    assert kept[4] != kept[6]
+    rows = read_metrics(run.out_dir / METRICS_FILE)
+    assert [row["validate/score"] for row in rows if "validate/score" in row] == list(
+        scores.values()
+    )
+
+
+def test_an_average_is_what_is_kept(tmp_path: Path) -> None:
+    plain = TinyRun(tmp_path / "a", validate_every=0)()
+    averaged = TinyRun(tmp_path / "b", validate_every=0, ema=0.99)()
+    assert _bytes(plain) != _bytes(averaged)
+
+
+def _child(out_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tests.tiny.training", str(out_dir), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.mark.slow
+def test_kill_9_and_the_same_command_give_a_bit_identical_adapter(tmp_path: Path) -> None:
+    straight = _child(tmp_path / "straight")
+    assert straight.returncode == 0, straight.stderr
+    for steps in ("1", "4"):
+        killed = _child(tmp_path / "killed", steps)
+        assert killed.returncode == -signal.SIGKILL
+    resumed = _child(tmp_path / "killed")
+    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stdout == straight.stdout
+    logs = [
+        [(row["step"], row.get("loss/total"), row.get("validate/score")) for row in read_metrics(p)]
+        for p in (tmp_path / "straight" / METRICS_FILE, tmp_path / "killed" / METRICS_FILE)
+    ]
+    assert logs[0] == logs[1]
+
+
+class _Stops:
+    """Presses Ctrl-C once so many steps are done."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def start(self, total: int, label: str) -> None:
+        pass
+
+    def advance(self, n: int = 1, info: str = "") -> None:
+        self.left -= n
+        if self.left == 0:
+            signal.raise_signal(signal.SIGINT)
+
+    def finish(self) -> None:
+        pass
+
+
+def test_ctrl_c_saves_and_the_next_call_goes_on(tmp_path: Path) -> None:
+    straight = TinyRun(tmp_path / "a")()
+    handler = signal.getsignal(signal.SIGINT)
+    run = TinyRun(tmp_path / "b", checkpoint_every=100)
+    with pytest.raises(KeyboardInterrupt):
+        run(progress=_Stops(4))
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert len(_steps(run)) == 4
+    assert _bytes(run()) == _bytes(straight)
+
+
+def test_a_thread_can_train(tmp_path: Path) -> None:
+    found: list[TrainingResult] = []
+    run = TinyRun(tmp_path, steps=1, validate_every=0)
+    thread = threading.Thread(target=lambda: found.append(run(validate=None)))
+    thread.start()
+    thread.join()
+    assert found[0].steps == 1
+
+
+def test_a_state_of_another_run_is_refused(tiny_run: TinyRun) -> None:
+    tiny_run()
+    tiny_run.digest = "e" * 64
+    with pytest.raises(CheckpointMismatch, match="made by another recipe"):
+        tiny_run()
+
+
+def test_a_loss_that_stays_not_finite_stops_with_the_last_good_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = TinyRun(tmp_path, steps=40, validate_every=0, checkpoint_every=2)
+    real, calls = Objective.backward, []
+
+    def breaks(self: Objective, batch: Any) -> Any:
+        calls.append(1)
+        found = real(self, batch)
+        return replace(found, total=float("nan")) if len(calls) > 4 else found
+
+    monkeypatch.setattr(Objective, "backward", breaks)
+    with pytest.raises(NonFiniteLoss, match=r"6 steps in a row .*/state\.safetensors"):
+        run()
+    assert (run.out_dir / STATE_FILE).is_file()
+    monkeypatch.setattr(Objective, "backward", real)
+    for tensor in (run().lora or {}).values():
+        assert bool(tensor.isfinite().all())
+
+
+def test_a_single_bad_step_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = TinyRun(tmp_path)
+    real, calls = Objective.backward, []
+
+    def breaks(self: Objective, batch: Any) -> Any:
+        calls.append(1)
+        found = real(self, batch)
+        return replace(found, total=float("inf")) if len(calls) == 2 else found
+
+    monkeypatch.setattr(Objective, "backward", breaks)
+    assert run().steps == 6
+    assert [row["skipped"] for row in _steps(run)] == [False, True, False, False, False, False]
+
+
+def test_tokens_that_cannot_learn_are_an_error(tmp_path: Path) -> None:
+    run = TinyRun(tmp_path, level="L1")
+    assert run.adapter is not None
+    for _, branch in run.adapter.branches():
+        torch.nn.init.zeros_(branch.to_v.weight)
+    with pytest.raises(TrainingError, match="nothing in tokens has changed"):
+        run()
+
+
+def test_a_level_with_identity_needs_the_base_adapter(tiny_run: TinyRun) -> None:
+    tiny_run.adapter = None
+    with pytest.raises(TrainingError, match=r"identity\.level L2 needs the base identity adapter"):
+        tiny_run()
+
+
+def test_a_time_budget_becomes_a_number_of_steps(tmp_path: Path) -> None:
+    run = TinyRun(tmp_path, steps=10_000, minutes=0.05, validate_every=0, checkpoint_every=5)
+    began = time.monotonic()
+    result = run(validate=None)
+    assert 1 <= result.steps < 2000
+    assert time.monotonic() - began < 20
+    # A second call knows the number from the state and does not measure again.
+    assert run(validate=None).steps == result.steps
+
+
+def test_few_steps_are_not_stretched_to_the_budget(tmp_path: Path) -> None:
+    assert TinyRun(tmp_path, steps=2, minutes=5, validate_every=0)(validate=None).steps == 2
+
+
+def test_the_learned_null_stands_for_dropped_identities(tmp_path: Path) -> None:
+    from tests.tiny.training import tiny_adapter
+
+    run = TinyRun(tmp_path, steps=2)
+    run.adapter = tiny_adapter(run.pipe, learned_null=True)
+    assert isinstance(run.adapter, IdentityAdapter)
+    assert run().steps == 2
+
+
+def test_the_digest_covers_what_decides_the_weights(tiny_run: TinyRun) -> None:
+    def digest(**changes: Any) -> str:
+        arguments: dict[str, Any] = {
+            "settings": tiny_run.settings,
+            "photos": tiny_run.photos,
+            "subject": tiny_run.subject,
+            "backbone_digest": "b",
+            "lora": LoraSettings(),
+        }
+        return run_digest(**{**arguments, **changes})
+
+    others = [
+        digest(settings=replace(tiny_run.settings, seed=1)),
+        digest(photos=replace(tiny_run.photos, train=tiny_run.photos.train[:3])),
+        digest(subject=replace(tiny_run.subject, trigger="sks")),
+        digest(backbone_digest="c"),
+        digest(lora=LoraSettings(rank=4)),
+    ]
+    assert digest() == digest()
+    assert len({digest(), *others}) == 6

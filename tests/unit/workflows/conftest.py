@@ -1,0 +1,57 @@
+"""A trained tiny character and everything that shooting and measuring it needs."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from facekit.recipe import Recipe, load_recipe
+from facekit.types import NoProgress
+from facekit.workflows.backbone import Backbone, load_backbone
+from facekit.workflows.train import plan_train, run_train
+from tests.tiny.photos import good_photos
+from tests.tiny.training import TinyFaces
+
+OVERRIDES = (
+    "photos.min_same_person=-1",
+    "photos.duplicate_distance=0",
+    "encoder.train=tiny",
+    "encoder.report=judge",
+    "train.steps=2",
+    "validate.every=0",
+)
+
+
+class JudgeFaces(TinyFaces):
+    """The report encoder: the same net, so that only its name and weights' digest differ."""
+
+    name = "judge"
+    digest = "1" * 64
+
+
+@dataclasses.dataclass
+class Trained:
+    recipe: Recipe
+    backbone: Backbone
+    faces: TinyFaces
+    judge: JudgeFaces
+    photos: Path
+    adapter: Path
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("trained")
+    good_photos(folder / "photos")
+    recipe = load_recipe("tiny/train", OVERRIDES)
+    backbone, faces = load_backbone(recipe), TinyFaces()
+    plan = plan_train([folder / "photos"], name="mira", recipe=recipe, out=folder / "characters")
+    outcome = run_train(plan, NoProgress(), faces=faces, backbone=backbone)
+    return Trained(
+        recipe=recipe,
+        backbone=backbone,
+        faces=faces,
+        judge=JudgeFaces(),
+        photos=folder / "photos",
+        adapter=outcome.adapter,
+    )

@@ -1,0 +1,135 @@
+"""The build of the embedded weights: its plan, its order, its time limit and its light pieces."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from facekit.errors import UsageError
+from facekit.resources import toon_dir
+from facekit.workflows import build_toon
+from facekit.workflows.build_toon import PARTS, BuildToonPlan, plan_build_toon, run_build_toon
+from facekit.workflows.toon_checkpoints import tensors_digest
+from facekit.workflows.toon_pipeline import save_half
+
+
+class Recorder:
+    """A progress that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[object, ...]] = []
+
+    def start(self, total: int, label: str) -> None:
+        self.calls.append(("start", total, label))
+
+    def advance(self, n: int = 1, info: str = "") -> None:
+        self.calls.append(("advance", n, info))
+
+    def finish(self) -> None:
+        self.calls.append(("finish",))
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Replace every builder by one that notes its part."""
+    names: list[str] = []
+
+    def builder(part: str) -> object:
+        def build(plan: BuildToonPlan, report: object) -> None:
+            names.append(part)
+            report(0, 10)
+            report(4, 10)
+            report(10, 10)
+
+        return build
+
+    monkeypatch.setattr(build_toon, "_BUILDERS", {part: builder(part) for part in PARTS})
+    return names
+
+
+def test_an_unknown_part_lists_the_known() -> None:
+    with pytest.raises(UsageError) as caught:
+        plan_build_toon(parts=("vae", "vea", "brain"))
+    message = str(caught.value)
+    assert message.startswith("--part brain, vea: no such part; expected some of corpus,")
+    assert all(part in message for part in PARTS)
+
+
+def test_all_parts_by_default() -> None:
+    plan = plan_build_toon()
+    assert plan.parts == tuple(PARTS)
+    assert plan.export_to == toon_dir()
+    assert plan.seed == 0
+    assert plan.hours is None
+
+
+def test_parts_are_built_in_their_order() -> None:
+    assert plan_build_toon(parts=("export", "vae", "corpus")).parts == ("corpus", "vae", "export")
+
+
+def test_every_part_has_a_builder() -> None:
+    assert set(build_toon._BUILDERS) == set(PARTS)
+    assert all(steps > 0 for steps in PARTS.values())
+
+
+def test_the_plan_is_printable(tmp_path: Path) -> None:
+    plan = plan_build_toon(parts=("vae",), seed=3, out=tmp_path)
+    assert "parts: vae" in plan.describe()
+    assert str(tmp_path) in plan.describe()
+    assert json.loads(json.dumps(plan.to_json())) == {
+        "parts": ["vae"],
+        "out": str(tmp_path),
+        "export_to": str(toon_dir()),
+        "seed": 3,
+    }
+
+
+def test_parts_run_and_report(tmp_path: Path, built: list[str]) -> None:
+    progress = Recorder()
+    plan = plan_build_toon(parts=("vae", "probe"), out=tmp_path / "work")
+    result = run_build_toon(plan, progress)
+    assert built == ["vae", "probe"]
+    assert (tmp_path / "work").is_dir()
+    assert list(result.seconds) == ["vae", "probe"]
+    assert result.unfinished == ()
+    assert progress.calls[:5] == [
+        ("start", 10, "vae"),
+        ("advance", 0, "0/10"),
+        ("advance", 4, "4/10"),
+        ("advance", 6, "10/10"),
+        ("finish",),
+    ]
+    assert "vae: 0 s" in result.describe()
+
+
+def test_time_that_is_up_leaves_the_rest(tmp_path: Path, built: list[str]) -> None:
+    plan = plan_build_toon(parts=("vae", "probe"), out=tmp_path, hours=-1.0)
+    result = run_build_toon(plan)
+    assert built == []
+    assert result.unfinished == ("vae", "probe")
+    assert "not reached: vae, probe; run the same command again" in result.describe()
+    assert json.loads(json.dumps(result.to_json()))["unfinished"] == ["vae", "probe"]
+
+
+def test_samples_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_toon, "datasets_dir", lambda: tmp_path / "datasets")
+    run_build_toon(plan_build_toon(parts=("samples",), out=tmp_path / "work"))
+    assert (tmp_path / "datasets" / "toon_mira" / "mira_01.png").is_file()
+
+
+def test_the_digest_is_of_the_bytes_in_order() -> None:
+    one, two = torch.arange(3.0), torch.ones(2)
+    assert tensors_digest([one, two]) == tensors_digest([one.clone(), two.clone()])
+    assert tensors_digest([one, two]) != tensors_digest([two, one])
+    assert tensors_digest([one.flip(0), two]) != tensors_digest([one, two])
+
+
+def test_files_that_ship_hold_halves_of_floats(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    save_half({"weight": torch.ones(4, 3).T, "count": torch.tensor(5)}, path)
+    with safe_open(path, framework="pt") as file:
+        assert list(file.keys()) == ["weight"]
+        assert file.get_tensor("weight").dtype == torch.float16
+        assert file.metadata() == {"format": "pt", "licence": "Apache-2.0"}
