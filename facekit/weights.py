@@ -9,15 +9,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from facekit.errors import ChecksumMismatch, WeightsError, WeightsMissing
 from facekit.resources import toon_dir
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = [
     "MANIFEST_NAME",
     "WeightsFile",
     "file_digest",
     "folder_digest",
+    "load_nets",
     "read_manifest",
     "toon_weights_present",
     "verify",
@@ -139,6 +144,44 @@ def verify(folder: Path | None = None, *, below: str = "") -> tuple[WeightsFile,
                 f"{folder / file.path}: sha256 {got[:12]}, expected {file.sha256[:12]}; {_REBUILD}"
             )
     return files
+
+
+def load_nets(path: Path, nets: Mapping[str, "nn.Module"]) -> None:
+    """Fill nets from one safetensors file, all tensors or none, in float32.
+
+    Args:
+        path: The file; may be in half precision and without the counters of batch norms.
+        nets: Prefix of the names in the file to the net that they belong to.
+
+    Raises:
+        WeightsMissing: No such file.
+        ChecksumMismatch: It is damaged, or its tensors are not those of the nets.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise WeightsMissing(f"{path}: not found; {_REBUILD}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ChecksumMismatch(f"{path}: damaged ({error}); {_REBUILD}") from error
+    wanted = {
+        f"{prefix}{name}": tensor.shape
+        for prefix, net in nets.items()
+        for name, tensor in net.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    wrong = sorted(wanted.keys() ^ found.keys())
+    wrong += [n for n in wanted.keys() & found.keys() if wanted[n] != found[n].shape]
+    if wrong:
+        raise ChecksumMismatch(
+            f"{path}: {len(wrong)} tensors are missing, unknown or of another shape, such as"
+            f" {wrong[0]}, expected {len(wanted)}; {_REBUILD}"
+        )
+    for prefix, net in nets.items():
+        part = {n.removeprefix(prefix): t for n, t in found.items() if n.startswith(prefix)}
+        net.load_state_dict(part, strict=False)
 
 
 def toon_weights_present() -> bool:

@@ -44,11 +44,13 @@ class Character:
         """The character's part in a pass; None when it is a plain LoRA."""
         if self.file.identity is None:
             return None
+        low, high = self.file.header.training.get("sigma_window", (0.0, 1.0))
         return Conditioning(
             identity=self.file.identity,
             null=self.file.null,
             strength=strength,
             mask_LHW=mask_LHW,
+            window=None if (low, high) == (0.0, 1.0) else (low, high),
         )
 
 

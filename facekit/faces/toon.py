@@ -13,10 +13,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from facekit.errors import AlignmentError, ChecksumMismatch, WeightsMissing
+from facekit.errors import AlignmentError, WeightsMissing
 from facekit.faces.align import (
     TEMPLATE_MARGIN,
     align_with,
@@ -34,6 +33,7 @@ from facekit.faces.toon_nets import (
 )
 from facekit.resources import toon_dir
 from facekit.types import Face, FaceCrop, Image
+from facekit.weights import load_nets
 
 __all__ = [
     "CROP_SIZE_PX",
@@ -148,37 +148,8 @@ def load_toon_faces(name: str, weights_dir: Path | None = None) -> ToonFaces:
             f"{name}: no such drawn-face encoder; expected one of {', '.join(TOON_NAMES)}"
         )
     path = (weights_dir or toon_dir()) / f"{name}.safetensors"
-    if not path.is_file():
-        raise WeightsMissing(
-            f"{path}: not found; reinstall facekit or build it with `facekit lab build-toon`"
-        )
     detector, refiner, embedder = DetectorNet(name), RefinerNet(name), EmbedderNet(name)
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-        for prefix, net in (
-            ("detector.", detector),
-            ("refiner.", refiner),
-            ("embedder.", embedder),
-        ):
-            part = {
-                key.removeprefix(prefix): value
-                for key, value in tensors.items()
-                if key.startswith(prefix)
-            }
-            net.load_state_dict(part, strict=False)
-            missing = {k for k in net.state_dict() if not k.endswith("num_batches_tracked")} - set(
-                part
-            )
-            if missing:
-                raise ChecksumMismatch(
-                    f"{path}: lacks {len(missing)} tensors such as {min(missing)}; "
-                    "reinstall facekit"
-                )
-    except (SafetensorError, RuntimeError) as error:
-        raise ChecksumMismatch(
-            f"{path}: damaged or not a {name} file ({error}); reinstall facekit"
-        ) from error
+    load_nets(path, {"detector.": detector, "refiner.": refiner, "embedder.": embedder})
     return ToonFaces(
         name, detector, refiner, embedder, hashlib.sha256(path.read_bytes()).hexdigest()
     )

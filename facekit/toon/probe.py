@@ -12,15 +12,14 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from facekit.errors import WeightsMissing
 from facekit.faces.protocols import FaceDetector
 from facekit.resources import toon_dir
 from facekit.toon.corpus import ATTRIBUTES, load_shard
 from facekit.toon.fitting import FitSettings, fit
 from facekit.types import Image
+from facekit.weights import load_nets
 
 SCENE_ATTRIBUTES = ("place", "shot_size", "light")
 FACE_ATTRIBUTES = ("mood", "hair_style", "hair_color", "glasses")
@@ -92,16 +91,10 @@ def load_probe(detector: FaceDetector, weights_dir: Path | None = None) -> ToonP
 
     Raises:
         WeightsMissing: Its file does not exist.
+        ChecksumMismatch: It is damaged or holds other tensors.
     """
-    path = (weights_dir or toon_dir()) / "probe.safetensors"
-    if not path.is_file():
-        raise WeightsMissing(
-            f"{path}: not found; reinstall facekit or build it with `facekit lab build-toon`"
-        )
     net = ProbeNet()
-    net.load_state_dict(
-        {name: tensor.float() for name, tensor in load_file(path).items()}, strict=False
-    )
+    load_nets((weights_dir or toon_dir()) / "probe.safetensors", {"": net})
     return ToonProbe(net, detector)
 
 

@@ -96,3 +96,4 @@ def save_half(tensors: Mapping[str, Tensor], path: Path) -> None:
         if value.is_floating_point()
     }
     save_file(half, path, metadata={"format": "pt", "licence": "Apache-2.0"})
+    path.chmod(0o644)

@@ -1,5 +1,6 @@
 """A character file on a plain pipeline behaves as what was trained."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,13 @@ def test_continuing_a_clip_through_the_stock_image_pipeline(tmp_path: Path) -> N
         conditioned = run()
     assert not torch.allclose(conditioned, base)
     assert torch.equal(run(), base)
+
+
+def test_the_noise_window_of_the_file_holds_when_sampling(tmp_path: Path) -> None:
+    pipe = tiny_pipe("toon")
+    file = tiny_character(pipe, "toon")
+    header = dataclasses.replace(file.header, training={"sigma_window": [0.2, 0.6]})
+    dataclasses.replace(file, header=header).save(tmp_path / "adapter.safetensors")
+    conditioning = load_character(tmp_path).conditioning()
+    assert conditioning is not None
+    assert conditioning.window == (0.2, 0.6)

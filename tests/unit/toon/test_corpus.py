@@ -1,6 +1,7 @@
 """The corpus: shapes, truth, going on, and that held-out characters stay out of it."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +10,8 @@ from facekit.toon import HELD_OUT_SEED
 from facekit.toon.corpus import ATTRIBUTES, MAX_FACES, Shard, build_shard, load_shard
 
 
-def _build(folder: Path, **changes: object) -> Shard:
-    options = {
+def _build(folder: Path, **changes: Any) -> Shard:
+    options: dict[str, Any] = {
         "aspect": "1:1",
         "num_frames": 1,
         "num_samples": 6,

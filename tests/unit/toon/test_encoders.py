@@ -71,7 +71,7 @@ def test_crops_show_the_characters_that_are_named(corpus: Path) -> None:
 
 
 def _truth() -> Tensor:
-    """Two pictures: one face of 32 x 40 px in the first, its landmarks inside, none in the second."""
+    """Two pictures: one face of 32 x 40 px in the first, nobody in the second."""
     truth = torch.full((2, 3, 7, 2), float("nan"))
     center = torch.tensor([8.5 * STRIDE - 0.5, 10.5 * STRIDE - 0.5])
     half = torch.tensor([16.0, 20.0])

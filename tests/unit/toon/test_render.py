@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from facekit.toon.scene import ASPECTS, LIGHTS, PLACES, Scene
 seeds = st.integers(0, 2**31 - 1)
 
 
-def _scene(seed: int, **fixed: str) -> Scene:
+def _scene(seed: int, **fixed: Any) -> Scene:
     return sample_scene((ToonCharacter.from_seed(seed),), np.random.default_rng(seed), **fixed)
 
 

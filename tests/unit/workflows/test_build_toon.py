@@ -1,6 +1,7 @@
 """The build of the embedded weights: its plan, its order, its time limit and its light pieces."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from facekit.workflows import build_toon
 from facekit.workflows.build_toon import PARTS, BuildToonPlan, plan_build_toon, run_build_toon
 from facekit.workflows.toon_checkpoints import tensors_digest
 from facekit.workflows.toon_pipeline import save_half
+
+Report = Callable[[int, int], None]
 
 
 class Recorder:
@@ -36,8 +39,8 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Replace every builder by one that notes its part."""
     names: list[str] = []
 
-    def builder(part: str) -> object:
-        def build(plan: BuildToonPlan, report: object) -> None:
+    def builder(part: str) -> Callable[[BuildToonPlan, Report], None]:
+        def build(plan: BuildToonPlan, report: Report) -> None:
             names.append(part)
             report(0, 10)
             report(4, 10)

@@ -1,0 +1,73 @@
+"""What the folded identity branch costs in sampling, on the toon backbone.
+
+    python -m benchmarks.overhead
+
+Writes docs/results/overhead.json. Runs with and without the branch alternate, so that a busy
+machine slows both.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.results import RESULTS_DIR, write_results
+from facekit.adapters.attach import attach
+from facekit.adapters.identity_adapter import IdentityAdapter
+from facekit.backbones.wan import TOON
+from facekit.resources import toon_dir
+
+
+def main() -> None:
+    """Measure and publish."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--num-frames", type=int, default=9)
+    parser.add_argument("--out", type=Path, default=RESULTS_DIR)
+    options = parser.parse_args()
+    pipe = TOON.load()
+    pipe.set_progress_bar_config(disable=True)
+    adapter = IdentityAdapter.load(toon_dir() / "identity_adapter.safetensors")
+    vector = torch.nn.functional.normalize(torch.randn(1, 1, 128), dim=-1)
+    with torch.no_grad():
+        folded = adapter.fold(adapter.tokens(vector)).detached()
+    attachment = attach(adapter.config.sites, pipe.transformer, TOON)
+
+    def seconds() -> float:
+        started = time.process_time()
+        pipe(
+            "close-up of a person in the park, happy, talking, soft light",
+            height=96,
+            width=96,
+            num_frames=options.num_frames,
+            num_inference_steps=TOON.num_inference_steps,
+            guidance_scale=TOON.guidance_scale,
+            max_sequence_length=TOON.max_sequence_length,
+            generator=torch.Generator().manual_seed(0),
+        )
+        return time.process_time() - started
+
+    seconds()
+    base, with_branch = [], []
+    for _ in range(options.rounds):
+        base.append(seconds())
+        with attachment.conditioned_on(folded):
+            with_branch.append(seconds())
+    ratio = float(np.median(np.array(with_branch) / np.array(base)))
+    values = {
+        "num_frames": options.num_frames,
+        "rounds": options.rounds,
+        "base_cpu_seconds_median": round(float(np.median(base)), 3),
+        "branch_cpu_seconds_median": round(float(np.median(with_branch)), 3),
+        "ratio_median": round(ratio, 4),
+        "added_percent": round(100.0 * (ratio - 1.0), 2),
+    }
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_results(options.out / "overhead.json", values)
+    print(values)
+
+
+if __name__ == "__main__":
+    main()
