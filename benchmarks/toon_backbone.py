@@ -152,7 +152,11 @@ def sheet(path: Path, images: list[Image], columns: int = 12) -> None:
     rows = [
         np.concatenate(tiles[start : start + columns], 1) for start in range(0, len(tiles), columns)
     ]
-    cv2.imwrite(str(path), np.concatenate(rows)[..., ::-1])
+    whole = np.concatenate(rows)
+    small = cv2.resize(
+        whole, (800, round(whole.shape[0] * 800 / whole.shape[1])), interpolation=cv2.INTER_AREA
+    )
+    cv2.imwrite(str(path), small[..., ::-1])
 
 
 def main() -> None:

@@ -105,7 +105,8 @@ class ToonFaces:
             crop = torch.from_numpy(align_with(image, transform, CROP_SIZE_PX)).permute(2, 0, 1)[
                 None
             ]
-            offsets = self._refiner(crop.float() / 127.5 - 1.0)[0].numpy() * (CROP_SIZE_PX / 10.0)
+            tenths = self._refiner(crop.float() / 127.5 - 1.0)[0].float().numpy()
+            offsets = tenths * (CROP_SIZE_PX / 10.0)
             points = transform_points(goal + offsets, invert_transform(transform))
         return Face(box_xyxy_px=face.box_xyxy_px, landmarks_px=points, score=face.score)
 

@@ -14,7 +14,7 @@ PARTS: Mapping[str, int] = {
     "embedder-a": 2200,
     "vae": 1900,
     "vae-faces": 1500,
-    "backbone": 2000,
+    "backbone": 1800,
     "detector-a": 1200,
     "refiner-a": 1500,
     "embedder-b": 1600,

@@ -93,7 +93,9 @@ def test_closed_pipe_ends_quietly(root: Path) -> None:
 
 
 SLOW = """
-import sys, time
+import signal, sys, time
+# A test run in the background hands its children an ignored SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import facekit.workflows.doctor as doctor
 
 def wait(plan, progress):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from facekit.errors import WeightsMissing
+from facekit.errors import ChecksumMismatch, WeightsMissing
 from facekit.toon import Drawing, ToonCharacter, draw, sample_scene
 from facekit.toon.corpus import ATTRIBUTES
 from facekit.toon.probe import (
@@ -104,5 +104,11 @@ def test_the_shipped_file_is_half_precision(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(WeightsMissing, match=r"probe\.safetensors: not found; reinstall"):
+    with pytest.raises(WeightsMissing, match=r"probe\.safetensors: not found; restore"):
+        load_probe(DrawnFaces(), tmp_path)
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "probe.safetensors").write_bytes(b"not a file of tensors")
+    with pytest.raises(ChecksumMismatch, match=r"probe\.safetensors: damaged"):
         load_probe(DrawnFaces(), tmp_path)
