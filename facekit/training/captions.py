@@ -3,7 +3,7 @@
 Words about the face bind the identity to the words; then the identity fades when a prompt leaves
 them out. So captions are written from what is known, and captions that users wrote are linted.
 
-Source: references/methods.md section 2.12 (atomantic/PortOS#1320, musubi-tuner#925).
+Source: issue threads atomantic/PortOS#1320 and kohya-ss/musubi-tuner#925.
 """
 
 import re
