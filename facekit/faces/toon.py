@@ -5,7 +5,6 @@
 Shapes: B pictures, C channels, H height, W width, D embedding.
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,7 +32,7 @@ from facekit.faces.toon_nets import (
 )
 from facekit.resources import toon_dir
 from facekit.types import Face, FaceCrop, Image
-from facekit.weights import load_nets
+from facekit.weights import file_digest, load_nets
 
 __all__ = [
     "CROP_SIZE_PX",
@@ -151,9 +150,7 @@ def load_toon_faces(name: str, weights_dir: Path | None = None) -> ToonFaces:
     path = (weights_dir or toon_dir()) / f"{name}.safetensors"
     detector, refiner, embedder = DetectorNet(name), RefinerNet(name), EmbedderNet(name)
     load_nets(path, {"detector.": detector, "refiner.": refiner, "embedder.": embedder})
-    return ToonFaces(
-        name, detector, refiner, embedder, hashlib.sha256(path.read_bytes()).hexdigest()
-    )
+    return ToonFaces(name, detector, refiner, embedder, file_digest(path))
 
 
 def decode_detections(

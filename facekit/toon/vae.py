@@ -133,11 +133,7 @@ def train_vae(
     def losses_of(step: int) -> dict[str, Tensor]:
         rng = np.random.default_rng([seed, step, 0xAE])
         losses = {}
-        aspect = int(rng.choice(3, p=(0.8, 0.1, 0.1)))
-        for name, shard, count, frames in (
-            ("picture", shards[0][aspect], 16, 1),
-            ("clip", shards[1][aspect], 3, 5),
-        ):
+        for name, shard, count, frames in _pick(shards, rng, num_pictures=16):
             video = _batch(shard, rng, count, frames)
             latents, difference = _reconstruct(vae, video, rng)
             losses[f"{name}_mse"] = 10.0 * (difference**2).mean() + 0.5 * difference.abs().mean()
@@ -180,11 +176,7 @@ def refine_vae(
     def losses_of(step: int) -> dict[str, Tensor]:
         rng = np.random.default_rng([seed, step, 0xAF])
         losses = {}
-        aspect = int(rng.choice(3, p=(0.8, 0.1, 0.1)))
-        for name, shard, count, frames in (
-            ("picture", shards[0][aspect], 20, 1),
-            ("clip", shards[1][aspect], 3, 5),
-        ):
+        for name, shard, count, frames in _pick(shards, rng, num_pictures=20):
             video, weight, transforms = _windows(shard, rng, count, frames)
             latents, difference = _reconstruct(vae, video, rng)
             error = 10.0 * difference.square().mean(1) + 0.5 * difference.abs().mean(1)
@@ -210,6 +202,15 @@ def _open(corpus: Path) -> tuple[list[Shard], list[Shard]]:
     return [load_shard(corpus / f"{a}_1") for a in aspects], [
         load_shard(corpus / f"{a}_9") for a in aspects
     ]
+
+
+def _pick(
+    shards: tuple[list[Shard], list[Shard]], rng: np.random.Generator, *, num_pictures: int
+) -> tuple[tuple[str, Shard, int, int], ...]:
+    """Choose an aspect; return name, shard, count and frames of its pictures and its clips."""
+    aspect = int(rng.choice(3, p=(0.8, 0.1, 0.1)))
+    pictures, clips = shards
+    return ("picture", pictures[aspect], num_pictures, 1), ("clip", clips[aspect], 3, 5)
 
 
 def _reconstruct(

@@ -6,6 +6,7 @@ shipped files.
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from facekit.resources import datasets_dir
@@ -82,48 +83,22 @@ def _build_corpus(plan: BuildToonPlan, report: _Report) -> None:
         )
 
 
-def _build_embedder(variant: str) -> Callable[[BuildToonPlan, _Report], None]:
-    def build(plan: BuildToonPlan, report: _Report) -> None:
-        from facekit.toon.encoders import train_embedder
+def _build_net(net: str, variant: str) -> Callable[[BuildToonPlan, _Report], None]:
+    """Return the builder of one net of one face encoder: "detector", "refiner" or "embedder"."""
 
-        train_embedder(
+    def build(plan: BuildToonPlan, report: _Report) -> None:
+        from facekit.toon import encoders
+
+        trainers: Mapping[str, Callable[..., object]] = {
+            "detector": encoders.train_detector,
+            "refiner": encoders.train_refiner,
+            "embedder": partial(encoders.train_embedder, num_characters=NUM_CHARACTERS),
+        }
+        trainers[net](
             variant,
             plan.out / "corpus",
-            plan.out / f"{variant}-embedder.pt",
-            num_characters=NUM_CHARACTERS,
-            steps=PARTS[f"embedder-{variant[-1]}"],
-            on_progress=report,
-        )
-
-    return build
-
-
-def _build_detector(variant: str) -> Callable[[BuildToonPlan, _Report], None]:
-    def build(plan: BuildToonPlan, report: _Report) -> None:
-        from facekit.toon.encoders import train_detector
-
-        path = plan.out / f"{variant}-detector.pt"
-        train_detector(
-            variant,
-            plan.out / "corpus",
-            path,
-            steps=PARTS[f"detector-{variant[-1]}"],
-            on_progress=report,
-        )
-
-    return build
-
-
-def _build_refiner(variant: str) -> Callable[[BuildToonPlan, _Report], None]:
-    def build(plan: BuildToonPlan, report: _Report) -> None:
-        from facekit.toon.encoders import train_refiner
-
-        path = plan.out / f"{variant}-refiner.pt"
-        train_refiner(
-            variant,
-            plan.out / "corpus",
-            path,
-            steps=PARTS[f"refiner-{variant[-1]}"],
+            plan.out / f"{variant}-{net}.pt",
+            steps=PARTS[f"{net}-{variant[-1]}"],
             on_progress=report,
         )
 
@@ -228,15 +203,15 @@ def _export(plan: BuildToonPlan, report: _Report) -> None:
 
 _BUILDERS: Mapping[str, Callable[[BuildToonPlan, _Report], None]] = {
     "corpus": _build_corpus,
-    "embedder-a": _build_embedder("toon-a"),
+    "embedder-a": _build_net("embedder", "toon-a"),
     "vae": _build_vae,
     "vae-faces": _build_vae_faces,
     "backbone": _build_backbone,
-    "detector-a": _build_detector("toon-a"),
-    "refiner-a": _build_refiner("toon-a"),
-    "refiner-b": _build_refiner("toon-b"),
-    "embedder-b": _build_embedder("toon-b"),
-    "detector-b": _build_detector("toon-b"),
+    "detector-a": _build_net("detector", "toon-a"),
+    "refiner-a": _build_net("refiner", "toon-a"),
+    "refiner-b": _build_net("refiner", "toon-b"),
+    "embedder-b": _build_net("embedder", "toon-b"),
+    "detector-b": _build_net("detector", "toon-b"),
     "probe": _build_probe,
     "decoder": _build_decoder,
     "samples": _build_samples,

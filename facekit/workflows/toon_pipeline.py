@@ -3,7 +3,6 @@
 import dataclasses
 import shutil
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from facekit.backbones.wan import backbone_digest
 from facekit.faces.toon_nets import DetectorNet, RefinerNet
 from facekit.toon.fitting import load_average
 from facekit.toon.probe import ProbeNet
-from facekit.weights import write_manifest
+from facekit.weights import file_digest, write_manifest
 from facekit.workflows.toon_checkpoints import first_vae, new_model, trained_embedder
 from facekit.workflows.toon_plan import BuildToonPlan
 
@@ -70,15 +69,12 @@ def export_toon(plan: BuildToonPlan) -> None:
     load_average(model, plan.out / "backbone.pt")
     vae = first_vae(plan)
     if (plan.out / "decoder.pt").is_file():
-        statistics = (vae.config.latents_mean, vae.config.latents_std)
         load_average(vae, plan.out / "decoder.pt")
-        vae.register_to_config(latents_mean=statistics[0], latents_std=statistics[1])
     save_backbone(model, vae, target / "backbone")
-    encoder_digest = sha256((target / "toon-a.safetensors").read_bytes()).hexdigest()
     model.adapter.config = dataclasses.replace(
         model.adapter.config,
         backbone_digest=backbone_digest(target / "backbone"),
-        encoder_digest=encoder_digest,
+        encoder_digest=file_digest(target / "toon-a.safetensors"),
     )
     model.adapter.save(target / "identity_adapter.safetensors", dtype=torch.float16)
     write_manifest(
