@@ -24,6 +24,16 @@ def build_toon(
     hours: Annotated[
         float | None, typer.Option("--hours", min=0.0, help="Stop after this much time.")
     ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option("--steps", min=1, help="Optimiser steps of the one part that is named."),
+    ] = None,
+    from_shipped: Annotated[
+        bool,
+        typer.Option(
+            "--from-shipped", help="Go on from the shipped weights where there is no checkpoint."
+        ),
+    ] = False,
     seed: Seed = None,
     out: Out = None,
     dry_run: DryRun = False,
@@ -34,7 +44,14 @@ def build_toon(
 
     execute(
         "lab.build_toon",
-        lambda: plan_build_toon(parts=tuple(part or ()), hours=hours, seed=seed, out=out),
+        lambda: plan_build_toon(
+            parts=tuple(part or ()),
+            hours=hours,
+            seed=seed,
+            out=out,
+            steps=steps,
+            from_shipped=from_shipped,
+        ),
         run_build_toon,
         as_json=as_json,
         dry_run=dry_run,

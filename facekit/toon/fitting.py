@@ -82,9 +82,13 @@ def fit(
     if checkpoint_path.is_file():
         saved = torch.load(checkpoint_path, weights_only=True)
         model.load_state_dict(saved["model"])
-        for optimizer, state in zip(optimizers, saved["optimizers"], strict=True):
-            optimizer.load_state_dict(state)
-        average, start = saved["average"], int(saved["step"])
+        if saved["optimizers"]:
+            for optimizer, state in zip(optimizers, saved["optimizers"], strict=True):
+                optimizer.load_state_dict(state)
+            average = saved["average"]
+        elif average:
+            average = {name: p.detach().clone() for name, p in named}
+        start = int(saved["step"])
     log_path = checkpoint_path.with_suffix(".jsonl")
     saved_at = time.monotonic()
     bad = 0
@@ -135,6 +139,22 @@ def fit(
         for name, parameter in named:
             if average:
                 parameter.copy_(average[name])
+
+
+def seed_checkpoint(model: nn.Module, checkpoint_path: Path, *, step: int) -> None:
+    """Write weights that come from elsewhere as a checkpoint; its optimisers start anew.
+
+    Args:
+        model: Holds the weights.
+        checkpoint_path: Must not exist yet.
+        step: Steps that count as done.
+
+    Raises:
+        FileExistsError: There is a checkpoint already.
+    """
+    if checkpoint_path.exists():
+        raise FileExistsError(f"{checkpoint_path}: exists, expected no checkpoint; move it away")
+    _save(checkpoint_path, model, (), {}, step)
 
 
 def load_average(model: nn.Module, checkpoint_path: Path) -> int:

@@ -1,4 +1,4 @@
-"""The drawn corpus as the backbone sees it: latents, embeddings, masks and token ids, cached.
+"""The drawn corpus as the backbone sees it: latents, embeddings, token ids and truth, cached.
 
 Shapes: N samples, D embedding, S text positions, T latent frames, h and w latent rows and columns.
 """
@@ -34,6 +34,8 @@ class LatentShard:
         seeds: int64 (N,): the first figure's character, -1 where there is not exactly one figure.
         is_photo: bool (N,): whether its face is large enough to condition on.
         token_ids: int64 (N, 2, S).
+        faces: float32 (N, T, 3, 14): boxes and landmarks as in the corpus, pixels, NaN where none.
+        attributes: int64 (N, 8): as in the corpus, -1 where there is nothing to see.
     """
 
     latents: np.ndarray
@@ -42,6 +44,8 @@ class LatentShard:
     seeds: np.ndarray
     is_photo: np.ndarray
     token_ids: np.ndarray
+    faces: np.ndarray
+    attributes: np.ndarray
 
 
 @torch.no_grad()
@@ -92,13 +96,17 @@ def cache_shard(
     )["input_ids"]
     alone = (shard.seeds[:, 0] >= 0) & (shard.seeds[:, 1] < 0)
     heights = shard.faces[:, 0, 0, 3] - shard.faces[:, 0, 0, 1]
+    stacked = np.concatenate(latents)
+    stride = max(1, (frames - 1) // max(1, stacked.shape[2] - 1))
     result = LatentShard(
-        latents=np.concatenate(latents),
+        latents=stacked,
         embeddings=embeddings,
         masks=np.asarray(shard.masks[:, 0]),
         seeds=np.where(alone, shard.seeds[:, 0], -1),
         is_photo=alone & (np.nan_to_num(heights) >= _MIN_PHOTO_FACE_PX),
         token_ids=ids.reshape(count, 2, MAX_TOKENS),
+        faces=np.asarray(shard.faces[:, ::stride]),
+        attributes=np.asarray(shard.attributes),
     )
     with cache_path.with_suffix(".part").open("wb") as file:
         np.savez(

@@ -24,14 +24,18 @@ from facekit.toon.fitting import FitSettings, fit
 from facekit.toon.text import MAX_TOKENS
 from facekit.training.latents import LatentShard
 from facekit.training.toon_model import PaddingProcessor, ToonModel, padding_bias
+from facekit.training.truth_heads import landmark_targets
 
 STOCK_TEXT_LENGTH = 512
 """Padding of stock pipelines; half of the samples are trained as if padded to it."""
 
-IDENTITY_DROPOUT = 0.3
+IDENTITY_DROPOUT = 0.4
 TEXT_DROPOUT = 0.1
 FIRST_FRAME_GIVEN = 0.35
-FACE_WEIGHT = 3.0
+TOKEN_PX = 16
+"""Side of what one token covers: 8 px a latent, 2 x 2 latents a token."""
+FACE_WEIGHT = 5.0
+TRUTH_WEIGHTS = {"face_identity": 0.1, "face_attributes": 0.03, "face_landmarks": 1.0}
 
 
 def train_backbone(
@@ -102,15 +106,15 @@ def train_backbone(
         error = (velocity.float() - batch["velocity"]).square().mean(1)
         weight = batch["weight"]
         losses = {"flow": (error * weight).sum() / weight.sum()}
-        mask = batch["token_mask"]
-        pooled = (captured[0].float() * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(
-            min=1e-3
+        truths = model.heads.losses(
+            captured[0],
+            face_tokens_BN=batch["token_mask"],
+            embeddings_BD=batch["target"],
+            attributes_B8=batch["attributes"],
+            landmarks_BN10=batch["landmarks"],
+            near_BN=batch["near"],
         )
-        known = (mask.sum(1) > 0.3) & torch.isfinite(batch["target"]).all(1)
-        cosine = F.cosine_similarity(
-            model.identity_head(pooled), torch.nan_to_num(batch["target"]), dim=-1
-        )
-        losses["face_head"] = 0.1 * ((1.0 - cosine) * known).sum() / known.sum().clamp(min=1)
+        losses |= {name: TRUTH_WEIGHTS[name] * value for name, value in truths.items()}
         return losses
 
     def is_muon(name: str) -> bool:
@@ -120,7 +124,7 @@ def train_backbone(
         return inside and name.endswith("weight") and "relative_attention_bias" not in name
 
     settings = FitSettings(
-        steps=steps, lr=1.5e-3, muon_lr=0.02, warmup=150, final=0.02, ema=0.997, checkpoint_s=180.0
+        steps=steps, lr=1.5e-3, muon_lr=0.02, warmup=150, final=0.02, ema=0.998, checkpoint_s=180.0
     )
     fit(model, losses_of, settings, checkpoint_path, muon=is_muon, on_progress=on_progress)
     attachment.detach()
@@ -188,6 +192,9 @@ def _sample_batch(
     weight = weight * (sigmas[:, 0] > 0).float()
     token_mask = F.avg_pool2d(mask[:, None], 2)[:, 0].flatten(1)
     token_mask = torch.cat([token_mask, torch.zeros(count, (frames - 1) * token_mask.shape[1])], 1)
+    landmarks, near = landmark_targets(
+        torch.from_numpy(shard.faces[picks]), height // 2, width // 2, TOKEN_PX
+    )
     return {
         "noisy": (1.0 - sigmas) * clean + sigmas * noise,
         "velocity": noise - clean,
@@ -195,6 +202,9 @@ def _sample_batch(
         "weight": weight,
         "token_mask": token_mask,
         "target": torch.from_numpy(shard.embeddings[picks].astype(np.float32)),
+        "attributes": torch.from_numpy(shard.attributes[picks]),
+        "landmarks": landmarks,
+        "near": near,
         "photos": torch.from_numpy(embeddings),
         "photo_weights": torch.from_numpy(weights),
         "present": torch.from_numpy(present),

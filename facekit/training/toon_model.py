@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.backbones.wan import TOON
 from facekit.toon.text import MAX_TOKENS, TEXT_DIM, new_text_encoder, new_tokenizer
+from facekit.training.truth_heads import TruthHeads
 
 __all__ = ["PaddingProcessor", "ToonModel", "padding_bias"]
 
@@ -47,7 +48,7 @@ class PaddingProcessor(WanAttnProcessor):
 
 
 class ToonModel(nn.Module):
-    """What is trained together; the identity head is dropped later."""
+    """What is trained together; the heads are dropped later."""
 
     def __init__(
         self, encoder_name: str, encoder_digest: str, embedding_dim: int, seed: int
@@ -79,9 +80,7 @@ class ToonModel(nn.Module):
             encoder=encoder_name,
             encoder_digest=encoder_digest,
         )
-        self.identity_head = nn.Sequential(
-            nn.Linear(256, 256), nn.GELU(), nn.Linear(256, embedding_dim)
-        )
+        self.heads = TruthHeads(256, embedding_dim)
 
     def encode_ids(self, token_ids_BS: Tensor) -> tuple[Tensor, Tensor]:
         """Return text states and numbers of words; zeros pad the states, as in stock pipelines."""

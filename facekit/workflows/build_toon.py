@@ -35,6 +35,10 @@ def run_build_toon(plan: BuildToonPlan, progress: Progress | None = None) -> Bui
     """Build the parts of a plan, each from where it stopped."""
     progress = progress or NoProgress()
     plan.out.mkdir(parents=True, exist_ok=True)
+    if plan.from_shipped:
+        from facekit.workflows.toon_checkpoints import seed_from_shipped
+
+        seed_from_shipped(plan)
     started, seconds, unfinished = time.monotonic(), {}, []
     for part in plan.parts:
         if plan.hours is not None and time.monotonic() - started > plan.hours * 3600.0:
@@ -98,7 +102,7 @@ def _build_net(net: str, variant: str) -> Callable[[BuildToonPlan, _Report], Non
             variant,
             plan.out / "corpus",
             plan.out / f"{variant}-{net}.pt",
-            steps=PARTS[f"{net}-{variant[-1]}"],
+            steps=plan.steps_of(f"{net}-{variant[-1]}"),
             on_progress=report,
         )
 
@@ -108,7 +112,9 @@ def _build_net(net: str, variant: str) -> Callable[[BuildToonPlan, _Report], Non
 def _build_vae(plan: BuildToonPlan, report: _Report) -> None:
     from facekit.toon.vae import train_vae
 
-    train_vae(plan.out / "corpus", plan.out / "vae.pt", steps=PARTS["vae"], on_progress=report)
+    train_vae(
+        plan.out / "corpus", plan.out / "vae.pt", steps=plan.steps_of("vae"), on_progress=report
+    )
 
 
 def _build_vae_faces(plan: BuildToonPlan, report: _Report) -> None:
@@ -123,7 +129,7 @@ def _build_vae_faces(plan: BuildToonPlan, report: _Report) -> None:
         plan.out / "corpus",
         path,
         embedder_a(plan),
-        steps=PARTS["vae-faces"],
+        steps=plan.steps_of("vae-faces"),
         on_progress=report,
     )
 
@@ -132,7 +138,7 @@ def _build_decoder(plan: BuildToonPlan, report: _Report) -> None:
     from facekit.toon.vae import refine_vae
     from facekit.workflows.toon_checkpoints import embedder_a, first_vae
 
-    vae, path, steps = first_vae(plan), plan.out / "decoder.pt", PARTS["decoder"]
+    vae, path, steps = first_vae(plan), plan.out / "decoder.pt", plan.steps_of("decoder")
     encoder = embedder_a(plan)
     refine_vae(
         vae,
@@ -150,7 +156,7 @@ def _build_probe(plan: BuildToonPlan, report: _Report) -> None:
     from facekit.toon.probe import train_probe
 
     train_probe(
-        plan.out / "corpus", plan.out / "probe.pt", steps=PARTS["probe"], on_progress=report
+        plan.out / "corpus", plan.out / "probe.pt", steps=plan.steps_of("probe"), on_progress=report
     )
 
 
@@ -163,7 +169,7 @@ def _build_backbone(plan: BuildToonPlan, report: _Report) -> None:
         shards,
         new_model(plan),
         plan.out / "backbone.pt",
-        steps=PARTS["backbone"],
+        steps=plan.steps_of("backbone"),
         seed=plan.seed,
         on_progress=report,
     )

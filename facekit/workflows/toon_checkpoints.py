@@ -8,13 +8,20 @@ from facekit.workflows.toon_plan import BuildToonPlan
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLWan
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from facekit.faces.toon import ToonFaces
     from facekit.faces.toon_nets import EmbedderNet
     from facekit.training.toon_model import ToonModel
 
-__all__ = ["embedder_a", "first_vae", "new_model", "tensors_digest", "trained_embedder"]
+__all__ = [
+    "embedder_a",
+    "first_vae",
+    "new_model",
+    "seed_from_shipped",
+    "tensors_digest",
+    "trained_embedder",
+]
 
 
 def first_vae(plan: BuildToonPlan) -> "AutoencoderKLWan":
@@ -55,6 +62,59 @@ def new_model(plan: BuildToonPlan) -> "ToonModel":
     from facekit.training.toon_model import ToonModel
 
     return ToonModel("toon-a", "", 128, seed=plan.seed)
+
+
+def seed_from_shipped(plan: BuildToonPlan) -> None:
+    """Write the shipped weights as the checkpoints that the work folder lacks.
+
+    A part that the plan trains starts at step 0, with the shipped weights and new optimisers; any
+    other part counts as done.
+    """
+    from diffusers import AutoencoderKLWan, WanTransformer3DModel
+    from transformers import UMT5EncoderModel
+
+    from facekit.adapters.identity_adapter import IdentityAdapter
+    from facekit.faces.toon_nets import DetectorNet, RefinerNet
+    from facekit.toon.encoders import Recogniser
+    from facekit.toon.fitting import seed_checkpoint
+    from facekit.toon.probe import ProbeNet
+    from facekit.weights import load_nets, verify
+
+    shipped = plan.export_to
+    verify(shipped)
+
+    def seed(part: str, model: "nn.Module", name: str) -> None:
+        path = plan.out / f"{name}.pt"
+        if not path.exists():
+            seed_checkpoint(model, path, step=0 if part in plan.parts else plan.steps_of(part))
+
+    for variant in ("toon-a", "toon-b"):
+        detector, refiner = DetectorNet(variant), RefinerNet(variant)
+        recogniser = Recogniser(variant)
+        nets = {"detector.": detector, "refiner.": refiner, "embedder.": recogniser.embedder}
+        load_nets(shipped / f"{variant}.safetensors", nets)
+        letter = variant[-1]
+        seed(f"detector-{letter}", detector, f"{variant}-detector")
+        seed(f"refiner-{letter}", refiner, f"{variant}-refiner")
+        seed(f"embedder-{letter}", recogniser, f"{variant}-embedder")
+    probe = ProbeNet()
+    load_nets(shipped / "probe.safetensors", {"": probe})
+    seed("probe", probe, "probe")
+    folder = shipped / "backbone"
+    vae = AutoencoderKLWan.from_pretrained(folder, subfolder="vae")
+    seed("vae", vae, "vae")
+    seed("vae-faces", vae, "vae-faces")
+    model = new_model(plan)
+    for module, kind in (
+        (model.transformer, WanTransformer3DModel),
+        (model.text_encoder, UMT5EncoderModel),
+    ):
+        subfolder = "transformer" if module is model.transformer else "text_encoder"
+        loaded = kind.from_pretrained(folder, subfolder=subfolder)
+        module.load_state_dict(loaded.float().state_dict())
+    adapter = IdentityAdapter.load(shipped / "identity_adapter.safetensors")
+    model.adapter.load_state_dict(adapter.float().state_dict())
+    seed("backbone", model, "backbone")
 
 
 def tensors_digest(tensors: "Iterable[Tensor]") -> str:

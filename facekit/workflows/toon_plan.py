@@ -38,6 +38,8 @@ class BuildToonPlan:
         export_to: Folder that `export` writes the shipped files to.
         seed: Seed of the corpus and of the backbone.
         hours: Stop between parts after this time.
+        steps: Optimiser steps of the parts, where not those of `PARTS`.
+        from_shipped: Start from the shipped weights where the work folder has no checkpoint.
     """
 
     parts: tuple[str, ...]
@@ -45,6 +47,12 @@ class BuildToonPlan:
     export_to: Path
     seed: int
     hours: float | None
+    steps: int | None = None
+    from_shipped: bool = False
+
+    def steps_of(self, part: str) -> int:
+        """Optimiser steps of one part, over all sittings."""
+        return self.steps if self.steps is not None and part in self.parts else PARTS[part]
 
     def describe(self) -> str:
         """Say which parts run, and where."""
@@ -52,6 +60,8 @@ class BuildToonPlan:
             f"parts: {', '.join(self.parts)}",
             f"work folder: {self.out} (about 4 GB)",
             f"export to: {self.export_to}",
+            *((f"steps: {self.steps}",) if self.steps is not None else ()),
+            *(("parts without a checkpoint: the shipped weights",) if self.from_shipped else ()),
         ]
         return "\n".join(lines)
 
@@ -62,6 +72,8 @@ class BuildToonPlan:
             "out": str(self.out),
             "export_to": str(self.export_to),
             "seed": self.seed,
+            "steps": self.steps,
+            "from_shipped": self.from_shipped,
         }
 
 
@@ -97,6 +109,8 @@ def plan_build_toon(
     hours: float | None = None,
     seed: int | None = None,
     out: Path | None = None,
+    steps: int | None = None,
+    from_shipped: bool = False,
 ) -> BuildToonPlan:
     """Plan a build.
 
@@ -105,9 +119,11 @@ def plan_build_toon(
         hours: Stop between two parts after this time.
         seed: Seed of corpus and backbone.
         out: Work folder; `build/toon` here when absent.
+        steps: Optimiser steps of the one trained part that `parts` names.
+        from_shipped: Start from the shipped weights where the work folder has no checkpoint.
 
     Raises:
-        UsageError: A part does not exist.
+        UsageError: A part does not exist, or `steps` is given for not exactly one trained part.
     """
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
@@ -115,10 +131,18 @@ def plan_build_toon(
             f"--part {', '.join(unknown)}: no such part; expected some of {', '.join(PARTS)}"
         )
     chosen = tuple(part for part in PARTS if not parts or part in parts)
+    trained = [part for part in chosen if PARTS[part] > 1]
+    if steps is not None and len(trained) != 1:
+        raise UsageError(
+            f"--steps {steps}: {len(trained)} trained parts are asked for, expected one; "
+            "name it with --part"
+        )
     return BuildToonPlan(
         parts=chosen,
         out=out or Path("build/toon"),
         export_to=toon_dir(),
         seed=0 if seed is None else seed,
         hours=hours,
+        steps=steps,
+        from_shipped=from_shipped,
     )

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from facekit.toon.fitting import FitSettings, fit, load_average
+from facekit.toon.fitting import FitSettings, fit, load_average, seed_checkpoint
 
 SETTINGS = FitSettings(steps=8, lr=0.05, muon_lr=0.02, warmup=2, ema=0.9, checkpoint_s=0.0)
 
@@ -136,3 +136,27 @@ def test_nine_non_finite_steps_are_skipped(tmp_path: Path) -> None:
     fit(model, losses_of, dataclasses.replace(SETTINGS, steps=10), tmp_path / "x.pt")
     assert not _equal(model, _model())
     assert all(torch.isfinite(p).all() for p in model.parameters())
+
+
+def test_a_seeded_checkpoint_is_trained_on_with_new_optimisers(tmp_path: Path) -> None:
+    origin, straight, seeded = _model(), _model(), _model()
+    with torch.no_grad():
+        for model in (origin, straight):
+            for parameter in model.parameters():
+                parameter.mul_(0.5)
+    seed_checkpoint(origin, tmp_path / "x.pt", step=0)
+    _fit(straight, tmp_path / "straight.pt")
+    _fit(seeded, tmp_path / "x.pt")
+    assert _equal(straight, seeded)
+    with pytest.raises(FileExistsError, match="exists, expected no checkpoint"):
+        seed_checkpoint(origin, tmp_path / "x.pt", step=0)
+
+
+def test_a_seed_that_counts_as_done_is_left_as_it_is(tmp_path: Path) -> None:
+    origin, loaded = _model(), _model()
+    seed_checkpoint(origin, tmp_path / "x.pt", step=SETTINGS.steps)
+    with torch.no_grad():
+        for parameter in loaded.parameters():
+            parameter.zero_()
+    _fit(loaded, tmp_path / "x.pt")
+    assert _equal(origin, loaded)

@@ -21,6 +21,7 @@ from facekit.training.toon_model import PaddingProcessor, ToonModel, padding_bia
 from tests.tiny.backbones import inputs, tiny_pipe
 
 DIM = 8
+_FACE = np.array([8, 8, 24, 24, 12, 14, 20, 14, 16, 17, 13, 20, 19, 20], np.float32)
 
 # torch says once that norms under autocast do not take its fastest path
 pytestmark = pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")
@@ -55,6 +56,8 @@ def _shard(num_frames: int, seed: int = 0, count: int = 6) -> LatentShard:
         seeds=np.arange(count) % 2,
         is_photo=np.ones(count, bool),
         token_ids=ids,
+        faces=np.tile(_FACE, (count, num_frames, 3, 1)),
+        attributes=np.ones((count, 8), np.int64),
     )
 
 
@@ -119,13 +122,14 @@ def test_one_step_moves_all_parts_and_leaves_stock_processors(tmp_path: Path) ->
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
     keys = list(model.transformer.state_dict())
     _train(model, tmp_path / "x.pt", steps=1)
-    assert _changed(model, before) == {"text_encoder", "transformer", "adapter", "identity_head"}
+    assert _changed(model, before) == {"text_encoder", "transformer", "adapter", "heads"}
     assert all(torch.isfinite(value).all() for value in model.parameters())
     assert list(model.transformer.state_dict()) == keys
     assert all(type(b.attn2.processor) is WanAttnProcessor for b in model.transformer.blocks)
     line = json.loads((tmp_path / "x.jsonl").read_text())
     assert line["flow"] > 0.0
-    assert math.isfinite(line["face_head"])
+    truths = [line[f"face_{name}"] for name in ("identity", "attributes", "landmarks")]
+    assert all(math.isfinite(value) and value > 0.0 for value in truths)
 
 
 def test_resuming_is_bit_identical(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from safetensors import safe_open
 
 from facekit.errors import UsageError
 from facekit.resources import toon_dir
+from facekit.toon.fitting import load_average
 from facekit.workflows import build_toon
 from facekit.workflows.build_toon import PARTS, BuildToonPlan, plan_build_toon, run_build_toon
-from facekit.workflows.toon_checkpoints import tensors_digest
+from facekit.workflows.toon_checkpoints import new_model, tensors_digest, trained_embedder
 from facekit.workflows.toon_pipeline import save_half
 
 Report = Callable[[int, int], None]
@@ -86,7 +87,38 @@ def test_the_plan_is_printable(tmp_path: Path) -> None:
         "out": str(tmp_path),
         "export_to": str(toon_dir()),
         "seed": 3,
+        "steps": None,
+        "from_shipped": False,
     }
+
+
+def test_steps_belong_to_one_trained_part() -> None:
+    plan = plan_build_toon(parts=("corpus", "backbone", "export"), steps=7)
+    assert plan.steps_of("backbone") == 7
+    assert plan.steps_of("probe") == PARTS["probe"]
+    assert "steps: 7" in plan.describe()
+    with pytest.raises(UsageError, match="--steps 7: 2 trained parts"):
+        plan_build_toon(parts=("vae", "probe"), steps=7)
+
+
+def test_shipped_weights_become_checkpoints(tmp_path: Path, built: list[str]) -> None:
+    plan = plan_build_toon(parts=("backbone",), out=tmp_path, from_shipped=True)
+    (tmp_path / "probe.pt").write_text("kept")
+    run_build_toon(plan)
+    assert built == ["backbone"]
+    assert (tmp_path / "probe.pt").read_text() == "kept"
+    model = new_model(plan)
+    assert load_average(model, tmp_path / "backbone.pt") == 0, "is trained on"
+    shipped = toon_dir() / "backbone" / "transformer" / "diffusion_pytorch_model.safetensors"
+    with safe_open(shipped, "pt") as file:
+        for name, value in model.transformer.state_dict().items():
+            assert torch.equal(value, file.get_tensor(name).float()), name
+    with safe_open(toon_dir() / "toon-b.safetensors", "pt") as file:
+        for name, value in trained_embedder(plan, "toon-b").state_dict().items():
+            if value.is_floating_point():
+                assert torch.equal(value, file.get_tensor(f"embedder.{name}").float()), name
+    saved = torch.load(tmp_path / "toon-b-embedder.pt", weights_only=True)
+    assert saved["step"] == PARTS["embedder-b"], "counts as done"
 
 
 def test_parts_run_and_report(tmp_path: Path, built: list[str]) -> None:
