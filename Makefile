@@ -1,6 +1,5 @@
 # make demo   sets everything up, makes a character, shoots it, and prints where the report is
-# make test   sets everything up and runs the tests
-# make check  format, lint, types, contracts and tests
+# make test   sets everything up and checks everything: lint, format, types, contracts, tests
 # make venv   only sets everything up
 
 PYTHON ?= python3
@@ -8,15 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check venv clean
+.PHONY: demo test venv clean
 
 demo: $(STAMP)
 	$(BIN)/facekit demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto
-
-check: $(STAMP)
 	PATH="$(CURDIR)/$(BIN):$$PATH" ./tests/check
 
 venv: $(STAMP)

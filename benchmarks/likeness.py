@@ -10,7 +10,6 @@ the work folder.
 
 import argparse
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from hashlib import sha256
@@ -31,13 +30,14 @@ from benchmarks.likeness_work import (
     run_unit,
     train_unit,
 )
+from benchmarks.results import write_results
 from facekit.faces.vendors import encoder_id, load_faces
 from facekit.media.files import write_text
 from facekit.recipe import load_recipe, recipe_digest
-from facekit.resources import toon_dir
+from facekit.resources import BASE_ADAPTER_FILE, toon_dir
 from facekit.types import NoProgress
-from facekit.workflows.backbone import BASE_ADAPTER_FILE, load_backbone
-from facekit.workflows.machine import machine_facts
+from facekit.workflows.backbone import load_backbone
+from facekit.workflows.machine import provenance
 from facekit.workflows.measuring import load_probe
 
 FULL_CHARACTERS, FULL_PROMPTS, FULL_SEEDS = 8, 12, 2
@@ -74,8 +74,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is missing and write the tables."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    options = parse(given)
+    options = parse(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
     bench = open_bench(options)
@@ -95,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"  trained {unit['train_seconds']:.0f} s",
                 flush=True,
             )
-    results = build_results(methods, units, about=_about(bench, options, subjects, sweep, given))
+    results = build_results(methods, units, about=_about(bench, options, subjects, sweep))
     publish(results, methods, subjects[0], bench, options)
     return 0
 
@@ -149,7 +148,9 @@ def sweep_lora(bench: Bench, options: argparse.Namespace) -> list[dict[str, Any]
 
 
 def _swept(bench: Bench, recipe: Any, subject: Subject, folder: Path) -> float:
-    digest = sha256(f"{recipe_digest(recipe)} {subject.photo_set.digest}".encode()).hexdigest()
+    weights = f"{bench.backbone.parts_digest} {bench.trained_on}"
+    made_of = f"{recipe_digest(recipe)} {subject.photo_set.digest} {weights}"
+    digest = sha256(made_of.encode()).hexdigest()
     adapter, _ = train_unit(bench, recipe, subject, folder, digest)
     stored = json.loads(adapter.with_name("result.json").read_text(encoding="utf-8"))
     return float(stored["outcome"]["likeness"] or 0.0)
@@ -157,7 +158,10 @@ def _swept(bench: Bench, recipe: Any, subject: Subject, folder: Path) -> float:
 
 def _lora_recipe(options: argparse.Namespace, rank: int, lr: float) -> Any:
     values = [f"lora.rank={rank}", f"lora.alpha={rank}", f"lora.lr={lr:g}"]
-    return _recipe(options, "none", "lora.enabled=true", "loss.identity=0", *values)
+    recipe = _recipe(options, "none", "loss.identity=0", *values)
+    # A plain LoRA has no identity branch that could be guided by itself.
+    sample = recipe.sample.model_copy(update={"identity_guidance": None})
+    return recipe.model_copy(update={"sample": sample})
 
 
 def _recipe(options: argparse.Namespace, level: str, *overrides: str) -> Any:
@@ -201,11 +205,9 @@ def _about(
     options: argparse.Namespace,
     subjects: Sequence[Subject],
     sweep: Sequence[dict[str, Any]],
-    given: Sequence[str],
 ) -> dict[str, Any]:
     return {
-        "command": shlex.join(["python", "-m", "benchmarks.likeness", *given]),
-        **machine_facts(),
+        **provenance(bench.backbone.pipe.device),
         "torch_threads": torch.get_num_threads(),
         "settings": {
             "characters": len(subjects),
@@ -238,8 +240,7 @@ def publish(
     given = (options.characters, options.prompts, options.seeds)
     is_full = not options.methods and all(a >= b for a, b in zip(given, least, strict=True))
     docs = options.docs if is_full else bench.work / "docs"
-    text = json.dumps(results, indent=1, allow_nan=False) + "\n"
-    write_text(docs / "results" / "likeness.json", text)
+    write_results(docs / "results" / "likeness.json", results)
     write_text(docs / "likeness.md", build_page(results))
     write_sheet(docs / "likeness.png", methods, subject, bench.work / "runs")
     print(f"wrote {docs / 'likeness.md'}" + ("" if is_full else "  (a part, not published)"))

@@ -19,8 +19,10 @@ COLUMNS = (
     ("likeness_ratio", "Likeness ratio"),
     ("xsim", "XSim"),
     ("xmin", "XMin"),
-    ("xmin_ratio", "XMin / truth"),
+    ("shots_counted", "Shots counted"),
+    ("xmin_ratio", "XMin / truth, all shots"),
     ("m_cp", "M_CP"),
+    ("m_cp_over_truth", "M_CP over truth"),
     ("prompt_delta", "Prompts vs base"),
     ("motion_ratio", "Motion vs base"),
     ("train_seconds", "Training s"),
@@ -71,6 +73,7 @@ def _method_row(method: Method, units: Sequence[Mapping[str, Any]]) -> dict[str,
         interval = bootstrap_mean(values)
         row[figure] = interval.mean if interval else None
         row[f"{figure}_ci95"] = _pair(interval)
+        row[f"{figure}_count"] = interval.count if interval else 0
         row[f"{figure}_per_character"] = values
     return row
 
@@ -83,7 +86,7 @@ def _pair(interval: Interval | None) -> list[float] | None:
 
 def build_page(results: Mapping[str, Any]) -> str:
     """Write the table of the results as markdown."""
-    settings = results["settings"]
+    settings, machine = results["settings"], results["machine"]
     lines = [
         "# The comparison",
         "",
@@ -95,10 +98,11 @@ def build_page(results: Mapping[str, Any]) -> str:
         f" {settings['seeds']} seeds, {settings['num_frames']} frames per clip;"
         f" {settings['num_photos']} photos each, of which {settings['held_out']} were kept back."
         f" Every trained method had the same photos, the same backbone and"
-        f" {settings['budget_s']:g} s of training on {results['cores']} cores"
-        f" ({results['device']}). The encoder that trained"
+        f" {settings['budget_s']:g} s of training on {machine['cores']} cores"
+        f" ({machine['device']}). The encoder that trained"
         f" (`{settings['train_encoder']}`) does not report (`{settings['report_encoder']}`)."
-        " Brackets are 95 % bootstrap intervals over characters.",
+        " Brackets are 95 % bootstrap intervals over characters;"
+        " n is the number of characters that a cell counts, where some could not be measured.",
         "",
         "| Method | " + " | ".join(title for _, title in COLUMNS) + " |",
         "|---|" + "---:|" * len(COLUMNS),
@@ -131,9 +135,13 @@ def build_page(results: Mapping[str, Any]) -> str:
         "",
         "SimHeld: mean cosine of every frame to photos kept back; a missing face counts 0 where"
         " the prompt demands one. Likeness ratio: SimHeld over the photos' own likeness. XSim and"
-        " XMin: mean and least cosine between shots with at least half of that likeness. M_CP:"
-        " copying of a training photo, 0 is none. Prompts vs base: points of the share of prompt"
-        " words shown. Motion vs base: the weaker of face motion and picture change.",
+        " XMin: mean and least cosine between shots with at least half of that likeness, counted"
+        " beside them. XMin / truth: least cosine between all shots, strangers included, over"
+        " that of the same shots drawn of the character itself. M_CP: copying of a training photo;"
+        " the nearest of several photos is nearer than an unseen one even for the drawn character,"
+        " so M_CP over truth is what a method copies beyond that, 0 is none. Prompts vs base:"
+        " points of the share of prompt words shown. Motion vs base: the weaker of face motion and"
+        " picture change.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -142,6 +150,12 @@ def _cell(row: Mapping[str, Any], figure: str) -> str:
     value, pair = row[figure], row[f"{figure}_ci95"]
     if value is None:
         return "-"
+    count = row[f"{figure}_count"]
+    left_out = f" (n = {count})" if count < row["characters"] else ""
+    return _number(figure, value, pair) + left_out
+
+
+def _number(figure: str, value: float, pair: Sequence[float] | None) -> str:
     if figure == "train_seconds":
         return f"{value:.0f}"
     if figure == "prompt_delta":

@@ -15,7 +15,7 @@ from facekit.curation.dataset import build_photo_set
 from facekit.evaluation.scores import CharacterScores, Probe, Reference, Take
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import encoder_id
-from facekit.generation.sample import sample
+from facekit.generation.sample import SampleSettings, guidance_options, sample
 from facekit.generation.shots import demo_shots, name_characters
 from facekit.media.files import atomic_write, write_text
 from facekit.media.images import write_image
@@ -26,7 +26,6 @@ from facekit.types import Clip, Progress, Shot
 from facekit.workflows.api import attach
 from facekit.workflows.backbone import Backbone
 from facekit.workflows.measuring import Photos, build_reference, make_takes, measure, read_photos
-from facekit.workflows.shoot import guidance_options, sample_settings
 from facekit.workflows.toon_truth import draw_shot, phrase_of
 from facekit.workflows.train import plan_train, run_train
 
@@ -39,8 +38,10 @@ FIGURES = (
     "likeness_ratio",
     "xsim",
     "xmin",
+    "shots_counted",
     "xmin_ratio",
     "m_cp",
+    "m_cp_over_truth",
     "prompt_delta",
     "motion_ratio",
 )
@@ -172,11 +173,13 @@ def run_unit(bench: Bench, method: Method, subject: Subject) -> dict[str, Any]:
         prompts = subject.prompts()
     else:
         adapter, train_seconds = train_unit(bench, method.recipe, subject, folder, digest)
-        prompts = subject.prompts(load_character(adapter).trigger)
+        character = load_character(adapter)
+        prompts = subject.prompts(character.trigger)
         began = time.monotonic()
-        settings = sample_settings(bench.backbone.spec, bench.recipe)[0]
-        strength = method.recipe.identity.strength
-        with attach(bench.backbone.pipe, adapter, strength, **guidance_options(settings)):
+        settings = SampleSettings.of(bench.backbone.spec, bench.recipe.sample)
+        # A plain LoRA has no identity branch that could be guided by itself.
+        options = guidance_options(settings) if character.file.identity else {}
+        with attach(bench.backbone.pipe, character, **options):
             clips = _sampled(bench, prompts)
         sample_seconds = time.monotonic() - began
         save_clips(folder / "clips.npz", clips)
@@ -238,7 +241,7 @@ def _sampled(bench: Bench, prompts: Sequence[str]) -> list[Clip]:
         dataclasses.replace(shot, prompt=prompt)
         for shot, prompt in zip(bench.shots, prompts, strict=True)
     ]
-    settings = sample_settings(bench.backbone.spec, bench.recipe)[0]
+    settings = SampleSettings.of(bench.backbone.spec, bench.recipe.sample)
     pipe, spec = bench.backbone.pipe, bench.backbone.spec
     return list(sample(pipe, shots, spec, settings, progress=bench.progress))
 
@@ -267,7 +270,7 @@ def _digest(content: Mapping[str, object]) -> str:
 def _shots_digest(bench: Bench) -> str:
     content = {
         "shots": [dataclasses.asdict(shot) for shot in bench.shots],
-        "backbone": bench.backbone.digest,
+        "backbone": bench.backbone.parts_digest,
         "sample": bench.recipe.sample.model_dump(mode="json"),
     }
     return _digest(content)[:12]
@@ -282,5 +285,6 @@ def _unit_digest(bench: Bench, method: Method, subject: Subject) -> str:
         "encoders": [encoder_id(bench.train_faces), encoder_id(bench.report_faces)],
         "adapter": bench.trained_on,
         "probe": bench.probe is not None,
+        "figures": list(FIGURES),
     }
     return _digest(content)

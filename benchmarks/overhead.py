@@ -17,7 +17,8 @@ from benchmarks.results import RESULTS_DIR, write_results
 from facekit.adapters.attach import attach
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.backbones.wan import TOON
-from facekit.resources import toon_dir
+from facekit.resources import BASE_ADAPTER_FILE, toon_dir
+from facekit.workflows.machine import provenance
 
 
 def main() -> None:
@@ -29,7 +30,7 @@ def main() -> None:
     options = parser.parse_args()
     pipe = TOON.load()
     pipe.set_progress_bar_config(disable=True)
-    adapter = IdentityAdapter.load(toon_dir() / "identity_adapter.safetensors")
+    adapter = IdentityAdapter.load(toon_dir() / BASE_ADAPTER_FILE)
     vector = torch.nn.functional.normalize(torch.randn(1, 1, 128), dim=-1)
     with torch.no_grad():
         folded = adapter.fold(adapter.tokens(vector)).detached()
@@ -57,6 +58,7 @@ def main() -> None:
             with_branch.append(seconds())
     ratio = float(np.median(np.array(with_branch) / np.array(base)))
     values = {
+        **provenance(pipe.device),
         "num_frames": options.num_frames,
         "rounds": options.rounds,
         "base_cpu_seconds_median": round(float(np.median(base)), 3),

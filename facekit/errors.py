@@ -6,6 +6,7 @@
     +-- MediaError               2   a picture or a video that cannot be used
     +-- OutputExists             2   would overwrite; --force allows it
     +-- OutputError              1   no permission, no space
+    +-- InstallationError        1   something that ships with facekit is not there
     +-- FaceError                3
     |   +-- NoFaceFound          3
     |   +-- SeveralFacesFound    3
@@ -43,6 +44,7 @@ __all__ = [
     "FaceError",
     "FacekitError",
     "GateFailed",
+    "InstallationError",
     "MediaError",
     "NoFaceFound",
     "NonFiniteLoss",
@@ -106,6 +108,10 @@ class OutputExists(FacekitError):
 
 class OutputError(FacekitError):
     """The result cannot be written: no permission, no space left."""
+
+
+class InstallationError(FacekitError):
+    """Something that ships with facekit is not where it was installed."""
 
 
 class FaceError(FacekitError):

@@ -2,7 +2,23 @@
 
 from pathlib import Path
 
-__all__ = ["datasets_dir", "recipes_dir", "share_dir", "toon_backbone_dir", "toon_dir"]
+from facekit.errors import InstallationError
+
+__all__ = [
+    "BACKBONE_FOLDER",
+    "BASE_ADAPTER_FILE",
+    "datasets_dir",
+    "recipes_dir",
+    "share_dir",
+    "toon_backbone_dir",
+    "toon_dir",
+]
+
+BACKBONE_FOLDER = "backbone"
+"""The diffusers pipeline among the toon weights."""
+
+BASE_ADAPTER_FILE = "identity_adapter.safetensors"
+"""In the folder of a backbone's weights, beside or inside its pipeline."""
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -14,7 +30,7 @@ def share_dir() -> Path:
         Inside the package for an installed wheel, the root of a checkout otherwise.
 
     Raises:
-        FileNotFoundError: The installation is incomplete.
+        InstallationError: Neither is there.
     """
     shipped = _PACKAGE / "_share"
     if shipped.is_dir():
@@ -22,7 +38,10 @@ def share_dir() -> Path:
     checkout = _PACKAGE.parent
     if (checkout / "pyproject.toml").is_file():
         return checkout
-    raise FileNotFoundError(f"no recipes in {shipped} nor in {checkout}; reinstall facekit")
+    raise InstallationError(
+        f"recipes and sample photos: neither {shipped} nor a checkout at {checkout} is there;"
+        " reinstall facekit"
+    )
 
 
 def recipes_dir() -> Path:
@@ -36,10 +55,10 @@ def datasets_dir() -> Path:
 
 
 def toon_dir() -> Path:
-    """The folder of the embedded toon weights; ``backbone`` inside it is a diffusers pipeline."""
+    """The folder of the embedded toon weights."""
     return _PACKAGE / "toon" / "weights"
 
 
 def toon_backbone_dir() -> Path:
     """The folder that stock ``WanPipeline.from_pretrained`` loads."""
-    return toon_dir() / "backbone"
+    return toon_dir() / BACKBONE_FOLDER

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "SHOT_SIZES",
     "Clip",
     "Face",
     "FaceCrop",
@@ -25,6 +26,9 @@ Image: TypeAlias = npt.NDArray[np.uint8]
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 """Any float32 array; the docstring at its use gives the shape."""
+
+SHOT_SIZES: tuple[str, ...] = ("close-up", "medium shot", "wide shot")
+"""How much of a person a shot shows, from near to far; all but the widest demand a face."""
 
 _UNIT_NORM_TOLERANCE = 1e-3
 
@@ -145,7 +149,8 @@ class Shot:
     width: int
     """In pixels."""
     kind: str
-    """The shot size: ``close-up``, ``medium``, ``wide``; decides whether a face is demanded."""
+    """One of ``SHOT_SIZES``, which decides whether a face is demanded; ``unknown`` where the prompt
+    names none, ``validation`` where the shot only judges a checkpoint, and neither demands one."""
 
 
 @runtime_checkable
@@ -159,7 +164,7 @@ class Progress(Protocol):
         """Count steps done; info is a short state such as ``loss 0.12``."""
 
     def finish(self) -> None:
-        """End the stage."""
+        """End the stage; without one nothing happens."""
 
 
 class NoProgress:

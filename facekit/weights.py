@@ -1,13 +1,15 @@
-"""Which weights ship, with digest, licence and origin; nothing is loaded unverified.
+"""Which weights ship, with digest, licence and origin; none of them is loaded unverified.
 
 A folder of weights carries a ``manifest.json`` that names every other file in it. Whoever builds
-the weights writes it with ``write_manifest``; whoever loads them calls ``verify`` first.
+the weights writes it with ``write_manifest``; whoever loads some of them calls ``verify_once`` on
+those first. A folder without a manifest is the user's own, and nobody knows what should be in it.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,17 +23,18 @@ __all__ = [
     "MANIFEST_NAME",
     "WeightsFile",
     "file_digest",
-    "folder_digest",
+    "known_digest",
     "load_nets",
     "read_manifest",
     "toon_weights_present",
     "verify",
+    "verify_once",
     "write_manifest",
 ]
 
 MANIFEST_NAME = "manifest.json"
 
-_REBUILD = "restore it from the repository or run facekit lab build-toon"
+_REBUILD = "restore it from the repository or run facekit lab build-toon --install"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +65,22 @@ def file_digest(path: Path | str) -> str:
         raise WeightsMissing(f"{path}: no such weights file; {_REBUILD}") from error
 
 
-def folder_digest(paths: Sequence[Path]) -> str:
-    """One sha256 over several files, in order of name; the names themselves count too."""
-    total = hashlib.sha256()
-    for path in sorted(paths, key=lambda path: path.name):
-        total.update(f"{path.name} {file_digest(path)}\n".encode())
-    return total.hexdigest()
+def known_digest(path: Path) -> str:
+    """The same as ``file_digest``; read again only when the file's size or time has changed.
+
+    Raises:
+        WeightsMissing: There is no such file.
+    """
+    try:
+        state = path.stat()
+    except FileNotFoundError as error:
+        raise WeightsMissing(f"{path}: no such weights file; {_REBUILD}") from error
+    return _digest_of_state(path.absolute(), state.st_size, state.st_mtime_ns)
+
+
+@cache
+def _digest_of_state(path: Path, num_bytes: int, mtime_ns: int) -> str:
+    return file_digest(path)
 
 
 def read_manifest(folder: Path | None = None) -> tuple[WeightsFile, ...]:
@@ -133,12 +146,33 @@ def verify(folder: Path | None = None, *, below: str = "") -> tuple[WeightsFile,
         WeightsMissing: A recorded file is not there, or nothing is recorded below ``below``.
         ChecksumMismatch: A file is not what was recorded.
     """
-    folder = folder or toon_dir()
+    return _compare(folder or toon_dir(), below, file_digest)
+
+
+def verify_once(folder: Path, *, below: str) -> None:
+    """Compare files that are about to be loaded with their manifest, once per process.
+
+    A file is read again when its size or time has changed. Where there is no manifest nothing is
+    compared.
+
+    Args:
+        folder: Of the manifest.
+        below: As for ``verify``: the files that are loaded.
+
+    Raises:
+        WeightsMissing: A recorded file is not there, or nothing is recorded below ``below``.
+        ChecksumMismatch: A file is not what was recorded.
+    """
+    if (folder / MANIFEST_NAME).is_file():
+        _compare(folder, below, known_digest)
+
+
+def _compare(folder: Path, below: str, digest: Callable[[Path], str]) -> tuple[WeightsFile, ...]:
     files = tuple(file for file in read_manifest(folder) if file.path.startswith(below))
     if not files:
         raise WeightsMissing(f"{folder}: nothing recorded below {below or 'it'}; {_REBUILD}")
     for file in files:
-        got = file_digest(folder / file.path)
+        got = digest(folder / file.path)
         if got != file.sha256:
             raise ChecksumMismatch(
                 f"{folder / file.path}: sha256 {got[:12]}, expected {file.sha256[:12]}; {_REBUILD}"

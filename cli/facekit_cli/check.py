@@ -8,6 +8,8 @@ import typer
 from facekit_cli.options import Json, Settings
 from facekit_cli.output import execute
 
+__all__ = ["check"]
+
 
 def check(
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTOS", help="Files or folders.")],

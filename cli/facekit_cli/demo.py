@@ -4,8 +4,10 @@ from typing import Annotated
 
 import typer
 
-from facekit_cli.options import DryRun, Force, Json, Out, Seed
-from facekit_cli.output import execute
+from facekit_cli.options import Device, DryRun, Force, Json, Out, Seed
+from facekit_cli.output import GOES_ON, GOES_ON_WITHOUT_FORCE, execute
+
+__all__ = ["demo"]
 
 
 def demo(
@@ -14,6 +16,7 @@ def demo(
         bool, typer.Option("--quick", help="Fewer steps and shots: proves the path, in a minute.")
     ] = False,
     seed: Seed = None,
+    device: Device = "auto",
     dry_run: DryRun = False,
     as_json: Json = False,
     force: Force = False,
@@ -23,8 +26,9 @@ def demo(
 
     execute(
         "demo",
-        lambda: plan_demo(out=out, quick=quick, seed=seed, force=force),
+        lambda: plan_demo(out=out, quick=quick, seed=seed, force=force, device=device),
         run_demo,
         as_json=as_json,
         dry_run=dry_run,
+        interrupted=GOES_ON_WITHOUT_FORCE if force else GOES_ON,
     )

@@ -3,6 +3,8 @@
 from facekit_cli.options import Json
 from facekit_cli.output import execute
 
+__all__ = ["doctor"]
+
 
 def doctor(as_json: Json = False) -> None:
     """Look at versions, devices, weights and disk, and print the command that mends each fault."""

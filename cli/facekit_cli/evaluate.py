@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from facekit_cli.options import DryRun, Force, Json, Out, Settings
+from facekit_cli.options import Device, DryRun, Force, Json, Out, Settings
 from facekit_cli.output import execute
+
+__all__ = ["evaluate"]
 
 
 def evaluate(
@@ -16,16 +18,21 @@ def evaluate(
     ],
     photos: Annotated[
         list[Path] | None,
-        typer.Option("--photos", metavar="PATH", help="Photos kept out of training; repeatable."),
+        typer.Option(
+            "--photos",
+            metavar="PATH",
+            help="Photos kept out of training, or where the character's own are now; repeatable.",
+        ),
     ] = None,
     settings: Settings = None,
+    device: Device = "auto",
     out: Out = None,
     dry_run: DryRun = False,
     as_json: Json = False,
     force: Force = False,
 ) -> None:
     """Measure whether it is the same person in all clips; exit code 5 when a gate is missed."""
-    from facekit.recipe import load_recipe
+    from facekit.workflows.characters import evaluation_recipe
     from facekit.workflows.evaluate import plan_evaluate, run_evaluate
 
     execute(
@@ -34,11 +41,13 @@ def evaluate(
             clips,
             character=character,
             photos=photos or (),
-            recipe=load_recipe(overrides=settings or ()),
+            recipe=evaluation_recipe(character, settings or ()),
             out=out,
             force=force,
+            device=device,
         ),
         run_evaluate,
         as_json=as_json,
         dry_run=dry_run,
+        interrupted="no report was written; run the same command again to measure anew",
     )

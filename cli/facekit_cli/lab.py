@@ -5,7 +5,9 @@ from typing import Annotated
 import typer
 
 from facekit_cli.options import DryRun, Json, Out, Seed
-from facekit_cli.output import execute
+from facekit_cli.output import GOES_ON, execute
+
+__all__ = ["app", "build_toon"]
 
 app = typer.Typer(help="Build and measure facekit's own parts.", no_args_is_help=True)
 
@@ -34,6 +36,10 @@ def build_toon(
             "--from-shipped", help="Go on from the shipped weights where there is no checkpoint."
         ),
     ] = False,
+    install: Annotated[
+        bool,
+        typer.Option("--install", help="Let export and samples replace what ships with facekit."),
+    ] = False,
     seed: Seed = None,
     out: Out = None,
     dry_run: DryRun = False,
@@ -51,8 +57,10 @@ def build_toon(
             out=out,
             steps=steps,
             from_shipped=from_shipped,
+            install=install,
         ),
         run_build_toon,
         as_json=as_json,
         dry_run=dry_run,
+        interrupted=GOES_ON,
     )

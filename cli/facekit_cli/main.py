@@ -9,7 +9,7 @@ import typer.exceptions
 
 from facekit import __version__
 from facekit_cli import check, demo, doctor, evaluate, lab, recipe, shoot, train
-from facekit_cli.output import INTERRUPTED, emit_error
+from facekit_cli.output import INTERRUPTED, emit_error, quiet_libraries
 
 __all__ = ["app", "main"]
 
@@ -53,6 +53,7 @@ app.add_typer(lab.app, name="lab")
 
 def main() -> None:
     """Run the command and leave with its exit code."""
+    quiet_libraries()
     try:
         code = app(standalone_mode=False)
     except typer.Abort:

@@ -13,10 +13,25 @@ from facekit.errors import FacekitError
 
 if TYPE_CHECKING:  # types imports numpy, and help must not wait for it
     from facekit.types import Plan, Progress
+    from facekit_cli.progress import BarProgress, LineProgress
 
-__all__ = ["INTERRUPTED", "emit_error", "execute", "show"]
+__all__ = [
+    "GOES_ON",
+    "GOES_ON_WITHOUT_FORCE",
+    "INTERRUPTED",
+    "emit_error",
+    "execute",
+    "quiet_libraries",
+    "show",
+]
 
 INTERRUPTED: Final = 130
+
+GOES_ON: Final = "run the same command again to go on"
+"""After Ctrl-C, for commands that keep what is done."""
+
+GOES_ON_WITHOUT_FORCE: Final = "run the same command without --force to go on"
+"""The same where ``--force`` would begin anew."""
 
 PlanT = TypeVar("PlanT", bound="Plan")
 
@@ -30,6 +45,15 @@ _QUIET_LIBRARIES: Final = {
 }
 
 
+def quiet_libraries() -> None:
+    """Keep libraries from chatting and from calling home, unless the user has said otherwise.
+
+    They read these settings when they are imported, so this comes before any command.
+    """
+    for name, value in _QUIET_LIBRARIES.items():
+        os.environ.setdefault(name, value)
+
+
 def execute(
     verb: str,
     plan: Callable[[], PlanT],
@@ -37,20 +61,23 @@ def execute(
     *,
     as_json: bool,
     dry_run: bool = False,
+    interrupted: str = "run the same command again",
 ) -> None:
     """Print the plan, do the work, print the result.
 
     A result with an ``exit_code`` other than 0 (photos refused, a gate missed) is printed as any
-    other and decides the exit code.
+    other and decides the exit code. What ``interrupted`` says is the next step after Ctrl-C.
     """
-    with _speaking(verb, as_json):
+    with _speaking(verb, as_json, interrupted):
         made = plan()
         if dry_run:
             _result(verb, made, as_json)
             return
         if not as_json:
             print(made.describe(), file=sys.stderr, flush=True)
-        _result(verb, run(made, _progress()), as_json)
+        with _progress() as progress:
+            result = run(made, progress)
+        _result(verb, result, as_json)
 
 
 def show(verb: str, make: "Callable[[], Plan]", *, as_json: bool) -> None:
@@ -68,7 +95,7 @@ def emit_error(verb: str, code: str, message: str, next_step: str, *, as_json: b
         print(f"error: {message}", file=sys.stderr)
 
 
-def _progress() -> "Progress":
+def _progress() -> "BarProgress | LineProgress":
     from facekit_cli.progress import make_progress
 
     return make_progress()
@@ -114,9 +141,9 @@ _STDOUT: Final = _Stdout()
 
 
 @contextlib.contextmanager
-def _speaking(verb: str, as_json: bool) -> Iterator[None]:
-    for name, value in _QUIET_LIBRARIES.items():
-        os.environ.setdefault(name, value)
+def _speaking(
+    verb: str, as_json: bool, interrupted: str = "run the same command again"
+) -> Iterator[None]:
     with _STDOUT.reserved():
         try:
             yield
@@ -127,8 +154,8 @@ def _speaking(verb: str, as_json: bool) -> Iterator[None]:
             emit_error(
                 verb,
                 "interrupted",
-                "interrupted; run the same command again to go on",
-                "run the same command again to go on",
+                f"interrupted; {interrupted}",
+                interrupted,
                 as_json=as_json,
             )
             raise typer.Exit(INTERRUPTED) from error

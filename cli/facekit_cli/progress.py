@@ -3,31 +3,40 @@
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Final, Self, TextIO
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
-
-    from facekit.types import Progress
 
 __all__ = ["BarProgress", "LineProgress", "make_progress"]
 
 _SECONDS_BETWEEN_LINES: Final = 10.0
 
 
-def make_progress(stream: TextIO | None = None) -> "Progress":
+def make_progress(stream: TextIO | None = None) -> "BarProgress | LineProgress":
     """Choose by whether the stream (stderr when none is given) is a terminal."""
     stream = sys.stderr if stream is None else stream
     return BarProgress() if stream.isatty() else LineProgress(stream)
 
 
 class BarProgress:
-    """A rich bar per stage; finished stages stay visible."""
+    """A rich bar per stage; finished stages stay visible.
+
+    Leaving its ``with`` block gives the cursor back, whatever ended the block.
+    """
 
     def __init__(self) -> None:
         self._bars: RichProgress | None = None
         self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        """Nothing is drawn before the first stage."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the bar as it stands, so that an error comes below it."""
+        self.finish()
 
     def start(self, total: int, label: str) -> None:
         """Begin a stage."""
@@ -79,6 +88,13 @@ class LineProgress:
         self._label, self._total, self._done = "", 0, 0
         self._began = self._spoke = 0.0
 
+    def __enter__(self) -> Self:
+        """Nothing is said before the first stage."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to give back; a stage that was broken off is not called done."""
+
     def start(self, total: int, label: str) -> None:
         """Begin a stage."""
         self._label, self._total, self._done = label, total, 0
@@ -97,8 +113,10 @@ class LineProgress:
         self._say(f"{self._label}: {', '.join(part for part in parts if part)}")
 
     def finish(self) -> None:
-        """End the stage."""
-        self._say(f"{self._label}: done in {_clock_text(self._clock() - self._began)}")
+        """End the stage; nothing happens without one."""
+        if self._label:
+            self._say(f"{self._label}: done in {_clock_text(self._clock() - self._began)}")
+        self._label = ""
 
     def _say(self, text: str) -> None:
         print(text, file=self._stream, flush=True)

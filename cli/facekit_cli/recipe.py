@@ -8,6 +8,8 @@ import typer
 from facekit_cli.options import Force, Json, Settings
 from facekit_cli.output import show
 
+__all__ = ["Source", "app", "check", "copy", "ls", "show_one"]
+
 app = typer.Typer(help="List, show, copy and check recipes.", no_args_is_help=True)
 
 Source = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's name or its file.")]

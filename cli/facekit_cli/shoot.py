@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from facekit_cli.options import DryRun, Force, Json, Out, Seed
-from facekit_cli.output import execute
+from facekit_cli.options import Device, DryRun, Force, Json, Out, Seed, Settings
+from facekit_cli.output import GOES_ON, GOES_ON_WITHOUT_FORCE, execute
+
+__all__ = ["Aspect", "shoot"]
 
 
 class Aspect(StrEnum):
@@ -31,14 +33,17 @@ def shoot(
     seed: Seed = None,
     takes: Annotated[int, typer.Option("--takes", min=1, help="Versions of each shot.")] = 1,
     strength: Annotated[
-        float | None, typer.Option("--strength", min=0.0, help="Of the identity; 1 is usual.")
-    ] = None,
+        float,
+        typer.Option("--strength", min=0.0, help="1 is as trained, 0 leaves the character out."),
+    ] = 1.0,
+    settings: Settings = None,
+    device: Device = "auto",
     out: Out = None,
     dry_run: DryRun = False,
     as_json: Json = False,
     force: Force = False,
 ) -> None:
-    """Make shots with a character in them."""
+    """Make shots with a character in them, by the recipe that trained it."""
     from facekit.workflows.shoot import plan_shoot, run_shoot
 
     execute(
@@ -53,8 +58,11 @@ def shoot(
             strength=strength,
             out=out,
             force=force,
+            overrides=settings or (),
+            device=device,
         ),
         run_shoot,
         as_json=as_json,
         dry_run=dry_run,
+        interrupted=GOES_ON_WITHOUT_FORCE if force else GOES_ON,
     )

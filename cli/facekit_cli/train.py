@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
-from facekit_cli.options import DryRun, Force, Json, Out, Seed, Settings
-from facekit_cli.output import execute
+from facekit_cli.options import Device, DryRun, Force, Json, OutParent, Seed, Settings
+from facekit_cli.output import GOES_ON, execute
+
+__all__ = ["Level", "train"]
 
 
 class Level(StrEnum):
@@ -21,6 +23,14 @@ class Level(StrEnum):
 def train(
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTOS", help="Files or folders.")],
     name: Annotated[str, typer.Option("--as", metavar="NAME", help="What to call the character.")],
+    trigger: Annotated[
+        str | None,
+        typer.Option(
+            "--trigger",
+            metavar="TEXT",
+            help="Words that stand for the character, such as 'a man with curly black hair'.",
+        ),
+    ] = None,
     base: Annotated[
         str | None, typer.Option("--base", metavar="NAME", help="The backbone; toon when absent.")
     ] = None,
@@ -38,7 +48,8 @@ def train(
         ),
     ] = None,
     seed: Seed = None,
-    out: Out = None,
+    device: Device = "auto",
+    out: OutParent = None,
     dry_run: DryRun = False,
     as_json: Json = False,
     force: Force = False,
@@ -59,8 +70,11 @@ def train(
             recipe=load_recipe(recipe or f"{base or 'toon'}/train", overrides),
             out=out,
             force=force,
+            trigger=trigger,
+            device=device,
         ),
         run_train,
         as_json=as_json,
         dry_run=dry_run,
+        interrupted=GOES_ON,
     )

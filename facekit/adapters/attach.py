@@ -19,7 +19,7 @@ from facekit.adapters.passes import Pass, Terms, make_terms, read_pass
 from facekit.backbones.spec import BackboneSpec, base_layer, site_module
 from facekit.errors import AdapterError, AdapterMismatch, AlreadyAttached, SiteMissing
 
-__all__ = ["Attachment", "attach"]
+__all__ = ["Attachment", "Identities", "attach"]
 
 Identities: TypeAlias = Conditioning | FoldedIdentity | Tensor | Sequence[Conditioning]
 

@@ -9,13 +9,21 @@ from typing import Any, Self
 from torch import Tensor
 
 from facekit.adapters.attach import Attachment, attach
-from facekit.adapters.character_file import CharacterFile
+from facekit.adapters.character_file import ADAPTER_FILE, CharacterFile
 from facekit.adapters.conditioning import Conditioning
-from facekit.adapters.lora import add_lora, load_lora_state, remove_lora, set_lora_strength
+from facekit.adapters.guidance import Guidance, Unconditional
+from facekit.adapters.lora import (
+    LoraStance,
+    add_lora,
+    load_lora_state,
+    named_lora_parameters,
+    remove_lora,
+    set_lora_strength,
+)
 from facekit.adapters.made_for import check_backbone
 from facekit.backbones.spec import BackboneSpec, site_module
 from facekit.backbones.wan import detect_spec, pipeline_digest
-from facekit.errors import AdapterMismatch, UsageError
+from facekit.errors import AdapterError, AdapterMismatch, UsageError
 
 __all__ = ["Character", "CharacterAttachment", "attach_characters", "load_character"]
 
@@ -41,21 +49,28 @@ class Character:
     def conditioning(
         self, strength: float | Sequence[float] = 1.0, mask_LHW: Tensor | None = None
     ) -> Conditioning | None:
-        """The character's part in a pass; None when it is a plain LoRA."""
+        """The character's part in a pass; None when it is a plain LoRA.
+
+        Args:
+            strength: Multiplies the strength that the character was trained with.
+            mask_LHW: Where it is, as in ``Conditioning``.
+        """
         if self.file.identity is None:
             return None
-        low, high = self.file.header.training.get("sigma_window", (0.0, 1.0))
+        trained = self.file.header.strength
         return Conditioning(
             identity=self.file.identity,
             null=self.file.null,
-            strength=strength,
+            strength=tuple(trained * key for key in strength)
+            if isinstance(strength, Sequence)
+            else trained * strength,
             mask_LHW=mask_LHW,
-            window=None if (low, high) == (0.0, 1.0) else (low, high),
+            window=self.file.header.sigma_window,
         )
 
 
 def load_character(path: Path | str) -> Character:
-    """Load a character file, or the ``adapter.safetensors`` in a folder.
+    """Load a character file, or the one in a folder.
 
     Raises:
         AdapterDamaged: Missing, truncated, altered or not a character file.
@@ -63,7 +78,7 @@ def load_character(path: Path | str) -> Character:
     """
     path = Path(path)
     if path.is_dir():
-        path = path / "adapter.safetensors"
+        path = path / ADAPTER_FILE
     return Character(file=CharacterFile.load(path), source=str(path))
 
 
@@ -76,20 +91,26 @@ class CharacterAttachment:
     def __init__(
         self,
         transformer: Any,
+        spec: BackboneSpec,
         identity: Attachment | None,
         conditionings: tuple[Conditioning, ...],
-        loras: tuple[str, ...],
         characters: tuple[Character, ...],
     ) -> None:
         self.transformer = transformer
+        self.spec = spec
+        """The backbone: how long prompts are padded, which sizes it draws."""
         self.identity = identity
         """Conditions on other masks, windows or guidance; None when all are plain LoRAs."""
         self.conditionings = conditionings
         self.characters = characters
-        self._loras = loras
+        self._stance = LoraStance(transformer)
+        self._loras: list[str] = []
 
     def set_strength(self, strength: float) -> None:
-        """Scale identity and LoRA together; 0 gives the bare backbone bit-exactly."""
+        """Scale identity and LoRA together.
+
+        1 is as trained; 0 gives the bare backbone bit-exactly.
+        """
         if self.identity is not None:
             self.identity.set_strength(strength)
         self.set_lora_strength(strength)
@@ -99,18 +120,19 @@ class CharacterAttachment:
         for name in self._loras:
             set_lora_strength(self.transformer, strength, name)
 
-    def condition(self, **options: Any) -> None:
-        """Condition on the same characters with other options of ``Attachment.condition``."""
-        if self.identity is not None:
-            self.identity.condition(self.conditionings, **options)
-
     def detach(self) -> None:
-        """Give the transformer back exactly as it was; a second call does nothing."""
+        """Give the transformer back exactly as it was; a second call does nothing.
+
+        That includes other LoRAs on it, and which of its parameters learn.
+        """
         if self.identity is not None:
             self.identity.detach()
+        if not self._loras:
+            return
         for name in self._loras:
             remove_lora(self.transformer, name)
-        self._loras = ()
+        self._loras.clear()
+        self._stance.restore()
 
     def __enter__(self) -> Self:
         """Nothing happens; the block ends with ``detach``."""
@@ -125,6 +147,18 @@ class CharacterAttachment:
         """Detach."""
         self.detach()
 
+    def _add_lora(self, character: Character) -> None:
+        settings = character.file.header.lora
+        if settings is None:
+            return
+        name = f"{character.name}_{len(self._loras)}".replace(".", "_")
+        settings = replace(settings, targets=settings.targets or self.spec.lora_targets)
+        add_lora(self.transformer, self.spec, settings, name=name)
+        self._loras.append(name)
+        load_lora_state(self.transformer, character.file.lora, name)
+        for parameter in named_lora_parameters(self.transformer, name).values():
+            parameter.requires_grad_(False)
+
 
 def attach_characters(
     pipe: Any,
@@ -132,8 +166,11 @@ def attach_characters(
     strength: float = 1.0,
     *,
     masks_LHW: Sequence[Tensor | None] | None = None,
+    unconditional: Unconditional = "null",
+    guidance: Guidance = "two_way",
+    identity_guidance: float | None = None,
+    guidance_scale: float | None = None,
     allow_other_weights: bool = False,
-    **options: Any,
 ) -> CharacterAttachment:
     """Attach one or several characters to a stock diffusers pipeline.
 
@@ -143,15 +180,19 @@ def attach_characters(
     Args:
         pipe: A Wan pipeline; the ones that share its transformer get the characters too.
         characters: Loaded from character files. Several LoRAs add up over the whole picture.
-        strength: Of identity and LoRA.
+        strength: Of identity and LoRA, times what they were trained with.
         masks_LHW: Where each character is, on the latent token grid, as in ``Conditioning``.
+        unconditional: As for ``Attachment.condition``, like the three that follow.
+        guidance: Two-way or three-way.
+        identity_guidance: Of three-way guidance.
+        guidance_scale: The pipeline's own, needed for three-way guidance.
         allow_other_weights: Go on when the backbone has the right shape but another digest, such
             as a finetuned one.
-        options: As for ``Attachment.condition``, such as ``guidance``.
 
     Raises:
         AdapterMismatch: The pipeline is not the backbone that a character was made for.
         AlreadyAttached: Characters are attached already.
+        AdapterError: Options that contradict each other, or that a plain LoRA has no part in.
     """
     given = (characters,) if isinstance(characters, Character) else tuple(characters)
     masks = tuple(masks_LHW) if masks_LHW is not None else (None,) * len(given)
@@ -162,16 +203,30 @@ def attach_characters(
         )
     spec = _check_backbone(pipe, given, allow_other_weights)
     transformer = pipe.transformer
-    conditionings = tuple(
-        conditioning
+    placed = [
+        (character, mask, character.conditioning(mask_LHW=mask))
         for character, mask in zip(given, masks, strict=True)
-        if (conditioning := character.conditioning(mask_LHW=mask)) is not None
-    )
+    ]
+    for character, mask, conditioning in placed:
+        if conditioning is None and mask is not None:
+            raise _no_identity(character, "a mask")
+    conditionings = tuple(item for _, _, item in placed if item is not None)
+    asked = (unconditional, guidance, identity_guidance, guidance_scale)
+    if asked != ("null", "two_way", None, None) and not conditionings:
+        raise _no_identity(given[0], "guidance of the identity")
     identity = attach(spec.sites(transformer), transformer, spec) if conditionings else None
-    attachment = CharacterAttachment(transformer, identity, conditionings, (), given)
+    attachment = CharacterAttachment(transformer, spec, identity, conditionings, given)
     try:
-        attachment._loras = _add_loras(transformer, spec, given)
-        attachment.condition(**options)
+        for character in given:
+            attachment._add_lora(character)
+        if identity is not None:
+            identity.condition(
+                conditionings,
+                unconditional=unconditional,
+                guidance=guidance,
+                identity_guidance=identity_guidance,
+                guidance_scale=guidance_scale,
+            )
         attachment.set_strength(strength)
     except BaseException:
         attachment.detach()
@@ -179,26 +234,12 @@ def attach_characters(
     return attachment
 
 
-def _add_loras(transformer: Any, spec: BackboneSpec, given: Sequence[Character]) -> tuple[str, ...]:
-    added: list[str] = []
-    try:
-        for character in given:
-            settings = character.file.header.lora
-            if settings is None:
-                continue
-            name = f"{character.name}_{len(added)}".replace(".", "_")
-            settings = replace(settings, targets=settings.targets or spec.lora_targets)
-            add_lora(transformer, spec, settings, name=name)
-            added.append(name)
-            load_lora_state(transformer, character.file.lora, name)
-            for path, parameter in transformer.named_parameters():
-                if f".{name}." in path:
-                    parameter.requires_grad_(False)
-    except BaseException:
-        for name in added:
-            remove_lora(transformer, name)
-        raise
-    return tuple(added)
+def _no_identity(character: Character, option: str) -> AdapterError:
+    return AdapterError(
+        f"{character.source}: a plain LoRA acts on the whole picture and has no identity branch,"
+        f" got {option}, expected none; leave it away, or train {character.name} with an"
+        " identity.level above none"
+    )
 
 
 def _check_backbone(pipe: Any, given: Sequence[Character], allow_other: bool) -> BackboneSpec:

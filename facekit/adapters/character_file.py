@@ -7,70 +7,27 @@ rest. Loading is all or nothing: every key is known, every site is there, the ef
 Shapes: K identity tokens, C channels, P photos, D embedding.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from facekit.adapters.character_header import CharacterHeader
 from facekit.adapters.folded import FoldedIdentity
 from facekit.adapters.identity_adapter import IdentityAdapter
-from facekit.adapters.lora import DEFAULT_NAME, LoraSettings, lora_state
 from facekit.adapters.tensor_file import read_tensors, write_tensors
 from facekit.errors import AdapterDamaged, AdapterError
 
-__all__ = ["CharacterFile", "CharacterHeader", "build_character"]
+__all__ = ["ADAPTER_FILE", "FORMAT_VERSION", "CharacterFile", "CharacterHeader", "build_character"]
+
+ADAPTER_FILE = "adapter.safetensors"
+"""What a character's file is called in the folder of the character."""
 
 FORMAT_VERSION = 1
 _KIND = "facekit.character"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CharacterHeader:
-    """What a character file says about itself."""
-
-    name: str
-    level: str
-    """``L0`` enrolled, ``L1`` tokens tuned, ``L2`` tokens and LoRA, ``none`` only a LoRA."""
-    backbone: str
-    """Name of the backbone spec."""
-    backbone_digest: str = ""
-    """sha256 of that backbone's weights; empty when unknown."""
-    encoder: str = ""
-    """Name of the face encoder that made the embeddings."""
-    encoder_digest: str = ""
-    trigger: str = ""
-    """The words that call the character in a prompt."""
-    sites: tuple[str, ...] = ()
-    lora: LoraSettings | None = None
-    adapter_digest: str = ""
-    """sha256 of the base identity adapter that folded the tokens; for the record only."""
-    training: Mapping[str, Any] = field(default_factory=dict)
-    """Steps, losses, recipe digest, scores: whatever the trainer wants remembered."""
-
-    @property
-    def lora_scale(self) -> float:
-        """Alpha / rank, or 0 without a LoRA."""
-        return self.lora.scale if self.lora else 0.0
-
-    def to_json(self) -> str:
-        """Write as one line of JSON, the same for equal headers."""
-        entries = {**asdict(self), "lora_scale": self.lora_scale}
-        return json.dumps(entries, sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what ``to_json`` wrote; a derived entry is left out."""
-        entries = json.loads(text)
-        entries.pop("lora_scale")
-        entries["sites"] = tuple(entries["sites"])
-        if entries["lora"] is not None:
-            entries["lora"]["targets"] = tuple(entries["lora"]["targets"])
-            entries["lora"] = LoraSettings(**entries["lora"])
-        return cls(**entries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,7 +49,7 @@ class CharacterFile:
         """Write a whole safetensors file or nothing; equal characters give equal bytes.
 
         Args:
-            path: Where to, usually ``adapter.safetensors``.
+            path: Where to, usually a file called ``ADAPTER_FILE``.
             dtype: Cast on the way (the gallery stays float32); as it is when None.
 
         Raises:
@@ -144,11 +101,6 @@ class CharacterFile:
         )
         character._check(Path(path), tensors, used)
         return character
-
-    @property
-    def encoder_label(self) -> str:
-        """The encoder as embeddings name it: ``name@`` and 12 hex digits."""
-        return f"{self.header.encoder}@{self.header.encoder_digest[:12]}"
 
     def check_effect(self, source: str = "the character") -> None:
         """Refuse a character that would change nothing.
@@ -216,8 +168,7 @@ def build_character(
     *,
     adapter: IdentityAdapter | None = None,
     tokens_BKC: Tensor | None = None,
-    transformer: nn.Module | None = None,
-    lora_name: str = DEFAULT_NAME,
+    lora: Mapping[str, Tensor] | None = None,
     embeddings_PD: Tensor | None = None,
 ) -> CharacterFile:
     """Fold what was trained into a character that needs neither adapter nor trainer.
@@ -226,9 +177,11 @@ def build_character(
         header: Sites are filled in from the adapter; ``lora`` must be set when there is one.
         adapter: The base identity adapter; None for a plain LoRA.
         tokens_BKC: Batch 1; needed with an adapter.
-        transformer: Carries the LoRA that ``header.lora`` describes.
-        lora_name: The name it was added under.
+        lora: What ``lora_state`` gives.
         embeddings_PD: The gallery.
+
+    Raises:
+        AdapterError: An adapter without the tokens of one character.
     """
     identity = null = None
     if adapter is not None:
@@ -242,14 +195,12 @@ def build_character(
             identity = adapter.fold(tokens_BKC)
             if adapter.null is not None:
                 null = adapter.fold(adapter.null_tokens(1))
-    known = {item.name: getattr(header, item.name) for item in fields(header)}
-    sites = adapter.config.sites if adapter is not None else ()
     return CharacterFile(
-        header=CharacterHeader(**{**known, "sites": sites}),
+        header=replace(header, sites=adapter.config.sites if adapter is not None else ()),
         identity=identity.to("cpu") if identity else None,
         null=null.to("cpu") if null else None,
         tokens_BKC=None if tokens_BKC is None else tokens_BKC.detach().cpu(),
-        lora=lora_state(transformer, lora_name) if header.lora and transformer else {},
+        lora=dict(lora or {}),
         embeddings_PD=None if embeddings_PD is None else embeddings_PD.detach().cpu().float(),
     )
 

@@ -32,7 +32,7 @@ class Conditioning:
     width) or (batch, frames, height, width). Another resolution is pooled to the grid."""
     window: SigmaWindow | None = None
     """Noise levels at which it acts: (lowest, highest sigma), or a function from sigma_B to a
-    weight per sample; everywhere when None."""
+    weight per sample; everywhere when None or (0, 1)."""
     present_B: Tensor | None = None
     """A factor per sample, 0 to leave the identity out of it."""
     null: FoldedIdentity | Tensor | None = None
@@ -42,7 +42,7 @@ class Conditioning:
     def is_constant(self) -> bool:
         """Whether what it adds does not depend on the noise level and needs no gradient."""
         parts = [self.identity, self.null]
-        if self.window is not None or any(isinstance(part, Tensor) for part in parts):
+        if self._has_window or any(isinstance(part, Tensor) for part in parts):
             return False
         tensors = [
             tensor
@@ -86,8 +86,12 @@ class Conditioning:
             return not any(self.strength)
         return self.strength == 0
 
+    @property
+    def _has_window(self) -> bool:
+        return self.window is not None and self.window != (0.0, 1.0)
+
     def _window_weight(self, sigma_B: Tensor) -> Tensor | None:
-        if self.window is None:
+        if self.window is None or not self._has_window:
             return None
         if isinstance(self.window, tuple):
             low, high = self.window

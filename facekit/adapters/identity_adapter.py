@@ -18,8 +18,15 @@ from facekit.adapters.projector import PerceiverResampler
 from facekit.adapters.tensor_file import differences, read_tensors, write_tensors
 from facekit.backbones.spec import BackboneSpec, base_layer, site_module
 from facekit.errors import AdapterMismatch
+from facekit.recipe import IdentitySection
 
-__all__ = ["FoldedIdentity", "IdentityAdapter", "IdentityAdapterConfig", "IdentityBranch"]
+__all__ = [
+    "FORMAT_VERSION",
+    "FoldedIdentity",
+    "IdentityAdapter",
+    "IdentityAdapterConfig",
+    "IdentityBranch",
+]
 
 FORMAT_VERSION = 1
 _KIND = "facekit.identity_adapter"
@@ -82,9 +89,9 @@ class IdentityAdapter(nn.Module):
         self.projector = PerceiverResampler(
             config.embedding_dim,
             config.token_dim,
-            config.num_tokens,
-            config.depth,
-            config.heads,
+            num_tokens=config.num_tokens,
+            depth=config.depth,
+            heads=config.heads,
             pool=config.pool,
             context_tokens=config.context_tokens,
             max_photos=config.max_photos,
@@ -119,8 +126,16 @@ class IdentityAdapter(nn.Module):
             embedding_dim: Width of the face encoder.
             token_dim: Width of the tokens; that of the backbone when None, which lets ``to_k``
                 start as the text's.
-            options: Further fields of ``IdentityAdapterConfig``.
+            options: Further fields of ``IdentityAdapterConfig``; what a recipe decides is as in a
+                recipe that says nothing.
         """
+        identity = IdentitySection()
+        told: dict[str, Any] = {
+            "backbone": spec.name,
+            "num_tokens": identity.num_tokens,
+            "pool": identity.pool,
+            "max_photos": identity.max_photos,
+        }
         sites = spec.sites(transformer)
         first = site_module(transformer, sites[0])
         config = IdentityAdapterConfig(
@@ -129,7 +144,7 @@ class IdentityAdapter(nn.Module):
             inner_dim=base_layer(first.to_k).out_features,
             sites=sites,
             norm_eps=getattr(first.norm_k, "eps", None) or torch.finfo(torch.float32).eps,
-            **{"backbone": spec.name, **options},
+            **{**told, **options},
         )
         adapter = cls(config)
         for site, branch in adapter.branches():

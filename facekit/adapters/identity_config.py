@@ -23,14 +23,14 @@ class IdentityAdapterConfig:
     """Width of keys and values at the sites: heads times head width of the backbone."""
     sites: tuple[str, ...]
     """Module paths of the cross-attentions that listen, such as ``blocks.0.attn2``."""
-    num_tokens: int = 16
+    num_tokens: int
+    pool: Pool
+    max_photos: int
     num_registers: int = 4
     """Learned tokens per site, beside the character's: a sink for places without a face."""
     depth: int = 2
     heads: int = 4
     """Attention heads of the projector (those of the backbone are its own affair)."""
-    pool: Pool = "mean"
-    max_photos: int = 5
     context_tokens: int = 4
     learned_null: bool = False
     """Whether nobody is a learned set of tokens; without it nobody is the branch switched off."""

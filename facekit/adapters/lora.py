@@ -17,25 +17,28 @@ from facekit.backbones.spec import BackboneSpec
 from facekit.errors import AdapterMismatch, AlreadyAttached, SiteMissing
 
 __all__ = [
+    "DEFAULT_NAME",
     "LoraSettings",
+    "LoraStance",
     "add_lora",
     "load_lora_state",
     "lora_disabled",
-    "lora_parameters",
     "lora_state",
+    "named_lora_parameters",
     "remove_lora",
     "set_lora_strength",
 ]
 
 DEFAULT_NAME = "character"
+"""What the one LoRA is called that training works on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraSettings:
     """Size of a LoRA and where it sits."""
 
-    rank: int = 16
-    alpha: float = 16.0
+    rank: int
+    alpha: float
     """Always explicit: what is added is scaled by alpha / rank."""
     targets: tuple[str, ...] = ()
     """Endings of module paths; the spec's when empty."""
@@ -44,6 +47,37 @@ class LoraSettings:
     def scale(self) -> float:
         """What the product of the two matrices is multiplied by at strength 1."""
         return self.alpha / self.rank
+
+
+class LoraStance:
+    """Which LoRAs take part in a transformer and which of its parameters learn, as it is now.
+
+    peft changes both for everybody whenever one LoRA comes or goes.
+    """
+
+    def __init__(self, transformer: nn.Module) -> None:
+        self._transformer = transformer
+        self._names = _lora_names(transformer)
+        self._layers = {
+            layer: (list(layer.active_adapters), layer.disable_adapters)
+            for _, layer in _lora_layers(transformer)
+        }
+        self._learning = [(each, each.requires_grad) for each in transformer.parameters()]
+
+    def restore(self) -> None:
+        """Put back what is still there; LoRAs that came later go on taking part as they do.
+
+        Where LoRAs were switched off as a whole and one came later, they are left out one by one
+        instead, so that it is heard.
+        """
+        here = _lora_names(self._transformer)
+        for layer, (active, disabled) in self._layers.items():
+            later = [name for name in layer.active_adapters if name in here - self._names]
+            earlier = [] if disabled and later else [name for name in active if name in here]
+            layer.set_adapter([*earlier, *later])
+            layer._disable_adapters = disabled and not later
+        for parameter, learns in self._learning:
+            parameter.requires_grad_(learns)
 
 
 def add_lora(
@@ -56,7 +90,8 @@ def add_lora(
 ) -> None:
     """Wrap the linear layers of a transformer; it starts as an exact no-op.
 
-    LoRAs that are active already stay active. The base parameters lose ``requires_grad``.
+    Its own parameters learn. Everything else stays as it was: LoRAs that take part, LoRAs that do
+    not, and what learns. ``LoraStance`` taken before gives all of it back after ``remove_lora``.
 
     Args:
         transformer: Any diffusers model with peft support.
@@ -72,7 +107,7 @@ def add_lora(
     from peft import LoraConfig
 
     targets = settings.targets or spec.lora_targets
-    if name in getattr(transformer, "peft_config", {}):
+    if name in _lora_names(transformer):
         raise AlreadyAttached(
             f"the transformer carries a LoRA named {name!r}, expected none; remove it or choose"
             " another name"
@@ -84,7 +119,7 @@ def add_lora(
                 f"LoRA target {target!r} matches no layer of {type(transformer).__name__}, expected"
                 f" endings such as {', '.join(spec.lora_targets[:2])}; correct lora.targets"
             )
-    active = active_loras(transformer)
+    stance = LoraStance(transformer)
     config = LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, target_modules=list(targets), lora_dropout=0.0
     )
@@ -96,24 +131,19 @@ def add_lora(
             # Several LoRAs on one transformer are meant here.
             warnings.filterwarnings("ignore", message="Already found a `peft_config`")
             model.add_adapter(config, adapter_name=name)
-    if active:
-        model.set_adapter([*active, name])
+    stance.restore()
 
 
-def active_loras(transformer: nn.Module) -> list[str]:
-    """Names of the LoRAs that take part, in order."""
-    for layer in _lora_layers(transformer):
-        return list(layer.active_adapters)
-    return []
-
-
-def lora_parameters(transformer: nn.Module, name: str = DEFAULT_NAME) -> list[nn.Parameter]:
-    """The parameters of one LoRA, in the order of the model."""
-    return [
-        parameter
+def named_lora_parameters(
+    transformer: nn.Module, name: str = DEFAULT_NAME
+) -> dict[str, nn.Parameter]:
+    """The parameters of one LoRA by the keys of its state, in the order of the model."""
+    mark = f".{name}."
+    return {
+        path.replace(mark, "."): parameter
         for path, parameter in transformer.named_parameters()
-        if ".lora_" in path and f".{name}." in path
-    ]
+        if ".lora_" in path and mark in path
+    }
 
 
 def lora_state(transformer: nn.Module, name: str = DEFAULT_NAME) -> dict[str, Tensor]:
@@ -146,14 +176,14 @@ def load_lora_state(
 
 def set_lora_strength(transformer: nn.Module, strength: float, name: str = DEFAULT_NAME) -> None:
     """Scale one LoRA; 1 is as trained (alpha / rank), 0 the bare backbone bit-exactly."""
-    for layer in _lora_layers(transformer):
+    for _, layer in _lora_layers(transformer):
         layer.set_scale(name, strength)
 
 
 @contextmanager
 def lora_disabled(transformer: nn.Module) -> Iterator[None]:
     """Switch every LoRA off inside the block; nothing happens without one."""
-    layers = [layer for layer in _lora_layers(transformer) if not layer.disable_adapters]
+    layers = [layer for _, layer in _lora_layers(transformer) if not layer.disable_adapters]
     # Not enable_adapters(): it would also switch requires_grad off and on again.
     for layer in layers:
         layer._disable_adapters = True
@@ -165,20 +195,35 @@ def lora_disabled(transformer: nn.Module) -> Iterator[None]:
 
 
 def remove_lora(transformer: nn.Module, name: str = DEFAULT_NAME) -> None:
-    """Take one LoRA off; the last one gives back the layers as they were."""
+    """Take one LoRA off; layers that carry no other one are given back as they were.
+
+    What the others do and what learns stays as it is.
+    """
     model: Any = transformer
-    known = getattr(model, "peft_config", {})
-    if name not in known:
+    if name not in _lora_names(transformer):
         return
-    if len(known) == 1:
-        model.unload_lora()
-        return
-    active = [other for other in active_loras(transformer) if other != name]
-    model.delete_adapters(name)
-    model.set_adapter(active)
+    stance = LoraStance(transformer)
+    with warnings.catch_warnings():
+        # peft would put another LoRA in the place of the last active one.
+        warnings.filterwarnings("ignore", message=f"Adapter {name} was active")
+        model.delete_adapters(name)
+    stance.restore()
+    for path, layer in _lora_layers(transformer):
+        if not layer.scaling:  # nobody is left on it
+            parent, _, last = path.rpartition(".")
+            setattr(transformer.get_submodule(parent), last, layer.get_base_layer())
+    if not hasattr(model, "peft_config"):
+        model.__dict__.pop("_hf_peft_config_loaded", None)
 
 
-def _lora_layers(transformer: nn.Module) -> Iterator[Any]:
+def _lora_names(transformer: nn.Module) -> frozenset[str]:
+    return frozenset(getattr(transformer, "peft_config", ()))
+
+
+def _lora_layers(transformer: nn.Module) -> list[tuple[str, Any]]:
+    """Every wrapped layer with its path."""
     from peft.tuners.lora import LoraLayer
 
-    return (module for module in transformer.modules() if isinstance(module, LoraLayer))
+    return [
+        (path, each) for path, each in transformer.named_modules() if isinstance(each, LoraLayer)
+    ]

@@ -50,7 +50,8 @@ def check_backbone(
     if not allow_other_weights and _differ(made.backbone_digest, digest):
         raise AdapterMismatch(
             f"{source}: made for {name} with sha256 {made.backbone_digest[:12]}, got"
-            f" {digest[:12]}, expected the same weights; load those, or allow other weights"
+            f" {digest[:12]}, expected the same weights; load those (a recipe names them with"
+            " base.source), or attach from Python with allow_other_weights"
         )
 
 

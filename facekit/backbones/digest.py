@@ -1,13 +1,25 @@
-"""The fingerprint of a backbone: sha256 over its transformer's weights files."""
+"""Fingerprints of a backbone: of its transformer, and of everything that decides its pictures."""
 
+import json
+import re
+from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from facekit.errors import WeightsMissing
+import torch
 
-__all__ = ["backbone_digest", "pipeline_digest"]
+from facekit.errors import WeightsMissing
+from facekit.weights import known_digest
+
+__all__ = ["backbone_digest", "folder_parts_digest", "parts_digest", "pipeline_digest"]
+
+_NETS = ("transformer", "vae", "text_encoder")
+_PARTS = (*_NETS, "tokenizer", "scheduler")
+
+_HUB_BLOB = re.compile(r"[0-9a-f]{64}")
+"""What the Hub's cache calls a large file: the sha256 of its content."""
 
 
 def backbone_digest(folder: Path | str) -> str:
@@ -45,9 +57,80 @@ def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
 
 
 def pipeline_digest(pipe: Any) -> str:
-    """The digest of the files a pipeline's transformer came from; empty when it has none."""
-    name = getattr(pipe.transformer.config, "_name_or_path", None) or ""
-    folder = Path(name)
-    if name and folder.is_dir() and any(folder.rglob("*.safetensors")):
-        return backbone_digest(folder)
-    return ""
+    """The digest of the files a pipeline's transformer came from; empty when it has none.
+
+    This is what a character is made for: it goes with any VAE and any text encoder.
+    """
+    folder = _folder(pipe.transformer, "transformer")
+    return "" if folder is None else backbone_digest(folder)
+
+
+def parts_digest(pipe: Any) -> str:
+    """The digest of everything that decides a pipeline's pictures.
+
+    That is transformer, VAE, text encoder and the scheduler's settings. A net that came from files
+    counts by these files, weights and config; any other by its tensors.
+
+    Returns:
+        sha256 as 64 hex digits.
+    """
+    total = sha256()
+    for name in _NETS:
+        net = getattr(pipe, name)
+        folder = _folder(net, name)
+        found = _tensors_digest(net) if folder is None else _files_digest(folder)
+        total.update(f"{name} {found}\n".encode())
+    settings = {key: x for key, x in pipe.scheduler.config.items() if not key.startswith("_")}
+    total.update(json.dumps(settings, sort_keys=True, default=str).encode())
+    return total.hexdigest()
+
+
+def folder_parts_digest(folder: Path | str) -> str:
+    """The same for a pipeline that is not loaded yet, from its files; another number.
+
+    Raises:
+        WeightsMissing: The folder holds no part of a pipeline.
+    """
+    found = {name: Path(folder) / name for name in _PARTS if (Path(folder) / name).is_dir()}
+    if not found:
+        raise WeightsMissing(
+            f"{folder}: none of {', '.join(_PARTS)}, expected a diffusers pipeline; name a folder"
+            " written by save_pretrained"
+        )
+    text = "".join(f"{name} {_files_digest(place)}\n" for name, place in found.items())
+    return sha256(text.encode()).hexdigest()
+
+
+def _folder(net: Any, name: str) -> Path | None:
+    """Where a net's weights were read from; None for one that was made in memory."""
+    came_from = getattr(net.config, "_name_or_path", None) or ""
+    folder = Path(came_from)
+    if (folder / name).is_dir():  # named by its pipeline
+        folder = folder / name
+    return folder if came_from and any(folder.glob("*.safetensors")) else None
+
+
+def _files_digest(folder: Path) -> str:
+    text = "".join(f"{path.name} {_content(path)}\n" for path in _files(folder))
+    return sha256(text.encode()).hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    files = (path for path in folder.iterdir() if path.is_file())
+    yield from sorted(path for path in files if not path.name.startswith("."))
+
+
+def _content(path: Path) -> str:
+    """The sha256 of a file; the Hub's cache knows it, and its files take minutes to read."""
+    name = path.resolve().name
+    return name if path.is_symlink() and _HUB_BLOB.fullmatch(name) else known_digest(path)
+
+
+def _tensors_digest(net: Any) -> str:
+    total = sha256()
+    for name, tensor in sorted(net.state_dict().items()):
+        total.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        total.update(
+            tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+        )
+    return total.hexdigest()

@@ -10,7 +10,10 @@ from torch import Tensor
 
 from facekit.errors import UsageError
 
-__all__ = ["add_noise", "model_timestep", "predict_clean", "velocity"]
+__all__ = ["NUM_TRAIN_TIMESTEPS", "add_noise", "model_timestep", "predict_clean", "velocity"]
+
+NUM_TRAIN_TIMESTEPS = 1000
+"""The family's timestep is sigma times this."""
 
 
 def _per_sample(sigma_B: Tensor, like: Tensor) -> Tensor:
@@ -36,7 +39,7 @@ def predict_clean(noisy: Tensor, predicted_velocity: Tensor, sigma_B: Tensor) ->
 def model_timestep(
     pipe: Any, sigma_B: Tensor, latents: Tensor, *, clean_first_frame: bool = False
 ) -> Tensor:
-    """Make the ``timestep`` argument of the transformer: sigma * 1000.
+    """Make the ``timestep`` argument of the transformer: sigma * NUM_TRAIN_TIMESTEPS.
 
     Args:
         pipe: Decides by its ``expand_timesteps`` whether every token has its own.
@@ -48,7 +51,7 @@ def model_timestep(
     Returns:
         (B, L) with ``expand_timesteps``, (B,) without.
     """
-    timestep = sigma_B.to(latents.device, torch.float32) * 1000
+    timestep = sigma_B.to(latents.device, torch.float32) * NUM_TRAIN_TIMESTEPS
     if not pipe.config.expand_timesteps:
         if clean_first_frame:
             raise UsageError(

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
 __all__ = ["BackboneSpec", "base_layer", "get_spec", "register_spec", "site_module", "spec_names"]
-
-_SIZES = MappingProxyType({"1:1": (96, 96), "16:9": (96, 176), "9:16": (176, 96)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +28,12 @@ class BackboneSpec:
     """The pinned commit of that repository; empty for weights inside the package."""
     lora_targets: tuple[str, ...]
     """Endings of the module paths that LoRA wraps."""
+    sizes: Mapping[str, tuple[int, int]] = field(hash=False)
+    """Aspect to the default (height, width) in pixels."""
     site_every: int = 2
     """Identity is injected in every so-manieth block, from the first on."""
     spatial_multiple: int = 16
     """Height and width must be multiples of it."""
-    sizes: Mapping[str, tuple[int, int]] = field(default_factory=lambda: _SIZES, hash=False)
-    """Aspect to the default (height, width) in pixels."""
     max_sequence_length: int = 512
     """Length that prompts are padded to, in training and in sampling."""
     frame_multiple: int = 4
@@ -45,7 +42,7 @@ class BackboneSpec:
     num_inference_steps: int = 30
     guidance_scale: float = 5.0
     fps: float = 16.0
-    num_train_timesteps: int = 1000
+    num_train_timesteps: int
     """The model's timestep is sigma times this."""
     fingerprints: tuple[Mapping[str, object], ...] = field(default=(), hash=False)
     """Entries of the transformer's config that tell this model; any one of them is enough."""
@@ -53,6 +50,7 @@ class BackboneSpec:
     load_pipeline: Callable[["BackboneSpec", Path | None, torch.dtype], "DiffusionPipeline"] = (
         field(repr=False)
     )
+    load_tokenizer: Callable[["BackboneSpec", Path | None], Any] = field(repr=False)
     build_tiny: Callable[["BackboneSpec"], "DiffusionPipeline"] = field(repr=False)
 
     def sites(self, transformer: nn.Module) -> tuple[str, ...]:
@@ -82,6 +80,17 @@ class BackboneSpec:
             WeightsMissing: Nothing there; the message names the command that fetches it.
         """
         return self.load_pipeline(self, None if source is None else Path(source), dtype)
+
+    def tokenizer(self, source: Path | str | None = None) -> Any:
+        """Load the pipeline's tokenizer alone, which takes no time; never downloads.
+
+        Args:
+            source: As for ``load``.
+
+        Raises:
+            WeightsMissing: Nothing there; the message names the command that fetches it.
+        """
+        return self.load_tokenizer(self, None if source is None else Path(source))
 
     def tiny(self) -> "DiffusionPipeline":
         """Build a small random pipeline of the real classes, the same on every call."""

@@ -13,11 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from facekit.backbones.digest import backbone_digest, pipeline_digest
-from facekit.backbones.flow import add_noise, model_timestep, predict_clean, velocity
+from facekit.backbones.flow import (
+    NUM_TRAIN_TIMESTEPS,
+    add_noise,
+    model_timestep,
+    predict_clean,
+    velocity,
+)
 from facekit.backbones.spec import BackboneSpec, register_spec
 from facekit.backbones.wan_tiny import TINY_TEXT_DIMS, build_tiny
 from facekit.errors import UsageError, WeightsError, WeightsMissing
-from facekit.resources import toon_dir
+from facekit.resources import toon_backbone_dir
+from facekit.weights import verify_once
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -73,21 +80,35 @@ def _without_bars() -> Iterator[None]:
 def _load(spec: BackboneSpec, source: Path | None, dtype: torch.dtype) -> "DiffusionPipeline":
     from diffusers import WanPipeline
 
+    # The autoencoder stays in float32: in half precision it shows.
+    dtypes = {"default": dtype, "vae": torch.float32}
+    pipe: DiffusionPipeline = _from_pretrained(WanPipeline, spec, source, dtype=dtypes)
+    return pipe
+
+
+def _load_tokenizer(spec: BackboneSpec, source: Path | None) -> Any:
+    from transformers import AutoTokenizer
+
+    return _from_pretrained(AutoTokenizer, spec, source, subfolder="tokenizer")
+
+
+def _from_pretrained(kind: Any, spec: BackboneSpec, source: Path | None, **options: Any) -> Any:
+    """Load a pipeline or a part of it from where the spec or the caller says."""
     if source is None and not spec.repo:
-        source = toon_dir() / "backbone"
+        source = toon_backbone_dir()
     if source is not None and not (source / "model_index.json").is_file():
         raise WeightsMissing(
             f"{source}: no model_index.json, expected {spec.name} as a diffusers pipeline; name a"
             " folder written by save_pretrained, or reinstall facekit for the embedded one"
         )
-    # The autoencoder stays in float32: in half precision it shows.
-    dtypes = {"default": dtype, "vae": torch.float32}
-    options: dict[str, Any] = {"dtype": dtypes, "local_files_only": True}
+    if source == toon_backbone_dir():
+        verify_once(source.parent, below=f"{source.name}/{options.get('subfolder', '')}")
+    options["local_files_only"] = True
     try:
         with _without_bars():
             if source is not None:
-                return WanPipeline.from_pretrained(str(source), **options)
-            return WanPipeline.from_pretrained(spec.repo, revision=spec.revision, **options)
+                return kind.from_pretrained(str(source), **options)
+            return kind.from_pretrained(spec.repo, revision=spec.revision, **options)
     except (OSError, ValueError) as error:
         if source is not None:
             raise WeightsError(
@@ -112,8 +133,10 @@ def _wan_spec(name: str, *, text_dim: int, layers: int, **facts: Any) -> Backbon
                 for linear in _ATTENTION_LINEARS
             ),
             fingerprints=(MappingProxyType(fingerprint), MappingProxyType(tiny)),
+            num_train_timesteps=NUM_TRAIN_TIMESTEPS,
             find_sites=_find_sites,
             load_pipeline=_load,
+            load_tokenizer=_load_tokenizer,
             build_tiny=build_tiny,
             **facts,
         )
@@ -126,6 +149,7 @@ TOON = _wan_spec(
     layers=6,
     repo="",
     revision="",
+    sizes=MappingProxyType({"1:1": (96, 96), "16:9": (96, 176), "9:16": (176, 96)}),
     max_sequence_length=48,
     max_frames=17,
     num_inference_steps=24,

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from facekit.curation.findings import Verdict
 from facekit.faces.quality import FaceQuality
 
-__all__ = ["Advice", "advise"]
+__all__ = [
+    "FRONT_DEG",
+    "GOOD_COUNT",
+    "LEAST_DISTANCE_RATIO",
+    "LEAST_LIGHT_RANGE",
+    "Advice",
+    "advise",
+]
 
 GOOD_COUNT = 8
 FRONT_DEG = 15.0

@@ -4,22 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from facekit.curation.duplicates import picture_hash
 from facekit.curation.findings import Code, Finding
 from facekit.errors import AlignmentError, MediaError
 from facekit.faces.align import align
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.quality import FaceQuality, measure_quality
+from facekit.media.files import VIDEO_SUFFIXES
 from facekit.media.images import read_image
 from facekit.media.video import is_video
 from facekit.types import Face, FaceCrop, Image
 
-__all__ = ["MAX_SIDE_PX", "Candidate", "examine", "read_sidecar", "shrink"]
-
-MAX_SIDE_PX = 2048
-"""Longer photos are averaged down by a whole number; no backbone takes more."""
+__all__ = ["OTHER_FACE_FRACTION", "Candidate", "examine", "read_sidecar"]
 
 OTHER_FACE_FRACTION = 0.3
 """A face in the background is a second person from this share of the first one's height on."""
@@ -49,11 +45,11 @@ def examine(path: Path, faces: FaceVendor, min_score: float) -> Candidate:
         min_score: Faces below this detection score do not count, 0..1.
     """
     source = str(path)
-    if is_video(path):
-        sentence = "a video, expected a photo; save single frames of it as PNG"
+    if is_video(path) or path.suffix.lower() in VIDEO_SUFFIXES:
+        sentence = "a video, which is not read yet; save single frames of it as PNG"
         return Candidate(source=source, findings=(Finding(code=Code.VIDEO, sentence=sentence),))
     try:
-        image = shrink(read_image(path))
+        image = read_image(path)
         sidecar = read_sidecar(path)
     except MediaError as error:
         sentence = str(error).removeprefix(f"{path}: ")
@@ -101,31 +97,16 @@ def read_sidecar(photo: Path) -> str | None:
     return " ".join(text.split()) or None
 
 
-def shrink(image: Image, max_side_px: int = MAX_SIDE_PX) -> Image:
-    """Average a picture down by the smallest whole number that brings it within a size."""
-    height, width = image.shape[:2]
-    step = -(-max(height, width) // max_side_px)
-    if step <= 1:
-        return image
-    rows, columns = max(height // step, 1), max(width // step, 1)
-    if rows * step > height or columns * step > width:  # a side thinner than the step
-        return np.ascontiguousarray(image[::step, ::step])
-    total = np.zeros((rows, columns, 3), np.uint32)
-    for y in range(step):
-        for x in range(step):
-            total += image[y : rows * step : step, x : columns * step : step]
-    return np.asarray((total + step * step // 2) // (step * step), dtype=np.uint8)
-
-
 def _only_face(found: Sequence[Face], min_score: float) -> tuple[Face, None] | tuple[None, Finding]:
     sure = [face for face in found if face.score >= min_score]
     if not sure:
-        best = max((face.score for face in found), default=0.0)
+        best = max((face.score for face in found), default=None)
+        how = "found" if best is None else f"above score {min_score:.2f} (best {best:.2f})"
         return None, Finding(
             code=Code.NO_FACE,
             value=best,
-            limit=min_score,
-            sentence=f"no face above score {min_score:.2f} (best {best:.2f});"
+            limit=None if best is None else min_score,
+            sentence=f"no face {how};"
             " use a photo that shows the face from the front and in good light",
         )
     first = max(sure, key=lambda face: face.width_px * face.height_px)

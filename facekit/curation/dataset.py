@@ -20,7 +20,7 @@ from facekit.identity.similarity import similarity_matrix
 from facekit.recipe import PhotosSection
 from facekit.types import FloatArray, NoProgress, Progress
 
-__all__ = ["Inspection", "build_photo_set", "inspect_photos", "refusal"]
+__all__ = ["Inspection", "build_photo_set", "inspect_photos"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,24 @@ class Inspection:
     photo_set: PhotoSet | None
     """None where too few photos are usable."""
     min_usable: int
+
+    @property
+    def set_aside(self) -> tuple[str, ...]:
+        """A line for each photo that is not used, with its reasons."""
+        return tuple(f"{v.source}: {v.reasons}" for v in self.verdicts if not v.usable)
+
+    def require(self) -> PhotoSet:
+        """Give the usable photos.
+
+        Raises:
+            PhotosRefused: They are too few; the message gives the reason of each of the others.
+        """
+        if self.photo_set is not None:
+            return self.photo_set
+        usable, total = len(self.verdicts) - len(self.set_aside), len(self.verdicts)
+        head = f"{usable} usable of {total} photos, expected at least {self.min_usable}"
+        tail = "; add sharp photos of one person, alone in the picture"
+        raise PhotosRefused("\n  ".join([head, *self.set_aside]) + tail)
 
 
 def inspect_photos(
@@ -91,20 +109,7 @@ def build_photo_set(
         PhotosRefused: Fewer than ``rules.min_usable`` photos are usable; the message gives the
             reason of each of the others.
     """
-    inspection = inspect_photos(paths, rules, faces, progress)
-    if inspection.photo_set is None:
-        raise refusal(inspection)
-    return inspection.photo_set
-
-
-def refusal(inspection: Inspection) -> PhotosRefused:
-    """Put the reasons of all refused photos into one error."""
-    verdicts = inspection.verdicts
-    usable = sum(verdict.usable for verdict in verdicts)
-    lines = [f"  {v.source}: {v.reasons}" for v in verdicts if not v.usable]
-    head = f"{usable} usable of {len(verdicts)} photos, expected at least {inspection.min_usable}"
-    tail = "; add sharp photos of one person, alone in the picture"
-    return PhotosRefused("\n".join([head, *lines]) + tail)
+    return inspect_photos(paths, rules, faces, progress).require()
 
 
 def _embed(measured: Sequence[Candidate], faces: FaceVendor) -> FloatArray:

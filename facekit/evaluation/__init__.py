@@ -1,7 +1,14 @@
 """From clips and photos to figures, gates and a report; only the report encoder judges."""
 
 from facekit.evaluation.bootstrap import Interval, bootstrap_mean, paired_difference
-from facekit.evaluation.gates import Gate, GateResult, build_gates, judge, verdict
+from facekit.evaluation.gates import (
+    Gate,
+    GateResult,
+    build_gates,
+    judge,
+    tell_verdict,
+    verdict,
+)
 from facekit.evaluation.measure import check_report_encoder, measure_character, measure_take
 from facekit.evaluation.report import ReportContent, report_json, write_report
 from facekit.evaluation.scores import CharacterScores, Probe, Reference, ShotScores, Take
@@ -27,6 +34,7 @@ __all__ = [
     "measure_take",
     "paired_difference",
     "report_json",
+    "tell_verdict",
     "track_clips",
     "track_frames",
     "verdict",

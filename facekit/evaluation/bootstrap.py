@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+__all__ = ["NUM_RESAMPLES", "Interval", "bootstrap_mean", "paired_difference"]
+
 NUM_RESAMPLES = 10_000
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from facekit.errors import UsageError
 
+__all__ = ["Gate", "GateResult", "build_gates", "judge", "tell_verdict", "verdict"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
@@ -75,15 +77,36 @@ def judge(figures: Mapping[str, float | None], gates: Sequence[Gate]) -> tuple[G
     unknown = [gate.figure for gate in gates if gate.figure not in figures]
     if unknown:
         raise UsageError(
-            f"gates on {', '.join(unknown)}: nothing measures that; the figures are "
-            f"{', '.join(sorted(figures))}"
+            f"gates on {', '.join(unknown)}: nothing measures that, expected one of "
+            f"{', '.join(sorted(figures))}; rename the gate"
         )
     return tuple(GateResult(gate=gate, value=figures[gate.figure]) for gate in gates)
 
 
 def verdict(results: Sequence[GateResult]) -> str:
-    """Return "fail" when any gate fails, else "pass" when any passes, else "not measured"."""
+    """Return "fail" when any gate fails, "pass" when all pass, "incomplete" when only some do.
+
+    Gates of which none was measured, and no gates at all, are "not measured".
+    """
     verdicts = {result.verdict for result in results}
     if "fail" in verdicts:
         return "fail"
-    return "pass" if "pass" in verdicts else "not measured"
+    if "pass" not in verdicts:
+        return "not measured"
+    return "incomplete" if "not measured" in verdicts else "pass"
+
+
+def tell_verdict(results: Sequence[GateResult]) -> str:
+    """Say how many gates there are, how many of them were measured, and what came out."""
+    failed = sum(result.verdict == "fail" for result in results)
+    missing = sum(result.verdict == "not measured" for result in results)
+    count = len(results)
+    if failed:
+        return f"{failed} of {count} gates failed" + (
+            f", {missing} not measured" if missing else ""
+        )
+    if missing == count:
+        return "No gate measured"
+    if missing:
+        return f"{count - missing} of {count} gates measured, all passed"
+    return f"All {count} gates passed"

@@ -11,6 +11,8 @@ from facekit.errors import UsageError
 from facekit.evaluation import metrics, motion
 from facekit.evaluation.scores import CharacterScores, Probe, Reference, ShotScores, Take
 
+__all__ = ["check_report_encoder", "measure_character", "measure_take", "share_right"]
+
 
 def check_report_encoder(train: str, report: str) -> None:
     """Make sure that the encoder that trained does not judge.
@@ -25,8 +27,8 @@ def check_report_encoder(train: str, report: str) -> None:
     if train == report or train.partition("@")[0] == report.partition("@")[0]:
         raise UsageError(
             f"the report encoder is {report}, which also trained the character, expected another "
-            "one: an encoder that trained flatters its own work; set encoder.report to a "
-            "different encoder"
+            "one: an encoder that trained flatters its own work; set encoder.train to "
+            f"{train.partition('@')[0]} and encoder.report to another encoder"
         )
 
 
@@ -46,6 +48,9 @@ def measure_take(
         base: The same shot and seed without the character.
         probe: Reads what a clip shows.
         expected: What the prompt asks for, attribute to value.
+
+    Raises:
+        MediaError: The base clip has another size or length.
     """
     track = take.track
     scored = track.is_scored
@@ -59,7 +64,7 @@ def measure_take(
     )
     seen_FD = track.embeddings_FD[scored]
     asked = expected or {}
-    changed = motion.changed_off_face(take.clip, track, base.clip, base.track) if base else None
+    changed = motion.changed_off_face(take, base) if base else None
     return ShotScores(
         shot=take.shot,
         statuses=track.statuses,
@@ -79,6 +84,8 @@ def measure_take(
         base_adherence=dict(probe(base.clip, asked)) if probe and asked and base else {},
         base_landmark_path=motion.landmark_path(base.track) if base else None,
         base_frame_change=motion.frame_change(base.clip) if base else None,
+        jitter=motion.jitter(track),
+        base_jitter=motion.jitter(base.track) if base else None,
     )
 
 
@@ -87,8 +94,8 @@ def measure_character(
     takes: Sequence[Take],
     reference: Reference,
     *,
-    base_takes: Sequence[Take] | None = None,
-    truth_takes: Sequence[Take] | None = None,
+    base_takes: Sequence[Take | None] | None = None,
+    truth_takes: Sequence[Take | None] | None = None,
     probe: Probe | None = None,
     expected: Sequence[Mapping[str, str]] | None = None,
 ) -> CharacterScores:
@@ -98,18 +105,21 @@ def measure_character(
         name: The character.
         takes: Its takes, any seeds and prompts.
         reference: Its photos.
-        base_takes: The base model's take of each, in the same order, same seeds.
-        truth_takes: Drawn clips of the character itself, where the world is known; they give what
-            XMin could be.
+        base_takes: The base model's take of each, in the same order, same seeds; None where one is
+            missing.
+        truth_takes: Drawn clips of the character itself in the same shots, where the world is
+            known; they give what the figures could be. None where one is missing.
         probe: Reads what a clip shows.
         expected: What each prompt asks for.
 
     Raises:
         UsageError: There is nothing to measure.
+        MediaError: A base clip has another size or length than its shot.
     """
     if not takes:
         raise UsageError(f"{name}: no clips to measure; shoot some first")
-    bases: Sequence[Take | None] = base_takes if base_takes is not None else [None] * len(takes)
+    nothing: Sequence[Take | None] = [None] * len(takes)
+    bases = base_takes if base_takes is not None else nothing
     asked = expected if expected is not None else [{}] * len(takes)
     shots = tuple(
         measure_take(take, reference, base=base, probe=probe, expected=wanted)
@@ -118,28 +128,15 @@ def measure_character(
     ceiling = reference.ceiling
     everything = metrics.cross_shot([shot.centroid_D for shot in shots])
     figures = _figures(shots, ceiling, everything)
-    truth = metrics.cross_shot(
-        [
-            metrics.centroid(take.track.embeddings_FD[take.track.is_scored])
-            for take in truth_takes or ()
-        ]
-    )
-    figures["xmin_truth"] = truth.xmin
-    figures["m_cp_truth"] = _copying(truth_takes or (), reference)
-    figures["xmin_ratio"] = (
-        figures["xmin"] / truth.xmin if figures["xmin"] is not None and truth.xmin else None
-    )
+    figures |= _against_truth(shots, truth_takes or nothing, reference)
     right = [shot.adherence for shot in shots]
     base_right = [shot.base_adherence for shot in shots]
     adherence, base_adherence = share_right(right), share_right(base_right)
-    figures["prompt_adherence"] = metrics.mean_or_none(
-        [value for row in right for value in map(float, row.values())]
-    )
-    figures["base_prompt_adherence"] = metrics.mean_or_none(
-        [value for row in base_right for value in map(float, row.values())]
-    )
-    figures["prompt_delta"] = _minus(figures["prompt_adherence"], figures["base_prompt_adherence"])
-    figures["prompt_drop"] = _minus(figures["base_prompt_adherence"], figures["prompt_adherence"])
+    figures["prompt_adherence"] = _all_right(right)
+    figures["base_prompt_adherence"] = _all_right(base_right)
+    paired = [own for own, base in zip(right, base_right, strict=True) if base]
+    figures["prompt_delta"] = _minus(_all_right(paired), figures["base_prompt_adherence"])
+    figures["prompt_drop"] = _minus(figures["base_prompt_adherence"], _all_right(paired))
     strata = metrics.pose_strata(
         np.concatenate([shot.raw_similarities_F for shot in shots]),
         np.concatenate([shot.yaw_deg_F for shot in shots]),
@@ -156,17 +153,50 @@ def measure_character(
     )
 
 
-def _copying(takes: Sequence[Take], reference: Reference) -> float | None:
-    """Measure copying over takes; what drawn truth gets is what no model can be blamed for."""
-    rows = [take.track.embeddings_FD[take.track.is_scored] for take in takes]
-    found = [metrics.copy_paste(r, reference.enrolled_ED, reference.held_out_HD) for r in rows]
-    return metrics.mean_or_none(found)
+def _against_truth(
+    shots: Sequence[ShotScores], truth: Sequence[Take | None], reference: Reference
+) -> dict[str, float | None]:
+    """Compare with drawn clips of the same shots: what the truth gets, no model is blamed for.
+
+    XMin is compared over all shots that have a face on both sides, whatever their likeness: were
+    strangers left out, losing the person would raise the ratio.
+    """
+    seen = [take.track.embeddings_FD[take.track.is_scored] if take else None for take in truth]
+    centroids = [None if rows is None else metrics.centroid(rows) for rows in seen]
+    both = [
+        (shot.centroid_D, centroid)
+        for shot, centroid in zip(shots, centroids, strict=True)
+        if shot.centroid_D is not None and centroid is not None
+    ]
+    own_xmin = metrics.cross_shot([own for own, _ in both]).xmin
+    xmin = metrics.cross_shot([drawn for _, drawn in both]).xmin
+    copied = [
+        None
+        if rows is None
+        else metrics.copy_paste(rows, reference.enrolled_ED, reference.held_out_HD)
+        for rows in seen
+    ]
+    beyond = [_minus(shot.m_cp, drawn) for shot, drawn in zip(shots, copied, strict=True)]
+    return {
+        "xmin_truth": xmin,
+        "xmin_ratio": own_xmin / xmin if own_xmin is not None and xmin and xmin > 0 else None,
+        "m_cp_truth": metrics.mean_or_none(copied),
+        "m_cp_over_truth": metrics.mean_or_none(beyond),
+        "jitter_truth": metrics.mean_or_none(
+            [motion.jitter(take.track) for take in truth if take is not None]
+        ),
+    }
 
 
 def share_right(rows: Sequence[Mapping[str, bool]]) -> dict[str, float]:
     """Return for each attribute the share of rows that name it and got it right."""
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
+
+
+def _all_right(rows: Sequence[Mapping[str, bool]]) -> float | None:
+    """Return the share of everything asked for that is right."""
+    return metrics.mean_or_none([float(value) for row in rows for value in row.values()])
 
 
 def _minus(first: float | None, second: float | None) -> float | None:
@@ -210,6 +240,8 @@ def _figures(
         "landmark_path_ratio": path,
         "frame_change_ratio": change,
         "motion_ratio": motion.weaker(path, change),
+        "jitter": metrics.mean_or_none([shot.jitter for shot in shots]),
+        "base_jitter": metrics.mean_or_none([shot.base_jitter for shot in shots]),
         "off_face_change": metrics.mean_or_none([shot.off_face_change for shot in shots]),
         "on_face_change": metrics.mean_or_none([shot.on_face_change for shot in shots]),
     }

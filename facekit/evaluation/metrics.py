@@ -12,8 +12,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
-FACE_DEMANDING_KINDS = frozenset({"close-up", "medium", "medium shot"})
-"""Shot sizes whose prompts demand a visible face; elsewhere a missing face is not scorable."""
+from facekit.types import SHOT_SIZES
+
+__all__ = [
+    "MIN_ANGLE",
+    "SHOT_GATE",
+    "YAW_STRATA_DEG",
+    "CrossShot",
+    "Drift",
+    "centroid",
+    "copy_paste",
+    "counted_similarities",
+    "cross_shot",
+    "demands_face",
+    "drift",
+    "likeness_ratio",
+    "mean_or_none",
+    "photo_ceiling",
+    "photo_similarities",
+    "pose_strata",
+]
 
 MIN_ANGLE = 0.05
 """Floor of the photo-to-photo angle in the copy-paste measure, in radians."""
@@ -29,8 +47,11 @@ YAW_STRATA_DEG: tuple[tuple[str, float, float], ...] = (
 
 
 def demands_face(kind: str) -> bool:
-    """Whether a shot of this size demands a visible face."""
-    return kind in FACE_DEMANDING_KINDS
+    """Whether a shot demands a visible face: its size is known and not the widest.
+
+    Elsewhere a missing face is not scorable.
+    """
+    return kind in SHOT_SIZES[:-1]
 
 
 def photo_similarities(embeddings_FD: np.ndarray, photos_HD: np.ndarray) -> np.ndarray:

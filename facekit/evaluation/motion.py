@@ -5,8 +5,25 @@ Shapes: F frames.
 
 import numpy as np
 
+from facekit.errors import MediaError
+from facekit.evaluation.scores import Take
 from facekit.evaluation.tracks import FaceTrack
 from facekit.types import Clip
+
+__all__ = [
+    "FACE_MARGIN",
+    "STRIDE",
+    "changed_off_face",
+    "frame_change",
+    "jitter",
+    "landmark_path",
+    "ratio_of_sums",
+    "weaker",
+]
+
+STRIDE = 3
+"""Frames from one end of a step to the other. Over three frames jitter weighs a third of what it
+weighs from one frame to the next, and a turn, a nod or talk keeps most of its path."""
 
 FACE_MARGIN = 0.6
 """How far beyond its box a face may reach when the rest of the picture is compared; hair belongs to
@@ -14,24 +31,50 @@ the character."""
 
 
 def landmark_path(track: FaceTrack) -> float | None:
-    """Return the mean step of the aligned landmarks, in distances between the eyes per frame.
+    """Return how far the landmarks come in three frames, in distances between the eyes per frame.
 
-    Each face is first moved, turned and scaled onto the mean of the clip's own faces, so that only
-    the face's own motion is left: turning, nodding, talking. None with fewer than two neighbouring
-    frames with a face.
+    That is the path of landmarks smoothed by a mean over three frames. Each face is first moved,
+    turned and scaled onto the clip's first, so that only the face's own motion is left: turning,
+    nodding, talking. None when no two frames that far apart have a face.
+    """
+    aligned = _aligned(track)
+    return _mean_length((aligned[STRIDE:] - aligned[:-STRIDE]) / STRIDE)
+
+
+def jitter(track: FaceTrack) -> float | None:
+    """Return the mean absolute second difference of the landmarks, in distances between the eyes.
+
+    Aligned as for `landmark_path`. Motion at one speed has none; what flickers has little else.
+    None when no three neighbouring frames have a face.
+    """
+    aligned = _aligned(track)
+    return _mean_length(aligned[2:] - 2.0 * aligned[1:-1] + aligned[:-2])
+
+
+def _mean_length(differences: np.ndarray) -> float | None:
+    """Return the mean length of vectors (frames, landmarks, 2) over the frames that have them."""
+    lengths = np.linalg.norm(differences, axis=2).mean(axis=1)
+    known = lengths[np.isfinite(lengths)]
+    return float(known.mean()) if known.size else None
+
+
+def _aligned(track: FaceTrack) -> np.ndarray:
+    """Align the faces of a clip onto its first one and measure them by its eyes.
+
+    Returns:
+        float64 (F, 5, 2); NaN where the frame has no face.
     """
     marks = np.asarray(track.landmarks_px, dtype=np.float64)
-    known = np.asarray(np.isfinite(marks).all(axis=(1, 2)))
-    if not (known[1:] & known[:-1]).any():
-        return None
+    places = np.flatnonzero(np.isfinite(marks).all(axis=(1, 2)))
+    aligned = np.full(marks.shape, np.nan)
+    if not places.size:
+        return aligned
     centered = marks - marks.mean(axis=1, keepdims=True)
-    first = centered[int(np.flatnonzero(known)[0])]
-    aligned = np.stack(
-        [_onto(face, first) if here else face for face, here in zip(centered, known, strict=True)]
-    )
-    unit = float(np.hypot(*(first[1] - first[0])))
-    steps = np.linalg.norm(np.diff(aligned, axis=0), axis=2).mean(axis=1)
-    return float(np.mean(steps[known[1:] & known[:-1]]) / max(unit, 1e-6))
+    first = centered[places[0]]
+    unit = max(float(np.hypot(*(first[1] - first[0]))), 1e-6)
+    for place in places:
+        aligned[place] = _onto(centered[place], first) / unit
+    return aligned
 
 
 def _onto(points: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -63,39 +106,42 @@ def weaker(*ratios: float | None) -> float | None:
     return min(known) if known else None
 
 
-def changed_off_face(
-    clip: Clip, track: FaceTrack, base: Clip, base_track: FaceTrack
-) -> tuple[float, float] | None:
-    """Compare a clip with the base clip of the same seed, off the faces and on them.
+def changed_off_face(take: Take, base: Take) -> tuple[float, float] | None:
+    """Compare a take with the base model's of the same seed, off the faces and on them.
 
     Args:
-        clip: With the character.
-        track: Its faces.
+        take: With the character.
         base: Without the character, equal in size and number of frames.
-        base_track: Its faces.
 
     Returns:
         Mean absolute difference off the faces and on them, each 0 to 1; None when no frame of
         either has a face, or faces fill every frame.
 
     Raises:
-        ValueError: The clips differ in shape, so they are not a pair.
+        MediaError: The clips differ in size or length, so they are not a pair.
     """
-    if clip.frames.shape != base.frames.shape:
-        raise ValueError(
-            f"clip of shape {clip.frames.shape} compared with a base clip of shape "
-            f"{base.frames.shape}"
+    frames, base_frames = take.clip.frames, base.clip.frames
+    if frames.shape != base_frames.shape:
+        raise MediaError(
+            f"{take.shot.name}: {_size(take.clip)}, but its base clip {base.shot.name} has"
+            f" {_size(base.clip)}, expected the same; shoot the base again with the size and length"
+            " of the shot, or remove it"
         )
     difference = (
-        np.abs(clip.frames.astype(np.float32) - base.frames.astype(np.float32)).mean(axis=3) / 255.0
+        np.abs(frames.astype(np.float32) - base_frames.astype(np.float32)).mean(axis=3) / 255.0
     )
     on = np.zeros(difference.shape, dtype=bool)
     for index in range(len(on)):
-        for boxes in (track.boxes_xyxy_px, base_track.boxes_xyxy_px):
-            _fill(on[index], boxes[index])
+        for seen in (take.track, base.track):
+            _fill(on[index], seen.boxes_xyxy_px[index])
     if not on.any() or on.all():
         return None
     return float(difference[~on].mean()), float(difference[on].mean())
+
+
+def _size(clip: Clip) -> str:
+    count, height, width, _ = clip.frames.shape
+    return f"{count} frames of {width}x{height}"
 
 
 def _fill(mask: np.ndarray, box: np.ndarray) -> None:

@@ -6,13 +6,15 @@ from importlib.resources import files
 import numpy as np
 
 from facekit.evaluation import page_tables, plots
-from facekit.evaluation.gates import GateResult, verdict
+from facekit.evaluation.gates import GateResult, tell_verdict, verdict
 from facekit.evaluation.metrics import SHOT_GATE
 from facekit.evaluation.page_parts import CLASSES, PageContent, block, chip, gate_text, section
 from facekit.evaluation.scores import ShotScores, Take
-from facekit.evaluation.words import HEADLINE, format_figure, wording
+from facekit.evaluation.words import format_figure, headline, wording
 from facekit.media.embed import clip_uri, image_uri, png_uri
 from facekit.types import Image
+
+__all__ = ["CUT", "NUM_WORST", "SHEET_HEIGHT_PX", "build_page"]
 
 NUM_WORST = 8
 SHEET_HEIGHT_PX = 172
@@ -47,14 +49,7 @@ def build_page(content: PageContent) -> str:
 
 
 def _header(content: PageContent, title: str) -> str:
-    failed = [result for result in content.gates if result.verdict == "fail"]
-    judged = [result for result in content.gates if result.verdict != "not measured"]
     overall = verdict(content.gates)
-    told = {
-        "pass": f"All {len(judged)} gates passed",
-        "fail": f"{len(failed)} of {len(judged)} gates failed",
-        "not measured": "No gate measured",
-    }[overall]
     frames = sum(len(shot.statuses) for shot in content.scores.shots)
     lead = (
         f"{len(content.takes)} shots with {frames} frames, compared with photos that were never "
@@ -65,7 +60,7 @@ def _header(content: PageContent, title: str) -> str:
         lead += f" The shots reach {100 * ratio:.0f} % of the photos' likeness among themselves."
     return (
         f'<header><div><h1>{title}</h1><p class="lead">{escape(lead)}</p></div>'
-        f'<div class="verdict {CLASSES[overall]}">{told}</div></header>'
+        f'<div class="verdict {CLASSES[overall]}">{tell_verdict(content.gates)}</div></header>'
     )
 
 
@@ -74,7 +69,7 @@ def _tiles(content: PageContent) -> str:
     if "prompt_drop" in by_figure:
         by_figure.setdefault("prompt_delta", by_figure["prompt_drop"])
     tiles = []
-    for figure in HEADLINE:
+    for figure in headline(content.scores.figures):
         value = content.scores.figures.get(figure)
         result = by_figure.get(figure)
         interval = content.intervals.get(figure)
@@ -86,6 +81,8 @@ def _tiles(content: PageContent) -> str:
             told.append(gate_text(result) if result.gate.figure == figure else _may_fall(result))
         if figure == "xmin":
             told.append(_counted(content))
+        if figure == "motion_ratio" and value is not None:
+            told.append(_jitter(content))
         words = wording(figure)
         mark = chip(result.verdict) if result is not None else ""
         faded = " is-none" if value is None else ""
@@ -103,6 +100,13 @@ def _counted(content: PageContent) -> str:
     counted = round((figures.get("shots_counted") or 0.0) * count)
     everything = format_figure("xmin", figures.get("xmin_ungated"))
     return f"{counted} of {count} shots count, {everything} over all"
+
+
+def _jitter(content: PageContent) -> str:
+    own, base = (
+        format_figure(name, content.scores.figures.get(name)) for name in ("jitter", "base_jitter")
+    )
+    return f"jitter {own}, base model {base}"
 
 
 def _may_fall(result: GateResult) -> str:

@@ -10,7 +10,21 @@ from facekit.evaluation.scores import CharacterScores, Take
 from facekit.evaluation.words import format_figure
 from facekit.types import Image
 
-CLASSES = {"pass": "pass", "fail": "fail", "not measured": "none"}
+__all__ = [
+    "CLASSES",
+    "Cell",
+    "PageContent",
+    "block",
+    "chip",
+    "gate_text",
+    "number",
+    "section",
+    "strong",
+    "table",
+    "text",
+]
+
+CLASSES = {"pass": "pass", "fail": "fail", "incomplete": "none", "not measured": "none"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -17,6 +17,8 @@ from facekit.evaluation.page_parts import (
 from facekit.evaluation.scores import ShotScores
 from facekit.evaluation.words import WORDINGS, format_figure, wording
 
+__all__ = ["NOTHING", "all_figures", "gates", "prompts", "settings", "shots"]
+
 NOTHING = "-"
 
 
@@ -43,7 +45,7 @@ def prompts(content: PageContent) -> str:
         "Does it still obey the prompt?",
         table(head, rows),
         "Share of shots that show what the prompt names. The dark mark is the base model on the "
-        "same prompts and seeds.",
+        "same prompts and seeds, as far as it was shot.",
     )
 
 

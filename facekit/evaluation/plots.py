@@ -15,6 +15,21 @@ from matplotlib.ticker import MaxNLocator
 
 from facekit.evaluation.scores import ShotScores
 
+__all__ = [
+    "BLUE",
+    "DPI",
+    "GREEN",
+    "INK",
+    "LIKENESS_MAP",
+    "LINE",
+    "RED",
+    "SOFT",
+    "frame_curves",
+    "likeness_bars",
+    "short_labels",
+    "similarity_matrix",
+]
+
 INK = "#1d2433"
 SOFT = "#8b93a7"
 LINE = "#e3e7ef"

@@ -16,6 +16,8 @@ from facekit.evaluation.scores import CharacterScores, ShotScores, Take
 from facekit.media.files import write_text
 from facekit.types import Image
 
+__all__ = ["FORMAT_VERSION", "ReportContent", "report_json", "shot_intervals", "write_report"]
+
 FORMAT_VERSION = 1
 
 
@@ -105,6 +107,8 @@ def _shot_json(shot: ShotScores) -> dict[str, object]:
         "frame_change": shot.frame_change,
         "base_landmark_path": shot.base_landmark_path,
         "base_frame_change": shot.base_frame_change,
+        "jitter": shot.jitter,
+        "base_jitter": shot.base_jitter,
         "off_face_change": shot.off_face_change,
         "on_face_change": shot.on_face_change,
         "adherence": dict(shot.adherence),

@@ -13,12 +13,15 @@ from facekit.evaluation import metrics
 from facekit.evaluation.tracks import FaceTrack
 from facekit.types import Clip, Shot
 
+__all__ = ["FIGURES", "CharacterScores", "Probe", "Reference", "ShotScores", "Take"]
+
 FIGURES: tuple[str, ...] = (
     "sim_held",
     "ceiling",
     "likeness_ratio",
     "m_cp",
     "m_cp_truth",
+    "m_cp_over_truth",
     "xsim",
     "xmin",
     "xmin_ratio",
@@ -38,6 +41,9 @@ FIGURES: tuple[str, ...] = (
     "landmark_path_ratio",
     "frame_change_ratio",
     "motion_ratio",
+    "jitter",
+    "base_jitter",
+    "jitter_truth",
     "off_face_change",
     "on_face_change",
 )
@@ -109,6 +115,8 @@ class ShotScores:
     base_adherence: Mapping[str, bool]
     base_landmark_path: float | None
     base_frame_change: float | None
+    jitter: float | None
+    base_jitter: float | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

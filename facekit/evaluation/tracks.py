@@ -14,6 +14,20 @@ from facekit.faces.protocols import FaceVendor
 from facekit.faces.quality import FaceQuality, measure_quality
 from facekit.types import Clip, Image
 
+__all__ = [
+    "BLURRED",
+    "NO_FACE",
+    "PROFILE",
+    "SCORED",
+    "SMALL",
+    "UNSURE",
+    "FaceTrack",
+    "ScoringRules",
+    "judge_face",
+    "track_clips",
+    "track_frames",
+]
+
 SCORED = "scored"
 NO_FACE = "no face"
 PROFILE = "profile"
@@ -31,16 +45,19 @@ class ScoringRules:
     Attributes:
         min_face_px: Shortest side of the face box.
         max_yaw_deg: Turn of the head, to either side, beyond which a face is a profile.
-        min_score: Detector score; below it the face counts as occluded.
         min_visible: Part of the face box inside the picture; below it the face counts as occluded.
         min_sharpness: Variance of the Laplacian over that of the brightness, on the aligned face.
     """
 
     min_face_px: float = 12.0
     max_yaw_deg: float = 60.0
-    min_score: float = 0.3
     min_visible: float = 0.6
-    min_sharpness: float = 0.0
+    # Of 360 drawn faces of every shot size none is below 0.59, and of 90 that went through the
+    # shipped VAE none below 0.17. Blurred by 2 to 3 px of a 64 px crop, 99 in 100 close-ups and 71
+    # to 98 in 100 medium shots are below 0.15; a face of a wide shot is too small to show it. From
+    # 0.15 on a blurred face keeps 98 % of its similarity to another picture of the person, at 0.10
+    # to 0.15 it keeps 91 %, below that 80 %.
+    min_sharpness: float = 0.15
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +94,7 @@ class FaceTrack:
 
 def judge_face(quality: FaceQuality, rules: ScoringRules) -> str:
     """Say that a face is scorable, or the first reason why it is not."""
-    if quality.score < rules.min_score or quality.visible < rules.min_visible:
+    if quality.visible < rules.min_visible:
         return UNSURE
     if quality.face_px < rules.min_face_px:
         return SMALL

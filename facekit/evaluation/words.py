@@ -1,6 +1,9 @@
 """What each figure is called and what it means, in plain words, for reports and tables."""
 
 import dataclasses
+from collections.abc import Mapping
+
+__all__ = ["HEADLINE", "WORDINGS", "Wording", "format_figure", "headline", "wording"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +49,8 @@ WORDINGS: dict[str, Wording] = {
     ),
     "xmin_ratio": Wording(
         title="Least alike pair, against the truth",
-        meaning="The least alike pair of shots over the least alike pair in clips drawn of the "
-        "real character.",
+        meaning="The least alike pair of all shots, strangers included, over the least alike pair "
+        "in clips of the same shots drawn of the real character.",
         unit="%",
     ),
     "m_cp": Wording(
@@ -59,6 +62,11 @@ WORDINGS: dict[str, Wording] = {
         title="Copying of photos, drawn truth",
         meaning="The same figure for clips drawn of the real character: the nearest of several "
         "photos is always a little nearer than the unseen ones.",
+    ),
+    "m_cp_over_truth": Wording(
+        title="Copying of photos, beyond the truth",
+        meaning="Copying of photos less what drawn clips of the same shots get. 0: no nearer to "
+        "the training photos than the real character is. Low is good.",
     ),
     "coverage": Wording(
         title="Faces that can be judged",
@@ -73,8 +81,8 @@ WORDINGS: dict[str, Wording] = {
     ),
     "prompt_delta": Wording(
         title="Obeys the prompt",
-        meaning="Share of what prompts ask for (place, size, mood, light) that is shown, compared "
-        "with the base model.",
+        meaning="Share of what prompts ask for (place, size, light, mood, hair, glasses) that is "
+        "shown, compared with the base model.",
         unit="points",
     ),
     "prompt_drop": Wording(
@@ -85,8 +93,21 @@ WORDINGS: dict[str, Wording] = {
     "motion_ratio": Wording(
         title="Motion kept",
         meaning="Motion of the shots over motion of the base model on the same seeds; the weaker "
-        "of face motion and picture change. Low values mean frozen shots.",
+        "of face motion and picture change. Low values mean frozen shots; jitter tells whether "
+        "high ones are motion at all.",
         unit="%",
+    ),
+    "jitter": Wording(
+        title="Jitter of the face",
+        meaning="How abruptly the features change their way from frame to frame, in eye "
+        "distances. Smooth motion has next to none; flicker is nothing else. Low is good.",
+    ),
+    "base_jitter": Wording(
+        title="Jitter of the base", meaning="The same for the base model on the same seeds."
+    ),
+    "jitter_truth": Wording(
+        title="Jitter, drawn truth",
+        meaning="The same for clips drawn of the real character: what the face detector adds.",
     ),
     "off_face_change": Wording(
         title="Changed off the face",
@@ -112,7 +133,7 @@ WORDINGS: dict[str, Wording] = {
     ),
     "xmin_truth": Wording(
         title="Least alike pair, drawn truth",
-        meaning="What XMin is in clips drawn of the real character.",
+        meaning="The least alike pair in clips of the same shots drawn of the real character.",
     ),
     "drift_slope_per_s": Wording(
         title="Slope per second", meaning="Likeness gained per second of clip."
@@ -127,7 +148,7 @@ WORDINGS: dict[str, Wording] = {
     ),
     "landmark_path_ratio": Wording(
         title="Face motion kept",
-        meaning="Path of the aligned landmarks over the base model's.",
+        meaning="How far the aligned landmarks come in three frames, over the base model's.",
         unit="%",
     ),
     "frame_change_ratio": Wording(
@@ -154,6 +175,12 @@ HEADLINE: tuple[str, ...] = (
     "coverage",
 )
 """The figures at the top of a report, most important first."""
+
+
+def headline(figures: Mapping[str, float | None]) -> tuple[str, ...]:
+    """List the figures at the top of a report; where truth is known, copying is that beyond it."""
+    known = figures.get("m_cp_over_truth") is not None
+    return tuple("m_cp_over_truth" if name == "m_cp" and known else name for name in HEADLINE)
 
 
 def wording(figure: str) -> Wording:

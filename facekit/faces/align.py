@@ -106,7 +106,10 @@ def similarity_transform(
 
     marks = np.asarray(landmarks_px, dtype=np.float64)
     if marks.shape != (5, 2):
-        raise AlignmentError(f"cannot align: landmarks have shape {marks.shape}, expected (5, 2)")
+        raise AlignmentError(
+            f"cannot align: landmarks have shape {marks.shape}, expected (5, 2); give x and y of"
+            " five points"
+        )
     here = marks[:, 0] + 1j * marks[:, 1]
     here_mean = complex(here.mean())
     here = here - here_mean

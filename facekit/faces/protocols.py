@@ -1,7 +1,7 @@
 """What a face vendor must offer: find faces in pictures, and turn crops into unit vectors."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from facekit.types import Face, FaceCrop, Image
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 __all__ = ["FaceDetector", "FaceVendor", "IdentityEncoder"]
@@ -81,3 +82,10 @@ class IdentityEncoder(Protocol):
 @runtime_checkable
 class FaceVendor(FaceDetector, IdentityEncoder, Protocol):
     """A detector and an encoder that belong together."""
+
+    def to(self, device: "torch.device") -> Self:
+        """Return the same models on a device, this one as it is.
+
+        Pictures still come and vectors still go as numpy; what `embed` takes and gives is there.
+        """
+        ...

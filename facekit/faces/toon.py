@@ -5,6 +5,7 @@
 Shapes: B pictures, C channels, H height, W width, D embedding.
 """
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,9 +31,10 @@ from facekit.faces.toon_nets import (
     EmbedderNet,
     RefinerNet,
 )
+from facekit.recipe import LEAST_DETECTION_SCORE
 from facekit.resources import toon_dir
 from facekit.types import Face, FaceCrop, Image
-from facekit.weights import file_digest, load_nets
+from facekit.weights import known_digest, load_nets, verify_once
 
 __all__ = [
     "CROP_SIZE_PX",
@@ -44,7 +46,6 @@ __all__ = [
 
 TOON_NAMES = ("toon-a", "toon-b")
 CROP_SIZE_PX = 64
-MIN_SCORE = 0.35
 _MAX_OVERLAP = 0.35
 
 
@@ -70,6 +71,19 @@ class ToonFaces:
         self._detector = detector.eval().requires_grad_(False)
         self._refiner = refiner.eval().requires_grad_(False)
         self._embedder = embedder.eval().requires_grad_(False)
+        self._device = next(embedder.parameters()).device
+
+    def to(self, device: torch.device) -> "ToonFaces":
+        """Return the same nets on a device; vectors stay the same up to rounding."""
+        if device == self._device:
+            return self
+        return ToonFaces(
+            self.name,
+            copy.deepcopy(self._detector).to(device),
+            copy.deepcopy(self._refiner).to(device),
+            copy.deepcopy(self._embedder).to(device),
+            self.digest,
+        )
 
     @torch.no_grad()
     def detect(self, images: Sequence[Image]) -> list[tuple[Face, ...]]:
@@ -82,9 +96,8 @@ class ToonFaces:
             for start in range(0, len(indices), 32):
                 chunk = indices[start : start + 32]
                 pixels, scale = _prepare([images[i] for i in chunk])
-                for index, faces in zip(
-                    chunk, decode_detections(self._detector(pixels)), strict=True
-                ):
+                maps = self._detector(pixels.to(self._device)).cpu()
+                for index, faces in zip(chunk, decode_detections(maps), strict=True):
                     height, width = images[index].shape[:2]
                     rescaled = (_rescale(face, scale) for face in faces)
                     inside = [f for f in rescaled if _center_inside(f, height, width)]
@@ -104,7 +117,8 @@ class ToonFaces:
             crop = torch.from_numpy(align_with(image, transform, CROP_SIZE_PX)).permute(2, 0, 1)[
                 None
             ]
-            tenths = self._refiner(crop.float() / 127.5 - 1.0)[0].float().numpy()
+            pixels = (crop.float() / 127.5 - 1.0).to(self._device)
+            tenths = self._refiner(pixels)[0].float().cpu().numpy()
             offsets = tenths * (CROP_SIZE_PX / 10.0)
             points = transform_points(goal + offsets, invert_transform(transform))
         return Face(box_xyxy_px=face.box_xyxy_px, landmarks_px=points, score=face.score)
@@ -119,7 +133,8 @@ class ToonFaces:
             / 127.5
             - 1.0
         )
-        vectors = torch.cat([self._embedder(part) for part in torch.split(pixels, 256)])
+        parts = torch.split(pixels, 256)
+        vectors = torch.cat([self._embedder(part.to(self._device)).cpu() for part in parts])
         return np.asarray(vectors.numpy(), dtype=np.float32)
 
     def embedder_state(self) -> dict[str, Tensor]:
@@ -141,20 +156,23 @@ def load_toon_faces(name: str, weights_dir: Path | None = None) -> ToonFaces:
 
     Raises:
         WeightsMissing: The name or its file does not exist.
-        ChecksumMismatch: The file is damaged or holds other tensors.
+        ChecksumMismatch: The file is not the recorded one, is damaged or holds other tensors.
     """
     if name not in TOON_NAMES:
         raise WeightsMissing(
-            f"{name}: no such drawn-face encoder; expected one of {', '.join(TOON_NAMES)}"
+            f"{name}: no such drawn-face encoder, expected one of {', '.join(TOON_NAMES)};"
+            " correct the name"
         )
-    path = (weights_dir or toon_dir()) / f"{name}.safetensors"
+    folder = weights_dir or toon_dir()
+    path = folder / f"{name}.safetensors"
+    verify_once(folder, below=path.name)
     detector, refiner, embedder = DetectorNet(name), RefinerNet(name), EmbedderNet(name)
     load_nets(path, {"detector.": detector, "refiner.": refiner, "embedder.": embedder})
-    return ToonFaces(name, detector, refiner, embedder, file_digest(path))
+    return ToonFaces(name, detector, refiner, embedder, known_digest(path))
 
 
 def decode_detections(
-    maps_BCHW: Tensor, *, min_score: float = MIN_SCORE, max_faces: int = 8
+    maps_BCHW: Tensor, *, min_score: float = LEAST_DETECTION_SCORE, max_faces: int = 8
 ) -> list[tuple[Face, ...]]:
     """Read faces from the detector's maps: score maxima, averaged over their neighbours."""
     scores = maps_BCHW[:, 0].float().sigmoid()

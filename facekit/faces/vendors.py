@@ -8,7 +8,7 @@ from facekit.errors import UsageError
 if TYPE_CHECKING:
     from facekit.faces.protocols import FaceVendor
 
-__all__ = ["encoder_id", "known_vendors", "load_faces", "register_vendor"]
+__all__ = ["check_vendor", "encoder_id", "known_vendors", "load_faces", "register_vendor"]
 
 
 def _toon(name: str) -> "Callable[[], FaceVendor]":
@@ -42,16 +42,25 @@ def register_vendor(name: str, loader: "Callable[[], FaceVendor]") -> None:
     _loaders[name] = loader
 
 
+def check_vendor(name: str) -> None:
+    """Refuse a name that `load_faces` would refuse, without loading anything.
+
+    Raises:
+        UsageError: The name is unknown; the message lists the known ones.
+    """
+    if name not in _loaders:
+        known = ", ".join(known_vendors())
+        raise UsageError(f"{name}: no such face model, expected one of {known}; correct the name")
+
+
 def load_faces(name: str) -> "FaceVendor":
-    """Load the detector and encoder of a name; a second call gives the same object.
+    """Load the detector and encoder of a name to the CPU; a second call gives the same object.
 
     Raises:
         UsageError: The name is unknown; the message lists the known ones.
         WeightsError: Its weights are missing or damaged.
     """
-    if name not in _loaders:
-        known = ", ".join(known_vendors())
-        raise UsageError(f"{name}: no such face model, expected one of {known}; correct the name")
+    check_vendor(name)
     if name not in _loaded:
         _loaded[name] = _loaders[name]()
     return _loaded[name]

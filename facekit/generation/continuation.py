@@ -15,6 +15,8 @@ from facekit.generation.sample import SampleSettings, conditioned, quiet, run_pi
 from facekit.generation.shots import check_shots
 from facekit.types import Clip, NoProgress, Progress, Shot
 
+__all__ = ["continuation_pipeline", "continue_clip", "join_clips"]
+
 
 def continuation_pipeline(pipe: Any) -> Any:
     """Build the stock image-to-video pipeline from the parts of a text-to-video pipeline.

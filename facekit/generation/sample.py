@@ -19,6 +19,18 @@ from facekit.generation.shots import check_shots
 from facekit.recipe import SampleSection
 from facekit.types import Clip, NoProgress, Progress, Shot
 
+__all__ = [
+    "MAX_BATCH",
+    "MAX_BATCH_PIXELS",
+    "SampleSettings",
+    "conditioned",
+    "guidance_options",
+    "plan_batches",
+    "quiet",
+    "run_pipeline",
+    "sample",
+]
+
 MAX_BATCH = 4
 MAX_BATCH_PIXELS = 2_000_000
 """Pixels of all frames of a batch; above it a batch saves no time and costs memory."""
@@ -35,9 +47,22 @@ class SampleSettings:
     """Guidance of the identity by itself (three passes per step); None joins it with the text's."""
     negative_prompt: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse guidance of the identity where the text is not guided."""
+        if self.identity_guidance is not None and self.guidance_scale <= 1.0:
+            raise UsageError(
+                f"sample.identity_guidance is {self.identity_guidance:g} and sample.guidance_scale"
+                f" {self.guidance_scale:g}, expected a guidance_scale above 1, for only then is"
+                " there a pass without the prompt; raise it, or leave identity_guidance away"
+            )
+
     @classmethod
     def of(cls, spec: BackboneSpec, section: SampleSection | None = None) -> "SampleSettings":
-        """Return what a recipe says, and what the backbone is made for where it says nothing."""
+        """Return what a recipe says, and what the backbone is made for where it says nothing.
+
+        Raises:
+            UsageError: The identity is guided and the text is not.
+        """
         said = section or SampleSection()
         steps, scale, fps = said.num_inference_steps, said.guidance_scale, said.fps
         return cls(
@@ -133,14 +158,18 @@ def conditioned(
     """Return the scope in which the characters are in the picture; empty without any."""
     if attachment is None or identities is None:
         return nullcontext()
-    if settings.identity_guidance is None or settings.guidance_scale <= 1.0:
-        return attachment.conditioned_on(identities)
-    return attachment.conditioned_on(
-        identities,
-        guidance="three_way",
-        identity_guidance=settings.identity_guidance,
-        guidance_scale=settings.guidance_scale,
-    )
+    return attachment.conditioned_on(identities, **guidance_options(settings))
+
+
+def guidance_options(settings: SampleSettings) -> dict[str, Any]:
+    """Return what the settings ask of ``Attachment.condition``: the same wherever is sampled."""
+    if settings.identity_guidance is None:
+        return {}
+    return {
+        "guidance": "three_way",
+        "identity_guidance": settings.identity_guidance,
+        "guidance_scale": settings.guidance_scale,
+    }
 
 
 def run_pipeline(

@@ -5,10 +5,19 @@ from collections.abc import Mapping, Sequence
 
 from facekit.backbones.spec import BackboneSpec
 from facekit.errors import UsageError
-from facekit.toon.captions import CLASS_NOUN
 from facekit.toon.character import BEARDS, GLASSES, HAIR_COLORS, HAIR_STYLES
-from facekit.toon.scene import ACTIONS, LIGHTS, MOODS, PLACES, SHOT_SIZES
-from facekit.types import Shot
+from facekit.toon.scene import ACTIONS, LIGHTS, MOODS, PLACES
+from facekit.types import SHOT_SIZES, Shot
+
+__all__ = [
+    "UNKNOWN_KIND",
+    "check_shots",
+    "demo_shots",
+    "expected_attributes",
+    "name_characters",
+    "shot_from_prompt",
+    "slug",
+]
 
 UNKNOWN_KIND = "unknown"
 """Kind of a shot whose prompt names no shot size; no face is demanded of it."""
@@ -115,16 +124,16 @@ def check_shots(shots: Sequence[Shot], spec: BackboneSpec) -> None:
     Raises:
         UsageError: All mistakes at once, each with the name of its shot.
     """
-    mistakes = [] if shots else ["no shots given"]
+    mistakes = [] if shots else ["no shots given; give at least one prompt"]
     names = [shot.name for shot in shots]
     mistakes += [
-        f"{name}: {names.count(name)} shots have this name"
+        f"{name}: {names.count(name)} shots have this name; rename all but one"
         for name in sorted(set(names))
         if names.count(name) > 1
     ]
     for shot in shots:
         if not shot.prompt.strip():
-            mistakes.append(f"{shot.name}: the prompt is empty")
+            mistakes.append(f"{shot.name}: the prompt is empty; say what the shot shows")
         for check, given in (
             (spec.check_size, (shot.height, shot.width)),
             (spec.check_frames, (shot.num_frames,)),
@@ -163,8 +172,3 @@ def expected_attributes(prompt: str) -> dict[str, str]:
     if " no hair " in text:
         found["hair_style"].add("bald")
     return {name: values.pop() for name, values in found.items() if len(values) == 1}
-
-
-def class_prompt(prompt: str, descriptions: Mapping[str, str]) -> str:
-    """Replace every `@name` by the plain class noun, for the base model without any description."""
-    return name_characters(prompt, dict.fromkeys(descriptions, f"a {CLASS_NOUN}"))

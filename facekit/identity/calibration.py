@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Roc", "equal_error_rate", "roc", "tar_at_far", "threshold_at_far"]
+__all__ = ["Curve", "Roc", "Scores", "equal_error_rate", "roc", "tar_at_far", "threshold_at_far"]
 
 Scores: TypeAlias = npt.NDArray[np.floating]
 Curve: TypeAlias = npt.NDArray[np.float64]
@@ -23,12 +23,6 @@ class Roc:
     thresholds: Curve
     far: Curve
     tar: Curve
-
-    @property
-    def auc(self) -> float:
-        """Area under the curve: the chance that a same pair scores above a different pair."""
-        width, height = np.diff(self.far), (self.tar[1:] + self.tar[:-1]) / 2
-        return float((width * height).sum())
 
 
 def roc(scores_same: Scores, scores_different: Scores) -> Roc:

@@ -13,7 +13,7 @@ from facekit.faces.vendors import encoder_id
 from facekit.identity.similarity import weighted_mean
 from facekit.types import Face, FaceCrop, FloatArray, IdentityEmbedding, Image
 
-__all__ = ["Gallery", "build_gallery", "crop_for", "embed_crops"]
+__all__ = ["Gallery", "build_gallery", "embed_crops"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,23 +57,6 @@ class Gallery:
     def mean(self) -> FloatArray:
         """Return the quality-weighted mean direction, unit norm, shape (dim,)."""
         return weighted_mean(self.vectors, np.array(self.quality))
-
-
-def crop_for(faces: FaceVendor, image: Image, source: str, *, among: bool = False) -> FaceCrop:
-    """Find the one face of a picture and cut it as this vendor's encoder takes it.
-
-    Args:
-        faces: Detector and encoder.
-        image: The whole picture, RGB.
-        source: Where it came from, for messages.
-        among: Take the largest face where there are several, instead of raising.
-
-    Raises:
-        NoFaceFound: No face.
-        SeveralFacesFound: More than one, and `among` is false.
-        AlignmentError: The landmarks are no face.
-    """
-    return _crop(faces, faces.detect([image])[0], image, source, among)
 
 
 def build_gallery(

@@ -3,9 +3,8 @@
 import hashlib
 from dataclasses import dataclass
 
-import numpy as np
-
 from facekit.errors import PhotosRefused
+from facekit.media.images import pixel_digest
 from facekit.types import Face, FaceCrop, FloatArray, IdentityEmbedding, Image
 
 __all__ = ["Photo", "PhotoSet"]
@@ -33,8 +32,7 @@ class Photo:
     @property
     def digest(self) -> str:
         """Sha256 (hex) of the pixels."""
-        shape = str(self.image.shape).encode()
-        return hashlib.sha256(shape + np.ascontiguousarray(self.image).tobytes()).hexdigest()
+        return pixel_digest(self.image)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

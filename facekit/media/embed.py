@@ -8,7 +8,7 @@ from PIL import Image as Pillow
 
 from facekit.types import Clip, Image
 
-__all__ = ["clip_uri", "image_uri", "png_uri", "shrink"]
+__all__ = ["WEBP_QUALITY", "clip_uri", "image_uri", "png_uri", "shrink"]
 
 WEBP_QUALITY = 82
 

@@ -11,29 +11,46 @@ from pathlib import Path
 from facekit.errors import MediaError, OutputError, OutputExists
 
 __all__ = [
+    "HEIF_SUFFIXES",
     "IMAGE_SUFFIXES",
+    "RAW_SUFFIXES",
     "VIDEO_SUFFIXES",
     "atomic_write",
     "ensure_new",
     "ensure_out_dir",
+    "replace_folder",
+    "restore_folder",
     "scan_photos",
     "write_bytes",
     "write_text",
 ]
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset(
+    {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+)
+HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+"""What phones write and nothing here reads."""
+RAW_SUFFIXES = frozenset(
+    {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw"}
+)
+"""What cameras write and nothing here develops."""
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
-def scan_photos(paths: Sequence[Path | str]) -> list[Path]:
+def scan_photos(paths: Sequence[Path | str], *, with_unread: bool = False) -> list[Path]:
     """List the photos that files and folders name.
 
     A folder gives its own files in order of name, without its subfolders and hidden files; other
-    files in a folder (notes, videos) are passed over. A file named by itself is always kept, so
-    that reading it can say what is wrong with it.
+    files in a folder (notes) are passed over. A file named by itself is always kept, so that
+    reading it can say what is wrong with it.
+
+    Args:
+        paths: Files and folders.
+        with_unread: Whether a folder also gives the photos and videos that cannot be read (HEIC,
+            raw), for a caller that says so of each.
 
     Returns:
         Each file once, in the order given.
@@ -41,10 +58,13 @@ def scan_photos(paths: Sequence[Path | str]) -> list[Path]:
     Raises:
         MediaError: A path does not exist, or nothing in all of them looks like a photo.
     """
+    suffixes = IMAGE_SUFFIXES
+    if with_unread:
+        suffixes |= HEIF_SUFFIXES | RAW_SUFFIXES | VIDEO_SUFFIXES
     found: dict[Path, Path] = {}
     for path in map(Path, paths):
         if path.is_dir():
-            for child in _photos_in(path):
+            for child in _files_in(path, suffixes):
                 found.setdefault(child.resolve(), child)
         elif path.exists():
             found.setdefault(path.resolve(), path)
@@ -60,7 +80,7 @@ def scan_photos(paths: Sequence[Path | str]) -> list[Path]:
     return list(found.values())
 
 
-def _photos_in(folder: Path) -> list[Path]:
+def _files_in(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     try:
         children = sorted(folder.iterdir())
     except OSError as error:
@@ -70,9 +90,7 @@ def _photos_in(folder: Path) -> list[Path]:
     return [
         child
         for child in children
-        if child.suffix.lower() in IMAGE_SUFFIXES
-        and not child.name.startswith(".")
-        and child.is_file()
+        if child.suffix.lower() in suffixes and not child.name.startswith(".") and child.is_file()
     ]
 
 
@@ -139,22 +157,71 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        _flush(temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise _output_error(path, error) from error
-    except Exception as error:
-        if _says_full(error):  # safetensors and torch hide the errno in their text
-            raise _output_error(path, OSError(errno.ENOSPC, str(error))) from error
-        raise
+        with _refusals_told(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            _flush(temporary)
+            os.replace(temporary, path)
     finally:
         with suppress(OSError):
             if temporary.is_dir():
                 shutil.rmtree(temporary)
             else:
                 temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replace_folder(path: Path | str) -> Iterator[Path]:
+    """Give an empty folder beside ``path`` that takes the place of ``path`` at the end.
+
+    A kill at any moment leaves a whole folder: under its own name or, between two renames, under
+    a hidden one beside it, from which ``restore_folder`` and the next replacement bring it back.
+    When the block raises, ``path`` is untouched.
+
+    Args:
+        path: A folder, or nothing yet; the folder above it is created.
+
+    Yields:
+        The folder, for the block to fill.
+
+    Raises:
+        OutputError: As for ``atomic_write``.
+    """
+    path = Path(path)
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        with _refusals_told(path):
+            restore_folder(path)
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir(parents=True)
+            yield fresh
+            for file in fresh.rglob("*"):
+                _flush(file)
+            if path.exists():
+                path.rename(_old_name(path))
+            fresh.rename(path)
+    finally:
+        restore_folder(path)
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def restore_folder(path: Path | str) -> None:
+    """Give a folder its name back where a replacement was killed; mostly there is nothing to do.
+
+    Raises:
+        OutputError: As for ``atomic_write``.
+    """
+    path = Path(path)
+    old = _old_name(path)
+    with _refusals_told(path):
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        elif old.exists():
+            old.rename(path)
+
+
+def _old_name(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:
@@ -181,6 +248,19 @@ def _flush(path: Path) -> None:
     if path.is_file():
         with path.open("rb+") as stream:
             os.fsync(stream.fileno())
+
+
+@contextmanager
+def _refusals_told(path: Path) -> Iterator[None]:
+    """Tell what the file system refuses as an ``OutputError`` about ``path``."""
+    try:
+        yield
+    except OSError as error:
+        raise _output_error(path, error) from error
+    except Exception as error:
+        if _says_full(error):  # safetensors and torch hide the errno in their text
+            raise _output_error(path, OSError(errno.ENOSPC, str(error))) from error
+        raise
 
 
 def _says_full(error: Exception) -> bool:

@@ -1,5 +1,6 @@
 """Photos: any ordinary file to RGB, or a MediaError that says why not."""
 
+import hashlib
 import io
 import struct
 import warnings
@@ -11,19 +12,20 @@ from PIL import Image as PillowImage
 from PIL import ImageCms, ImageOps, UnidentifiedImageError
 
 from facekit.errors import MediaError, UsageError
-from facekit.media.files import atomic_write
+from facekit.media.files import HEIF_SUFFIXES, RAW_SUFFIXES, atomic_write
 from facekit.media.video import is_video
 from facekit.types import Image
 
-__all__ = ["MAX_PIXELS", "MAX_SIDE_PX", "read_image", "write_image"]
+__all__ = ["MAX_PIXELS", "MAX_SIDE_PX", "pixel_digest", "read_image", "write_image"]
 
 MAX_PIXELS: Final = 120_000_000
 """More than any camera's usual picture (108 megapixels); decoding it takes under 1 GB."""
 
-MAX_SIDE_PX: Final = 4096
-"""A larger picture is made smaller; faces are found and encoded far below this size."""
+MAX_SIDE_PX: Final = 2048
+"""A larger picture is made smaller: no backbone takes more, and faces are found far below it."""
 
 _WHITE: Final = (255, 255, 255, 255)
+_HEIF_HEADS: Final = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftypheif")
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError)
 _ALWAYS_FIRST_FRAME: Final = frozenset({"MPO"})  # what phones call a JPEG with a second picture
 
@@ -38,8 +40,8 @@ def read_image(path: Path | str) -> Image:
         uint8, (height, width, 3), RGB.
 
     Raises:
-        MediaError: Missing, empty, truncated, not a picture, animated, a video, or larger than
-            ``MAX_PIXELS``.
+        MediaError: Missing, empty, truncated, not a picture, HEIC, raw, animated, a video, or
+            larger than ``MAX_PIXELS``.
     """
     path = Path(path)
     _require_content(path)
@@ -59,6 +61,12 @@ def read_image(path: Path | str) -> Image:
         raise MediaError(
             f"{path}: damaged or cut off ({error}); copy it again from the camera"
         ) from error
+
+
+def pixel_digest(image: Image) -> str:
+    """Return the sha256 (hex) of a picture's size and pixels, whatever its file is called."""
+    shape = str(image.shape).encode()
+    return hashlib.sha256(shape + np.ascontiguousarray(image).tobytes()).hexdigest()
 
 
 def write_image(path: Path | str, image: Image) -> None:
@@ -96,8 +104,13 @@ def _require_content(path: Path) -> None:
         ) from error
     if not head:
         raise MediaError(f"{path}: empty (0 bytes); copy it again from the camera")
-    if head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftypheif"):
-        raise MediaError(f"{path}: HEIC, which is not supported; save it as JPEG or PNG")
+    suffix = path.suffix.lower()
+    if head[4:12] in _HEIF_HEADS or suffix in HEIF_SUFFIXES:
+        raise MediaError(f"{path}: HEIC, which is not read; convert it to JPEG or PNG")
+    if suffix in RAW_SUFFIXES:  # as a TIFF it would give its thumbnail
+        raise MediaError(
+            f"{path}: a camera's raw file, which is not read; convert it to JPEG or PNG"
+        )
     if is_video(path):
         raise MediaError(f"{path}: a video, expected a photo; save single frames as PNG")
 

@@ -9,6 +9,7 @@ from facekit.recipe.loading import (
     recipe_path,
 )
 from facekit.recipe.sections import (
+    LEAST_DETECTION_SCORE,
     BaseSection,
     DropoutSection,
     EncoderSection,
@@ -25,6 +26,7 @@ from facekit.recipe.sections import (
 )
 
 __all__ = [
+    "LEAST_DETECTION_SCORE",
     "BaseSection",
     "DropoutSection",
     "EncoderSection",

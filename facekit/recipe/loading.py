@@ -16,7 +16,9 @@ from facekit.recipe.sections import Recipe
 from facekit.resources import recipes_dir
 
 __all__ = [
+    "DEFAULT_RECIPE",
     "RecipeSummary",
+    "Tree",
     "dump_recipe",
     "list_recipes",
     "load_recipe",
@@ -138,7 +140,10 @@ def _read(path: Path) -> Tree:
 
 def _read_parent(path: Path, parent: object) -> Tree:
     if not isinstance(parent, str):
-        raise RecipeError(f"{path}: extends is {parent!r}, expected the name of one recipe")
+        raise RecipeError(
+            f"{path}: extends is {parent!r}, expected the name of one recipe; write it like"
+            f' extends = "{DEFAULT_RECIPE}"'
+        )
     sibling = path.parent / parent
     found = sibling if parent.endswith(".toml") and sibling.is_file() else recipe_path(parent)
     tree = _read(found)
@@ -166,7 +171,9 @@ def _parse_override(override: str) -> Tree:
     key, separator, text = override.partition("=")
     parts = [part.strip() for part in key.split(".")]
     if not separator or not all(parts):
-        raise RecipeError(f"--set {override}: expected section.key=value, like lora.rank=32")
+        raise RecipeError(
+            f"--set {override}: expected section.key=value; write it like --set lora.rank=32"
+        )
     tree: Tree = {parts[-1]: _parse_value(text.strip())}
     for part in reversed(parts[:-1]):
         tree = {part: tree}
@@ -184,7 +191,10 @@ def _explain(path: Path, error: ValidationError) -> str:
     lines = [_explain_one(item) for item in error.errors(include_url=False)]
     count = f"{len(lines)} mistake" + ("s" if len(lines) > 1 else "")
     listed = "\n".join(f"  {line}" for line in lines)
-    return f"{path}: {count}\n{listed};\nsee facekit recipe show for every key and its value"
+    return (
+        f"{path}: {count}\n{listed};\n"
+        f"see facekit recipe show {DEFAULT_RECIPE} for every key and its value"
+    )
 
 
 def _explain_one(item: Mapping[str, Any]) -> str:
@@ -194,7 +204,7 @@ def _explain_one(item: Mapping[str, Any]) -> str:
     if item["type"] == "extra_forbidden":
         return f"{where}: unknown key{_hint(location[-1], _keys(location[:-1]))}"
     if item["type"] == "value_error":
-        return f"{where}: {message}"
+        return f"{where}: {message}" if where else message
     return f"{where}: got {item['input']!r}, expected {message.removeprefix('Input should be ')}"
 
 

@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
+    "LEAST_DETECTION_SCORE",
+    "Aspect",
     "BaseSection",
     "DropoutSection",
     "EncoderSection",
@@ -19,16 +21,25 @@ __all__ = [
     "LoraSection",
     "LossSection",
     "PhotosSection",
+    "Probability",
     "Recipe",
     "SampleSection",
     "TrainSection",
     "ValidateSection",
+    "Weight",
 ]
+
+Aspect: TypeAlias = Literal["1:1", "16:9", "9:16"]
+"""Width to height."""
 
 Level: TypeAlias = Literal["L0", "L1", "L2", "none"]
 
 Probability: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Weight: TypeAlias = Annotated[float, Field(ge=0)]
+
+
+LEAST_DETECTION_SCORE = 0.35
+"""Detectors tell of no face that they are less sure of."""
 
 
 class _Section(BaseModel):
@@ -63,6 +74,7 @@ class EncoderSection(_Section):
         if self.train == self.report:
             raise ValueError(
                 f"train and report are both {self.train!r}, expected two different encoders"
+                " (set the other key as well)"
             )
         return self
 
@@ -82,7 +94,8 @@ class IdentitySection(_Section):
     lr: float = Field(default=1e-3, gt=0)
     """Learning rate of the tokens."""
     strength: float = Field(default=1.0, ge=0, le=4)
-    """Strength stored in the character file and used when none is given."""
+    """Strength of the branch in training and validation. It goes into the character file; the
+    strength of a shot multiplies it, and the LoRA's, so that 1 is what was validated."""
     sigma_window: tuple[Probability, Probability] = (0.0, 1.0)
     """Noise levels, low and high, between which the branch is on."""
 
@@ -95,10 +108,8 @@ class IdentitySection(_Section):
 
 
 class LoraSection(_Section):
-    """The LoRA of the character, through peft."""
+    """The LoRA of the character, through peft; levels L2 and none train one."""
 
-    enabled: bool = True
-    """Ignored at levels L0 and L1, which train no LoRA."""
     rank: int = Field(default=16, ge=1, le=512)
     """Inner size of the update."""
     alpha: float = Field(default=16.0, gt=0)
@@ -120,8 +131,8 @@ class PhotosSection(_Section):
     """Shorter side of the face box."""
     max_yaw_deg: float = Field(default=75.0, gt=0, le=180)
     """Faces turned further than this are set aside."""
-    min_detection_score: Probability = 0.5
-    """Below it, there is no face."""
+    min_detection_score: float = Field(default=0.5, ge=LEAST_DETECTION_SCORE, le=1)
+    """Below it, there is no face. Detectors themselves tell of none below 0.35."""
     min_sharpness: float = Field(default=0.2, ge=0)
     """Variance of the Laplacian over the variance of brightness, on the aligned crop."""
     min_exposure: Probability = 0.08
@@ -138,7 +149,7 @@ class TrainSection(_Section):
     """The loop."""
 
     steps: int = Field(default=300, ge=0)
-    """Optimiser steps."""
+    """Optimiser steps; level L0 takes none, the others at least one."""
     minutes: float | None = Field(default=None, gt=0)
     """Stop after this much time, even before the last step."""
     batch_size: int = Field(default=8, ge=1)
@@ -201,10 +212,14 @@ class DropoutSection(_Section):
 
 
 class ValidateSection(_Section):
-    """Clips sampled during training; the checkpoint with the best held-out likeness wins."""
+    """Clips sampled during training; the checkpoint with the best held-out likeness wins.
+
+    Step 0, before any update, is judged too. With an identity branch it is what enrolment (L0)
+    gives, and it wins when no later checkpoint beats it.
+    """
 
     every: int = Field(default=100, ge=0)
-    """Steps between validations; 0 validates only at the end."""
+    """Steps between validations; 0 validates only at the start and at the end."""
     prompts: tuple[str, ...] = (
         "close-up of {character} in the kitchen, neutral, standing still, soft light",
         "medium shot of {character} in the park, happy, standing still, soft light",
@@ -212,6 +227,8 @@ class ValidateSection(_Section):
     """``{character}`` stands for the trigger."""
     seeds: tuple[int, ...] = (11, 12)
     """Each prompt is sampled with each seed."""
+    aspects: tuple[Aspect, ...] = Field(default=("1:1", "16:9", "9:16"), min_length=1)
+    """Width to height; the clips, prompts x seeds, take turns at these."""
     num_frames: int = Field(default=1, ge=1)
     """Frames per validation clip."""
 
@@ -224,24 +241,44 @@ class SampleSection(_Section):
     guidance_scale: float | None = Field(default=None, ge=0)
     """Classifier-free guidance of the text; 1 switches it off; absent means the backbone's own."""
     identity_guidance: float | None = Field(default=None, ge=0)
-    """Own guidance of the identity (three-way guidance); absent means two-way."""
+    """Own guidance of the identity (three-way guidance); absent means two-way. It needs an identity
+    branch and a guidance_scale above 1."""
     num_frames: int = Field(default=9, ge=1)
     """Frames per clip."""
     fps: float | None = Field(default=None, gt=0)
     """Playing speed; absent means the backbone's own."""
-    aspect: Literal["1:1", "16:9", "9:16"] = "1:1"
+    aspect: Aspect = "1:1"
     """Width to height."""
+
+    @model_validator(mode="after")
+    def _guided(self) -> Self:
+        scale = self.guidance_scale
+        if self.identity_guidance is not None and scale is not None and scale <= 1:
+            raise ValueError(
+                f"identity_guidance is {self.identity_guidance:g} and guidance_scale {scale:g},"
+                " expected a guidance_scale above 1, or no identity_guidance"
+            )
+        return self
 
 
 class GatesSection(_Section):
-    """Pass marks of an evaluation."""
+    """Pass marks of an evaluation. What could not be measured neither passes nor fails.
+
+    Gates against the truth need clips drawn of the character itself, which only the toon world has.
+    """
 
     min_likeness_ratio: float = Field(default=0.85, ge=0, le=1)
     """Held-out likeness over the photos' own likeness to each other."""
     min_xmin: float = Field(default=0.45, ge=-1, le=1)
-    """Similarity of the two least alike shots."""
+    """Similarity of the two least alike shots, of those that show the person."""
+    min_xmin_ratio: float = Field(default=0.75, ge=0)
+    """Similarity of the two least alike of all shots, over that of the drawn truth."""
+    min_shots_counted: Probability = 0.5
+    """Shots that show the person: at least half of the photos' own likeness."""
     max_m_cp: float = Field(default=0.15, ge=-1, le=1)
-    """Copying of the conditioning photo."""
+    """Copying of the conditioning photo, which is never above 1: 1 switches this off."""
+    max_m_cp_over_truth: float = Field(default=0.15, ge=-1, le=1)
+    """Copying of the conditioning photo, less that of the drawn truth."""
     min_coverage: Probability = 0.9
     """Frames with a usable face, on shots that demand one."""
     max_drift: float = Field(default=0.05, ge=0)
@@ -271,3 +308,14 @@ with warnings.catch_warnings():  # pydantic's deprecated BaseModel.validate lose
         validate: ValidateSection = ValidateSection()  # type: ignore[assignment]
         sample: SampleSection = SampleSection()
         gates: GatesSection = GatesSection()
+
+        @model_validator(mode="after")
+        def _agree(self) -> Self:
+            level, steps = self.identity.level, self.train.steps
+            if level != "L0" and steps == 0:
+                raise ValueError(
+                    f"identity.level {level} trains and train.steps is 0, expected at least one"
+                    " step (set train.steps as well, as in train.steps=300, or take a recipe that"
+                    " trains, or identity.level L0 to enrol only)"
+                )
+            return self

@@ -3,7 +3,10 @@
 import numpy as np
 
 from facekit.toon.character import BEARDS, CLOTHES, GLASSES, HAIR_COLORS, HAIR_STYLES, ToonCharacter
-from facekit.toon.scene import ACTIONS, LIGHTS, MOODS, PLACES, SHOT_SIZES, Scene
+from facekit.toon.scene import ACTIONS, LIGHTS, MOODS, PLACES, Scene
+from facekit.types import SHOT_SIZES
+
+__all__ = ["CLASS_NOUN", "WORDS", "caption", "describe"]
 
 CLASS_NOUN = "person"
 """The word for a character whose name is not known; preservation losses use it."""

@@ -5,6 +5,19 @@ from typing import TypedDict
 
 import numpy as np
 
+__all__ = [
+    "BEARDS",
+    "CLOTHES",
+    "FACE_PARAMETERS",
+    "GLASSES",
+    "HAIR_COLORS",
+    "HAIR_STYLES",
+    "HELD_OUT_SEED",
+    "Look",
+    "ToonCharacter",
+    "sample_look",
+]
+
 FACE_PARAMETERS: tuple[str, ...] = (
     "face_width",
     "face_height",

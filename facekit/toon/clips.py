@@ -7,6 +7,8 @@ import numpy as np
 from facekit.toon.render import Drawing, draw
 from facekit.toon.scene import Figure, Pose, Scene
 
+__all__ = ["CLIP_FPS", "draw_clip"]
+
 CLIP_FPS = 8.0
 """Frames per second of drawn and generated clips."""
 

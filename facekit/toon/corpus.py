@@ -18,10 +18,12 @@ from facekit.toon.scene import (
     LIGHTS,
     MOODS,
     PLACES,
-    SHOT_SIZES,
     Scene,
     sample_scene,
 )
+from facekit.types import SHOT_SIZES
+
+__all__ = ["ATTRIBUTES", "MAX_FACES", "Shard", "attributes_of", "build_shard", "load_shard"]
 
 MAX_FACES = 3
 ATTRIBUTES: dict[str, tuple[str, ...]] = {

@@ -12,6 +12,8 @@ from facekit.faces.align import TEMPLATE_MARGIN, align_with, similarity_transfor
 from facekit.faces.toon import CROP_SIZE_PX
 from facekit.toon.corpus import Shard
 
+__all__ = ["CropSource", "augment", "coarsen"]
+
 
 class CropSource:
     """Cuts aligned crops of chosen characters, their landmarks as wrong as a detector's."""

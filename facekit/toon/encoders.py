@@ -33,6 +33,8 @@ from facekit.toon.crops import CropSource, augment, coarsen
 from facekit.toon.fitting import FitSettings, fit
 from facekit.types import Image
 
+__all__ = ["Recogniser", "detector_losses", "train_detector", "train_embedder", "train_refiner"]
+
 _SHARDS = ("1x1_1", "16x9_1", "9x16_1", "1x1_9", "16x9_9", "9x16_9")
 _SEEDS = {"toon-a": 11, "toon-b": 23}
 

@@ -10,6 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from facekit.errors import NonFiniteLoss, WeightsMissing
+
+__all__ = ["FitSettings", "fit", "load_average", "seed_checkpoint"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FitSettings:
@@ -60,7 +64,7 @@ def fit(
         on_progress: Called with (done, total) now and then.
 
     Raises:
-        FloatingPointError: Losses stayed non-finite for ten steps in a row.
+        NonFiniteLoss: Gradients stayed non-finite for ten steps in a row.
     """
     named = [
         (name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad
@@ -105,9 +109,10 @@ def fit(
         if not bool(torch.isfinite(norm)):
             bad += 1
             if bad >= 10:
-                raise FloatingPointError(
-                    f"step {step}: ten steps in a row had non-finite gradients; "
-                    "lower the learning rate"
+                raise NonFiniteLoss(
+                    f"{checkpoint_path}: step {step} is the tenth in a row with gradients that are"
+                    " not finite; lower the learning rate, or move the checkpoint away to begin"
+                    " again"
                 )
             continue
         bad = 0
@@ -130,7 +135,7 @@ def fit(
             line |= {name: round(value.item(), 5) for name, value in losses.items()}
             with log_path.open("a") as log:
                 log.write(json.dumps(line) + "\n")
-            on_progress(step, settings.steps)
+            on_progress(step + 1, settings.steps)
         if time.monotonic() - saved_at > settings.checkpoint_s:
             _save(checkpoint_path, model, optimizers, average, step + 1)
             saved_at = time.monotonic()
@@ -158,7 +163,16 @@ def seed_checkpoint(model: nn.Module, checkpoint_path: Path, *, step: int) -> No
 
 
 def load_average(model: nn.Module, checkpoint_path: Path) -> int:
-    """Fill a model with the (averaged) weights of a checkpoint and return its step."""
+    """Fill a model with the (averaged) weights of a checkpoint and return its step.
+
+    Raises:
+        WeightsMissing: There is no checkpoint.
+    """
+    if not checkpoint_path.is_file():
+        raise WeightsMissing(
+            f"{checkpoint_path}: no such checkpoint, expected what an earlier part of the build"
+            " makes; name that part with --part too, or add --from-shipped"
+        )
     saved = torch.load(checkpoint_path, weights_only=True)
     model.load_state_dict(saved["model"])
     with torch.no_grad():

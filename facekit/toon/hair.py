@@ -4,6 +4,8 @@ import numpy as np
 
 from facekit.toon.head_shape import HeadShape
 
+__all__ = ["ARC", "UNIT_CIRCLE", "back_hair", "front_hair"]
+
 _CIRCLE = np.linspace(0.0, 2.0 * np.pi, 14, endpoint=False)
 UNIT_CIRCLE = np.stack([np.cos(_CIRCLE), np.sin(_CIRCLE)], axis=1)
 ARC = np.linspace(-1.0, 1.0, 7)

@@ -7,6 +7,8 @@ from facekit.toon.hair import ARC, UNIT_CIRCLE, back_hair, front_hair
 from facekit.toon.head_shape import HeadShape, iris_rgb, skin_rgb
 from facekit.toon.scene import Figure
 
+__all__ = ["SHIFT_BITS", "HeadPainter"]
+
 SHIFT_BITS = 4
 """Sub-pixel bits of the polygon coordinates that are handed to OpenCV."""
 

@@ -7,6 +7,8 @@ import numpy as np
 
 from facekit.toon.character import ToonCharacter
 
+__all__ = ["HeadShape", "iris_rgb", "skin_rgb"]
+
 _SKIN_RGB = np.array(
     [[255, 226, 200], [240, 194, 152], [204, 148, 104], [146, 96, 64], [108, 72, 54]], np.float64
 )

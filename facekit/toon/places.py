@@ -5,6 +5,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+__all__ = ["Color", "Painter", "paint_place"]
+
 Color = tuple[float, float, float]
 Painter = Callable[[np.ndarray, np.random.Generator], None]
 

@@ -19,7 +19,18 @@ from facekit.resources import toon_dir
 from facekit.toon.corpus import ATTRIBUTES, load_shard
 from facekit.toon.fitting import FitSettings, fit
 from facekit.types import Image
-from facekit.weights import load_nets
+from facekit.weights import load_nets, verify_once
+
+__all__ = [
+    "FACE_ATTRIBUTES",
+    "SCENE_ATTRIBUTES",
+    "ProbeNet",
+    "ToonProbe",
+    "head_input",
+    "load_probe",
+    "scene_input",
+    "train_probe",
+]
 
 SCENE_ATTRIBUTES = ("place", "shot_size", "light")
 FACE_ATTRIBUTES = ("mood", "hair_style", "hair_color", "glasses")
@@ -91,10 +102,12 @@ def load_probe(detector: FaceDetector, weights_dir: Path | None = None) -> ToonP
 
     Raises:
         WeightsMissing: Its file does not exist.
-        ChecksumMismatch: It is damaged or holds other tensors.
+        ChecksumMismatch: It is not the recorded one, is damaged or holds other tensors.
     """
     net = ProbeNet()
-    load_nets((weights_dir or toon_dir()) / "probe.safetensors", {"": net})
+    path = (weights_dir or toon_dir()) / "probe.safetensors"
+    verify_once(path.parent, below=path.name)
+    load_nets(path, {"": net})
     return ToonProbe(net, detector)
 
 

@@ -10,6 +10,8 @@ from facekit.toon.head import SHIFT_BITS, HeadPainter
 from facekit.toon.places import paint_place
 from facekit.toon.scene import Scene
 
+__all__ = ["SUPERSAMPLING", "Drawing", "TruthFace", "draw"]
+
 SUPERSAMPLING = 2
 """The canvas is this many times larger than the picture and is averaged down."""
 

@@ -1,16 +1,25 @@
 """The sample characters that ship as photos: held out from every weight, some with problems."""
 
 import dataclasses
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from facekit.media.files import replace_folder
 from facekit.media.images import write_image
 from facekit.toon.character import HELD_OUT_SEED, ToonCharacter
 from facekit.toon.render import draw
 from facekit.toon.scene import MOODS, PLACES, Scene, sample_scene
+
+__all__ = [
+    "NUM_PHOTOS",
+    "PHOTO_PX",
+    "SAMPLE_CHARACTERS",
+    "draw_photos",
+    "photo_scene",
+    "write_samples",
+]
 
 SAMPLE_CHARACTERS: Mapping[str, int] = {
     "mira": HELD_OUT_SEED + 31,
@@ -60,23 +69,29 @@ def write_samples(folder: Path) -> None:
     """Write the sample characters to `folder/toon_<name>`, replacing what is there.
 
     Mira's folder holds three photos that `facekit check` sets aside: two people, nobody and a copy.
+
+    Raises:
+        OutputError: They cannot be written.
     """
     for name, seed in SAMPLE_CHARACTERS.items():
-        character = ToonCharacter.from_seed(seed)
-        target = folder / f"toon_{name}"
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
-        photos = draw_photos(character)
-        for index, photo in enumerate(photos):
-            write_image(target / f"{name}_{index + 1:02}.png", photo)
-        if name == "mira":
-            rng = np.random.default_rng(seed)
-            stranger = ToonCharacter.from_seed(HELD_OUT_SEED + 20)
-            for label, people in (
-                ("with_a_friend", (character, stranger)),
-                ("view_from_the_window", ()),
-            ):
-                scene = sample_scene(people, rng, shot_size="medium shot", place="park")
-                scene = dataclasses.replace(scene, height=PHOTO_PX, width=PHOTO_PX)
-                write_image(target / f"{name}_{label}.png", draw(scene).image)
-            write_image(target / f"{name}_01_copy.png", photos[0])
+        with replace_folder(folder / f"toon_{name}") as target:
+            _write_sample(target, name, seed)
+
+
+def _write_sample(target: Path, name: str, seed: int) -> None:
+    character = ToonCharacter.from_seed(seed)
+    photos = draw_photos(character)
+    for index, photo in enumerate(photos):
+        write_image(target / f"{name}_{index + 1:02}.png", photo)
+    if name != "mira":
+        return
+    rng = np.random.default_rng(seed)
+    stranger = ToonCharacter.from_seed(HELD_OUT_SEED + 20)
+    for label, people in (
+        ("with_a_friend", (character, stranger)),
+        ("view_from_the_window", ()),
+    ):
+        scene = sample_scene(people, rng, shot_size="medium shot", place="park")
+        scene = dataclasses.replace(scene, height=PHOTO_PX, width=PHOTO_PX)
+        write_image(target / f"{name}_{label}.png", draw(scene).image)
+    write_image(target / f"{name}_01_copy.png", photos[0])

@@ -5,6 +5,20 @@ import dataclasses
 import numpy as np
 
 from facekit.toon.character import ToonCharacter
+from facekit.types import SHOT_SIZES
+
+__all__ = [
+    "ACTIONS",
+    "ASPECTS",
+    "FACE_FRACTION",
+    "LIGHTS",
+    "MOODS",
+    "PLACES",
+    "Figure",
+    "Pose",
+    "Scene",
+    "sample_scene",
+]
 
 PLACES: tuple[str, ...] = (
     "kitchen",
@@ -16,7 +30,6 @@ PLACES: tuple[str, ...] = (
     "forest",
     "desert",
 )
-SHOT_SIZES: tuple[str, ...] = ("close-up", "medium shot", "wide shot")
 MOODS: tuple[str, ...] = ("neutral", "happy", "sad", "angry", "surprised")
 LIGHTS: tuple[str, ...] = ("soft light", "side light", "warm light", "night light")
 ACTIONS: tuple[str, ...] = (

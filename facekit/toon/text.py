@@ -5,6 +5,8 @@ from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
 from facekit.toon.captions import WORDS
 
+__all__ = ["MAX_TOKENS", "TEXT_DIM", "new_text_encoder", "new_tokenizer"]
+
 MAX_TOKENS = 48
 """Length that captions are padded or cut to."""
 

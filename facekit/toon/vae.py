@@ -17,6 +17,20 @@ from facekit.faces.toon import CROP_SIZE_PX
 from facekit.toon.corpus import Shard, load_shard
 from facekit.toon.fitting import FitSettings, fit
 
+__all__ = [
+    "NOISE",
+    "PATCH",
+    "WINDOW_PX",
+    "decode_unclamped",
+    "encode_mean",
+    "framewise",
+    "new_vae",
+    "psnr_db",
+    "refine_vae",
+    "set_latent_statistics",
+    "train_vae",
+]
+
 WINDOW_PX = 64
 """Side of the windows around faces that `refine_vae` sees."""
 

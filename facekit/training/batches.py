@@ -15,7 +15,7 @@ from facekit.training.chance import generator, uniform
 from facekit.training.encoded import EncodedPhotos
 from facekit.training.settings import Dropout, TrainSettings
 
-__all__ = ["Batch", "SampleChoice", "choose_samples", "make_batch", "sigmas"]
+__all__ = ["Batch", "Dropped", "SampleChoice", "choose_samples", "make_batch", "sigmas"]
 
 Dropped = Literal["nothing", "identity", "text", "both"]
 
@@ -167,6 +167,7 @@ def make_batch(step: int, settings: TrainSettings, photos: EncodedPhotos, shift:
             for index in range(len(choices))
         ]
     )
+    device = latents_BCFHW.device  # what is drawn and chosen here comes from the CPU, on any device
     no_text = [choice.dropped in ("text", "both") for choice in choices]
     conditions = torch.tensor([choice.conditions for choice in choices])
     weights = settings.weights
@@ -177,8 +178,8 @@ def make_batch(step: int, settings: TrainSettings, photos: EncodedPhotos, shift:
     )
     return Batch(
         latents_BCFHW=latents_BCFHW,
-        noise_BCFHW=noise_BCFHW,
-        sigma_B=torch.tensor([choice.sigma for choice in choices], dtype=torch.float32),
+        noise_BCFHW=noise_BCFHW.to(device),
+        sigma_B=torch.tensor([choice.sigma for choice in choices], dtype=torch.float32).to(device),
         text_BLT=torch.stack(
             [
                 photos.empty_text_LT if off else photos.text(v)
@@ -187,13 +188,13 @@ def make_batch(step: int, settings: TrainSettings, photos: EncodedPhotos, shift:
         ),
         class_text_BLT=torch.stack([photos.class_text(v) for v in views]),
         masks_BFHW=torch.stack([photos.masks[v] for v in views]),
-        masked_B=torch.tensor([choice.masked for choice in choices]),
+        masked_B=torch.tensor([choice.masked for choice in choices]).to(device),
         embeddings_BPD=photos.embeddings_PD[conditions],
         weights_BP=photos.quality_P[conditions],
         present_B=torch.tensor(
             [float(choice.dropped in ("nothing", "text")) for choice in choices]
-        ),
-        named_B=torch.tensor([not off for off in no_text]),
+        ).to(device),
+        named_B=torch.tensor([not off for off in no_text]).to(device),
         reference_BD=photos.embeddings_PD[[choice.reference for choice in choices]],
         transforms_B23=torch.stack([photos.transforms[v] for v in views]),
         preserve=preserve,

@@ -9,9 +9,10 @@ Source: issue threads atomantic/PortOS#1320 and kohya-ss/musubi-tuner#925.
 import re
 from dataclasses import dataclass
 
+from facekit.types import SHOT_SIZES
+
 __all__ = [
     "FACE_WORDS",
-    "SHOT_SIZES",
     "Subject",
     "drop_face_clauses",
     "face_words_in",
@@ -27,12 +28,8 @@ lip lips mole moles nose nosed nostrils pupils scar scars skin skinned temples w
 FACE_WORDS: frozenset[str] = frozenset(_FACE_WORDS.split())
 """Words about what stays the same on one face. Hair, glasses and beards may change."""
 
-SHOT_SIZES: tuple[tuple[str, float], ...] = (
-    ("close-up", 0.45),
-    ("medium shot", 0.27),
-    ("wide shot", 0.0),
-)
-"""Shot size and the least height of its face as a fraction of the picture's short side."""
+_LEAST_FACES = (0.45, 0.27, 0.0)
+"""Of each shot size: the least height of its face as a fraction of the picture's short side."""
 
 _SHOT_WORDS = re.compile(
     r"\b(?:extreme close[- ]up|close[- ]up|medium shot|wide shot|long shot|full shot)\b", re.I
@@ -58,7 +55,8 @@ class Subject:
 
 def shot_size(face_fraction: float) -> str:
     """Name the shot size from the height of the face over the picture's short side."""
-    return next(name for name, least in SHOT_SIZES if face_fraction >= least)
+    sizes = zip(SHOT_SIZES, _LEAST_FACES, strict=True)
+    return next(name for name, least in sizes if face_fraction >= least)
 
 
 def write_caption(phrase: str, face_fraction: float, sidecar: str | None = None) -> str:

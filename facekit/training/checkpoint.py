@@ -45,6 +45,8 @@ class TrainState:
     elapsed_s: float = 0.0
     """Time spent training, over all sittings."""
     best: Best | None = None
+    start_score: float | None = None
+    """Of the weights before the first step; None without validation."""
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
     """Weights, moments and average, from the optimizer."""
 
@@ -68,6 +70,7 @@ def save_state(path: Path, state: TrainState, run_digest: str) -> None:
         "total_steps": state.total_steps,
         "bad_steps": state.bad_steps,
         "elapsed_s": state.elapsed_s,
+        "start_score": state.start_score,
         "best": best,
     }
     metadata = {
@@ -102,7 +105,7 @@ def load_state(path: Path, run_digest: str) -> TrainState | None:
         )
     if metadata.get("run_digest") != run_digest:
         raise CheckpointMismatch(
-            f"{path}: made by another recipe, other photos or other weights (run"
+            f"{path}: made by another recipe, another trigger, other photos or other weights (run"
             f" {metadata.get('run_digest', '')[:12]}, expected {run_digest[:12]}); go back to"
             " those, add --force to train again, or choose another --out"
         )

@@ -17,7 +17,7 @@ from facekit.backbones import wan
 from facekit.toon.vae import framewise
 from facekit.training.settings import Precision
 
-__all__ = ["Denoiser", "autocast"]
+__all__ = ["Denoiser", "attention_kernels", "autocast"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,7 +70,16 @@ def autocast(device: torch.device, precision: Precision) -> Iterator[None]:
             stack.enter_context(warnings.catch_warnings())
             # The norms keep float32 weights on purpose.
             warnings.filterwarnings("ignore", "Mismatch dtype between input and weight")
-            if device.type == "cpu":
-                # The fused attention of CPUs is five times slower in bfloat16 than its parts.
-                stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        yield
+
+
+@contextmanager
+def attention_kernels(device: torch.device, precision: Precision) -> Iterator[None]:
+    """Choose how attention is computed; ``backward`` belongs inside the block.
+
+    Unlike the precision, recomputed activations do not remember it.
+    """
+    # The fused attention of CPUs is five times slower in bfloat16 than its parts.
+    slow = device.type == "cpu" and precision == "bfloat16"
+    with sdpa_kernel(SDPBackend.MATH) if slow else nullcontext():
         yield

@@ -27,7 +27,7 @@ from facekit.media.files import write_bytes
 from facekit.training.captions import Subject, drop_face_clauses, write_caption
 from facekit.training.views import View
 
-__all__ = ["EncodedPhotos", "captions_of", "encode_photos"]
+__all__ = ["EncodeText", "EncodeVideo", "EncodedPhotos", "captions_of", "encode_photos"]
 
 EncodeText = Callable[[Sequence[str]], Tensor]
 EncodeVideo = Callable[[Tensor], Tensor]

@@ -23,7 +23,7 @@ from facekit.faces.align import align_tensor
 from facekit.faces.protocols import IdentityEncoder
 from facekit.training import losses
 from facekit.training.batches import Batch
-from facekit.training.denoiser import Denoiser, autocast
+from facekit.training.denoiser import Denoiser, attention_kernels, autocast
 from facekit.training.settings import TrainSettings
 
 __all__ = ["IdentityTokens", "Objective", "StepLosses", "shift_tokens"]
@@ -105,8 +105,9 @@ class Objective:
 
     def backward(self, batch: Batch) -> StepLosses:
         """Add the gradients of one batch to what is trained."""
-        flow = self._flow_and_identity(batch)
-        preservation = self._preservation(batch) if batch.preserve else None
+        with attention_kernels(self.denoiser.transformer.device, self.settings.precision):
+            flow = self._flow_and_identity(batch)
+            preservation = self._preservation(batch) if batch.preserve else None
         total = flow.total
         if preservation is not None:
             total += self.settings.weights.preservation * preservation
@@ -207,14 +208,10 @@ class Objective:
             Conditioning(
                 identity=self.adapter.fold(tokens_BKC),
                 strength=self.settings.strength,
-                window=self._window(),
+                window=self.settings.sigma_window,
                 present_B=present_B,
             )
         )
-
-    def _window(self) -> tuple[float, float] | None:
-        window = self.settings.sigma_window
-        return None if window == (0.0, 1.0) else window
 
     def _autocast(self) -> Any:
         """Arithmetic of the backbone in the precision that was asked for."""

@@ -19,6 +19,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from facekit.adapters.attach import attach
 from facekit.adapters.conditioning import Conditioning
+from facekit.backbones.flow import NUM_TRAIN_TIMESTEPS
 from facekit.backbones.wan import TOON
 from facekit.toon.fitting import FitSettings, fit
 from facekit.toon.text import MAX_TOKENS
@@ -26,16 +27,24 @@ from facekit.training.latents import LatentShard
 from facekit.training.toon_model import PaddingProcessor, ToonModel, padding_bias
 from facekit.training.truth_heads import landmark_targets
 
+__all__ = ["STOCK_TEXT_LENGTH", "train_backbone"]
+
 STOCK_TEXT_LENGTH = 512
 """Padding of stock pipelines; half of the samples are trained as if padded to it."""
 
-IDENTITY_DROPOUT = 0.4
-TEXT_DROPOUT = 0.1
-FIRST_FRAME_GIVEN = 0.35
-TOKEN_PX = 16
+_IDENTITY_DROPOUT = 0.4
+_TEXT_DROPOUT = 0.1
+_FIRST_FRAME_GIVEN = 0.35
+_READ_AT = 2
+"""Block whose output the truth heads read: as many blocks again are left to draw what it knows."""
+_SIGMA_LOGIT = (0.4, 1.1)
+"""Mean and deviation of the noise level's logit: layout and faces are decided at high noise."""
+_PLAIN_FACE_SHARE = 3.0
+"""How much likelier a picture is drawn that shows one face, near and not turned far."""
+_TOKEN_PX = 16
 """Side of what one token covers: 8 px a latent, 2 x 2 latents a token."""
-FACE_WEIGHT = 5.0
-TRUTH_WEIGHTS = {"face_identity": 0.1, "face_attributes": 0.03, "face_landmarks": 1.0}
+_FACE_WEIGHT = 5.0
+_TRUTH_WEIGHTS = {"face_identity": 0.1, "face_attributes": 0.03, "face_landmarks": 1.0}
 
 
 def train_backbone(
@@ -44,8 +53,9 @@ def train_backbone(
     checkpoint_path: Path,
     *,
     steps: int,
-    tokens_per_step: int = 3456,
+    tokens_per_step: int = 2304,
     clip_share: float = 0.35,
+    pictures_first: float = 0.6,
     seed: int = 0,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
@@ -58,7 +68,8 @@ def train_backbone(
         checkpoint_path: Where training state is kept.
         steps: Optimiser steps over all sittings.
         tokens_per_step: Latent tokens in a batch, whatever its shape.
-        clip_share: Share of the steps that see clips.
+        clip_share: Share of the steps that see clips, once they do.
+        pictures_first: Part of the steps that see pictures only: per token, they teach most.
         seed: Seed of the sampling.
         on_progress: Called with (done, total).
     """
@@ -67,26 +78,29 @@ def train_backbone(
         block.attn2.set_processor(padding)
     attachment = attach(model.adapter, model.transformer, TOON)
     captured: list[Tensor] = []
-    model.transformer.blocks[3].register_forward_hook(
+    model.transformer.blocks[_READ_AT].register_forward_hook(
         lambda module, args, output: captured.append(output)
     )
     photos = _photos_by_character(shards)
+    odds = {name: _odds(shard) for name, shard in shards.items()}
     names = list(shards)
     clips = np.array([not name.endswith("_1") for name in names])
     sizes = np.array(
         [len(shards[name].latents) * shards[name].latents.shape[2] for name in names], np.float64
     )
-    shares = np.where(
-        clips,
-        clip_share * sizes / max(1.0, sizes[clips].sum()),
-        (1 - clip_share) * sizes / sizes[~clips].sum(),
-    )
 
     def losses_of(step: int) -> dict[str, Tensor]:
         rng = np.random.default_rng([seed, step, 0xB0])
-        shard = shards[names[int(rng.choice(len(names), p=shares / shares.sum()))]]
+        share = clip_share if step >= pictures_first * steps else 0.0
+        shares = np.where(
+            clips,
+            share * sizes / max(1.0, sizes[clips].sum()),
+            (1 - share) * sizes / sizes[~clips].sum(),
+        )
+        name = names[int(rng.choice(len(names), p=shares / shares.sum()))]
+        shard = shards[name]
         batch = _sample_batch(
-            shard, photos, rng, tokens_per_step, model.adapter.config.embedding_dim
+            shard, odds[name], photos, rng, tokens_per_step, model.adapter.config.embedding_dim
         )
         captured.clear()
         # At these lengths the fused attention's backward pass takes CPUs twice as long.
@@ -114,7 +128,7 @@ def train_backbone(
             landmarks_BN10=batch["landmarks"],
             near_BN=batch["near"],
         )
-        losses |= {name: TRUTH_WEIGHTS[name] * value for name, value in truths.items()}
+        losses |= {name: _TRUTH_WEIGHTS[name] * value for name, value in truths.items()}
         return losses
 
     def is_muon(name: str) -> bool:
@@ -143,8 +157,20 @@ def _photos_by_character(shards: dict[str, LatentShard]) -> dict[int, np.ndarray
     return {seed: np.stack(rows) for seed, rows in found.items()}
 
 
+def _odds(shard: LatentShard) -> np.ndarray:
+    """Return the probability (N,) of each sample of a shard."""
+    left, right, nose = (shard.faces[:, 0, 0, 4 + 2 * i : 6 + 2 * i] for i in range(3))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        eyes_px = np.linalg.norm(right - left, axis=1)
+        turned = np.abs(nose[:, 0] - (left[:, 0] + right[:, 0]) / 2.0) / eyes_px
+        plain = shard.is_photo & (turned < 0.1)
+    odds: np.ndarray = np.where(plain, _PLAIN_FACE_SHARE, 1.0)
+    return np.asarray(odds / odds.sum())
+
+
 def _sample_batch(
     shard: LatentShard,
+    odds: np.ndarray,
     photos: dict[int, np.ndarray],
     rng: np.random.Generator,
     tokens_per_step: int,
@@ -152,16 +178,16 @@ def _sample_batch(
 ) -> dict[str, Tensor]:
     frames, height, width = shard.latents.shape[2:]
     count = max(1, tokens_per_step // (frames * (height // 2) * (width // 2)))
-    picks = np.sort(rng.integers(0, len(shard.latents), count))
+    picks = np.sort(rng.choice(len(shard.latents), count, p=odds))
     clean = torch.from_numpy(shard.latents[picks]).float()
     noise = torch.from_numpy(rng.standard_normal(clean.shape, np.float32))
-    sigma = 1.0 / (1.0 + np.exp(-rng.normal(0.2, 1.1, count)))
+    sigma = 1.0 / (1.0 + np.exp(-rng.normal(*_SIGMA_LOGIT, count)))
     per_frame = np.repeat(sigma[:, None], frames, 1).astype(np.float32)
     if frames > 1:
-        per_frame[rng.random(count) < FIRST_FRAME_GIVEN, 0] = 0.0
+        per_frame[rng.random(count) < _FIRST_FRAME_GIVEN, 0] = 0.0
     sigmas = torch.from_numpy(per_frame)[:, None, :, None, None]
     timestep = (
-        torch.from_numpy(per_frame * 1000.0)[:, :, None]
+        torch.from_numpy(per_frame * NUM_TRAIN_TIMESTEPS)[:, :, None]
         .expand(-1, -1, height // 2 * (width // 2))
         .flatten(1)
     )
@@ -173,7 +199,7 @@ def _sample_batch(
     embeddings[:, :, 0], weights[:, 0] = 1.0, 1.0
     for slot, row in enumerate(picks):
         gallery = photos.get(int(shard.seeds[row]))
-        if gallery is None or rng.random() < IDENTITY_DROPOUT:
+        if gallery is None or rng.random() < _IDENTITY_DROPOUT:
             continue
         own = shard.embeddings[row].astype(np.float32)
         others = gallery[(gallery @ own) < 0.9999 * float(own @ own)]
@@ -184,16 +210,16 @@ def _sample_batch(
         weights[slot, :number], present[slot] = 1.0, 1.0
         weights[slot, number:] = 0.0
     ids = shard.token_ids[picks, rng.integers(0, 2, count)].copy()
-    unnamed = rng.random(count) < TEXT_DROPOUT
+    unnamed = rng.random(count) < _TEXT_DROPOUT
     ids[unnamed] = 0
     ids[unnamed, 0] = 1
     mask = torch.from_numpy(shard.masks[picks]).float() / 255.0
-    weight = 1.0 + FACE_WEIGHT * mask[:, None].expand(-1, frames, -1, -1)
+    weight = 1.0 + _FACE_WEIGHT * mask[:, None].expand(-1, frames, -1, -1)
     weight = weight * (sigmas[:, 0] > 0).float()
     token_mask = F.avg_pool2d(mask[:, None], 2)[:, 0].flatten(1)
     token_mask = torch.cat([token_mask, torch.zeros(count, (frames - 1) * token_mask.shape[1])], 1)
     landmarks, near = landmark_targets(
-        torch.from_numpy(shard.faces[picks]), height // 2, width // 2, TOKEN_PX
+        torch.from_numpy(shard.faces[picks]), height // 2, width // 2, _TOKEN_PX
     )
     return {
         "noisy": (1.0 - sigmas) * clean + sigmas * noise,

@@ -7,13 +7,17 @@ from typing import Any
 from torch import nn
 
 from facekit.adapters.identity_adapter import IdentityAdapter
-from facekit.adapters.lora import LoraSettings, add_lora, remove_lora
+from facekit.adapters.lora import (
+    LoraSettings,
+    LoraStance,
+    add_lora,
+    named_lora_parameters,
+    remove_lora,
+)
 from facekit.backbones.spec import BackboneSpec
 from facekit.training.settings import TrainSettings
 
-__all__ = ["LORA_NAME", "checkpointed", "frozen", "pooled", "with_lora"]
-
-LORA_NAME = "character"
+__all__ = ["checkpointed", "frozen", "pooled", "with_lora"]
 
 
 @contextmanager
@@ -48,23 +52,20 @@ def pooled(adapter: IdentityAdapter, settings: TrainSettings) -> Iterator[None]:
 
 @contextmanager
 def with_lora(
-    transformer: Any, spec: BackboneSpec, lora: LoraSettings | None, settings: TrainSettings
+    transformer: Any, spec: BackboneSpec, lora: LoraSettings, settings: TrainSettings
 ) -> Iterator[dict[str, nn.Parameter]]:
     """Add the LoRA for the length of a block; its parameters by the names that files use."""
-    add_lora(transformer, spec, lora or LoraSettings(), name=LORA_NAME, seed=settings.seed)
+    stance = LoraStance(transformer)
+    add_lora(transformer, spec, lora, seed=settings.seed)
     try:
-        mark = f".{LORA_NAME}."
-        named = {
-            path.replace(mark, "."): parameter
-            for path, parameter in transformer.named_parameters()
-            if ".lora_" in path and mark in path
-        }
+        named = named_lora_parameters(transformer)
         for parameter in named.values():
             parameter.data = parameter.data.float()
             parameter.requires_grad_(True)
         yield named
     finally:
-        remove_lora(transformer, LORA_NAME)
+        remove_lora(transformer)
+        stance.restore()
 
 
 @contextmanager

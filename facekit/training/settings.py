@@ -1,6 +1,8 @@
-"""What a training run needs to know, gathered from the recipe's sections and nothing else."""
+"""What a training run needs to know, gathered from the recipe's sections and nothing else.
 
-import dataclasses
+Defaults stand in those sections alone.
+"""
+
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,54 +17,54 @@ Precision = Literal["float32", "bfloat16"]
 class LossWeights:
     """The terms of the loss; 0 switches a term off, and then it costs nothing."""
 
-    flow: float = 1.0
-    face_mask_probability: float = 0.5
-    identity: float = 0.1
-    identity_max_sigma: float = 0.5
-    preservation: float = 1.0
-    preservation_probability: float = 0.25
-    contrastive: float = 0.0
+    flow: float
+    face_mask_probability: float
+    identity: float
+    identity_max_sigma: float
+    preservation: float
+    preservation_probability: float
+    contrastive: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropout:
     """Probabilities, per sample, of hiding a condition."""
 
-    identity: float = 0.1
-    text: float = 0.1
-    both: float = 0.05
+    identity: float
+    text: float
+    both: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainSettings:
     """One run of the loop."""
 
-    level: Literal["L0", "L1", "L2", "none"] = "L2"
-    steps: int = 300
-    minutes: float | None = None
+    level: Literal["L0", "L1", "L2", "none"]
+    steps: int
+    minutes: float | None
     """Time to spend. It becomes a number of steps (at most `steps`) once, at the start, so that a
     resumed run does as many as one that never stopped."""
-    batch_size: int = 8
-    seed: int = 0
-    num_frames: int = 1
-    token_lr: float = 1e-3
-    lora_lr: float = 1e-4
-    weight_decay: float = 1e-4
-    warmup: int = 10
-    grad_clip: float = 1.0
-    ema: float = 0.0
+    batch_size: int
+    seed: int
+    num_frames: int
+    token_lr: float
+    lora_lr: float
+    weight_decay: float
+    warmup: int
+    grad_clip: float
+    ema: float
     """Decay of the averaged weights that are validated and kept; 0 keeps the weights themselves."""
-    checkpoint_every: int = 50
-    validate_every: int = 100
-    gradient_checkpointing: bool = False
-    precision: Precision = "float32"
+    checkpoint_every: int
+    validate_every: int
+    gradient_checkpointing: bool
+    precision: Precision
     """Of the backbone's arithmetic; what is trained is always float32."""
-    pool: Literal["mean", "concat"] = "mean"
-    max_photos: int = 5
-    strength: float = 1.0
-    sigma_window: tuple[float, float] = (0.0, 1.0)
-    weights: LossWeights = dataclasses.field(default_factory=LossWeights)
-    dropout: Dropout = dataclasses.field(default_factory=Dropout)
+    pool: Literal["mean", "concat"]
+    max_photos: int
+    strength: float
+    sigma_window: tuple[float, float]
+    weights: LossWeights
+    dropout: Dropout
 
     @property
     def has_identity(self) -> bool:
@@ -83,11 +85,8 @@ class TrainSettings:
     def from_recipe(cls, recipe: Recipe) -> "TrainSettings":
         """Gather the settings of a recipe."""
         train, loss, dropout, identity = recipe.train, recipe.loss, recipe.dropout, recipe.identity
-        level = identity.level
-        if level == "L2" and not recipe.lora.enabled:
-            level = "L1"
         return cls(
-            level=level,
+            level=identity.level,
             steps=train.steps,
             minutes=train.minutes,
             batch_size=train.batch_size,

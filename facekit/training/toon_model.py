@@ -17,7 +17,7 @@ from facekit.training.truth_heads import TruthHeads
 
 __all__ = ["PaddingProcessor", "ToonModel", "padding_bias"]
 
-TOKEN_DIM = 192
+_TOKEN_DIM = 192
 
 
 class PaddingProcessor(WanAttnProcessor):
@@ -76,7 +76,7 @@ class ToonModel(nn.Module):
             self.transformer,
             TOON,
             embedding_dim=embedding_dim,
-            token_dim=TOKEN_DIM,
+            token_dim=_TOKEN_DIM,
             encoder=encoder_name,
             encoder_digest=encoder_digest,
         )

@@ -7,16 +7,14 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from facekit.adapters.attach import Attachment, attach
-from facekit.adapters.conditioning import Conditioning
+from facekit.adapters.attach import attach
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import LoraSettings
 from facekit.backbones.spec import BackboneSpec
@@ -24,13 +22,14 @@ from facekit.errors import TrainingError
 from facekit.faces.protocols import FaceVendor
 from facekit.identity.photo_set import PhotoSet
 from facekit.training.captions import Subject
-from facekit.training.denoiser import Denoiser, autocast
+from facekit.training.denoiser import Denoiser
 from facekit.training.encoded import EncodedPhotos, encode_photos
+from facekit.training.in_place import all_tokens, in_place
 from facekit.training.objective import IdentityTokens, Objective
 from facekit.training.optimizer import Group, Optimizer
 from facekit.training.scopes import checkpointed, frozen, pooled, with_lora
 from facekit.training.settings import TrainSettings
-from facekit.training.trainer import Trainer, Validate, Validation
+from facekit.training.trainer import Trainer, Validate
 from facekit.training.views import cut_views
 from facekit.types import NoProgress, Progress
 
@@ -52,6 +51,8 @@ class TrainingResult:
     best_step: int
     best_score: float | None
     """Held-out likeness by the training encoder; None without validation."""
+    start_score: float | None
+    """The same before the first step: enrolment, or the bare backbone for a plain LoRA."""
     steps: int
     elapsed_s: float
     captions: tuple[str, ...]
@@ -95,6 +96,7 @@ def train_character(
     lora: LoraSettings | None = None,
     others_ND: Tensor | None = None,
     validate: Validate | None = None,
+    guidance: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> TrainingResult:
     """Train one character, or go on where an earlier call in the same folder stopped.
@@ -105,16 +107,18 @@ def train_character(
         settings: Level, steps, losses and the rest.
         photos: Held-out ones are not looked at here.
         subject: How captions call the character.
-        pipe: A stock pipeline of the backbone.
+        pipe: A stock pipeline of the backbone, on any device.
         spec: Its backbone.
-        faces: The training encoder that made the photos' embeddings.
+        faces: The training encoder that made the photos' embeddings, on the pipeline's device.
         out_dir: Receives the state, the log and the encoded photos.
         digest: From `run_digest`.
-        adapter: The base identity adapter; needed unless the level is "none".
+        adapter: The base identity adapter, on the same device; needed unless the level is "none".
         lora: Rank, alpha and targets; needed where a LoRA is trained.
         others_ND: Embeddings of other people, for the contrastive loss.
         validate: Judges what the pipeline draws; called with everything in place, so that it
             only has to sample. Without it the last weights are kept.
+        guidance: Options of ``Attachment.condition`` that validation samples with, such as
+            three-way guidance; nothing of it takes part in the losses.
         progress: Told of every step.
 
     Raises:
@@ -129,10 +133,15 @@ def train_character(
             f"identity.level {settings.level} needs the base identity adapter of {spec.name},"
             " got none; set identity.level to none for a plain LoRA"
         )
+    lora = lora if settings.trains_lora else None
+    if settings.trains_lora and lora is None:
+        raise TrainingError(
+            f"identity.level {settings.level} trains a LoRA, got no rank and alpha for it; give"
+            " lora, or set identity.level to L1"
+        )
     denoiser = Denoiser(pipe=pipe)
     device = pipe.transformer.device
-    encoded = _encoded(settings, photos, subject, denoiser, spec, faces, out_dir, digest)
-    encoded = encoded.to(device)
+    encoded = _encoded(settings, photos, subject, denoiser, spec, faces, out_dir, digest).to(device)
     with ExitStack() as stack:
         stack.enter_context(frozen(pipe.transformer, pipe.vae, adapter))
         attachment = None
@@ -143,12 +152,9 @@ def train_character(
         tokens = None
         if adapter is not None and settings.trains_tokens:
             tokens = IdentityTokens(adapter.config.num_tokens, adapter.config.token_dim).to(device)
-            groups.append(
-                Group(
-                    name="tokens", parameters={_TOKEN_NAME: tokens.shift_1KC}, lr=settings.token_lr
-                )
-            )
-        if settings.trains_lora:
+            shift = {_TOKEN_NAME: tokens.shift_1KC}
+            groups.append(Group(name="tokens", parameters=shift, lr=settings.token_lr))
+        if lora is not None:
             parameters = stack.enter_context(with_lora(pipe.transformer, spec, lora, settings))
             groups.append(
                 Group(
@@ -162,7 +168,16 @@ def train_character(
             stack.enter_context(checkpointed(pipe.transformer))
         judge = None
         if validate is not None:
-            judge = _in_place(validate, settings, denoiser, adapter, attachment, tokens, encoded)
+            judge = in_place(
+                validate,
+                settings,
+                denoiser,
+                adapter,
+                attachment,
+                tokens,
+                encoded,
+                guidance or {},
+            )
         if not groups:
             return _enrolled(adapter, encoded, judge)
         optimizer = Optimizer(
@@ -179,7 +194,7 @@ def train_character(
                 adapter=adapter,
                 attachment=attachment,
                 tokens=tokens,
-                others_ND=others_ND,
+                others_ND=None if others_ND is None else others_ND.to(device),
             ),
             optimizer,
             encoded,
@@ -193,7 +208,7 @@ def train_character(
         ).run()
         optimizer.put(found.weights)
         return TrainingResult(
-            tokens_KC=_all_tokens(adapter, encoded, tokens),
+            tokens_KC=all_tokens(adapter, encoded, tokens),
             lora={
                 name: tensor.detach().cpu()
                 for name, tensor in found.weights.items()
@@ -202,6 +217,7 @@ def train_character(
             or None,
             best_step=found.best_step,
             best_score=found.best_score,
+            start_score=found.start_score,
             steps=found.steps,
             elapsed_s=found.elapsed_s,
             captions=encoded.captions,
@@ -237,52 +253,6 @@ def _encoded(
     return encoded
 
 
-@torch.no_grad()
-def _all_tokens(
-    adapter: IdentityAdapter | None, encoded: EncodedPhotos, tokens: IdentityTokens | None
-) -> Tensor | None:
-    """The tokens of the character from all of its photos."""
-    if adapter is None:
-        return None
-    tokens_1KC = adapter.tokens(encoded.embeddings_PD[None], encoded.quality_P[None])
-    if tokens is not None:
-        tokens_1KC = tokens(tokens_1KC)
-    return tokens_1KC[0].detach().cpu().clone()
-
-
-def _in_place(
-    validate: Validate,
-    settings: TrainSettings,
-    denoiser: Denoiser,
-    adapter: IdentityAdapter | None,
-    attachment: Attachment | None,
-    tokens: IdentityTokens | None,
-    encoded: EncodedPhotos,
-) -> Validate:
-    """Wrap a validation so that the character, as it is now, is in the picture."""
-
-    @torch.no_grad()
-    def judge(step: int) -> Validation:
-        transformer = denoiser.transformer
-        scope: Any = nullcontext()
-        tokens_KC = _all_tokens(adapter, encoded, tokens)
-        if adapter is not None and attachment is not None and tokens_KC is not None:
-            folded = adapter.fold(tokens_KC.to(transformer.device)).detached()
-            window = settings.sigma_window
-            scope = attachment.conditioned_on(
-                Conditioning(
-                    identity=folded,
-                    strength=settings.strength,
-                    window=None if window == (0.0, 1.0) else window,
-                    null=None if adapter.null is None else adapter.fold(adapter.null_tokens(1)),
-                )
-            )
-        with scope, autocast(transformer.device, settings.precision):
-            return validate(step)
-
-    return judge
-
-
 def _enrolled(
     adapter: IdentityAdapter | None, encoded: EncodedPhotos, judge: Validate | None
 ) -> TrainingResult:
@@ -290,10 +260,11 @@ def _enrolled(
     began = time.monotonic()
     score = judge(0).score if judge else None
     return TrainingResult(
-        tokens_KC=_all_tokens(adapter, encoded, None),
+        tokens_KC=all_tokens(adapter, encoded, None),
         lora=None,
         best_step=0,
         best_score=score,
+        start_score=score,
         steps=0,
         elapsed_s=time.monotonic() - began,
         captions=encoded.captions,

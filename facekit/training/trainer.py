@@ -2,6 +2,10 @@
 
 A state is saved whole; noise and choices depend on the step alone. So a run that is killed at any
 moment and started again ends with the same weights, bit for bit, as one that was not.
+
+Step 0 is judged before any update. With an identity branch it is enrolment, so it is a candidate
+like any later step: training never gives less than it started from by the measure that it has. A
+plain LoRA is nothing at step 0, so there the score is only remembered.
 """
 
 import math
@@ -55,6 +59,8 @@ class LoopResult:
     """The best ones, by validation; the last ones without validation."""
     best_step: int
     best_score: float | None
+    start_score: float | None
+    """At step 0, before any update; None without validation."""
     steps: int
     elapsed_s: float
     """Over all sittings."""
@@ -125,6 +131,7 @@ class Trainer:
             weights=dict(best.tensors) if best else self.optimizer.best_guess(),
             best_step=best.step if best else state.step,
             best_score=best.score if best else None,
+            start_score=state.start_score,
             steps=state.step,
             elapsed_s=state.elapsed_s,
         )
@@ -132,9 +139,7 @@ class Trainer:
     def _first_state(self, log: MetricsLog) -> TrainState:
         state = TrainState(step=0, total_steps=self.settings.steps)
         began = time.monotonic()
-        if self.settings.validate_every:
-            # For the log only: what comes out of training is something that was trained.
-            self._validate(state, log)
+        state = self._validated(state, log)
         validation_s = time.monotonic() - began
         if self.settings.minutes is not None:
             state = replace(state, total_steps=self._affordable(validation_s))
@@ -180,20 +185,22 @@ class Trainer:
         return replace(state, step=step + 1, bad_steps=bad_steps), f"loss {losses.total:.3f}"
 
     def _validated(self, state: TrainState, log: MetricsLog) -> TrainState:
-        best = self._validate(state, log)
-        if best is None or (state.best is not None and best.score <= state.best.score):
-            return state
-        return replace(state, best=best)
-
-    def _validate(self, state: TrainState, log: MetricsLog) -> Best | None:
+        """Judge the weights as they are; an earlier step keeps a tie."""
         if self.validate is None:
-            return None
+            return state
         weights = self.optimizer.best_guess()
         with self.optimizer.using(weights):
             validation = self.validate(state.step)
-        details = {f"validate/{name}": x for name, x in validation.details.items()}
-        log.write(state.step, {"validate/score": validation.score, **details})
-        return Best(step=state.step, score=validation.score, tensors=weights)
+        score, is_start = validation.score, state.step == 0
+        if is_start:
+            state = replace(state, start_score=score)
+        is_candidate = self.settings.has_identity or not is_start
+        if is_candidate and (state.best is None or score > state.best.score):
+            state = replace(state, best=Best(step=state.step, score=score, tensors=weights))
+        row: dict[str, object] = {"validate/score": score}
+        row |= {f"validate/{name}": x for name, x in validation.details.items()}
+        log.write(state.step, {**row, "validate/best_step": state.best and state.best.step})
+        return state
 
     def _save(self, state: TrainState) -> TrainState:
         elapsed = self._elapsed_before + time.monotonic() - self._sitting_began

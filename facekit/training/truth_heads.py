@@ -98,7 +98,7 @@ def landmark_targets(
     away_BTFM = (middles[..., None, :] - centers_M2).norm(dim=-1) / heights[..., None]
     away_BTFM = torch.where(present[..., None], away_BTFM, torch.inf)
     nearest, index_BTM = away_BTFM.min(2)
-    points = faces[..., 4:].unflatten(-1, (5, 2))
+    points = faces[..., 4:].reshape(*faces.shape[:-1], 5, 2)
     own_BTM52 = points.gather(2, index_BTM[..., None, None].expand(-1, -1, -1, 5, 2))
     scale = heights.gather(2, index_BTM)[..., None, None]
     offsets = torch.tanh((own_BTM52 - centers_M2[:, None]) / scale)

@@ -1,16 +1,25 @@
-"""The public door: a character on a stock diffusers pipeline in three lines.
+"""The public door: a character on a stock diffusers pipeline.
 
-character = facekit.load_character("mira/adapter.safetensors")
-with facekit.attach(pipe, character, strength=1.0):
-frames = pipe("mira in the kitchen", ...).frames
+    character = facekit.load_character("mira/adapter.safetensors")
+    with facekit.attach(pipe, character) as mira:
+        frames = pipe(
+            f"{character.trigger} in the kitchen",
+            max_sequence_length=mira.spec.max_sequence_length,
+        ).frames
+
+A prompt is padded with vectors that the backbone attends to, so another length draws another
+picture than the one that training knew.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from facekit.adapters.character import Character, attach_characters, load_character
 from facekit.adapters.character import CharacterAttachment as Attachment
+from facekit.adapters.guidance import Guidance, Unconditional
 
 __all__ = ["Attachment", "Character", "attach", "load_character"]
 
@@ -19,7 +28,13 @@ def attach(
     pipe: Any,
     character: Character | Path | str | Sequence[Character | Path | str],
     strength: float = 1.0,
-    **options: Any,
+    *,
+    masks_LHW: Sequence[Tensor | None] | None = None,
+    unconditional: Unconditional = "null",
+    guidance: Guidance = "two_way",
+    identity_guidance: float | None = None,
+    guidance_scale: float | None = None,
+    allow_other_weights: bool = False,
 ) -> Attachment:
     """Attach one or several characters to a stock diffusers pipeline.
 
@@ -27,18 +42,35 @@ def attach(
         pipe: A plain pipeline, such as ``WanPipeline.from_pretrained(...)``; which backbone it is
             is found out from its transformer.
         character: Loaded, or the path of a character file.
-        strength: Of identity and LoRA; 0 is the bare backbone.
-        options: As for ``facekit.adapters.character.attach_characters``: ``masks_LHW``,
-            ``guidance``, ``identity_guidance``, ``guidance_scale``, ``unconditional``,
-            ``allow_other_weights``.
+        strength: Of identity and LoRA: 1 is as trained, 0 the bare backbone.
+        masks_LHW: Where each character is, 0..1, on the latent token grid; everywhere when None.
+        unconditional: What the pass without the prompt sees: ``null`` is nobody, ``same`` the same
+            characters.
+        guidance: ``three_way`` guides the identity by itself, at the cost of a third pass.
+        identity_guidance: How much, with ``three_way``.
+        guidance_scale: The one that the pipeline is called with, needed for ``three_way``.
+        allow_other_weights: Go on when the backbone has the right shape but other weights, such as
+            a finetuned one.
 
     Returns:
-        Takes ``set_strength`` and ``detach``, and detaches at the end of a ``with`` block.
+        Takes ``set_strength`` and ``detach``, knows the backbone's ``spec``, and detaches at the
+        end of a ``with`` block.
 
     Raises:
         AdapterMismatch: The pipeline is not the backbone that the character was made for.
         AlreadyAttached: Characters are attached already.
+        AdapterError: Options that contradict each other, or that a plain LoRA has no part in.
     """
     several = (character,) if isinstance(character, Character | Path | str) else character
     loaded = [item if isinstance(item, Character) else load_character(item) for item in several]
-    return attach_characters(pipe, loaded, strength, **options)
+    return attach_characters(
+        pipe,
+        loaded,
+        strength,
+        masks_LHW=masks_LHW,
+        unconditional=unconditional,
+        guidance=guidance,
+        identity_guidance=identity_guidance,
+        guidance_scale=guidance_scale,
+        allow_other_weights=allow_other_weights,
+    )

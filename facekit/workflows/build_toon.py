@@ -1,7 +1,7 @@
 """Rebuild everything that the package embeds: corpus, encoders, VAE, backbone with adapter, probe.
 
 Each part goes on where it stopped, so that a build can take several sittings; `export` writes the
-shipped files.
+files that ship, into the work folder or, on demand, in the place of those that ship now.
 """
 
 import time
@@ -9,14 +9,21 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from facekit.resources import datasets_dir
+from facekit.media.files import restore_folder
 from facekit.types import NoProgress, Progress
 from facekit.workflows.toon_plan import PARTS, BuildToonPlan, BuildToonResult, plan_build_toon
 
 if TYPE_CHECKING:
     from facekit.training.latents import LatentShard
 
-__all__ = ["PARTS", "BuildToonPlan", "BuildToonResult", "plan_build_toon", "run_build_toon"]
+__all__ = [
+    "NUM_CHARACTERS",
+    "PARTS",
+    "BuildToonPlan",
+    "BuildToonResult",
+    "plan_build_toon",
+    "run_build_toon",
+]
 
 NUM_CHARACTERS = 6000
 _SHARDS: tuple[tuple[str, int, int, int], ...] = (
@@ -35,6 +42,7 @@ def run_build_toon(plan: BuildToonPlan, progress: Progress | None = None) -> Bui
     """Build the parts of a plan, each from where it stopped."""
     progress = progress or NoProgress()
     plan.out.mkdir(parents=True, exist_ok=True)
+    restore_folder(plan.export_to)  # an installation may have been killed between two names
     if plan.from_shipped:
         from facekit.workflows.toon_checkpoints import seed_from_shipped
 
@@ -44,28 +52,37 @@ def run_build_toon(plan: BuildToonPlan, progress: Progress | None = None) -> Bui
         if plan.hours is not None and time.monotonic() - started > plan.hours * 3600.0:
             unfinished.append(part)
             continue
-        begun = time.monotonic()
-        _BUILDERS[part](plan, _reporter(progress, part))
+        begun, report = time.monotonic(), _Report(progress, part)
+        _BUILDERS[part](plan, report)
+        report.finish()
         seconds[part] = round(time.monotonic() - begun, 1)
-        progress.finish()
     return BuildToonResult(seconds=seconds, unfinished=tuple(unfinished))
 
 
-_Report = Callable[[int, int], None]
+class _Report:
+    """Counts of (done, total) as stages of a progress: one for a part, or one for each shard."""
 
+    def __init__(self, progress: Progress, part: str) -> None:
+        self._progress, self._part, self._label = progress, part, part
+        self._done: int | None = None
 
-def _reporter(progress: Progress, part: str) -> _Report:
-    last = -1
+    def stage(self, name: str) -> None:
+        """Count something else from here on; it is shown as soon as it counts."""
+        self.finish()
+        self._label = f"{self._part} {name}"
 
-    def report(done: int, total: int) -> None:
-        nonlocal last
-        if last < 0:
-            progress.start(total, part)
-            last = 0
-        progress.advance(max(0, done - last), f"{done}/{total}")
-        last = max(done, last)
+    def __call__(self, done: int, total: int) -> None:
+        if self._done is None:
+            self._progress.start(total, self._label)
+            self._done = 0
+        self._progress.advance(max(0, done - self._done), f"{done}/{total}")
+        self._done = max(done, self._done)
 
-    return report
+    def finish(self) -> None:
+        """End the stage, where one has begun."""
+        if self._done is not None:
+            self._progress.finish()
+        self._done = None
 
 
 def _shard_name(aspect: str, frames: int) -> str:
@@ -76,8 +93,10 @@ def _build_corpus(plan: BuildToonPlan, report: _Report) -> None:
     from facekit.toon.corpus import build_shard
 
     for aspect, frames, samples, characters in _SHARDS:
+        name = _shard_name(aspect, frames)
+        report.stage(name)
         build_shard(
-            plan.out / "corpus" / _shard_name(aspect, frames),
+            plan.out / "corpus" / name,
             aspect=aspect,
             num_frames=frames,
             num_samples=samples,
@@ -165,6 +184,7 @@ def _build_backbone(plan: BuildToonPlan, report: _Report) -> None:
     from facekit.workflows.toon_checkpoints import new_model
 
     shards = _latent_shards(plan, report)
+    report.stage("training")
     train_backbone(
         shards,
         new_model(plan),
@@ -178,7 +198,7 @@ def _build_backbone(plan: BuildToonPlan, report: _Report) -> None:
 def _build_samples(plan: BuildToonPlan, report: _Report) -> None:
     from facekit.toon.samples import write_samples
 
-    write_samples(datasets_dir())
+    write_samples(plan.samples_to)
     report(1, 1)
 
 
@@ -191,13 +211,13 @@ def _latent_shards(plan: BuildToonPlan, report: _Report) -> "dict[str, LatentSha
     sources = [*vae.state_dict().values(), *encoder.embedder_state().values()]
     folder = plan.out / f"latents-{tensors_digest(sources)[:12]}"
     folder.mkdir(exist_ok=True)
-    names = [_shard_name(aspect, frames) for aspect, frames, _, _ in _SHARDS]
-    return {
-        name: cache_shard(
+    shards = {}
+    for name in (_shard_name(aspect, frames) for aspect, frames, _, _ in _SHARDS):
+        report.stage(f"latents {name}")
+        shards[name] = cache_shard(
             plan.out / "corpus" / name, folder / f"{name}.npz", vae, encoder, on_progress=report
         )
-        for name in names
-    }
+    return shards
 
 
 def _export(plan: BuildToonPlan, report: _Report) -> None:

@@ -1,15 +1,29 @@
-"""Where characters live: a name becomes the file of that character."""
+"""Where characters live: a name becomes a file, and the recipes that it is shot and measured by."""
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
+from facekit.adapters.character import Character
+from facekit.adapters.character_file import ADAPTER_FILE, CharacterFile
 from facekit.errors import UsageError
+from facekit.recipe import Recipe, load_recipe, recipe_digest
 
-__all__ = ["ADAPTER_FILE", "CHARACTERS_DIR", "find_character"]
+__all__ = [
+    "ADAPTER_FILE",
+    "CHARACTERS_DIR",
+    "RECIPE_FILE",
+    "call_character",
+    "evaluation_recipe",
+    "find_character",
+    "shooting_recipe",
+]
 
 CHARACTERS_DIR = Path("characters")
 """Folder of trained characters, one folder each, in the current directory."""
 
-ADAPTER_FILE = "adapter.safetensors"
+RECIPE_FILE = "recipe.toml"
+"""The resolved recipe of a training run, in the folder of its character."""
 
 
 def find_character(name: str) -> Path:
@@ -34,3 +48,62 @@ def find_character(name: str) -> Path:
         f"{name}: no such character, expected {listed};"
         f" train one with: facekit train PHOTOS --as {given.name or 'NAME'}"
     )
+
+
+def call_character(adapter: Path | str) -> str:
+    """Write what to say after ``--with``, quoted, so that it leads to this file from here."""
+    path = Path(adapter)
+    if path == CHARACTERS_DIR / path.parent.name / ADAPTER_FILE:
+        return shlex.quote(path.parent.name)
+    return shlex.quote(str(path.parent if path.name == ADAPTER_FILE else path))
+
+
+def shooting_recipe(character: Character, settings: Sequence[str] = ()) -> tuple[Recipe, str]:
+    """Load the recipe that a character is shot by: the one that trained it, where it is at hand.
+
+    That is the `recipe.toml` beside the file; else the shipped training recipe of its backbone.
+
+    Args:
+        character: Knows its file and its backbone.
+        settings: Overrides, like "sample.num_inference_steps=12"; they win.
+
+    Returns:
+        The recipe, and where it comes from, in words for a plan.
+
+    Raises:
+        RecipeError: The file beside the character is damaged, or an override does not fit.
+    """
+    header = character.file.header
+    own = Path(character.source).parent / RECIPE_FILE
+    if not own.is_file():
+        name = f"{header.backbone}/train"
+        return load_recipe(name, settings), f"{name}, for there is no {own}"
+    trained = header.training.get("recipe_digest")
+    is_its_own = trained is None or recipe_digest(load_recipe(own)) == trained
+    return load_recipe(own, settings), str(own) + (
+        "" if is_its_own else " (not the very one that trained this character)"
+    )
+
+
+def evaluation_recipe(character: str, settings: Sequence[str] = ()) -> Recipe:
+    """Load the recipe that a character is measured by.
+
+    `encoder.train` is the one that the character file names. `encoder.report` is the default one
+    or, where just that one trained, the other of the default pair.
+
+    Args:
+        character: A character's name, its folder or its file.
+        settings: Overrides, like "gates.min_xmin=0.5"; they win.
+
+    Raises:
+        UsageError: No such character.
+        AdapterError: Its file is damaged.
+        RecipeError: An override that does not fit.
+    """
+    trained = CharacterFile.load(find_character(character)).header.encoder
+    if not trained:
+        return load_recipe(overrides=settings)
+    pair = load_recipe().encoder
+    report = pair.train if trained == pair.report else pair.report
+    own = (f'encoder.train="{trained}"', f'encoder.report="{report}"')
+    return load_recipe(overrides=[*own, *settings])

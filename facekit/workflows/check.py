@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facekit.curation.dataset import Inspection, inspect_photos, refusal
+from facekit.curation.dataset import Inspection, inspect_photos
 from facekit.curation.findings import Role, Verdict
 from facekit.errors import PhotosRefused
 from facekit.faces.protocols import FaceVendor
@@ -78,14 +78,12 @@ class CheckReport:
         return self.inspection.verdicts
 
     def require(self) -> PhotoSet:
-        """Give the usable photos.
+        """The photos to train on and those held out.
 
         Raises:
-            PhotosRefused: They will not do; the message gives the reason of each.
+            PhotosRefused: Too few are usable; the message gives the reason of each.
         """
-        if self.inspection.photo_set is None:
-            raise refusal(self.inspection)
-        return self.inspection.photo_set
+        return self.inspection.require()
 
     def describe(self) -> str:
         """A table with a row per photo, the advice, and what to do now."""
@@ -129,7 +127,7 @@ def plan_check(
     Raises:
         MediaError: A path does not exist, or there is no photo at all.
     """
-    found = scan_photos(photos)
+    found = scan_photos(photos, with_unread=True)
     given = tuple(str(path) for path in photos)
     return CheckPlan(photos=tuple(found), recipe=recipe, name=name, given=given)
 

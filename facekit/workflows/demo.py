@@ -10,23 +10,19 @@ from typing import TypeVar
 from facekit.adapters.character import Character, load_character
 from facekit.evaluation.gates import verdict
 from facekit.faces.protocols import FaceVendor
+from facekit.generation.sample import SampleSettings
 from facekit.generation.shots import name_characters
 from facekit.media.files import ensure_out_dir, write_text
 from facekit.toon import ToonCharacter
-from facekit.types import Progress, Shot
+from facekit.types import Progress
 from facekit.workflows.backbone import Backbone, load_backbone
 from facekit.workflows.check import plan_check, run_check
 from facekit.workflows.demo_plan import NAME, RECORD_FILE, DemoPlan, plan_demo, read_record
-from facekit.workflows.evaluate import (
-    BASE_DIR,
-    TRUTH_DIR,
-    EvaluateResult,
-    plan_evaluate,
-    run_evaluate,
-)
-from facekit.workflows.machine import machine_facts, peak_memory_gb
-from facekit.workflows.shoot import sample_settings, shoot_takes
-from facekit.workflows.takes import write_take
+from facekit.workflows.evaluate import EvaluateResult, plan_evaluate, run_evaluate
+from facekit.workflows.machine import peak_memory_gb, provenance
+from facekit.workflows.shoot import shoot_takes
+from facekit.workflows.shoot_plan import take_fingerprint
+from facekit.workflows.takes import BASE_DIR, TRUTH_DIR, is_done, write_take
 from facekit.workflows.toon_truth import draw_shot
 from facekit.workflows.train import plan_train, run_train
 
@@ -68,36 +64,46 @@ class DemoResult:
 
 
 class _Stages:
-    """Times stages, and remembers over sittings what each one took."""
+    """Times stages, and remembers over sittings what each one took.
+
+    A stage that was stopped goes on and its times add up. One that an earlier sitting finished has
+    its time already: going through it again only to find everything there adds nothing.
+    """
 
     def __init__(self, plan: DemoPlan) -> None:
-        stored = read_record(plan)
+        stored = {} if plan.force else read_record(plan)
         known = stored.get("fingerprint") == plan.fingerprint
         self.seconds: dict[str, float] = dict(stored["seconds"]) if known else {}
         self.peak_gb = float(stored["peak_memory_gb"]) if known else 0.0
+        self._stopped: str | None = stored.get("stopped_in") if known else None
         self._plan = plan
         self.save()
 
     def run(self, name: str, work: Callable[[], ResultT]) -> ResultT:
-        began = time.monotonic()
-        try:
+        if name in self.seconds and name != self._stopped:
             return work()
+        began = time.monotonic()
+        self._stopped = name
+        try:
+            result = work()
+            self._stopped = None
+            return result
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
+            spent = self.seconds.get(name, 0.0) + time.monotonic() - began
+            self.seconds[name] = round(spent, 2)
             self.save()
 
     def save(self, **more: object) -> None:
         self.peak_gb = max(self.peak_gb, peak_memory_gb())
         content = {
             "fingerprint": self._plan.fingerprint,
-            "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
+            "seconds": self.seconds,
             "peak_memory_gb": round(self.peak_gb, 3),
+            **({"stopped_in": self._stopped} if self._stopped else {}),
             **more,
         }
         text = json.dumps(content, indent=1) + "\n"
         write_text(self._plan.out_dir / RECORD_FILE, text)
-        if more and self._plan.results is not None:
-            write_text(self._plan.results, text)
 
 
 def run_demo(
@@ -115,7 +121,7 @@ def run_demo(
         progress: Told of every stage.
         faces: The training encoder; the recipe's when None.
         report_faces: The report encoder; the recipe's when None.
-        backbone: When it is loaded already.
+        backbone: When it is loaded already; it stays on its device.
 
     Raises:
         PhotosRefused: The photos will not do.
@@ -127,7 +133,7 @@ def run_demo(
     recipe = plan.recipe
     checked = plan_check(plan.photos, recipe=recipe, name=NAME)
     stages.run("check", lambda: run_check(checked, progress, faces=faces).require())
-    loaded = stages.run("load", lambda: backbone or load_backbone(recipe))
+    loaded = stages.run("load", lambda: backbone or load_backbone(recipe, plan.device))
     training = plan_train(
         plan.photos,
         name=NAME,
@@ -135,6 +141,7 @@ def run_demo(
         out=plan.out_dir / "characters",
         force=plan.force,
         trigger=plan.trigger,
+        device=str(plan.device),
     )
     outcome = stages.run(
         "train", lambda: run_train(training, progress, faces=faces, backbone=loaded)
@@ -151,16 +158,16 @@ def run_demo(
         recipe=recipe,
         out=plan.out_dir / "report",
         force=True,
+        device=str(plan.device),
     )
     result = stages.run("evaluate", lambda: run_evaluate(measuring, progress, faces=report_faces))
     stages.save(
-        command="facekit demo",
+        **provenance(loaded.pipe.device),
         shots=len(plan.shots),
         total_seconds=round(sum(stages.seconds.values()), 2),
         train_seconds=outcome.train_seconds,
         figures=dict(result.scores.figures),
         verdict=verdict(result.gates),
-        **machine_facts(),
     )
     return DemoResult(
         evaluation=result,
@@ -180,31 +187,35 @@ def _shoot(
 ) -> None:
     """Shoot what is not there yet, with the character or, for the base, without it."""
     folder = shots_dir if with_character else shots_dir / BASE_DIR
-    left = [shot for shot in plan.shots if plan.force or not _is_whole(folder, shot)]
-    if not left:
+    who = character if with_character else None
+    settings = SampleSettings.of(backbone.spec, plan.recipe.sample)
+    asked = []
+    for shot in plan.shots:
+        prompt = name_characters(shot.prompt, {NAME: character.trigger})
+        fingerprint = take_fingerprint(shot, prompt, settings, plan.weights, character=who)
+        if plan.force or not is_done(folder, shot, fingerprint):
+            asked.append((shot, prompt, fingerprint))
+    if not asked:
         return
-    phrases = {NAME: character.trigger}
+    shots, prompts, fingerprints = zip(*asked, strict=True)
     shoot_takes(
         backbone.pipe,
         backbone.spec,
-        left,
-        [name_characters(shot.prompt, phrases) for shot in left],
-        sample_settings(backbone.spec, plan.recipe)[0],
+        shots,
+        prompts,
+        fingerprints,
+        settings,
         ensure_out_dir(folder),
         progress,
-        character=character if with_character else None,
-        strength=plan.recipe.identity.strength,
+        character=who,
     )
-
-
-def _is_whole(folder: Path, shot: Shot) -> bool:
-    return (folder / f"{shot.name}.json").is_file() and (folder / f"{shot.name}.mp4").is_file()
 
 
 def _draw(plan: DemoPlan, folder: Path) -> None:
     assert plan.truth_seed is not None
     character = ToonCharacter.from_seed(plan.truth_seed)
     ensure_out_dir(folder)
+    record = {"drawn": character.seed, "fingerprint": plan.fingerprint}
     for shot in plan.shots:
-        if plan.force or not _is_whole(folder, shot):
-            write_take(folder, shot, draw_shot(character, shot), {"drawn": character.seed})
+        if plan.force or not is_done(folder, shot, plan.fingerprint):
+            write_take(folder, shot, draw_shot(character, shot), record)

@@ -7,16 +7,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from facekit.errors import OutputExists
 from facekit.generation.shots import demo_shots
 from facekit.recipe import Recipe, load_recipe, recipe_digest
 from facekit.resources import datasets_dir
 from facekit.toon import ToonCharacter
 from facekit.types import Shot
-from facekit.workflows.backbone import backbone_spec
+from facekit.workflows.backbone import backbone_spec, weights_digest
+from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.toon_truth import phrase_of, sample_seed
 
-__all__ = ["NAME", "RECORD_FILE", "DemoPlan", "plan_demo", "read_record"]
+__all__ = [
+    "DEMO_DIR",
+    "NAME",
+    "NUM_SHOTS",
+    "QUICK",
+    "QUICK_SHOTS",
+    "RECORD_FILE",
+    "SAMPLE",
+    "DemoPlan",
+    "plan_demo",
+    "read_record",
+]
 
 DEMO_DIR = Path("facekit-demo")
 NAME = "mira"
@@ -46,9 +60,10 @@ class DemoPlan:
     """How prompts call the character; None lets training decide."""
     truth_seed: int | None
     """Draws the character itself, to measure against; None outside of the toon world."""
+    weights: str
+    """sha256 of the weights that it uses; shots of another build are not this demo's."""
+    device: torch.device
     force: bool
-    results: Path | None
-    """A published table to write as well."""
 
     @property
     def fingerprint(self) -> str:
@@ -59,6 +74,8 @@ class DemoPlan:
             "shots": [dataclasses.asdict(shot) for shot in self.shots],
             "trigger": self.trigger,
             "truth_seed": self.truth_seed,
+            "weights": self.weights,
+            "device": str(self.device),  # the times that are added up are those of one device
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -72,6 +89,7 @@ class DemoPlan:
                 f" {recipe.base.name}",
                 f"shoot: {len(self.shots)} shots of {self.shots[0].num_frames} frames, and the"
                 " same without the character",
+                f"device: {device_text(self.device)}",
                 f"measure: with {recipe.encoder.report}, which took no part in training",
                 f"out: {self.out_dir} (run the same command again to go on where it stopped)",
             ]
@@ -84,6 +102,7 @@ class DemoPlan:
             "recipe": self.recipe.model_dump(mode="json"),
             "shots": [dataclasses.asdict(shot) for shot in self.shots],
             "trigger": self.trigger,
+            "device": str(self.device),
             "out": str(self.out_dir),
         }
 
@@ -96,7 +115,7 @@ def plan_demo(
     force: bool = False,
     recipe: Recipe | None = None,
     photos: Path | None = None,
-    results: Path | None = None,
+    device: str = AUTO,
 ) -> DemoPlan:
     """Decide what the demo does.
 
@@ -107,10 +126,12 @@ def plan_demo(
         force: Whether the folder may hold another demo, which is then replaced.
         recipe: How to train and to sample; the default recipe when None.
         photos: Of the character; the sample photos when None.
-        results: Where to publish times and memory; nowhere when None.
+        device: Where the backbone runs, as for `choose_device`.
 
     Raises:
-        OutputExists: The folder holds another demo or something else.
+        UsageError: No such device.
+        OutputExists: The folder holds another demo, one of other weights, or something else.
+        WeightsMissing: The recipe names a folder without a backbone.
     """
     overrides = [*(QUICK if quick else ()), *([f"train.seed={seed}"] if seed is not None else [])]
     chosen = recipe or load_recipe(overrides=overrides)
@@ -130,8 +151,9 @@ def plan_demo(
         out_dir=out or DEMO_DIR,
         trigger=phrase,
         truth_seed=truth_seed,
+        weights=weights_digest(chosen),
+        device=choose_device(device),
         force=force,
-        results=results,
     )
     _check_folder(plan)
     return plan

@@ -4,6 +4,7 @@ import importlib
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -16,23 +17,13 @@ from facekit.recipe import list_recipes
 from facekit.types import Progress
 from facekit.weights import verify
 
-__all__ = ["DoctorPlan", "DoctorReport", "Finding", "plan_doctor", "run_doctor"]
+__all__ = ["DoctorPlan", "DoctorReport", "Finding", "Status", "plan_doctor", "run_doctor"]
 
 Status = Literal["ok", "warn", "fail"]
 
 _NEEDED_GB: Final = 2.0
-_LIBRARIES: Final = (
-    ("torch", "2.9"),
-    ("diffusers", "0.42"),
-    ("peft", "0.21"),
-    ("transformers", "5.0"),
-    ("safetensors", "0.7"),
-    ("numpy", "2.2"),
-    ("opencv-python-headless", "4.12"),
-    ("av", "17"),
-    ("pillow", "12"),
-    ("pydantic", "2.12"),
-)
+_REQUIREMENT: Final = re.compile(r"([\w.-]+)>=([\d.]+)")
+"""How pyproject.toml writes what facekit needs; an extra adds a marker after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +112,14 @@ def _python() -> list[Finding]:
 
 
 def _libraries() -> list[Finding]:
-    return [_library(name, least) for name, least in _LIBRARIES]
+    try:
+        lines = importlib.metadata.requires("facekit") or []
+    except importlib.metadata.PackageNotFoundError:
+        detail = "not installed, so nobody knows which libraries it needs"
+        mend = "pip install -e . -c constraints.txt"
+        return [Finding(name="facekit", status="warn", detail=detail, mend=mend)]
+    needed = [found for line in lines if (found := _REQUIREMENT.fullmatch(line))]
+    return [_library(name=found[1], least=found[2]) for found in needed]
 
 
 def _library(name: str, least: str) -> Finding:
@@ -187,12 +185,14 @@ def _is_installed(name: str) -> bool:
 def _device() -> list[Finding]:
     import torch
 
-    threads = f"{torch.get_num_threads()} threads of {os.cpu_count()} cores"
-    if not torch.cuda.is_available():
-        return [Finding(name="device", status="ok", detail=f"CPU, {threads}")]
-    properties = torch.cuda.get_device_properties(0)
-    memory_gb = properties.total_memory / 2**30
-    detail = f"{properties.name}, {memory_gb:.0f} GB, {threads}"
+    from facekit.workflows.device import choose_device
+
+    chosen = choose_device()
+    detail = f"--device auto takes {chosen}"
+    if chosen.type == "cuda":
+        properties = torch.cuda.get_device_properties(chosen)
+        detail += f": {properties.name}, {properties.total_memory / 2**30:.0f} GB"
+    detail += f"; {torch.get_num_threads()} threads of {os.cpu_count()} cores"
     return [Finding(name="device", status="ok", detail=detail)]
 
 

@@ -7,36 +7,42 @@ import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
+
 import facekit
 from facekit.adapters.character import Character, load_character
-from facekit.errors import GateFailed, UsageError
-from facekit.evaluation.gates import GateResult, build_gates, judge, verdict
+from facekit.errors import GateFailed
+from facekit.evaluation.gates import GateResult, build_gates, judge, tell_verdict, verdict
 from facekit.evaluation.measure import check_report_encoder
 from facekit.evaluation.report import ReportContent, write_report
 from facekit.evaluation.scores import CharacterScores, Take
 from facekit.evaluation.words import format_figure, wording
 from facekit.faces.protocols import FaceVendor
-from facekit.faces.vendors import encoder_id, load_faces
-from facekit.media.files import ensure_new, ensure_out_dir, scan_photos
+from facekit.faces.vendors import check_vendor, encoder_id, load_faces
+from facekit.media.files import ensure_new, ensure_out_dir
 from facekit.recipe import Recipe, recipe_digest
 from facekit.types import Progress
 from facekit.workflows.characters import find_character
+from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.measuring import (
     build_reference,
     load_probe,
     make_takes,
     measure,
     read_photos,
+    refuse_copies,
 )
-from facekit.workflows.takes import StoredTake, read_take, scan_takes
+from facekit.workflows.photos import find_photos
+from facekit.workflows.takes import (
+    BASE_DIR,
+    REPORT_DIR,
+    TRUTH_DIR,
+    StoredTake,
+    read_take,
+    scan_takes,
+)
 
-__all__ = ["EvaluatePlan", "EvaluateResult", "plan_evaluate", "run_evaluate"]
-
-BASE_DIR = "base"
-"""Folder beside clips that holds the base model's clips of the same names and seeds."""
-
-TRUTH_DIR = "truth"
-"""Folder beside clips that holds drawn clips of the character itself."""
+__all__ = ["EvaluatePlan", "EvaluateResult", "plan_evaluate", "run_evaluate", "train_encoder_of"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,27 +51,38 @@ class EvaluatePlan:
 
     character: Character
     clips: tuple[Path, ...]
-    base_clips: tuple[Path, ...]
-    """The base model's, in the order of the clips; empty where one is missing."""
-    truth_clips: tuple[Path, ...]
-    """Drawn clips of the character; empty outside of the toon world."""
+    names: tuple[str, ...]
+    """What the report calls each clip: its place in the folder that was given."""
+    base_clips: tuple[Path | None, ...]
+    """The base model's, one per clip; None where it is missing."""
+    truth_clips: tuple[Path | None, ...]
+    """Drawn clips of the character, one per clip; None outside of the toon world."""
     enrolled: tuple[Path, ...]
     held_out: tuple[Path, ...]
+    has_new_photos: bool
+    """Whether some of those that judge are not the ones that training held out."""
+    missing: tuple[str, ...]
+    """Names of photos that the character file knows and that are not at hand."""
     recipe: Recipe
+    device: torch.device
+    """Of the report encoder."""
     out_dir: Path
 
     def describe(self) -> str:
         """Write clips, photos, encoders and gates."""
-        base = f"{len(self.base_clips)}" if self.base_clips else "none, so no motion or locality"
+        base = _share(self.base_clips) if any(self.base_clips) else "none, so no motion or locality"
+        folders = len({path.parent for path in self.clips})
         gates = ", ".join(str(gate) for gate in build_gates(self.recipe.gates.model_dump()))
         return "\n".join(
             [
                 f"character: {self.character.name} ({self.character.source})",
-                f"clips: {len(self.clips)}",
+                f"clips: {len(self.clips)}" + (f" in {folders} folders" if folders > 1 else ""),
                 f"base clips: {base}",
-                f"photos: {len(self.held_out)} unseen, {len(self.enrolled)} used in training",
+                f"photos: {len(self.held_out)} unseen, {len(self.enrolled)} used in training"
+                + (f", not at hand: {', '.join(self.missing)}" if self.missing else ""),
                 f"report encoder: {self.recipe.encoder.report}"
                 f" (trained with {train_encoder_of(self.character, self.recipe)})",
+                f"device: {device_text(self.device)}",
                 f"gates: {gates}",
                 f"out: {self.out_dir}",
             ]
@@ -77,12 +94,15 @@ class EvaluatePlan:
             "character": self.character.name,
             "character_file": self.character.source,
             "clips": [str(path) for path in self.clips],
-            "base_clips": [str(path) for path in self.base_clips],
-            "truth_clips": [str(path) for path in self.truth_clips],
+            "names": list(self.names),
+            "base_clips": [str(path) if path else None for path in self.base_clips],
+            "truth_clips": [str(path) if path else None for path in self.truth_clips],
             "enrolled_photos": [str(path) for path in self.enrolled],
             "held_out_photos": [str(path) for path in self.held_out],
+            "missing_photos": list(self.missing),
             "report_encoder": self.recipe.encoder.report,
             "train_encoder": train_encoder_of(self.character, self.recipe),
+            "device": str(self.device),
             "gates": self.recipe.gates.model_dump(),
             "out": str(self.out_dir),
         }
@@ -98,7 +118,7 @@ class EvaluateResult:
 
     @property
     def exit_code(self) -> int:
-        """5 when a gate is missed, else 0."""
+        """5 when a gate is missed, else 0, even if some gates could not be measured."""
         return GateFailed.exit_code if verdict(self.gates) == "fail" else 0
 
     def describe(self) -> str:
@@ -108,6 +128,7 @@ class EvaluateResult:
             f" {format_figure(result.gate.figure, result.value)} (gate {result.gate})"
             for result in self.gates
         ]
+        lines += [f"verdict: {verdict(self.gates)} ({tell_verdict(self.gates)})"]
         return "\n".join([*lines, f"report: {self.report}"])
 
     def to_json(self) -> Mapping[str, object]:
@@ -136,65 +157,57 @@ def plan_evaluate(
     recipe: Recipe,
     out: Path | None = None,
     force: bool = False,
+    device: str = AUTO,
 ) -> EvaluatePlan:
     """Find everything that is compared.
 
     Args:
-        clips: Files or folders. Clips of the same names in a folder `base` beside them are the
-            base model's.
+        clips: Files, or folders with their subfolders. Clips of the same names in a folder `base`
+            beside them are the base model's.
         character: A character's name, its folder or its file.
-        photos: Photos that training never saw; those that training held out when none are given.
+        photos: Photos that training never saw, or the folder that the character's own photos have
+            moved to; those that training held out when none are given.
         recipe: Names the report encoder and the gates.
-        out: Folder of the report; `report` beside the clips when None.
+        out: Folder of the report; `report` in the folder that was given when None.
         force: Whether a report that is there may be replaced.
+        device: Where the report encoder runs, as for `choose_device`.
 
     Raises:
-        UsageError: No such character, no photos, or the report encoder also trained.
-        MediaError: A path does not exist, or no clip is there.
+        UsageError: No such character, encoder or device; photos missing; the encoder also trained.
+        MediaError: A path does not exist, no clip is there, or a photo is not the one it was.
         OutputExists: A report is there already.
     """
     loaded = load_character(find_character(character))
     check_report_encoder(train_encoder_of(loaded, recipe), recipe.encoder.report)
+    check_vendor(recipe.encoder.report)
     found = scan_takes(clips)
-    enrolled, held_out = photos_of(loaded)
-    if photos:
-        held_out = tuple(scan_photos(photos))
-    if not held_out:
-        raise UsageError(
-            f"{loaded.source}: names no held-out photos that are still there, expected at least"
-            " one; name photos that training never saw with --photos"
-        )
-    out_dir = out or found[0].parent / "report"
+    at_hand = find_photos(loaded, photos)
+    out_dir = out or found.root / REPORT_DIR
     for name in ("report.html", "report.json"):
         ensure_new(out_dir / name, force)
     return EvaluatePlan(
         character=loaded,
-        clips=tuple(found),
-        base_clips=_beside(found, BASE_DIR),
-        truth_clips=_beside(found, TRUTH_DIR),
-        enrolled=enrolled,
-        held_out=held_out,
+        clips=found.clips,
+        names=found.names,
+        base_clips=_beside(found.clips, BASE_DIR),
+        truth_clips=_beside(found.clips, TRUTH_DIR),
+        enrolled=at_hand.enrolled,
+        held_out=at_hand.held_out,
+        has_new_photos=at_hand.has_new,
+        missing=at_hand.missing,
         recipe=recipe,
+        device=choose_device(device),
         out_dir=out_dir,
     )
 
 
-def photos_of(character: Character) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-    """Return the photos that a character was trained on and those held out.
-
-    The character file remembers their paths; those that are gone are left out.
-    """
-    stored = character.file.header.training.get("photos", {})
-    roles = []
-    for role in ("train", "held_out"):
-        paths = [Path(str(path)) for path in stored.get(role, ())]
-        roles.append(tuple(path for path in paths if path.is_file()))
-    return roles[0], roles[1]
+def _beside(clips: Sequence[Path], folder: str) -> tuple[Path | None, ...]:
+    places = (path.parent / folder / path.name for path in clips)
+    return tuple(place if place.is_file() else None for place in places)
 
 
-def _beside(clips: Sequence[Path], folder: str) -> tuple[Path, ...]:
-    places = tuple(path.parent / folder / path.name for path in clips)
-    return places if all(place.is_file() for place in places) else ()
+def _share(paths: Sequence[Path | None]) -> str:
+    return f"{sum(path is not None for path in paths)} of {len(paths)}"
 
 
 def run_evaluate(
@@ -209,46 +222,59 @@ def run_evaluate(
 
     Raises:
         UsageError: The report encoder also trained.
-        FaceError: A photo without a face.
+        FaceError: A photo without a face, or one that trained.
+        MediaError: A clip cannot be read, or its base clip has another size or length.
+        WeightsError: The report encoder's weights, or what reads prompts back, are missing.
         OutputError: The folder cannot be written, or the disk is full.
     """
     ensure_out_dir(plan.out_dir)
-    vendor = faces or load_faces(plan.recipe.encoder.report)
-    photos = read_photos(plan.enrolled, plan.held_out)
+    vendor = (faces or load_faces(plan.recipe.encoder.report)).to(plan.device)
+    header = plan.character.file.header
+    probe = load_probe(header.backbone, vendor)
+    trained_on = [photo.pixels_sha256 for photo in header.photos if photo.role == "train"]
+    photos = read_photos(plan.enrolled, plan.held_out, trained_on=trained_on)
     reference = build_reference(photos, vendor)
-    stored: dict[str, list[StoredTake]] = {}
-    groups = {"clips": plan.clips, BASE_DIR: plan.base_clips, TRUTH_DIR: plan.truth_clips}
-    progress.start(sum(len(paths) for paths in groups.values()), "measuring")
-    takes: dict[str, list[Take]] = {}
-    for group, paths in groups.items():
-        stored[group] = [read_take(path) for path in paths]
-        takes[group] = []
-        for take in stored[group]:
-            takes[group] += make_takes([take.shot], [take.clip], vendor)
-            progress.advance(1, take.path.name)
+    if plan.has_new_photos:  # those of training have been compared there
+        refuse_copies(photos, reference, plan.recipe.photos.duplicate_distance)
+    progress.start(sum(map(bool, plan.clips + plan.base_clips + plan.truth_clips)), "measuring")
+    named = zip(plan.clips, plan.names, strict=True)
+    own = [_look(path, name, vendor, progress) for path, name in named]
+    bases, truths = (
+        [_look(path, str(path), vendor, progress)[1] if path else None for path in group]
+        for group in (plan.base_clips, plan.truth_clips)
+    )
     progress.finish()
-    backbone = plan.character.file.header.backbone
+    stored, takes = [record for record, _ in own], tuple(take for _, take in own)
     scores = measure(
         plan.character.name,
-        takes["clips"],
+        takes,
         reference,
         train_encoder=train_encoder_of(plan.character, plan.recipe),
         report_encoder=encoder_id(vendor),
-        base_takes=takes[BASE_DIR] or None,
-        truth_takes=takes[TRUTH_DIR] or None,
-        probe=load_probe(backbone, vendor),
-        prompts=[str(t.record.get("resolved_prompt", t.shot.prompt)) for t in stored["clips"]],
+        base_takes=bases,
+        truth_takes=truths,
+        probe=probe,
+        prompts=[str(take.record.get("resolved_prompt", take.shot.prompt)) for take in stored],
     )
     gates = judge(scores.figures, build_gates(plan.recipe.gates.model_dump()))
     content = ReportContent(
         scores=scores,
-        takes=tuple(takes["clips"]),
+        takes=takes,
         enrolled_photos=photos.enrolled,
         held_out_photos=photos.held_out,
         gates=gates,
-        settings=_settings(plan, encoder_id(vendor), stored["clips"]),
+        settings=_settings(plan, encoder_id(vendor), stored),
     )
     return EvaluateResult(report=write_report(content, plan.out_dir), scores=scores, gates=gates)
+
+
+def _look(path: Path, name: str, faces: FaceVendor, progress: Progress) -> tuple[StoredTake, Take]:
+    """Read a take, call it by its place (two folders may hold one name) and find its faces."""
+    stored = read_take(path)
+    shot = dataclasses.replace(stored.shot, name=name)
+    (take,) = make_takes([shot], [stored.clip], faces)
+    progress.advance(1, path.name)
+    return stored, take
 
 
 def _settings(
@@ -266,7 +292,9 @@ def _settings(
         "reported with encoder": report_encoder,
         "recipe": recipe_digest(plan.recipe),
         "sampling": "; ".join(sorted(sampling)) or "unknown",
+        "base clips": f"{_share(plan.base_clips)}; drawn clips: {_share(plan.truth_clips)}",
         "photos kept back": ", ".join(str(path) for path in plan.held_out),
+        "photos not at hand": ", ".join(plan.missing) or "none",
         "facekit": f"{facekit.__version__}, Python {platform.python_version()}",
         "made": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }

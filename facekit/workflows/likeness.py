@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from facekit.backbones.spec import BackboneSpec
 from facekit.errors import AlignmentError
@@ -27,21 +28,28 @@ __all__ = ["held_out_likeness", "likeness_validation", "validation_shots"]
 
 
 def validation_shots(recipe: Recipe, subject: Subject, spec: BackboneSpec) -> tuple[Shot, ...]:
-    """The fixed shots that every checkpoint of a run is judged by."""
-    height, width = spec.sizes[recipe.sample.aspect]
-    return tuple(
-        Shot(
-            name=f"{number:02d}-s{seed}",
-            prompt=prompt.replace("{character}", subject.trigger),
-            seed=seed,
-            num_frames=recipe.validate.num_frames,
-            height=height,
-            width=width,
-            kind="validation",
-        )
-        for number, prompt in enumerate(recipe.validate.prompts)
-        for seed in recipe.validate.seeds
-    )
+    """The fixed shots that every checkpoint of a run is judged by: prompts x seeds.
+
+    They take turns at the recipe's aspects, since what is best on square shots may fall apart on
+    wide and tall ones.
+    """
+    asked = recipe.validate
+    shots: list[Shot] = []
+    for number, prompt in enumerate(asked.prompts):
+        for seed in asked.seeds:
+            height, width = spec.sizes[asked.aspects[len(shots) % len(asked.aspects)]]
+            shots.append(
+                Shot(
+                    name=f"{number:02d}-s{seed}",
+                    prompt=prompt.replace("{character}", subject.trigger),
+                    seed=seed,
+                    num_frames=asked.num_frames,
+                    height=height,
+                    width=width,
+                    kind="validation",
+                )
+            )
+    return tuple(shots)
 
 
 def likeness_validation(
@@ -72,7 +80,9 @@ def likeness_validation(
     def judge(step: int) -> Validation:
         clips = list(sample(pipe, shots, spec, settings))
         write_image(samples_dir / f"step-{step:06d}.png", _side_by_side(clips))
-        score, coverage = held_out_likeness(clips, goal_HD, faces)
+        # Clips may be sampled in half precision; whoever judges them computes in full.
+        with torch.autocast(pipe.transformer.device.type, enabled=False):
+            score, coverage = held_out_likeness(clips, goal_HD, faces)
         return Validation(score=score, details={"coverage": coverage})
 
     return judge
@@ -108,5 +118,12 @@ def _largest_faces(frames: Sequence[Image], faces: FaceVendor) -> list[FaceCrop]
 
 
 def _side_by_side(clips: Sequence[Clip]) -> Image:
-    """The middle frame of every clip in one row."""
-    return np.concatenate([clip.frames[clip.num_frames // 2] for clip in clips], axis=1)
+    """The middle frame of every clip in one row, lower ones centred on white."""
+    frames = [clip.frames[clip.num_frames // 2] for clip in clips]
+    tallest = max(frame.shape[0] for frame in frames)
+    row = []
+    for frame in frames:
+        above, odd = divmod(tallest - frame.shape[0], 2)
+        padding = ((above, above + odd), (0, 0), (0, 0))
+        row.append(np.pad(frame, padding, constant_values=255))
+    return np.concatenate(row, axis=1)

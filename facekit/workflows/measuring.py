@@ -1,24 +1,34 @@
 """Takes and photos in, scores and a report out: what eval, demo and the benchmark share."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from facekit.backbones.wan import TOON
-from facekit.errors import FaceError, WeightsMissing
+from facekit.curation.duplicates import DUPLICATE_SIMILARITY, hash_distance, picture_hash
+from facekit.errors import FaceError
 from facekit.evaluation.measure import check_report_encoder, measure_character
 from facekit.evaluation.scores import CharacterScores, Probe, Reference, Take
 from facekit.evaluation.tracks import ScoringRules, track_clips
 from facekit.faces.protocols import FaceVendor
 from facekit.generation.shots import expected_attributes
 from facekit.identity.gallery import build_gallery
-from facekit.media.images import read_image
+from facekit.media.images import pixel_digest, read_image
 from facekit.toon.probe import load_probe as load_toon_probe
 from facekit.types import Clip, Image, Shot
 
-__all__ = ["Photos", "build_reference", "load_probe", "make_takes", "measure", "read_photos"]
+__all__ = [
+    "ADHERENCE_ATTRIBUTES",
+    "Photos",
+    "build_reference",
+    "load_probe",
+    "make_takes",
+    "measure",
+    "read_photos",
+    "refuse_copies",
+]
 
 ADHERENCE_ATTRIBUTES = (
     "place",
@@ -42,26 +52,71 @@ class Photos:
     held_out_sources: tuple[str, ...]
 
 
-def read_photos(enrolled: Sequence[Path], held_out: Sequence[Path]) -> Photos:
+def read_photos(
+    enrolled: Sequence[Path], held_out: Sequence[Path], *, trained_on: Collection[str] = ()
+) -> Photos:
     """Read the photos of a character.
+
+    Args:
+        enrolled: Photos that trained, as far as they are still there.
+        held_out: Photos that judge.
+        trained_on: Pixel digests of all photos that trained, those that are gone as well.
 
     Raises:
         MediaError: One cannot be read.
-        FaceError: A photo is on both sides, so it would judge what it trained.
+        FaceError: A photo is on both sides, under whatever name, so it would judge what it trained.
     """
-    both = {path.resolve() for path in enrolled} & {path.resolve() for path in held_out}
-    if both:
-        listed = ", ".join(sorted(str(path) for path in both))
-        raise FaceError(
-            f"{listed}: used in training, so it cannot judge the result, expected photos that"
-            " training never saw; name others with --photos"
-        )
-    return Photos(
+    photos = Photos(
         enrolled=tuple(read_image(path) for path in enrolled),
         held_out=tuple(read_image(path) for path in held_out),
         enrolled_sources=tuple(str(path) for path in enrolled),
         held_out_sources=tuple(str(path) for path in held_out),
     )
+    names = {path.resolve() for path in enrolled}
+    seen = {*trained_on, *map(pixel_digest, photos.enrolled)}
+    both = [
+        str(path)
+        for path, image in zip(held_out, photos.held_out, strict=True)
+        if path.resolve() in names or pixel_digest(image) in seen
+    ]
+    if both:
+        raise FaceError(
+            f"{', '.join(both)}: used in training, so it cannot judge the result, expected photos"
+            " that training never saw; name others with --photos"
+        )
+    return photos
+
+
+def refuse_copies(photos: Photos, reference: Reference, max_distance: int) -> None:
+    """Make sure that no photo that judges is a training photo scaled, recompressed or brightened.
+
+    The rule is that of duplicates among photos: few bits of the picture hashes differ, and the
+    faces are alike.
+
+    Args:
+        photos: The pictures.
+        reference: Their embeddings, in the same order.
+        max_distance: Differing bits up to which two pictures are the same.
+
+    Raises:
+        FaceError: One is; all of them are listed.
+    """
+    trained = [picture_hash(image) for image in photos.enrolled]
+    between_HE = reference.held_out_HD @ reference.enrolled_ED.T
+    copies = []
+    for row, image in enumerate(photos.held_out):
+        own = picture_hash(image)
+        for column, other in enumerate(trained):
+            bits = hash_distance(own, other)
+            if bits <= max_distance and between_HE[row, column] >= DUPLICATE_SIMILARITY:
+                pair = photos.held_out_sources[row], photos.enrolled_sources[column]
+                copies.append(f"{pair[0]} is {pair[1]} ({bits} of 64 bits of their hashes differ)")
+    if copies:
+        raise FaceError(
+            f"{', '.join(copies)}: used in training, so it cannot judge the result, expected"
+            f" photos that differ from those in more than {max_distance} bits; name others with"
+            " --photos, or lower photos.duplicate_distance"
+        )
 
 
 def build_reference(photos: Photos, faces: FaceVendor) -> Reference:
@@ -103,8 +158,8 @@ def measure(
     *,
     train_encoder: str,
     report_encoder: str,
-    base_takes: Sequence[Take] | None = None,
-    truth_takes: Sequence[Take] | None = None,
+    base_takes: Sequence[Take | None] | None = None,
+    truth_takes: Sequence[Take | None] | None = None,
     probe: Probe | None = None,
     prompts: Sequence[str] | None = None,
 ) -> CharacterScores:
@@ -116,13 +171,14 @@ def measure(
         reference: Photos embedded by the same.
         train_encoder: Name or `name@digest`.
         report_encoder: Name or `name@digest`.
-        base_takes: The base model's, same order and seeds.
-        truth_takes: Drawn clips of the character itself.
+        base_takes: The base model's, same order and seeds; None where one is missing.
+        truth_takes: Drawn clips of the character itself, same order; None where one is missing.
         probe: Reads what a clip shows.
         prompts: What the backbone read, one per take; the shots' own prompts when None.
 
     Raises:
         UsageError: Both encoders are one, or there is nothing to measure.
+        MediaError: A base clip has another size or length than its shot.
     """
     check_report_encoder(train_encoder, report_encoder)
     texts = prompts if prompts is not None else [take.shot.prompt for take in takes]
@@ -150,13 +206,13 @@ def load_probe(backbone: str, faces: FaceVendor) -> Probe | None:
     Args:
         backbone: Name of the backbone that made the clips.
         faces: Finds the heads; the report vendor.
+
+    Raises:
+        WeightsError: The toon world's is not there, or it is damaged.
     """
     if backbone != TOON.name:
         return None
-    try:
-        reader = load_toon_probe(faces)
-    except WeightsMissing:
-        return None
+    reader = load_toon_probe(faces)
 
     def probe(clip: Clip, expected: Mapping[str, str]) -> Mapping[str, bool]:
         seen = _most_frequent(reader.read(list(clip.frames)))

@@ -1,5 +1,6 @@
 """Recipes as things to list, show, copy and check."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,9 +87,8 @@ class CopiedRecipe:
 
     def describe(self) -> str:
         """The new file and how to use it."""
-        return (
-            f"{self.path}: written; use it with facekit train PHOTOS --as NAME --recipe {self.path}"
-        )
+        named = shlex.quote(str(self.path))
+        return f"{self.path}: written; use it with facekit train PHOTOS --as NAME --recipe {named}"
 
     def to_json(self) -> Mapping[str, object]:
         """The new file."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from facekit.resources import BACKBONE_FOLDER, BASE_ADAPTER_FILE, toon_dir
 from facekit.workflows.toon_plan import BuildToonPlan
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def seed_from_shipped(plan: BuildToonPlan) -> None:
     from facekit.toon.probe import ProbeNet
     from facekit.weights import load_nets, verify
 
-    shipped = plan.export_to
+    shipped = toon_dir()
     verify(shipped)
 
     def seed(part: str, model: "nn.Module", name: str) -> None:
@@ -100,7 +101,7 @@ def seed_from_shipped(plan: BuildToonPlan) -> None:
     probe = ProbeNet()
     load_nets(shipped / "probe.safetensors", {"": probe})
     seed("probe", probe, "probe")
-    folder = shipped / "backbone"
+    folder = shipped / BACKBONE_FOLDER
     vae = AutoencoderKLWan.from_pretrained(folder, subfolder="vae")
     seed("vae", vae, "vae")
     seed("vae-faces", vae, "vae-faces")
@@ -112,7 +113,7 @@ def seed_from_shipped(plan: BuildToonPlan) -> None:
         subfolder = "transformer" if module is model.transformer else "text_encoder"
         loaded = kind.from_pretrained(folder, subfolder=subfolder)
         module.load_state_dict(loaded.float().state_dict())
-    adapter = IdentityAdapter.load(shipped / "identity_adapter.safetensors")
+    adapter = IdentityAdapter.load(shipped / BASE_ADAPTER_FILE)
     model.adapter.load_state_dict(adapter.float().state_dict())
     seed("backbone", model, "backbone")
 

@@ -1,7 +1,6 @@
 """Write what a build has trained as the files that ship: encoders, probe, pipeline, adapter."""
 
 import dataclasses
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +10,11 @@ from diffusers import FlowMatchEulerDiscreteScheduler, WanPipeline
 from safetensors.torch import save_file
 from torch import Tensor
 
+from facekit.backbones.flow import NUM_TRAIN_TIMESTEPS
 from facekit.backbones.wan import backbone_digest
 from facekit.faces.toon_nets import DetectorNet, RefinerNet
+from facekit.media.files import replace_folder
+from facekit.resources import BACKBONE_FOLDER, BASE_ADAPTER_FILE
 from facekit.toon.fitting import load_average
 from facekit.toon.probe import ProbeNet
 from facekit.weights import file_digest, write_manifest
@@ -32,11 +34,12 @@ def save_backbone(model: "ToonModel", vae: "AutoencoderKLWan", folder: Path) -> 
 
     Everything is fp16; the model is left as it is in memory but for its dtype.
     """
+    steps = NUM_TRAIN_TIMESTEPS
     pipeline = WanPipeline(
         tokenizer=model.tokenizer,
         text_encoder=model.text_encoder,
         vae=vae,
-        scheduler=FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000, shift=1.0),
+        scheduler=FlowMatchEulerDiscreteScheduler(num_train_timesteps=steps, shift=1.0),
         transformer=model.transformer,
         expand_timesteps=True,
     )
@@ -45,43 +48,48 @@ def save_backbone(model: "ToonModel", vae: "AutoencoderKLWan", folder: Path) -> 
 
 
 def export_toon(plan: BuildToonPlan) -> None:
-    """Write the shipped files as fp16 safetensors, with a manifest of digests and licence.
+    """Write the files that ship as fp16 safetensors, with a manifest of digests and licence.
 
     They replace `plan.export_to` as a whole, once all of them are there.
+
+    Raises:
+        WeightsMissing: A part that they are made of has not been built.
+        OutputError: They cannot be written.
     """
-    target = plan.export_to.with_name(plan.export_to.name + ".part")
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    for variant in ("toon-a", "toon-b"):
-        detector = DetectorNet(variant)
-        load_average(detector, plan.out / f"{variant}-detector.pt")
-        tensors = {f"detector.{name}": value for name, value in detector.state_dict().items()}
-        refiner = RefinerNet(variant)
-        load_average(refiner, plan.out / f"{variant}-refiner.pt")
-        tensors |= {f"refiner.{name}": value for name, value in refiner.state_dict().items()}
-        embedder = trained_embedder(plan, variant)
-        tensors |= {f"embedder.{name}": value for name, value in embedder.state_dict().items()}
-        save_half(tensors, target / f"{variant}.safetensors")
+    encoders = {variant: _encoder_state(plan, variant) for variant in ("toon-a", "toon-b")}
     probe = ProbeNet()
     load_average(probe, plan.out / "probe.pt")
-    save_half(probe.state_dict(), target / "probe.safetensors")
     model = new_model(plan)
     load_average(model, plan.out / "backbone.pt")
     vae = first_vae(plan)
     if (plan.out / "decoder.pt").is_file():
         load_average(vae, plan.out / "decoder.pt")
-    save_backbone(model, vae, target / "backbone")
-    model.adapter.config = dataclasses.replace(
-        model.adapter.config,
-        backbone_digest=backbone_digest(target / "backbone"),
-        encoder_digest=file_digest(target / "toon-a.safetensors"),
-    )
-    model.adapter.save(target / "identity_adapter.safetensors", dtype=torch.float16)
-    write_manifest(
-        target, licence="Apache-2.0", commands={}, default_command="facekit lab build-toon"
-    )
-    shutil.rmtree(plan.export_to, ignore_errors=True)
-    target.rename(plan.export_to)
+    with replace_folder(plan.export_to) as target:
+        for variant, tensors in encoders.items():
+            save_half(tensors, target / f"{variant}.safetensors")
+        save_half(probe.state_dict(), target / "probe.safetensors")
+        save_backbone(model, vae, target / BACKBONE_FOLDER)
+        model.adapter.config = dataclasses.replace(
+            model.adapter.config,
+            backbone_digest=backbone_digest(target / BACKBONE_FOLDER),
+            encoder_digest=file_digest(target / "toon-a.safetensors"),
+        )
+        model.adapter.save(target / BASE_ADAPTER_FILE, dtype=torch.float16)
+        write_manifest(
+            target, licence="Apache-2.0", commands={}, default_command="facekit lab build-toon"
+        )
+
+
+def _encoder_state(plan: BuildToonPlan, variant: str) -> dict[str, Tensor]:
+    detector, refiner = DetectorNet(variant), RefinerNet(variant)
+    load_average(detector, plan.out / f"{variant}-detector.pt")
+    load_average(refiner, plan.out / f"{variant}-refiner.pt")
+    nets = {"detector": detector, "refiner": refiner, "embedder": trained_embedder(plan, variant)}
+    return {
+        f"{net}.{name}": value
+        for net, module in nets.items()
+        for name, value in module.state_dict().items()
+    }
 
 
 def save_half(tensors: Mapping[str, Tensor], path: Path) -> None:

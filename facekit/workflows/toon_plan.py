@@ -1,11 +1,12 @@
 """What a build of the embedded weights is made of: its parts, its plan and its result."""
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from facekit.errors import UsageError
-from facekit.resources import toon_dir
+from facekit.resources import datasets_dir, toon_dir
 
 __all__ = ["PARTS", "BuildToonPlan", "BuildToonResult", "plan_build_toon"]
 
@@ -13,13 +14,13 @@ PARTS: Mapping[str, int] = {
     "corpus": 1,
     "embedder-a": 2200,
     "vae": 1900,
-    "vae-faces": 1500,
-    "backbone": 1800,
+    "vae-faces": 4000,
+    "backbone": 5700,
     "detector-a": 1200,
     "refiner-a": 1500,
-    "embedder-b": 1600,
+    "embedder-b": 3600,
     "detector-b": 1200,
-    "refiner-b": 1000,
+    "refiner-b": 1800,
     "probe": 700,
     "decoder": 1000,
     "samples": 1,
@@ -35,7 +36,9 @@ class BuildToonPlan:
     Attributes:
         parts: Names of parts, in order.
         out: Folder of the corpus and the checkpoints; several gigabytes.
-        export_to: Folder that `export` writes the shipped files to.
+        export_to: Folder that `export` writes the files that ship to.
+        samples_to: Folder that `samples` writes the sample photos to.
+        install: Whether these two are what ships with the package.
         seed: Seed of the corpus and of the backbone.
         hours: Stop between parts after this time.
         steps: Optimiser steps of the parts, where not those of `PARTS`.
@@ -45,6 +48,8 @@ class BuildToonPlan:
     parts: tuple[str, ...]
     out: Path
     export_to: Path
+    samples_to: Path
+    install: bool
     seed: int
     hours: float | None
     steps: int | None = None
@@ -56,10 +61,16 @@ class BuildToonPlan:
 
     def describe(self) -> str:
         """Say which parts run, and where."""
+        shipped = ", in the place of what ships" if self.install else ""
+        written = {"export": self.export_to, "samples": self.samples_to}
         lines = [
             f"parts: {', '.join(self.parts)}",
             f"work folder: {self.out} (about 4 GB)",
-            f"export to: {self.export_to}",
+            *(
+                f"{part} to: {path}{shipped}"
+                for part, path in written.items()
+                if part in self.parts
+            ),
             *((f"steps: {self.steps}",) if self.steps is not None else ()),
             *(("parts without a checkpoint: the shipped weights",) if self.from_shipped else ()),
         ]
@@ -71,6 +82,8 @@ class BuildToonPlan:
             "parts": list(self.parts),
             "out": str(self.out),
             "export_to": str(self.export_to),
+            "samples_to": str(self.samples_to),
+            "install": self.install,
             "seed": self.seed,
             "steps": self.steps,
             "from_shipped": self.from_shipped,
@@ -111,6 +124,7 @@ def plan_build_toon(
     out: Path | None = None,
     steps: int | None = None,
     from_shipped: bool = False,
+    install: bool = False,
 ) -> BuildToonPlan:
     """Plan a build.
 
@@ -121,14 +135,18 @@ def plan_build_toon(
         out: Work folder; `build/toon` here when absent.
         steps: Optimiser steps of the one trained part that `parts` names.
         from_shipped: Start from the shipped weights where the work folder has no checkpoint.
+        install: Let `export` and `samples` replace what ships; they write into the work folder
+            otherwise.
 
     Raises:
-        UsageError: A part does not exist, or `steps` is given for not exactly one trained part.
+        UsageError: A part does not exist, `steps` is given for not exactly one trained part, or
+            there is nothing to install or no permission to.
     """
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
         raise UsageError(
-            f"--part {', '.join(unknown)}: no such part; expected some of {', '.join(PARTS)}"
+            f"--part {', '.join(unknown)}: no such part, expected some of {', '.join(PARTS)};"
+            " correct the name"
         )
     chosen = tuple(part for part in PARTS if not parts or part in parts)
     trained = [part for part in chosen if PARTS[part] > 1]
@@ -137,12 +155,34 @@ def plan_build_toon(
             f"--steps {steps}: {len(trained)} trained parts are asked for, expected one; "
             "name it with --part"
         )
+    work = out or Path("build/toon")
+    if install:
+        _check_install(chosen)
     return BuildToonPlan(
         parts=chosen,
-        out=out or Path("build/toon"),
-        export_to=toon_dir(),
+        out=work,
+        export_to=toon_dir() if install else work / "export",
+        samples_to=datasets_dir() if install else work / "datasets",
+        install=install,
         seed=0 if seed is None else seed,
         hours=hours,
         steps=steps,
         from_shipped=from_shipped,
     )
+
+
+def _check_install(parts: tuple[str, ...]) -> None:
+    """Hours of building must not end at a folder that nobody may write to."""
+    places = {"export": toon_dir().parent, "samples": datasets_dir()}
+    wanted = [place for part, place in places.items() if part in parts]
+    if not wanted:
+        raise UsageError(
+            f"--install: {', '.join(parts)} writes nothing that ships, expected export or samples;"
+            " name one of them with --part"
+        )
+    for place in wanted:
+        if not os.access(place, os.W_OK):
+            raise UsageError(
+                f"--install: no permission to write to {place}; leave --install out, or install"
+                " facekit where you may write"
+            )

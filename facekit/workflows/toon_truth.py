@@ -13,7 +13,7 @@ from facekit.toon.render import Drawing
 from facekit.toon.scene import ASPECTS, Scene
 from facekit.types import Clip, Shot
 
-__all__ = ["draw_shot", "phrase_of", "sample_seed", "scene_of"]
+__all__ = ["TRUTH_YAW_DEG", "as_clip", "draw_shot", "phrase_of", "sample_seed", "scene_of"]
 
 TRUTH_YAW_DEG = 25.0
 """Largest turn of the head in the first frame; a prompt says nothing about it."""

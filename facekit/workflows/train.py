@@ -1,21 +1,21 @@
 """Photos in, a character out."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from facekit.adapters.character_file import CharacterFile, CharacterHeader
+from facekit.adapters.character_file import CharacterFile, CharacterHeader, build_character
+from facekit.adapters.character_header import PhotoRecord
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import LoraSettings
 from facekit.backbones.spec import BackboneSpec
-from facekit.curation.dataset import build_photo_set
+from facekit.curation.dataset import inspect_photos
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import load_faces
+from facekit.generation.sample import SampleSettings, guidance_options
 from facekit.identity.photo_set import PhotoSet
 from facekit.media.files import ensure_out_dir, write_text
 from facekit.recipe import Recipe, recipe_digest
@@ -23,24 +23,19 @@ from facekit.training.captions import Subject, drop_face_clauses
 from facekit.training.settings import TrainSettings
 from facekit.training.train_character import TrainingResult, run_digest, train_character
 from facekit.types import Progress
-from facekit.workflows.backbone import Backbone, load_backbone, load_base_adapter
-from facekit.workflows.characters import ADAPTER_FILE
+from facekit.workflows.backbone import Backbone, load_backbone, load_base_adapter, unknown_words
+from facekit.workflows.characters import ADAPTER_FILE, RECIPE_FILE
 from facekit.workflows.likeness import likeness_validation
 from facekit.workflows.others import other_faces
+from facekit.workflows.photos import common_folder, record_photos
 from facekit.workflows.train_folder import (
-    RESULT_FILE,
     SAMPLES_DIR,
     finished_outcome,
     make_room,
     sweep,
+    write_result,
 )
-from facekit.workflows.train_plan import (
-    RECIPE_FILE,
-    TrainOutcome,
-    TrainPlan,
-    plan_train,
-    recipe_text,
-)
+from facekit.workflows.train_plan import TrainOutcome, TrainPlan, plan_train, recipe_text
 
 __all__ = ["TrainOutcome", "TrainPlan", "plan_train", "run_train"]
 
@@ -61,7 +56,7 @@ def run_train(
         plan: What `plan_train` made.
         progress: Told of every photo and every step.
         faces: Detector and encoder; the recipe's training encoder when absent.
-        backbone: When it is loaded already.
+        backbone: When it is loaded already; it stays on its device.
 
     Raises:
         PhotosRefused: Too few photos are usable; the message gives the reason of each.
@@ -73,11 +68,14 @@ def run_train(
     recipe, out_dir = plan.recipe, plan.out_dir
     ensure_out_dir(out_dir)
     faces = faces or load_faces(recipe.encoder.train)
-    photos = build_photo_set(plan.photos, recipe.photos, faces, progress)
-    backbone = backbone or load_backbone(recipe)
+    inspection = inspect_photos(plan.photos, recipe.photos, faces, progress)
+    photos = inspection.require()
+    records = record_photos(photos)
+    backbone = backbone or load_backbone(recipe, plan.device)
+    spec, pipe = backbone.spec, backbone.pipe
     settings = TrainSettings.from_recipe(recipe)
     adapter = load_base_adapter(recipe, backbone, faces) if settings.has_identity else None
-    lora = _lora_settings(recipe, backbone.spec) if settings.trains_lora else None
+    lora = _lora_settings(recipe, spec) if settings.trains_lora else None
     subject = _subject(plan, backbone, settings)
     digest = run_digest(
         settings,
@@ -86,7 +84,7 @@ def run_train(
         backbone_digest=backbone.digest,
         adapter_digest=_adapter_digest(adapter),
         lora=lora,
-        extra={"recipe": recipe_digest(recipe)},
+        extra={"recipe": recipe_digest(recipe), "parts": backbone.parts_digest},
     )
     finished = finished_outcome(out_dir, digest)
     if finished is not None and not plan.force:
@@ -94,31 +92,27 @@ def run_train(
     make_room(out_dir, digest, replace=plan.force, again=finished is not None)
     sweep(out_dir)
     write_text(out_dir / RECIPE_FILE, recipe_text(recipe))
+    near = faces.to(pipe.transformer.device)  # for the gradient of the identity loss
     result = train_character(
         settings,
         photos,
         subject,
-        backbone.pipe,
-        backbone.spec,
-        faces,
+        pipe,
+        spec,
+        near,
         out_dir,
         digest=digest,
         adapter=adapter,
         lora=lora,
         others_ND=other_faces(backbone, faces) if settings.weights.contrastive > 0 else None,
         validate=likeness_validation(
-            recipe,
-            photos,
-            subject,
-            backbone.pipe,
-            backbone.spec,
-            faces,
-            out_dir / SAMPLES_DIR,
+            recipe, photos, subject, pipe, spec, near, out_dir / SAMPLES_DIR
         ),
+        guidance=guidance_options(SampleSettings.of(spec, recipe.sample)),
         progress=progress,
     )
     file = _character_file(
-        plan, result, settings, photos, subject, backbone, faces, adapter, lora, digest
+        plan, result, settings, photos, records, subject, backbone, faces, adapter, lora, digest
     )
     file.save(out_dir / ADAPTER_FILE)
     outcome = TrainOutcome(
@@ -126,14 +120,18 @@ def run_train(
         adapter=out_dir / ADAPTER_FILE,
         trigger=subject.trigger,
         likeness=result.best_score,
+        likeness_at_start=result.start_score,
         best_step=result.best_step,
         steps=result.steps,
         train_seconds=round(result.elapsed_s, 3),
-        warnings=_warnings(photos),
+        warnings=(
+            *plan.warnings,
+            *(f"set aside: {line}" for line in inspection.set_aside),
+            *_warnings(photos, result),
+        ),
     )
     # Last, so that its presence says that all the rest is there.
-    content = {"run_digest": digest, "outcome": outcome.to_json()}
-    write_text(out_dir / RESULT_FILE, json.dumps(content, indent=1) + "\n")
+    write_result(out_dir, digest, outcome, common_folder(photos))
     return outcome
 
 
@@ -152,15 +150,10 @@ def _subject(plan: TrainPlan, backbone: Backbone, settings: TrainSettings) -> Su
     identity branch says who it is, anybody's name will do. A plain LoRA has nothing but the name.
     """
     named = Subject.from_name(plan.name, trigger=plan.trigger, noun=plan.noun)
-    if plan.trigger or not settings.has_identity or _knows(backbone.pipe, plan.name):
+    is_known = not unknown_words(backbone.pipe.tokenizer, plan.name)
+    if plan.trigger or not settings.has_identity or is_known:
         return named
     return Subject(trigger=named.class_phrase, class_phrase=named.class_phrase)
-
-
-def _knows(pipe: Any, word: str) -> bool:
-    tokenizer = pipe.tokenizer
-    unknown = getattr(tokenizer, "unk_token_id", None)
-    return unknown is None or unknown not in tokenizer(word)["input_ids"]
 
 
 def _adapter_digest(adapter: IdentityAdapter | None) -> str:
@@ -179,6 +172,7 @@ def _character_file(
     result: TrainingResult,
     settings: TrainSettings,
     photos: PhotoSet,
+    records: tuple[PhotoRecord, ...],
     subject: Subject,
     backbone: Backbone,
     faces: FaceVendor,
@@ -191,17 +185,10 @@ def _character_file(
         "steps": result.steps,
         "best_step": result.best_step,
         "likeness": result.best_score,
+        "likeness_at_start": result.start_score,
         "recipe_digest": recipe_digest(plan.recipe),
-        "run_digest": digest,
-        "photos_digest": photos.digest,
-        "photos": {
-            "train": [photo.source for photo in photos.train],
-            "held_out": [photo.source for photo in photos.held_out],
-        },
         "captions": list(result.captions),
         "class_phrase": subject.class_phrase,
-        "strength": settings.strength,
-        "sigma_window": list(settings.sigma_window),
         "seed": settings.seed,
     }
     header = CharacterHeader(
@@ -212,30 +199,32 @@ def _character_file(
         encoder=faces.name,
         encoder_digest=faces.digest,
         trigger=subject.trigger,
-        sites=adapter.config.sites if adapter else (),
+        strength=settings.strength,
+        sigma_window=settings.sigma_window,
         lora=lora,
         adapter_digest=_adapter_digest(adapter),
+        run_digest=digest,
+        photos=records,
         training=training,
     )
-    identity = null = None
-    tokens_BKC = None if result.tokens_KC is None else result.tokens_KC[None]
-    if adapter is not None and tokens_BKC is not None:
-        with torch.no_grad():
-            identity = adapter.fold(tokens_BKC).to("cpu")
-            if adapter.null is not None:
-                null = adapter.fold(adapter.null_tokens(1)).to("cpu")
-    return CharacterFile(
-        header=header,
-        identity=identity,
-        null=null,
-        tokens_BKC=tokens_BKC,
-        lora=dict(result.lora or {}),
+    return build_character(
+        header,
+        adapter=None if adapter is None else adapter.cpu(),  # it folds alike on every machine
+        tokens_BKC=None if result.tokens_KC is None else result.tokens_KC[None],
+        lora=result.lora,
         embeddings_PD=torch.from_numpy(np.stack([photo.embedding for photo in photos.train])),
     )
 
 
-def _warnings(photos: PhotoSet) -> tuple[str, ...]:
+def _warnings(photos: PhotoSet, result: TrainingResult) -> tuple[str, ...]:
     found = []
+    start, best = result.start_score, result.best_score
+    if result.steps and start is not None and best is not None and best <= start:
+        found.append(
+            f"training brought no likeness: no checkpoint passed the {start:.3f} of step 0"
+            + (", so the character is as it was enrolled" if result.best_step == 0 else "")
+            + "; add photos, or lower identity.lr and lora.lr"
+        )
     for photo in photos.train:
         words = drop_face_clauses(photo.sidecar)[1] if photo.sidecar else ()
         if words:

@@ -5,32 +5,58 @@ from pathlib import Path
 
 from facekit.adapters.character_file import CharacterFile
 from facekit.errors import AdapterError, CheckpointMismatch, WeightsError
+from facekit.media.files import write_text
 from facekit.training.checkpoint import load_state
 from facekit.training.train_character import CACHE_FILE
 from facekit.training.trainer import METRICS_FILE, STATE_FILE
-from facekit.workflows.characters import ADAPTER_FILE
-from facekit.workflows.train_plan import RECIPE_FILE, TrainOutcome
+from facekit.workflows.characters import ADAPTER_FILE, RECIPE_FILE
+from facekit.workflows.train_plan import TrainOutcome
 
-__all__ = ["RESULT_FILE", "SAMPLES_DIR", "finished_outcome", "make_room", "sweep"]
+__all__ = [
+    "RESULT_FILE",
+    "SAMPLES_DIR",
+    "finished_outcome",
+    "make_room",
+    "photos_folder",
+    "sweep",
+    "write_result",
+]
 
 RESULT_FILE = "result.json"
 SAMPLES_DIR = "samples"
 
 
 def finished_outcome(out_dir: Path, digest: str) -> TrainOutcome | None:
-    """The outcome of this very run, when it is already there."""
+    """The outcome of this very run, when it is already there with a whole character file.
+
+    The file is the one in this folder, wherever the folder was when the run ended.
+    """
+    adapter = out_dir / ADAPTER_FILE
     try:
         content = json.loads((out_dir / RESULT_FILE).read_text(encoding="utf-8"))
         outcome = content["outcome"]
-        if content["run_digest"] != digest or not (out_dir / ADAPTER_FILE).is_file():
+        if content["run_digest"] != digest or not adapter.is_file():
+            return None
+        if _is_of_another_run(adapter, digest):
             return None
         return TrainOutcome(
-            **{
-                **outcome,
-                "adapter": Path(outcome["adapter"]),
-                "warnings": tuple(outcome["warnings"]),
-            }
+            **{**outcome, "adapter": adapter, "warnings": tuple(outcome["warnings"])}
         )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_result(out_dir: Path, digest: str, outcome: TrainOutcome, photos: Path) -> None:
+    """Write how a run ended, and the folder of its photos, which no character file tells."""
+    content = {"run_digest": digest, "photos": str(photos), "outcome": outcome.to_json()}
+    write_text(out_dir / RESULT_FILE, json.dumps(content, indent=1) + "\n")
+
+
+def photos_folder(out_dir: Path, digest: str) -> Path | None:
+    """The folder of a run's photos as it was then; None where this run left no result."""
+    try:
+        content = json.loads((out_dir / RESULT_FILE).read_text(encoding="utf-8"))
+        return Path(content["photos"]) if content["run_digest"] == digest else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -53,9 +79,9 @@ def make_room(out_dir: Path, digest: str, *, replace: bool, again: bool) -> None
         other = True
     if other and not replace:
         raise CheckpointMismatch(
-            f"{out_dir / ADAPTER_FILE}: made by another recipe, other photos or other weights,"
-            " expected an unfinished run of these; add --force to replace it or choose another"
-            " --out"
+            f"{out_dir / ADAPTER_FILE}: made by another recipe, another trigger, other photos or"
+            " other weights, expected an unfinished run of these; add --force to replace it or"
+            " choose another --out"
         )
     if not other and not again:
         return
@@ -70,7 +96,7 @@ def _is_of_another_run(adapter: Path, digest: str) -> bool:
     if not adapter.exists():
         return False
     try:
-        return CharacterFile.load(adapter).header.training.get("run_digest") != digest
+        return CharacterFile.load(adapter).header.run_digest != digest
     except AdapterError:
         return True
 

@@ -2,19 +2,22 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import torch
 
 from facekit.errors import CheckpointMismatch, OutputExists, UsageError
 from facekit.media.files import scan_photos
 from facekit.recipe import Recipe, dump_recipe, recipe_digest
-from facekit.workflows.backbone import backbone_spec
-from facekit.workflows.characters import CHARACTERS_DIR
+from facekit.training.captions import Subject
+from facekit.workflows.backbone import has_base_adapter, load_tokenizer, unknown_words
+from facekit.workflows.characters import CHARACTERS_DIR, RECIPE_FILE, call_character
+from facekit.workflows.device import AUTO, choose_device, device_text
+from facekit.workflows.train_checks import check_training
 
-__all__ = ["RECIPE_FILE", "TrainOutcome", "TrainPlan", "plan_train", "recipe_text"]
-
-RECIPE_FILE = "recipe.toml"
+__all__ = ["TrainOutcome", "TrainPlan", "plan_train", "recipe_text"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _LEVELS = {
@@ -38,26 +41,34 @@ class TrainPlan:
     """The words for the character; None lets the backbone's vocabulary decide."""
     noun: str
     """What anybody of its kind is called."""
+    device: torch.device
     force: bool
     resumes: bool
     """Whether the folder holds an unfinished run of this recipe."""
+    warnings: tuple[str, ...] = ()
+    """What is allowed and better known before the work starts."""
 
     def describe(self) -> str:
         """The photos, the method, the effort and the folder."""
         recipe = self.recipe
-        sampled = f"{len(recipe.validate.prompts)} prompts x {len(recipe.validate.seeds)} seeds"
+        judged = recipe.validate
+        often = f"every {judged.every} steps" if judged.every else "at the start and at the end"
+        sampled = f"{len(judged.prompts)} prompts x {len(judged.seeds)} seeds"
         lines = [
             f"character: {self.name}",
-            f"photos: {len(self.photos)}, {recipe.photos.holdout} of them held out",
+            f"trigger: {self._called()}",
+            f"photos: {len(self.photos)}, up to {recipe.photos.holdout} of them held out",
             f"backbone: {recipe.base.name}"
             + (f" from {recipe.base.source}" if recipe.base.source else ""),
             f"encoder: {recipe.encoder.train}",
+            f"device: {device_text(self.device)}",
             f"method: {_LEVELS[recipe.identity.level]}",
             f"effort: {self._effort()}",
-            f"validation: every {recipe.validate.every} steps, {sampled}",
+            f"validation: {often}, {sampled} in {', '.join(judged.aspects)}",
             f"seed: {recipe.train.seed}",
             f"recipe: {recipe_digest(recipe)[:12]}",
             f"out: {self.out_dir}" + (" (goes on where it stopped)" if self.resumes else ""),
+            *(f"warning: {warning}" for warning in self.warnings),
         ]
         return "\n".join(lines)
 
@@ -69,9 +80,22 @@ class TrainPlan:
             "recipe": self.recipe.model_dump(mode="json"),
             "recipe_digest": recipe_digest(self.recipe),
             "trigger": self.trigger,
+            "device": str(self.device),
             "out": str(self.out_dir),
             "resumes": self.resumes,
+            "warnings": list(self.warnings),
         }
+
+    def _called(self) -> str:
+        if self.trigger:
+            return self.trigger
+        named = Subject.from_name(self.name, noun=self.noun)
+        if self.recipe.identity.level == "none":
+            return named.trigger
+        return (
+            f'"{named.trigger}" where the backbone knows the name, else "{named.class_phrase}";'
+            " describe the character with --trigger"
+        )
 
     def _effort(self) -> str:
         train = self.recipe.train
@@ -90,6 +114,8 @@ class TrainOutcome:
     trigger: str
     likeness: float | None
     """Held-out likeness by the training encoder, which chose the checkpoint. Not a report."""
+    likeness_at_start: float | None
+    """The same at step 0: enrolment, or the bare backbone for a plain LoRA."""
     best_step: int
     steps: int
     train_seconds: float
@@ -101,13 +127,17 @@ class TrainOutcome:
         chosen = f"step {self.best_step} of {self.steps}"
         if self.likeness is not None:
             chosen += f", held-out likeness {self.likeness:.3f} by the training encoder"
+        if self.likeness_at_start is not None and self.steps:
+            chosen += f" ({self.likeness_at_start:.3f} at step 0, before training)"
+        called = call_character(self.adapter)
         return "\n".join(
             [
                 *(f"warning: {warning}" for warning in self.warnings),
                 str(self.adapter),
+                f"trigger: {self.trigger}",
                 f"chosen: {chosen}",
                 f"time: {self.train_seconds:.0f} s",
-                f'next: facekit shoot "close-up of @{self.name}" --with {self.name}',
+                f'next: facekit shoot "close-up of @{self.name}" --with {called}',
             ]
         )
 
@@ -126,6 +156,7 @@ def plan_train(
     force: bool = False,
     trigger: str | None = None,
     noun: str = "person",
+    device: str = AUTO,
 ) -> TrainPlan:
     """Decide everything before anything is loaded that takes time.
 
@@ -135,11 +166,16 @@ def plan_train(
         recipe: How to train.
         out: Holds a folder per character; `characters` when None.
         force: Whether another run in that folder may be replaced.
-        trigger: The words that prompts call the character by, such as "a person with red hair".
+        trigger: The words that stand for the character in captions and prompts, such as "a person
+            with red hair"; kept in the character file.
         noun: What anybody of its kind is called.
+        device: Where the backbone runs, as for `choose_device`.
 
     Raises:
-        UsageError: A name that cannot be a folder and an `@name`, or an unknown backbone.
+        UsageError: A name that cannot be a folder and an `@name`, a trigger without a word, an
+            unknown backbone, encoder or device, or what the backbone cannot do.
+        WeightsError: The base identity adapter is not there; or `base.source` or a trigger is
+            given, and the backbone's tokenizer is missing or damaged.
         MediaError: A path does not exist, or there is no photo at all.
         OutputExists: The folder holds something else.
         CheckpointMismatch: The folder holds a run of another recipe.
@@ -149,18 +185,40 @@ def plan_train(
             f"name is {name!r}, expected a letter and then letters, digits, - or _, at most 64;"
             " choose another --as"
         )
-    backbone_spec(recipe)
+    if trigger is not None and not trigger.strip():
+        raise UsageError(
+            f"trigger is {trigger!r}, expected words such as 'a person with red hair'; say some"
+            " after --trigger, or leave it away"
+        )
+    check_training(recipe)
     out_dir = Path(out or CHARACTERS_DIR) / name
     return TrainPlan(
         name=name,
-        photos=tuple(scan_photos(photos)),
+        photos=tuple(scan_photos(photos, with_unread=True)),
         recipe=recipe,
         out_dir=out_dir,
         trigger=trigger,
         noun=noun,
+        device=choose_device(device),
         force=force,
         resumes=_resumes(out_dir, recipe, force=force),
+        warnings=tuple(_warnings(trigger, recipe)),
     )
+
+
+def _warnings(trigger: str | None, recipe: Recipe) -> Iterator[str]:
+    if recipe.identity.level == "none" and not has_base_adapter(recipe):
+        yield (
+            f"{recipe.base.name} has no base identity adapter, so nothing but a plain LoRA can be"
+            " trained on it"
+        )
+    unknown = unknown_words(load_tokenizer(recipe), trigger) if trigger else ()
+    if unknown:
+        yield (
+            f"trigger {trigger!r}: {recipe.base.name} does not know"
+            f" {', '.join(map(repr, unknown))}, so to it any unknown word means the same; choose"
+            " words that it knows"
+        )
 
 
 def recipe_text(recipe: Recipe) -> str:

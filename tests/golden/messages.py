@@ -1,20 +1,39 @@
-"""Raises each error of the lower layers once and collects what it says."""
+"""Raises the errors that people are likely to meet once and collects what they say."""
 
+import contextlib
 import errno
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as PillowImage
+from torch import nn
 
+from facekit.adapters.attach import attach
+from facekit.adapters.character import load_character
+from facekit.adapters.made_for import check_backbone, check_encoder
+from facekit.backbones.wan import TOON
+from facekit.curation.dataset import build_photo_set
 from facekit.errors import FacekitError
+from facekit.faces.vendors import load_faces
+from facekit.identity.gallery import build_gallery
 from facekit.media.files import atomic_write, ensure_new, scan_photos
 from facekit.media.images import read_image, write_image
 from facekit.media.video import read_clip, write_clip
-from facekit.recipe import load_recipe
+from facekit.recipe import PhotosSection, load_recipe
+from facekit.resources import recipes_dir
+from facekit.toon.fitting import load_average
 from facekit.types import Clip
 from facekit.weights import read_manifest, verify, write_manifest
+from facekit.workflows.build_toon import plan_build_toon
+from facekit.workflows.characters import evaluation_recipe
+from facekit.workflows.evaluate import plan_evaluate
 from facekit.workflows.recipes import copy_recipe
+from facekit.workflows.shoot import plan_shoot
+from facekit.workflows.train import plan_train
+from tests.tiny.backbones import tiny_adapter, tiny_character, tiny_pipe
+from tests.tiny.faces import BLUE, RED, DiscFaces, draw_photo
 
 
 def _refuse_to_write(path: Path, number: int) -> None:
@@ -29,12 +48,26 @@ def _altered(folder: Path) -> None:
     verify(folder)
 
 
-def _cases(tmp: Path) -> dict[str, Callable[[], object]]:
+Cases = dict[str, Callable[[], object]]
+
+
+def _cases(tmp: Path) -> Cases:
+    return {
+        **_file_cases(tmp),
+        **_recipe_cases(tmp),
+        **_train_cases(tmp),
+        **_character_cases(tmp),
+        **_lab_cases(tmp),
+    }
+
+
+def _file_cases(tmp: Path) -> Cases:
     frames = np.zeros((1, 15, 15, 3), np.uint8)
     for name in ("empty.png", "empty.mp4"):
         (tmp / name).touch()
     (tmp / "note.jpg").write_text("a note")
-    (tmp / "mine.toml").write_text("[lora]\nrnak = 3\n[train]\nsteps = -1\n")
+    for name in ("phone.heic", "camera.nef"):
+        (tmp / name).write_bytes(b"something")
     (tmp / "folder").mkdir(exist_ok=True)
     (tmp / "weights").mkdir(exist_ok=True)
     still = PillowImage.new("RGB", (8, 8))
@@ -48,6 +81,8 @@ def _cases(tmp: Path) -> dict[str, Callable[[], object]]:
         "photo: not a picture": lambda: read_image(tmp / "note.jpg"),
         "photo: animated": lambda: read_image(tmp / "moving.gif"),
         "photo: a video": lambda: read_image(tmp / "clip.mp4"),
+        "photo: HEIC": lambda: read_image(tmp / "phone.heic"),
+        "photo: raw": lambda: read_image(tmp / "camera.nef"),
         "photo: written as": lambda: write_image(tmp / "a.tga", frames[0]),
         "photos: no such path": lambda: scan_photos([tmp / "none"]),
         "photos: none in the folder": lambda: scan_photos([tmp / "folder"]),
@@ -59,22 +94,122 @@ def _cases(tmp: Path) -> dict[str, Callable[[], object]]:
         "out: full disk": lambda: _refuse_to_write(tmp / "a.bin", errno.ENOSPC),
         "out: no permission": lambda: _refuse_to_write(tmp / "a.bin", errno.EACCES),
         "out: otherwise": lambda: _refuse_to_write(tmp / "a.bin", errno.EIO),
-        "recipe: mistakes": lambda: load_recipe(tmp / "mine.toml"),
-        "recipe: unknown": lambda: load_recipe("toon/trian"),
-        "recipe: copied to": lambda: copy_recipe("toon/train", tmp / "mine.txt"),
         "weights: no manifest": lambda: read_manifest(tmp / "folder"),
         "weights: altered": lambda: _altered(tmp / "weights"),
     }
 
 
+def _recipe_cases(tmp: Path) -> Cases:
+    texts = {
+        "mine": "[lora]\nrnak = 3\n[train]\nsteps = -1\n",
+        "broken": "[lora\nrank = 3\n",
+        "list": "extends = [1]\n",
+        "far": 'extends = "near.toml"\n',
+        "near": 'extends = "toon/train"\n',
+    }
+    for name, text in texts.items():
+        (tmp / f"{name}.toml").write_text(text)
+    return {
+        "recipe: mistakes": lambda: load_recipe(tmp / "mine.toml"),
+        "recipe: unknown": lambda: load_recipe("toon/trian"),
+        "recipe: copied to": lambda: copy_recipe("toon/train", tmp / "mine.txt"),
+        "recipe: not TOML": lambda: load_recipe(tmp / "broken.toml"),
+        "recipe: extends no name": lambda: load_recipe(tmp / "list.toml"),
+        "recipe: extends too far": lambda: load_recipe(tmp / "far.toml"),
+        "recipe: --set without a value": lambda: load_recipe(overrides=["lora.rank"]),
+        "recipe: one encoder for both": lambda: load_recipe(overrides=["encoder.report=toon-a"]),
+    }
+
+
+def _train_cases(tmp: Path) -> Cases:
+    for name in ("other", "full"):
+        (tmp / name / "mira").mkdir(parents=True, exist_ok=True)
+    (tmp / "other" / "mira" / "recipe.toml").write_text("# of another run")
+    (tmp / "full" / "mira" / "thesis.txt").touch()
+    write_image(tmp / "photos" / "1.png", draw_photo(RED))
+    both = draw_photo(RED, size=(96, 176), centre=(0.8, 0.5), diameter_px=40)
+    both = draw_photo(BLUE, size=(96, 176), centre=(0.2, 0.5), diameter_px=40, canvas=both)
+
+    def train(name: str = "mira", **options: object) -> object:
+        photos, recipe = [tmp / "photos"], options.pop("recipe", load_recipe())
+        return plan_train(photos, name=name, recipe=recipe, **options)  # type: ignore[arg-type]
+
+    def refused() -> object:
+        files = [tmp / "photos" / "1.png", tmp / "phone.heic"]
+        return build_photo_set(files, PhotosSection(), DiscFaces())
+
+    return {
+        "train: name": lambda: train("mira smith"),
+        "train: trigger": lambda: train(trigger=" "),
+        "train: backbone": lambda: train(recipe=load_recipe(overrides=["base.name=tune"])),
+        "train: frames": lambda: train(recipe=load_recipe(overrides=["train.num_frames=2"])),
+        "train: encoder": lambda: train(recipe=load_recipe(overrides=["encoder.train=toon-c"])),
+        "train: another recipe is there": lambda: train(out=tmp / "other"),
+        "train: something else is there": lambda: train(out=tmp / "full"),
+        "train: photos refused": refused,
+        "faces: none": lambda: build_gallery([both * 0], ["a.png"], DiscFaces()),
+        "faces: two people": lambda: build_gallery([both], ["a.png"], DiscFaces()),
+        "faces: encoder": lambda: load_faces("toon-c"),
+    }
+
+
+def _character_cases(tmp: Path) -> Cases:
+    pipe = tiny_pipe()
+    made = tiny_character(pipe)
+    made.save(tmp / "mira.safetensors")
+    mira = str(tmp / "mira.safetensors")
+    (tmp / "taken").mkdir(exist_ok=True)
+    for suffix in ("mp4", "json"):
+        (tmp / "taken" / f"01-a-park-s0.{suffix}").touch()
+    attach(tiny_adapter(pipe.transformer, TOON), pipe.transformer, TOON)
+
+    def shoot(prompt: str = "a park", **options: object) -> object:
+        return plan_shoot([prompt], character=mira, **options)  # type: ignore[arg-type]
+
+    def evaluate(clips: str, *settings: str) -> object:
+        recipe = evaluation_recipe(mira, settings)
+        return plan_evaluate([tmp / clips], character=mira, recipe=recipe)
+
+    return {
+        "shoot: no such character": lambda: plan_shoot(["a park"], character="mria"),
+        "shoot: not a character": lambda: load_character(tmp / "note.jpg"),
+        "shoot: aspect": lambda: shoot(aspect="2:1"),
+        "shoot: unknown name": lambda: shoot("@tom in the park"),
+        "shoot: nothing said": lambda: shoot(" "),
+        "shoot: frames": lambda: shoot(num_frames=10),
+        "shoot: a take is there": lambda: shoot(out=tmp / "taken"),
+        "eval: no clips": lambda: evaluate("photos"),
+        "eval: no photos": lambda: evaluate("clip.mp4"),
+        "eval: one encoder for both": lambda: evaluate("clip.mp4", "encoder.report=toon-a"),
+        "attach: another backbone": lambda: check_backbone("mira", made.header, "wan2_1_t2v_1_3b"),
+        "attach: another encoder": lambda: check_encoder("mira", made.header, "toon-b"),
+        "attach: twice": lambda: attach(
+            tiny_adapter(pipe.transformer, TOON), pipe.transformer, TOON
+        ),
+        "attach: no file": lambda: load_character(tmp / "none.safetensors"),
+    }
+
+
+def _lab_cases(tmp: Path) -> Cases:
+    return {
+        "lab: part": lambda: plan_build_toon(parts=("vea",)),
+        "lab: steps": lambda: plan_build_toon(parts=("vae", "probe"), steps=7),
+        "lab: nothing to install": lambda: plan_build_toon(parts=("vae",), install=True),
+        "lab: no checkpoint": lambda: load_average(nn.Linear(1, 1), tmp / "vae.pt"),
+    }
+
+
 def messages(tmp: Path) -> str:
-    """Every message under its case, with the temporary folder left out."""
+    """Every message under its case, without folders and digests that differ from run to run."""
     said = []
     for name, provoke in _cases(tmp).items():
         try:
-            provoke()
+            with contextlib.chdir(tmp):
+                provoke()
         except FacekitError as error:
             text = str(error).replace(f"{tmp}/", "").replace(str(tmp), "FOLDER")
+            text = text.replace(str(recipes_dir()), "RECIPES")
+            text = re.sub(r"\b[0-9a-f]{12}\b", "0123456789ab", text)
             said.append(f"{name} ({type(error).__name__}, {error.exit_code})\n{text}")
         else:
             raise AssertionError(f"{name}: nothing was raised")

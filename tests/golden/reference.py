@@ -1,6 +1,7 @@
 """Makes the pages and lists that must not drift from the code."""
 
 from collections.abc import Iterator
+from inspect import cleandoc
 from typing import Any
 
 import typer.main
@@ -82,7 +83,7 @@ def recipe_reference() -> str:
         for key, field in fields.items():
             meaning = " ".join((field.description or "").split())
             rows.append(f"| `{key}` | `{_plain(field.default)}` | {meaning} |")
-        parts += [f"## [{name}]", (section.__doc__ or "").strip(), "\n".join(rows)]
+        parts += [f"## [{name}]", cleandoc(section.__doc__ or ""), "\n".join(rows)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 import torch
+from peft.tuners.lora import LoraLayer
 
 from facekit.adapters.attach import attach
-from facekit.adapters.character import attach_characters, load_character
+from facekit.adapters.character import Character, attach_characters, load_character
 from facekit.adapters.character_file import CharacterFile
-from facekit.adapters.lora import LoraSettings, add_lora, remove_lora
+from facekit.adapters.lora import LoraSettings, add_lora, named_lora_parameters, remove_lora
 from facekit.backbones import get_spec
 from facekit.backbones.wan import encode_text
+from facekit.errors import AdapterMismatch
 from facekit.workflows import api
 from tests.tiny.backbones import (
     BACKBONES,
@@ -124,8 +126,85 @@ def test_continuing_a_clip_through_the_stock_image_pipeline(tmp_path: Path) -> N
 def test_the_noise_window_of_the_file_holds_when_sampling(tmp_path: Path) -> None:
     pipe = tiny_pipe("toon")
     file = tiny_character(pipe, "toon")
-    header = dataclasses.replace(file.header, training={"sigma_window": [0.2, 0.6]})
+    header = dataclasses.replace(file.header, sigma_window=(0.2, 0.6))
     dataclasses.replace(file, header=header).save(tmp_path / "adapter.safetensors")
     conditioning = load_character(tmp_path).conditioning()
     assert conditioning is not None
     assert conditioning.window == (0.2, 0.6)
+
+
+def test_one_is_the_strength_that_was_trained_with(tmp_path: Path) -> None:
+    """The stored strength is of the identity branch; what is asked for multiplies both."""
+    pipe = tiny_pipe()
+    file = tiny_character(pipe, lora=False)
+    half = dataclasses.replace(file.header, strength=0.5)
+    full, halved = (
+        Character(file=dataclasses.replace(file, header=header), source="mira")
+        for header in (file.header, half)
+    )
+    base = predict(pipe)
+    with attach_characters(pipe, full, strength=0.5):
+        expected = predict(pipe)
+    with attach_characters(pipe, halved) as attached:
+        assert torch.equal(predict(pipe), expected)
+        attached.set_strength(0.0)
+        assert torch.equal(predict(pipe), base)
+        attached.set_strength(2.0)
+        twice = predict(pipe)
+    with attach_characters(pipe, full):
+        assert torch.equal(predict(pipe), twice)
+    keyframes = halved.conditioning(strength=(1.0, 0.5))
+    assert keyframes is not None
+    assert keyframes.strength == (0.5, 0.25)
+
+
+def _stance(pipe: Any) -> tuple[Any, ...]:
+    """Which LoRAs take part where, and which parameters learn."""
+    layers = {
+        path: (list(layer.active_adapters), layer.disable_adapters, dict(layer.scaling))
+        for path, layer in pipe.transformer.named_modules()
+        if isinstance(layer, LoraLayer)
+    }
+    learns = {path: p.requires_grad for path, p in pipe.transformer.named_parameters()}
+    return layers, learns, set(pipe.transformer.__dict__)
+
+
+@pytest.mark.parametrize("own", ["none", "active", "one of two", "switched off", "learning"])
+def test_detach_gives_back_flags_and_a_lora_of_the_users_own(own: str) -> None:
+    pipe = tiny_pipe()
+    character = Character(file=tiny_character(pipe), source="mira")
+    pipe.transformer.requires_grad_(True)
+    pipe.transformer.blocks[1].requires_grad_(False)
+    names = {"none": (), "one of two": ("style", "light")}.get(own, ("style",))
+    for seed, name in enumerate(names):
+        few = LoraSettings(rank=2, alpha=3.0, targets=("attn1.to_q", "ffn.net.2"))
+        add_lora(pipe.transformer, get_spec("toon"), few, name=name)
+        randomise_lora(pipe.transformer, seed=seed, name=name)
+    if own == "one of two":
+        pipe.transformer.set_adapter("style")
+    if own == "switched off":
+        pipe.transformer.disable_adapters()
+    if names and own != "learning":
+        for name in names:
+            for parameter in named_lora_parameters(pipe.transformer, name).values():
+                parameter.requires_grad_(False)
+    before, drawn = _stance(pipe), predict(pipe)
+
+    with api.attach(pipe, character):
+        assert not torch.allclose(predict(pipe), drawn)
+        assert all(before[1][path] == learns for path, learns in _known(pipe, before[1]))
+    assert _stance(pipe) == before
+    assert torch.equal(predict(pipe), drawn)
+
+    broken = {name: torch.zeros(3, 3) for name in character.file.lora}
+    wrong = Character(file=dataclasses.replace(character.file, lora=broken), source="mira")
+    with pytest.raises(AdapterMismatch):
+        api.attach(pipe, wrong)
+    assert _stance(pipe) == before
+
+
+def _known(pipe: Any, before: dict[str, bool]) -> list[tuple[str, bool]]:
+    """The parameters that were there before, though peft may have moved them one level down."""
+    named = pipe.transformer.named_parameters()
+    plain = [(path.replace(".base_layer", ""), p.requires_grad) for path, p in named]
+    return [(path, learns) for path, learns in plain if path in before]

@@ -7,7 +7,13 @@ from torch import Tensor, nn
 
 from facekit.adapters.character_file import CharacterFile, CharacterHeader, build_character
 from facekit.adapters.identity_adapter import IdentityAdapter
-from facekit.adapters.lora import LoraSettings, add_lora, lora_parameters
+from facekit.adapters.lora import (
+    DEFAULT_NAME,
+    LoraSettings,
+    add_lora,
+    lora_state,
+    named_lora_parameters,
+)
 from facekit.backbones import BackboneSpec, get_spec, spec_names
 
 BACKBONES = spec_names()
@@ -95,18 +101,18 @@ def tiny_character(
         header,
         adapter=adapter,
         tokens_BKC=adapter.tokens(embeddings(seed=seed)).detach(),
-        transformer=pipe.transformer,
+        lora=lora_state(pipe.transformer) if settings else None,
         embeddings_PD=embeddings(seed=seed)[0],
     )
     remove_lora(pipe.transformer)
     return character
 
 
-def randomise_lora(transformer: nn.Module, seed: int = 0) -> None:
+def randomise_lora(transformer: nn.Module, seed: int = 0, name: str = DEFAULT_NAME) -> None:
     """Give a fresh LoRA an effect."""
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
-        for parameter in lora_parameters(transformer):
+        for parameter in named_lora_parameters(transformer, name).values():
             parameter.normal_(std=0.3)
 
 

@@ -45,6 +45,9 @@ class DrawnFaces:
         faces.sort(key=lambda face: -face.width_px * face.height_px)
         self.known[key(drawing.image)] = tuple(faces)
 
+    def to(self, device: torch.device) -> "DrawnFaces":
+        return self
+
     def detect(self, images: Sequence[Image]) -> list[tuple[Face, ...]]:
         return [self.known.get(key(image), ()) for image in images]
 

@@ -63,6 +63,9 @@ class DiscFaces:
     crop_size_px = 32
     crop_margin = TEMPLATE_MARGIN
 
+    def to(self, device: torch.device) -> "DiscFaces":
+        return self
+
     def detect(self, images: Sequence[Image]) -> list[tuple[Face, ...]]:
         return [self._detect(image) for image in images]
 

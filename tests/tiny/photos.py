@@ -54,6 +54,10 @@ def bad_photos(folder: Path) -> dict[str, str]:
     cut = (folder / "two.png").read_bytes()
     (folder / "truncated.png").write_bytes(cut[: len(cut) // 2])
     (folder / "film.mp4").write_bytes(b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2")
+    (folder / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 40)
+    (folder / "live.mov").write_bytes(b"\0\0\0\x08abcd")
+    thumbnail = PillowImage.fromarray(good).resize((160, 120))
+    thumbnail.save(folder / "camera.nef", format="TIFF")
     frames = [PillowImage.fromarray(np.full((8, 8, 3), v, np.uint8)) for v in (0, 200)]
     frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
     return {
@@ -68,5 +72,8 @@ def bad_photos(folder: Path) -> dict[str, str]:
         "notes.jpg": "unreadable",
         "truncated.png": "unreadable",
         "film.mp4": "video",
+        "phone.heic": "unreadable",
+        "live.mov": "video",
+        "camera.nef": "unreadable",
         "moving.gif": "unreadable",
     }

@@ -22,8 +22,9 @@ from facekit.backbones.spec import get_spec
 from facekit.backbones.wan import TOON
 from facekit.faces.align import align, template
 from facekit.identity.photo_set import Photo, PhotoSet
+from facekit.recipe import Recipe
 from facekit.training.captions import Subject
-from facekit.training.settings import LossWeights, TrainSettings
+from facekit.training.settings import TrainSettings
 from facekit.training.train_character import TrainingResult, train_character
 from facekit.training.trainer import Validation
 from facekit.types import Face, FaceCrop, FloatArray, Image
@@ -49,6 +50,10 @@ class TinyFaces:
                 nn.Conv2d(3, 8, 4, stride=4), nn.Tanh(), nn.Flatten(), nn.Linear(8 * 16, DIM)
             ).requires_grad_(False)
 
+    def to(self, device: torch.device) -> "TinyFaces":
+        self.net = self.net.to(device)
+        return self
+
     def detect(self, images: Sequence[Image]) -> list[tuple[Face, ...]]:
         return [(face_in(image),) for image in images]
 
@@ -57,7 +62,8 @@ class TinyFaces:
         if not crops:
             return np.zeros((0, DIM), np.float32)
         pixels = np.stack([crop.pixels for crop in crops])
-        return self.embed(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1).numpy()
+        near = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1
+        return self.embed(near.to(next(self.net.parameters()).device)).cpu().numpy()
 
     def embed(self, pixels_BCHW: Tensor) -> Tensor:
         return nn.functional.normalize(self.net(pixels_BCHW), dim=-1)
@@ -100,7 +106,11 @@ def tiny_adapter(pipe: Any, **options: Any) -> IdentityAdapter:
     return adapter.eval()
 
 
-TINY_SETTINGS = TrainSettings(
+RECIPE_SETTINGS = TrainSettings.from_recipe(Recipe())
+"""What a recipe that says nothing decides: the settings themselves have no defaults."""
+
+TINY_SETTINGS = replace(
+    RECIPE_SETTINGS,
     level="L2",
     steps=6,
     batch_size=2,
@@ -109,7 +119,7 @@ TINY_SETTINGS = TrainSettings(
     warmup=1,
     checkpoint_every=2,
     validate_every=3,
-    weights=LossWeights(identity_max_sigma=0.9, preservation_probability=0.5),
+    weights=replace(RECIPE_SETTINGS.weights, identity_max_sigma=0.9, preservation_probability=0.5),
 )
 
 
@@ -128,7 +138,7 @@ class TinyRun:
         self.spec = replace(get_spec("toon"), sizes={"1:1": (32, 32), "16:9": (32, 64)})
         self.pipe: Any = self.spec.tiny()
         self.adapter: IdentityAdapter | None = tiny_adapter(self.pipe)
-        self.lora = LoraSettings(rank=2, alpha=2.0)
+        self.lora: LoraSettings | None = LoraSettings(rank=2, alpha=2.0)
         self.digest = "d" * 64
 
     def __call__(self, **options: Any) -> TrainingResult:
@@ -148,7 +158,7 @@ class TinyRun:
         )
 
     def validate(self, step: int) -> Validation:
-        """A score that depends on the weights, by drawing one picture."""
+        """A score that depends on the weights, by drawing one picture; training darkens it."""
         frames = self.pipe(
             prompt=["a mira person"],
             height=32,
@@ -160,7 +170,8 @@ class TinyRun:
             output_type="np",
             max_sequence_length=self.spec.max_sequence_length,
         ).frames
-        return Validation(score=float(np.mean(frames)), details={"mean": float(np.mean(frames))})
+        mean = float(np.mean(frames))
+        return Validation(score=1.0 - mean, details={"mean": mean})
 
 
 class _KillAt:

@@ -1,7 +1,10 @@
 """Promises about the tree itself, so that no one has to remember them."""
 
 import ast
+import importlib
+import importlib.metadata
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +12,6 @@ from pathlib import Path
 import pytest
 
 import facekit
-from facekit.recipe import Recipe
 
 MOST_LINES = 600
 DATA_FOLDERS = ("recipes", "datasets", "docs")
@@ -54,47 +56,47 @@ def test_packages_are_packages(root: Path) -> None:
     assert not [folder for folder in folders if not (folder / "__init__.py").is_file()]
 
 
-def attributes_read(files: list[Path]) -> set[str]:
-    return {
-        node.attr
-        for path in files
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
-    }
+def public_names(tree: ast.Module) -> Iterator[str]:
+    """Functions, classes and constants at the top of a module that do not begin with _."""
+    for node in tree.body:
+        names = []
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names = [node.name]
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names = [node.target.id]
+        elif isinstance(node, ast.Assign) and not ast.unparse(node.value).startswith("TypeVar("):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        yield from (name for name in names if not name.startswith("_"))
 
 
-def words_read(files: list[Path]) -> set[str]:
-    return {
-        node.value
-        for path in files
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
+def unlisted(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    lists = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
+    return set(public_names(tree)) - set(*lists)
 
 
-def recipe_fields() -> Iterator[tuple[str, str]]:
-    for section, info in Recipe.model_fields.items():
-        for field in getattr(type(info.default), "model_fields", {}):
-            yield section, field
+def test_nothing_is_public_that_all_does_not_list(root: Path) -> None:
+    assert not [p.relative_to(root).as_posix() for p in sources(root) if unlisted(p)]
 
 
-def test_every_recipe_field_is_read_somewhere(root: Path) -> None:
-    """A knob without a reader is a lie."""
-    outside = [p for p in sources(root) if p.parent != root / "facekit" / "recipe"]
-    read = attributes_read(outside)
-    words = words_read(outside)  # a gate min_x or max_x is read as the figure x
-    fields = list(recipe_fields())
-    assert len(fields) > 50
-    unread = [f"{section}.{field}" for section, field in fields if field not in read]
-    figures = [name for name in unread if name.startswith("gates.")]
-    assert set(unread) == set(figures)
-    assert not [name for name in figures if name.partition("_")[2] not in words]
+def test_everything_listed_is_there(root: Path) -> None:
+    for path in sources(root):
+        base = root / "cli" if root / "cli" in path.parents else root
+        name = ".".join(path.relative_to(base).with_suffix("").parts)
+        module = importlib.import_module(name.removesuffix(".__init__"))
+        assert not [n for n in getattr(module, "__all__", ()) if not hasattr(module, n)], name
 
 
-def test_the_field_test_can_fail(tmp_path: Path) -> None:
+def test_the_listing_test_can_fail(tmp_path: Path) -> None:
     path = tmp_path / "x.py"
-    path.write_text("recipe.lora.rank = 3\nprint(recipe.lora.alpha)\n")
-    assert attributes_read([path]) == {"lora", "alpha"}
+    path.write_text('__all__ = ["a"]\na = 1\n_b = 2\nc: int = 3\nT = TypeVar("T")\ndef d(): ...\n')
+    assert unlisted(path) == {"c", "d"}
+    path.write_text("def e(): ...\n")
+    assert unlisted(path) == {"e"}
 
 
 def test_public_names_are_sorted_real_and_documented(root: Path) -> None:
@@ -123,10 +125,51 @@ def test_every_dependency_is_pinned(root: Path) -> None:
     assert not [name for name in dependencies(root) if name.lower() not in pinned]
 
 
+NOT_IMPORTED = {"ftfy"}  # by diffusers alone, which cleans prompts with it and does not require it
+
+
+def imported(files: list[Path]) -> set[str]:
+    """Top-level names of every import, at the top of a module or inside a function."""
+    names = set()
+    for node in (n for path in files for n in ast.walk(ast.parse(path.read_text()))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").partition(".")[0])
+    return names
+
+
+def test_what_is_installed_is_what_is_imported(root: Path) -> None:
+    """Libraries of jobs that nobody has written yet were once installed, and one was forgotten."""
+    names = imported(sources(root)) - set(sys.stdlib_module_names) - {"facekit", "facekit_cli"}
+    owners = importlib.metadata.packages_distributions()
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    wanted = {re.split(r"[>=<\[]", name)[0].lower() for name in project["dependencies"]}
+    assert {owners[name][0].lower() for name in names} == wanted - NOT_IMPORTED
+    assert set(project["optional-dependencies"]) == {"dev"}
+
+
+def test_the_import_test_can_fail(tmp_path: Path) -> None:
+    path = tmp_path / "x.py"
+    path.write_text("import a.b\n\n\ndef f():\n    from c import d\n")
+    assert imported([path]) == {"a", "c"}
+
+
 def test_torch_has_one_version(root: Path) -> None:
     """The Makefile installs torch before everything else, at the pinned version."""
     (pinned,) = re.findall(r"^torch==(\S+)$", (root / "constraints.txt").read_text(), re.MULTILINE)
     assert f"torch=={pinned} -c constraints.txt" in (root / "Makefile").read_text()
+
+
+def test_the_command_for_tests_is_the_whole_check(root: Path) -> None:
+    """It once ran the tests alone, and so did CI."""
+    rule = re.search(r"^test: .*\n\t(.*)$", (root / "Makefile").read_text(), re.MULTILINE)
+    assert rule is not None
+    assert rule[1].endswith("./tests/check")
+    assert "exec make test" in (root / ".ci" / "run").read_text()
+    steps = (root / "tests" / "check").read_text()
+    for step in ("ruff check", "ruff format --check", "mypy", "lint-imports", "python -m pytest"):
+        assert f"step {step}" in steps
 
 
 def test_readme_names_the_two_commands(root: Path) -> None:

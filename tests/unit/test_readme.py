@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facekit.backbones import get_spec
 from facekit.recipe import load_recipe
 from facekit.resources import datasets_dir
 from facekit.types import NoProgress
@@ -26,6 +27,8 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
     exec(block, names)
     with_mira = np.asarray(names["frames"])
     assert with_mira.shape == (1, 9, 96, 96, 3)
+    assert names["length"] == get_spec("toon").max_sequence_length
+    assert names["prompt"] == f"close-up of {names['character'].trigger} in the park"
     pipe = names["pipe"]
     assert not any(
         "Identity" in type(p).__name__ for p in pipe.transformer.attn_processors.values()

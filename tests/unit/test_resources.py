@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from facekit import resources
+from facekit.errors import InstallationError
 
 
 def test_checkout_is_the_share_of_a_checkout(root: Path) -> None:
@@ -23,5 +24,5 @@ def test_incomplete_installation_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resources, "_PACKAGE", tmp_path / "facekit")
-    with pytest.raises(FileNotFoundError, match="reinstall facekit"):
+    with pytest.raises(InstallationError, match="reinstall facekit"):
         resources.share_dir()

@@ -59,12 +59,28 @@ def test_broken_manifest(tmp_path: Path, text: str) -> None:
         weights.read_manifest(tmp_path)
 
 
-def test_folder_digest_depends_on_content_and_not_on_order(folder: Path) -> None:
-    paths = [folder / "faces.safetensors", folder / "backbone" / "model.safetensors"]
-    before = weights.folder_digest(paths)
-    assert weights.folder_digest(paths[::-1]) == before
-    paths[0].write_bytes(b"other")
-    assert weights.folder_digest(paths) != before
+def test_before_loading_files_are_verified_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights.verify_once(folder, below="faces.safetensors")
+    with monkeypatch.context() as patch:
+        patch.setattr(weights, "file_digest", lambda path: pytest.fail(f"{path} is read again"))
+        weights.verify_once(folder, below="faces.safetensors")
+    (folder / "faces.safetensors").write_bytes(b"degenerate")
+    weights.verify_once(folder, below="backbone/")
+    with pytest.raises(ChecksumMismatch, match=r"faces\.safetensors: sha256 .*; restore it"):
+        weights.verify_once(folder, below="faces.safetensors")
+
+
+def test_a_folder_without_a_manifest_promises_nothing(tmp_path: Path) -> None:
+    (tmp_path / "faces.safetensors").write_bytes(b"def")
+    weights.verify_once(tmp_path, below="faces.safetensors")
+
+
+def test_a_file_that_the_manifest_does_not_know_is_not_a_shipped_one(folder: Path) -> None:
+    (folder / "other.safetensors").write_bytes(b"def")
+    with pytest.raises(WeightsMissing, match=r"nothing recorded below other\.safetensors"):
+        weights.verify_once(folder, below="other.safetensors")
 
 
 def test_shipped_toon_weights_are_as_recorded() -> None:

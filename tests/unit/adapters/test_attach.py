@@ -47,7 +47,15 @@ def test_an_adapter_of_another_width_is_refused(pipe: Any) -> None:
     from facekit.adapters.identity_adapter import IdentityAdapter, IdentityAdapterConfig
 
     sites = TOON.sites(pipe.transformer)
-    config = IdentityAdapterConfig(embedding_dim=4, token_dim=8, inner_dim=16, sites=sites)
+    config = IdentityAdapterConfig(
+        embedding_dim=4,
+        token_dim=8,
+        inner_dim=16,
+        sites=sites,
+        num_tokens=4,
+        pool="mean",
+        max_photos=5,
+    )
     with pytest.raises(AdapterMismatch, match="16 wide, expected 24"):
         attach(IdentityAdapter(config), pipe.transformer, TOON)
 

@@ -174,17 +174,58 @@ def test_masks_must_be_as_many_as_characters(pipe: Any, character: CharacterFile
         attach_characters(pipe, mira, masks_LHW=(None, None))
 
 
+def _plain_lora(character: CharacterFile) -> CharacterFile:
+    header = replace(character.header, level="none", sites=())
+    return replace(character, header=header, identity=None, tokens_BKC=None)
+
+
 def test_a_plain_lora_is_a_character_too(
     tmp_path: Path, pipe: Any, character: CharacterFile
 ) -> None:
-    header = replace(character.header, level="none", sites=())
-    plain = replace(character, header=header, identity=None, tokens_BKC=None)
-    plain.save(tmp_path / "adapter.safetensors")
+    _plain_lora(character).save(tmp_path / "adapter.safetensors")
     base = predict(pipe)
     with api.attach(pipe, tmp_path) as attached:
         assert attached.identity is None
         assert not torch.allclose(predict(pipe), base)
     assert torch.equal(predict(pipe), base)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"guidance": "three_way", "identity_guidance": 2.0, "guidance_scale": 3.0},
+        {"unconditional": "same"},
+        {"guidance_scale": 3.0},
+        {"masks_LHW": (torch.ones(2, 2),)},
+    ],
+)
+def test_what_a_plain_lora_cannot_do_is_refused(
+    pipe: Any, character: CharacterFile, options: dict[str, Any]
+) -> None:
+    plain = Character(file=_plain_lora(character), source="plain.safetensors")
+    with pytest.raises(AdapterError, match=r"plain\.safetensors: a plain LoRA .*, got .*; leave"):
+        api.attach(pipe, plain, **options)
+    base = predict(pipe)
+    mira = Character(file=character, source="mira")
+    masks = {"masks_LHW": (None, *options["masks_LHW"])} if "masks_LHW" in options else None
+    if masks:
+        with pytest.raises(AdapterError, match="a plain LoRA"):
+            attach_characters(pipe, (mira, plain), **masks)
+    else:
+        attach_characters(pipe, (mira, plain), **options).detach()
+    assert torch.equal(predict(pipe), base)
+
+
+def test_an_option_that_does_not_exist_is_refused(pipe: Any, character: CharacterFile) -> None:
+    wrong: dict[str, Any] = {"nonsense": 3}
+    for file in (character, _plain_lora(character)):
+        with pytest.raises(TypeError, match="nonsense"):
+            attach_characters(pipe, Character(file=file, source="mira"), **wrong)
+
+
+def test_what_an_attachment_knows_of_its_backbone(pipe: Any, character: CharacterFile) -> None:
+    with api.attach(pipe, Character(file=character, source="mira")) as attached:
+        assert attached.spec.max_sequence_length == 48
 
 
 def test_tokens_of_one_character_are_needed(pipe: Any) -> None:

@@ -1,5 +1,6 @@
 """LoRA through peft: exact no-op, state, strength, removal."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,12 +8,12 @@ import torch
 
 from facekit.adapters.lora import (
     LoraSettings,
-    active_loras,
+    LoraStance,
     add_lora,
     load_lora_state,
     lora_disabled,
-    lora_parameters,
     lora_state,
+    named_lora_parameters,
     remove_lora,
     set_lora_strength,
 )
@@ -27,6 +28,15 @@ SMALL = LoraSettings(rank=2, alpha=4.0)
 @pytest.fixture
 def pipe() -> Any:
     return tiny_pipe()
+
+
+def active_loras(pipe: Any) -> list[str]:
+    layer = pipe.transformer.blocks[0].attn1.to_q
+    return list(getattr(layer, "active_adapters", ()))
+
+
+def learning(pipe: Any) -> dict[int, bool]:
+    return {id(each): each.requires_grad for each in pipe.transformer.parameters()}
 
 
 def test_it_starts_as_a_no_op_on_every_attention_layer(pipe: Any) -> None:
@@ -105,32 +115,98 @@ def test_switched_off_inside_the_block_gradients_untouched(pipe: Any) -> None:
     with lora_disabled(pipe.transformer):
         assert torch.equal(predict(pipe), base)
     assert torch.equal(predict(pipe), full)
-    assert all(parameter.requires_grad for parameter in lora_parameters(pipe.transformer))
+    assert all(each.requires_grad for each in named_lora_parameters(pipe.transformer).values())
 
 
-def test_only_the_lora_learns(pipe: Any) -> None:
-    pipe.transformer.requires_grad_(True)
+def test_it_learns_and_nothing_else_changes_its_mind(pipe: Any) -> None:
+    pipe.transformer.blocks[0].requires_grad_(True)
+    before = learning(pipe)
     add_lora(pipe.transformer, TOON, SMALL)
-    learning = [p for p in pipe.transformer.parameters() if p.requires_grad]
-    assert {id(p) for p in learning} == {id(p) for p in lora_parameters(pipe.transformer)}
+    own = named_lora_parameters(pipe.transformer)
+    assert set(own) == set(lora_state(pipe.transformer))
+    assert all(each.requires_grad for each in own.values())
+    now = learning(pipe)
+    assert {key: now[key] for key in before} == before
+    remove_lora(pipe.transformer)
+    assert learning(pipe) == before
+
+
+def test_what_takes_part_stays_so_when_another_one_goes(pipe: Any) -> None:
+    add_lora(pipe.transformer, TOON, SMALL, name="silent")
+    add_lora(pipe.transformer, TOON, SMALL, name="heard")
+    pipe.transformer.set_adapter("heard")
+    before = learning(pipe)
+    add_lora(pipe.transformer, TOON, SMALL, name="third")
+    assert active_loras(pipe) == ["heard", "third"]
+    remove_lora(pipe.transformer, "third")
+    assert active_loras(pipe) == ["heard"]
+    assert learning(pipe) == before
+    remove_lora(pipe.transformer, "heard")
+    assert active_loras(pipe) == [], "the one that was switched off stays so"
+
+
+def test_stances_may_be_restored_in_any_order(pipe: Any) -> None:
+    add_lora(pipe.transformer, TOON, SMALL, name="style")
+    before = learning(pipe)
+    stances = {}
+    for name in ("one", "two"):
+        stances[name] = LoraStance(pipe.transformer)
+        add_lora(pipe.transformer, TOON, SMALL, name=name)
+    remove_lora(pipe.transformer, "one")
+    stances["one"].restore()
+    assert active_loras(pipe) == ["style", "two"], "the later one is still heard"
+    remove_lora(pipe.transformer, "two")
+    stances["two"].restore()
+    assert active_loras(pipe) == ["style"]
+    assert learning(pipe) == before
+
+
+def test_a_lora_is_heard_though_the_others_are_switched_off(pipe: Any) -> None:
+    base = predict(pipe)
+    add_lora(pipe.transformer, TOON, SMALL, name="style")
+    randomise_lora(pipe.transformer, name="style")
+    pipe.transformer.disable_adapters()
+    stance = LoraStance(pipe.transformer)
+    add_lora(pipe.transformer, TOON, SMALL)
+    randomise_lora(pipe.transformer)
+    alone = tiny_pipe()
+    add_lora(alone.transformer, TOON, SMALL)
+    randomise_lora(alone.transformer)
+    assert torch.equal(predict(pipe), predict(alone))
+    remove_lora(pipe.transformer)
+    stance.restore()
+    assert torch.equal(predict(pipe), base)
+    pipe.transformer.enable_adapters()
+    assert not torch.allclose(predict(pipe), base)
 
 
 def test_several_and_taking_them_off(pipe: Any) -> None:
     base, keys = predict(pipe), list(pipe.transformer.state_dict())
+    attributes = set(pipe.transformer.__dict__)
     add_lora(pipe.transformer, TOON, SMALL, name="one")
     add_lora(pipe.transformer, TOON, SMALL, name="two")
-    assert active_loras(pipe.transformer) == ["one", "two"]
+    assert active_loras(pipe) == ["one", "two"]
     with pytest.raises(AlreadyAttached, match="'two'"):
         add_lora(pipe.transformer, TOON, SMALL, name="two")
     remove_lora(pipe.transformer, "one")
-    assert active_loras(pipe.transformer) == ["two"]
+    assert active_loras(pipe) == ["two"]
     remove_lora(pipe.transformer, "two")
     remove_lora(pipe.transformer, "two")
     assert list(pipe.transformer.state_dict()) == keys
+    assert set(pipe.transformer.__dict__) == attributes
     assert torch.equal(predict(pipe), base)
+
+
+def test_layers_that_only_it_wrapped_are_unwrapped(pipe: Any) -> None:
+    few = LoraSettings(rank=2, alpha=4.0, targets=("attn1.to_q",))
+    add_lora(pipe.transformer, TOON, few, name="style")
+    keys = list(pipe.transformer.state_dict())
+    add_lora(pipe.transformer, TOON, SMALL)
+    remove_lora(pipe.transformer)
+    assert list(pipe.transformer.state_dict()) == keys
 
 
 def test_a_target_that_is_not_there(pipe: Any) -> None:
     with pytest.raises(SiteMissing, match=r"'attn3\.to_q' matches no layer"):
-        add_lora(pipe.transformer, TOON, LoraSettings(targets=("attn1.to_q", "attn3.to_q")))
-    assert active_loras(pipe.transformer) == []
+        add_lora(pipe.transformer, TOON, replace(SMALL, targets=("attn1.to_q", "attn3.to_q")))
+    assert active_loras(pipe) == []

@@ -9,7 +9,8 @@ from tests.tiny.backbones import EMBEDDING_DIM, embeddings
 
 def projector(pool: str = "mean", **options: int) -> PerceiverResampler:
     torch.manual_seed(0)
-    return PerceiverResampler(EMBEDDING_DIM, 12, 4, heads=2, pool=pool, **options)  # type: ignore[arg-type]
+    sizes = {"num_tokens": 4, "depth": 2, "heads": 2, "context_tokens": 4, "max_photos": 5}
+    return PerceiverResampler(EMBEDDING_DIM, 12, pool=pool, **(sizes | options))  # type: ignore[arg-type]
 
 
 def test_a_mean_gives_the_same_number_of_tokens_for_any_number_of_photos() -> None:
@@ -50,6 +51,6 @@ def test_shapes_that_do_not_fit_are_named() -> None:
     with pytest.raises(ValueError, match=r"\(1, 2, 7\), expected \(batch, photos, 8\)"):
         projector()(torch.zeros(1, 2, 7))
     with pytest.raises(ValueError, match="divisor"):
-        PerceiverResampler(8, 12, heads=5)
+        projector(heads=5)
     with pytest.raises(ValueError, match="'mean' or 'concat'"):
         projector("median")

@@ -1,13 +1,14 @@
 """Legal sizes and frame counts, the registry."""
 
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 
 import pytest
 from torch import nn
 
 from facekit.backbones import get_spec, register_spec, spec_names
-from facekit.backbones.spec import base_layer, site_module
+from facekit.backbones.spec import BackboneSpec, base_layer, site_module
 from facekit.errors import SiteMissing, UsageError
+from facekit.toon.scene import ASPECTS
 
 TOON = get_spec("toon")
 
@@ -19,6 +20,12 @@ def test_the_registry_knows_its_names() -> None:
         get_spec("tune")
     with pytest.raises(ValueError, match="registered twice"):
         register_spec(replace(TOON))
+
+
+def test_the_sizes_of_toon_are_those_that_the_drawn_world_has() -> None:
+    assert dict(TOON.sizes) == ASPECTS
+    (sizes,) = [field for field in fields(BackboneSpec) if field.name == "sizes"]
+    assert sizes.default is sizes.default_factory is MISSING, "no family's sizes are everybody's"
 
 
 def test_default_sizes_are_legal() -> None:

@@ -130,7 +130,7 @@ def test_the_straight_path() -> None:
     torch.testing.assert_close(wan.predict_clean(noisy, noise - clean, sigma), clean)
 
 
-def test_the_path_is_the_schedulers(pipe: Any) -> None:
+def test_the_path_is_the_schedulers(pipe: Any, backbone: str) -> None:
     """One Euler step with the true velocity moves along the same line."""
     clean, noise = torch.zeros(1, 2, 1, 2, 2), torch.randn(1, 2, 1, 2, 2)
     pipe.scheduler.set_timesteps(4)
@@ -139,7 +139,9 @@ def test_the_path_is_the_schedulers(pipe: Any) -> None:
     velocity = wan.velocity(clean, noise)
     moved = pipe.scheduler.step(velocity, pipe.scheduler.timesteps[0], noisy).prev_sample
     torch.testing.assert_close(moved, wan.add_noise(clean, noise, sigmas[1:2]))
-    torch.testing.assert_close(pipe.scheduler.timesteps / 1000, sigmas[:-1])
+    steps = get_spec(backbone).num_train_timesteps
+    assert pipe.scheduler.config.num_train_timesteps == steps
+    torch.testing.assert_close(pipe.scheduler.timesteps / steps, sigmas[:-1])
 
 
 def test_time_per_sample_or_per_token() -> None:
@@ -162,6 +164,8 @@ def test_saved_and_loaded_it_is_the_same(pipe: Any, backbone: str, tmp_path: Pat
     pipe.save_pretrained(tmp_path / "backbone")
     loaded = spec.load(tmp_path / "backbone")
     assert torch.equal(predict(loaded), predict(pipe))
+    alone = spec.tokenizer(tmp_path / "backbone")
+    assert alone("a man, smiling")["input_ids"] == pipe.tokenizer("a man, smiling")["input_ids"]
     text = wan.encode_text(loaded, ["a man"])
     torch.testing.assert_close(text, wan.encode_text(pipe, ["a man"]))
     assert wan.pipeline_digest(pipe) == ""
@@ -193,3 +197,7 @@ def test_weights_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text("{")
     with pytest.raises(WeightsError, match="cannot be loaded as toon"):
         get_spec("toon").load(tmp_path)
+    with pytest.raises(WeightsError, match="cannot be loaded as toon"):
+        get_spec("toon").tokenizer(tmp_path)
+    with pytest.raises(WeightsMissing, match="run: hf download"):
+        get_spec("wan2_1_t2v_1_3b").tokenizer()

@@ -2,10 +2,11 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks import likeness
 from benchmarks.likeness_tables import around_face, build_page, build_results
-from benchmarks.likeness_work import FIGURES, Method
+from benchmarks.likeness_work import FIGURES, Method, _shots_digest
 from facekit.faces import vendors
 from facekit.toon import Figure, Scene, ToonCharacter, draw
 from tests.tiny.drawn_faces import DrawnFaces
@@ -72,6 +73,24 @@ def test_a_part_is_measured_once_and_not_published(run, tmp_path):
     assert (work / "docs" / "likeness.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_clips_of_another_vae_are_not_taken_for_this_ones(run, tmp_path):
+    values = [part for value in OVERRIDES for part in ("--set", value)]
+    given = ["--recipe", "tiny/train", "--prompts", "1", "--seeds", "1", "--num-frames", "1"]
+    bench = likeness.open_bench(likeness.parse([*given, "--work", str(tmp_path), *values]))
+    before = _shots_digest(bench)
+    assert _shots_digest(bench) == before
+
+    with torch.no_grad():
+        next(iter(bench.backbone.pipe.vae.parameters())).mul_(1.5)
+
+    assert _shots_digest(bench) != before
+
+
+def test_a_plain_lora_is_compared_though_the_recipe_guides_the_identity(run):
+    told = run("--methods", "lora,l0", "--no-sweep", "--set", "sample.identity_guidance=2.0")
+    assert told.count("character 2/2") == 2
+
+
 def test_unknown_methods_are_refused(run):
     with pytest.raises(SystemExit, match="none of these exists, expected some of base, lora"):
         run("--methods", "magic", "--no-sweep")
@@ -79,6 +98,7 @@ def test_unknown_methods_are_refused(run):
 
 def unit(method: str, character: int, sim_held: float | None) -> dict:
     figures = dict.fromkeys((*FIGURES, "xmin_ungated", "coverage", "drift"), 0.5)
+    figures["xmin"] = 0.5 if sim_held and sim_held > 0.4 else None
     return {
         "method": method,
         "character": character,
@@ -95,8 +115,7 @@ def test_the_table_is_made_from_the_results_alone():
     }
     about = {
         "command": "x",
-        "cores": 2,
-        "device": "cpu",
+        "machine": {"cores": 2, "device": "cpu"},
         "settings": {
             "characters": 2,
             "prompts": 2,
@@ -117,6 +136,9 @@ def test_the_table_is_made_from_the_results_alone():
     assert results["l2_minus_lora_sim_held"] == pytest.approx(0.25)
     assert results["l2_minus_lora_sim_held_ci95"] == pytest.approx([0.2, 0.3])
     assert "| L2 | 0.650 [0.500, 0.800] |" in page
+    assert "| 0.500 (n = 1) |" in page, "the mean of one character of two looks like that of both"
+    assert page.count("(n = ") == 1
+    assert results["methods"]["lora"]["xmin_count"] == 1
     assert "-2.0 [-2.0, -2.0]" in page
     assert "+0.250 [+0.200, +0.300]" in page
     assert "| 8 | 0.0001 | 0.400 |" in page

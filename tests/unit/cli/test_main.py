@@ -2,9 +2,11 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -130,3 +132,98 @@ def test_ctrl_c_is_130(root: Path, arguments: list[str]) -> None:
         assert json.loads(out)["error"]["code"] == "interrupted"
     else:
         assert "interrupted" in err
+
+
+BROKEN_OFF = """
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import facekit.workflows.doctor as doctor
+from facekit.errors import UsageError
+
+def stop(plan, progress):
+    progress.start(10, "looking")
+    progress.advance(3)
+    if os.environ["ENDS_WITH"] == "error":
+        raise UsageError("something is wrong; mend it")
+    print("waiting", file=sys.stderr, flush=True)
+    time.sleep(60)
+
+doctor.run_doctor = stop
+from facekit_cli.main import main
+main()
+"""
+
+
+def on_terminal(ends_with: str, root: Path) -> tuple[int, str]:
+    """Run a command whose stderr is a terminal; Ctrl-C once it waits."""
+    import pty  # only where there are pseudo-terminals
+
+    path = os.pathsep.join([str(root), str(root / "cli")])
+    ours, theirs = pty.openpty()
+    said = b""
+    with subprocess.Popen(
+        [sys.executable, "-c", BROKEN_OFF, "doctor"],
+        env={**os.environ, "PYTHONPATH": path, "TERM": "xterm", "ENDS_WITH": ends_with},
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        asked, deadline = False, time.monotonic() + 60.0
+        while time.monotonic() < deadline:
+            if not select.select([ours], [], [], 1.0)[0]:
+                continue
+            try:
+                said += os.read(ours, 4096)
+            except OSError:  # the other end is closed
+                break
+            if b"waiting" in said and not asked:
+                asked = True
+                process.send_signal(signal.SIGINT)
+        process.kill()
+    os.close(ours)
+    return process.returncode, said.decode()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals")
+@pytest.mark.parametrize(
+    ("ends_with", "code", "message"), [("ctrl-c", 130, "interrupted"), ("error", 2, "mend it")]
+)
+def test_the_bar_ends_before_the_error(root: Path, ends_with: str, code: int, message: str) -> None:
+    """The cursor stayed hidden, and the bar was drawn once more below the error."""
+    returned, said = on_terminal(ends_with, root)
+    hide, show = "\x1b[?25l", "\x1b[?25h"
+    assert returned == code, said
+    assert said.count(hide) == said.count(show) == 1
+    before, _, after = said.partition(show)
+    assert "/10" in before
+    assert "/10" not in after
+    assert message in after
+
+
+LATE = """
+import os, sys
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("facekit.workflows"):
+            print(os.environ.get("DIFFUSERS_VERBOSITY"), file=sys.stderr)
+            sys.exit(9)
+        return None
+
+sys.meta_path.insert(0, Watch())
+from facekit_cli.main import main
+main()
+"""
+
+
+def test_libraries_are_quiet_before_a_command_imports_them(root: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "DIFFUSERS_VERBOSITY"}
+    path = os.pathsep.join([str(root), str(root / "cli")])
+    done = subprocess.run(
+        [sys.executable, "-c", LATE, "doctor"],
+        env={**environment, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (9, "error\n")

@@ -7,7 +7,7 @@ import typer
 
 from facekit.errors import NoFaceFound
 from facekit.types import Progress
-from facekit_cli.output import INTERRUPTED, emit_error, execute, show
+from facekit_cli.output import GOES_ON, INTERRUPTED, emit_error, execute, show
 
 
 class Said:
@@ -97,7 +97,14 @@ def test_interrupted(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as caught:
         execute("x", lambda: Said("plan"), stop, as_json=True)
     assert caught.value.exit_code == INTERRUPTED
-    assert envelope(capsys.readouterr().out)["error"]["code"] == "interrupted"  # type: ignore[index]
+    assert envelope(capsys.readouterr().out)["error"] == {
+        "code": "interrupted",
+        "message": "interrupted; run the same command again",
+        "next": "run the same command again",
+    }
+    with pytest.raises(typer.Exit):
+        execute("x", lambda: Said("plan"), stop, as_json=False, interrupted=GOES_ON)
+    assert f"error: interrupted; {GOES_ON}\n" in capsys.readouterr().err
 
 
 def test_bug_keeps_its_traceback_and_gives_stdout_back() -> None:

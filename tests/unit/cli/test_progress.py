@@ -23,6 +23,16 @@ def test_lines_come_every_ten_seconds_with_the_time_left() -> None:
     ]
 
 
+def test_a_stage_that_never_began_is_not_done() -> None:
+    stream = io.StringIO()
+    with LineProgress(stream) as progress:
+        progress.finish()
+        progress.start(3, "train")
+        progress.finish()
+        progress.finish()
+    assert stream.getvalue().splitlines() == ["train: 3 steps", "train: done in 0:00"]
+
+
 def test_bar_counts_and_can_be_started_again(capsys: pytest.CaptureFixture[str]) -> None:
     progress = BarProgress()
     for label in ("one", "two"):

@@ -1,5 +1,6 @@
 """What the options of a verb become; planned for real, nothing is run."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facekit.errors import UsageError
 from facekit.media.images import write_image
+from facekit.media.video import write_clip
+from facekit.recipe import Recipe
+from facekit.types import Clip
 from facekit_cli.main import app
+from tests.tiny.backbones import tiny_character, tiny_pipe
 
 
 @pytest.fixture
@@ -38,6 +44,102 @@ def test_train_options_reach_the_recipe(photos: Path, capsys: pytest.CaptureFixt
     assert recipe["identity"]["level"] == "L1"
     assert recipe["lora"]["rank"] == 4
     assert (recipe["train"]["seed"], recipe["train"]["steps"]) == (3, 7)
+
+
+def test_a_trigger_reaches_the_plan(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trigger = "a man with purple hair and glasses"
+    command = ("train", str(photos), "--as", "mira", "--recipe", "tiny/train", "--dry-run")
+    code, said = run(capsys, *command, "--trigger", trigger)
+    assert (code, said["data"]["trigger"]) == (0, trigger)
+    assert "'purple'" in said["data"]["warnings"][0]
+    code, said = run(capsys, *command, "--trigger", " ")
+    assert (code, said["error"]["code"]) == (2, "usage_error")
+
+
+@pytest.mark.parametrize(
+    ("verb", "extra", "next_step"),
+    [
+        ("train", (), "run the same command again to go on"),
+        ("shoot", (), "run the same command again to go on"),
+        ("shoot", ("--force",), "run the same command without --force to go on"),
+        ("eval", (), "no report was written"),
+        ("demo", (), "run the same command again to go on"),
+        ("demo", ("--force",), "run the same command without --force to go on"),
+    ],
+)
+def test_what_to_do_after_an_interruption_is_true_of_the_verb(
+    verb: str,
+    extra: tuple[str, ...],
+    next_step: str,
+    photos: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All promised to go on, and some began anew or refused what they had made."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    module = {"eval": "evaluate"}.get(verb, verb)
+    monkeypatch.setattr(f"facekit.workflows.{module}.plan_{module}", stop)
+    tiny_character(tiny_pipe()).save(photos.parent / "mira.safetensors")
+    arguments = {
+        "train": ("photos", "--as", "mira"),
+        "shoot": ("a park", "--with", "mira.safetensors"),
+        "eval": ("photos", "--with", "mira.safetensors"),
+        "demo": (),
+    }
+    code, said = run(capsys, verb, *arguments[verb], *extra)
+    assert (code, said["error"]["code"]) == (130, "interrupted")
+    assert said["error"]["next"].startswith(next_step)
+
+
+@pytest.mark.parametrize("verb", ["train", "shoot", "eval", "demo"])
+def test_a_device_that_is_not_there_is_refused_and_one_that_is_is_told(
+    verb: str, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = tiny_character(tiny_pipe())
+    made.save(photos.parent / "mira.safetensors")
+    write_clip(photos.parent / "a.mp4", Clip(frames=np.zeros((1, 16, 16, 3), np.uint8), fps=8))
+    command = {
+        "train": ("train", "photos", "--as", "mira", "--dry-run"),
+        "shoot": ("shoot", "a park", "--with", "mira.safetensors", "--dry-run"),
+        "eval": ("eval", "a.mp4", "--with", "mira.safetensors", "--photos", "photos", "--dry-run"),
+        "demo": ("demo", "--dry-run"),
+    }[verb]
+    code, said = run(capsys, *command, "--device", "cpu")
+    assert (code, said["data"]["device"]) == (0, "cpu")
+    code, said = run(capsys, *command, "--device", "cuda:9")
+    assert (code, said["error"]["code"]) == (2, "usage_error")
+    assert "device 'cuda:9'" in said["error"]["message"]
+
+
+def test_eval_refuses_what_is_no_video(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A plan once took README.md for a clip."""
+    tiny_character(tiny_pipe()).save(photos.parent / "mira.safetensors")
+    (photos.parent / "README.md").write_text("# no video")
+    options = ("--with", "mira.safetensors", "--photos", "photos", "--dry-run")
+    code, said = run(capsys, "eval", "README.md", *options)
+    assert (code, said["error"]["code"]) == (2, "media_error")
+    code, said = run(capsys, "eval", "photos", *options, "--set", "encoder.report=nope")
+    assert "nope: no such face model" in said["error"]["message"]
+
+
+def test_shoot_takes_recipe_values(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny_character(tiny_pipe()).save(photos.parent / "mira.safetensors")
+    command = ("shoot", "a park", "--with", "mira.safetensors", "--dry-run")
+    _, said = run(capsys, *command, "--set", "sample.num_inference_steps=7")
+    assert said["data"]["sampling"]["num_inference_steps"] == 7
+    assert said["data"]["recipe"].startswith("toon/train")
+
+
+def test_a_level_that_trains_needs_steps(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ("train", "photos", "--as", "mira", "--recipe", "toon/train_l0", "--dry-run")
+    assert run(capsys, *command)[0] == 0
+    code, said = run(capsys, *command, "--level", "L2")
+    assert (code, said["error"]["code"]) == (2, "recipe_error")
+    assert "set train.steps as well, as in train.steps=300" in said["error"]["message"]
+    assert run(capsys, *command, "--level", "L2", "--set", "train.steps=5")[0] == 0
 
 
 def test_train_defaults_need_nothing_but_a_name(
@@ -71,6 +173,24 @@ def test_unknown_character(
     code, said = run(capsys, "shoot", "@mira in the park", "--with", "mira")
     assert (code, said["error"]["code"]) == (2, "usage_error")
     assert "facekit train" in said["error"]["next"]
+
+
+def test_eval_asks_the_character_which_encoder_trained_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = []
+
+    def plan(clips: object, *, recipe: Recipe, **_: object) -> None:
+        seen.append((recipe.encoder.train, recipe.encoder.report, recipe.gates.min_xmin))
+        raise UsageError("enough; stop")
+
+    monkeypatch.setattr("facekit.workflows.evaluate.plan_evaluate", plan)
+    made = tiny_character(tiny_pipe())
+    header = dataclasses.replace(made.header, encoder="toon-b")
+    dataclasses.replace(made, header=header).save(tmp_path / "mira.safetensors")
+    with_it = ("--with", str(tmp_path / "mira.safetensors"), "--set", "gates.min_xmin=0.5")
+    assert run(capsys, "eval", str(tmp_path), *with_it)[0] == 2
+    assert seen == [("toon-b", "toon-a", 0.5)]
 
 
 @pytest.mark.parametrize("verb", ["ls", "show toon/train", "check toon/train"])

@@ -3,22 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facekit.curation.candidates import examine, read_sidecar, shrink
+from facekit.curation.candidates import examine, read_sidecar
 from facekit.curation.findings import Code
 from facekit.errors import MediaError
 from facekit.types import Face
 from tests.tiny.faces import BLUE, RED, DiscFaces, draw_photo
 from tests.tiny.photos import write
-
-
-def test_a_large_picture_is_averaged_down():
-    image = np.zeros((101, 300, 3), np.uint8)
-    image[:, ::2] = 200
-    small = shrink(image, 150)
-    assert small.shape == (50, 150, 3)
-    assert np.unique(small).tolist() == [100]
-    assert shrink(image, 300) is image
-    assert shrink(np.zeros((1, 300, 3), np.uint8), 100).shape == (1, 100, 3)
 
 
 def test_a_face_in_the_background_is_no_second_person(tmp_path: Path):
@@ -35,6 +25,14 @@ def test_a_face_below_the_score_is_none(tmp_path: Path):
     (finding,) = candidate.findings
     assert finding.code is Code.NO_FACE
     assert "no face above score 1.00 (best 0.9" in finding.sentence
+
+
+def test_without_any_face_no_score_is_told(tmp_path: Path):
+    candidate = examine(write(tmp_path / "a.png", draw_photo(None)), DiscFaces(), 0.5)
+    (finding,) = candidate.findings
+    assert finding.code is Code.NO_FACE
+    assert finding.sentence.startswith("no face found; use a photo")
+    assert (finding.value, finding.limit) == (None, None)
 
 
 def test_landmarks_that_are_no_face_are_a_finding(tmp_path: Path):

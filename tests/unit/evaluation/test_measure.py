@@ -43,10 +43,43 @@ def test_one_stranger_is_seen_in_the_ungated_figures_and_leaves_the_gated_ones(d
 
 
 def test_the_truth_gives_what_xmin_could_be(drawn):
-    scores = measured(drawn, truth_takes=drawn.takes)
+    figures = measured(drawn, truth_takes=drawn.takes).figures
 
-    assert scores.figures["xmin_truth"] == scores.figures["xmin_ungated"]
+    assert figures["xmin_truth"] == figures["xmin_ungated"]
+    assert figures["xmin_ratio"] == pytest.approx(1.0)
     assert measured(drawn).figures["xmin_ratio"] is None
+
+
+def test_a_stranger_lowers_the_ratio_to_the_truth(drawn, strange):
+    """Strangers left the gated side, so losing the person raised the ratio above 1."""
+    figures = measured(strange, truth_takes=drawn.takes).figures
+
+    assert figures["xmin"] > figures["xmin_truth"] * 0.9
+    assert figures["xmin_ratio"] == figures["xmin_ungated"] / figures["xmin_truth"]
+    assert figures["xmin_ratio"] < 0.75
+
+
+def test_the_ratio_is_over_shots_that_both_sides_have(drawn, strange):
+    truth = [*drawn.takes[:2], None, drawn.takes[3]]
+    figures = measured(strange, truth_takes=truth).figures
+
+    assert figures["xmin_ratio"] == pytest.approx(1.0)
+    assert (
+        measured(drawn, truth_takes=[drawn.takes[0], None, None, None]).figures["xmin_ratio"]
+        is None
+    )
+
+
+def test_copying_is_told_beyond_what_the_truth_copies(drawn):
+    """The nearest of several photos is always nearer than an unseen one, for the truth too."""
+    own = measured(drawn, truth_takes=drawn.takes).figures
+    half = measured(drawn, truth_takes=[*drawn.takes[:2], None, None]).figures
+    other = measure_character("x", drawn.base, drawn.reference, truth_takes=drawn.takes).figures
+
+    assert own["m_cp_over_truth"] == half["m_cp_over_truth"] == 0.0
+    assert own["m_cp_truth"] == own["m_cp"]
+    assert other["m_cp_over_truth"] == pytest.approx(other["m_cp"] - other["m_cp_truth"])
+    assert measured(drawn).figures["m_cp_over_truth"] is None
 
 
 def test_adherence_is_compared_with_the_base_on_the_same_prompts(drawn):
@@ -83,6 +116,28 @@ def test_motion_of_the_base_itself_is_one(drawn):
 
     assert figures["motion_ratio"] == pytest.approx(1.0)
     assert figures["off_face_change"] == figures["on_face_change"] == 0.0
+    assert figures["jitter"] == figures["base_jitter"] > 0.0
+
+
+def test_a_missing_base_clip_leaves_the_other_pairs(drawn):
+    """Prompts are compared over the same shots: those that have a base clip."""
+
+    def probe(clip, asked):
+        return dict.fromkeys(asked, clip is not drawn.takes[0].clip)
+
+    figures = measure_character(
+        "mira",
+        drawn.takes,
+        drawn.reference,
+        base_takes=[None, *drawn.base[1:]],
+        probe=probe,
+        expected=[expected_attributes(t.shot.prompt) for t in drawn.takes],
+    ).figures
+
+    assert figures["motion_ratio"] is not None
+    assert figures["off_face_change"] is not None
+    assert figures["prompt_adherence"] == pytest.approx(0.75)
+    assert figures["prompt_delta"] == figures["prompt_drop"] == 0.0
 
 
 def test_a_reference_needs_a_held_out_photo_and_two_in_all():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from facekit.evaluation import metrics
+from facekit.types import SHOT_SIZES
 
 
 def unit(*values: float) -> np.ndarray:
@@ -146,3 +147,5 @@ def test_the_kinds_that_demand_a_face():
     assert metrics.demands_face("medium shot")
     assert not metrics.demands_face("wide shot")
     assert not metrics.demands_face("unknown")
+    assert not metrics.demands_face("validation")
+    assert [metrics.demands_face(size) for size in SHOT_SIZES] == [True, True, False]

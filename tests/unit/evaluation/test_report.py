@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from html.parser import HTMLParser
 
@@ -7,7 +8,7 @@ from facekit.errors import OutputError
 from facekit.evaluation.gates import build_gates, judge
 from facekit.evaluation.measure import measure_character
 from facekit.evaluation.report import ReportContent, report_json, write_report
-from facekit.evaluation.words import WORDINGS, format_figure
+from facekit.evaluation.words import WORDINGS, format_figure, headline
 from facekit.generation.shots import expected_attributes
 from facekit.recipe import Recipe
 from tests.tiny.drawn_takes import draw_set
@@ -95,6 +96,33 @@ def test_a_folder_that_cannot_be_written_leaves_nothing_half_written(content, tm
 
     with pytest.raises(OutputError):
         write_report(content, tmp_path / "out")
+
+
+def test_the_page_tells_which_part_of_the_gates_was_measured(content, tmp_path):
+    """Two gates that nobody measured looked like all gates passed."""
+    gates = build_gates({"min_coverage": 0.5, "min_xmin_ratio": 0.75, "max_m_cp_over_truth": 0.1})
+    some = dataclasses.replace(content, gates=judge(content.scores.figures, gates))
+
+    page = write_report(some, tmp_path).read_text(encoding="utf-8")
+
+    assert '<div class="verdict none">1 of 3 gates measured, all passed</div>' in page
+    assert report_json(some)["verdict"] == "incomplete"
+
+
+def test_jitter_stands_beside_motion(content, tmp_path):
+    figures = content.scores.figures
+    told = f"jitter {figures['jitter']:.3f}, base model {figures['base_jitter']:.3f}"
+
+    assert told in write_report(content, tmp_path).read_text(encoding="utf-8")
+    shot = report_json(content)["shots"][0]
+    assert shot["jitter"] > 0
+    assert shot["base_jitter"] > 0
+
+
+def test_copying_beyond_the_truth_leads_where_the_truth_is_known():
+    assert "m_cp" in headline({"m_cp": 0.2, "m_cp_over_truth": None})
+    assert "m_cp" not in headline({"m_cp": 0.2, "m_cp_over_truth": 0.0})
+    assert "m_cp_over_truth" in headline({"m_cp": 0.2, "m_cp_over_truth": 0.0})
 
 
 def test_every_figure_is_told_in_words(content):

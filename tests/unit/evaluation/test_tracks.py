@@ -1,10 +1,12 @@
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 
 from facekit.evaluation import tracks
 from facekit.evaluation.tracks import ScoringRules, track_clips, track_frames
+from facekit.recipe import LEAST_DETECTION_SCORE
 from facekit.toon import Figure, Pose, Scene, ToonCharacter, draw
 from facekit.types import Clip
 from tests.tiny.drawn_faces import DrawnFaces
@@ -44,6 +46,30 @@ def test_a_picture_without_a_face_has_no_numbers():
 def test_reasons_why_a_face_is_not_scorable():
     assert status(height=0.1) == tracks.SMALL
     assert status(center=(0.0, 0.45)) == tracks.UNSURE
+
+
+@pytest.mark.parametrize("height", [0.2, 0.35, 0.6])
+def test_a_blurred_face_is_not_scorable_and_a_drawn_one_is(height: float):
+    """Out of focus by 2.5 px of a 64 px crop, which a crop of a small face cannot show."""
+    picture = drawing(height=height)
+    (face,) = picture.faces
+    sigma_px = 2.5 / 64 * 1.5 * float(face.box_xyxy_px[3] - face.box_xyxy_px[1])
+    blurred = cv2.GaussianBlur(picture.image, (0, 0), sigma_px)
+    faces = DrawnFaces([picture, dataclasses.replace(picture, image=blurred)])
+
+    statuses = track_frames([picture.image, blurred], faces).statuses
+
+    assert statuses == (tracks.SCORED, tracks.BLURRED if height > 0.3 else tracks.SCORED)
+
+
+def test_how_sure_the_detector_is_does_not_decide():
+    """It is as sure of a face with its lower half covered; what it is not sure of it keeps back."""
+    picture = drawing()
+    faces = DrawnFaces([picture])
+    (key, (face,)) = next(iter(faces.known.items()))
+    faces.known[key] = (dataclasses.replace(face, score=LEAST_DETECTION_SCORE),)
+
+    assert track_frames([picture.image], faces).statuses == (tracks.SCORED,)
 
 
 def test_the_rules_decide_what_a_profile_is():

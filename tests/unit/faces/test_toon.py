@@ -20,6 +20,7 @@ from facekit.faces.toon import (
 )
 from facekit.faces.toon_nets import EMBEDDING_DIM, DetectorNet, EmbedderNet, RefinerNet
 from facekit.types import Face, FaceCrop
+from facekit.weights import write_manifest
 
 FRONT = ((-0.4, -0.2), (0.4, -0.2), (0.0, 0.1), (-0.25, 0.45), (0.25, 0.45))
 """Landmarks relative to the centre, in halves of the box's height."""
@@ -209,6 +210,17 @@ def test_a_damaged_file_is_named(weights_dir: Path, keep: int) -> None:
     path = weights_dir / "toon-a.safetensors"
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(ChecksumMismatch, match=r"toon-a\.safetensors: damaged \("):
+        load_toon_faces("toon-a", weights_dir)
+
+
+def test_flipped_bits_are_noticed_where_a_manifest_knows_better(weights_dir: Path) -> None:
+    path = weights_dir / "toon-a.safetensors"
+    write_manifest(weights_dir, licence="Apache-2.0", commands={})
+    load_toon_faces("toon-a", weights_dir)
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(ChecksumMismatch, match=r"toon-a\.safetensors: sha256 .*; restore it"):
         load_toon_faces("toon-a", weights_dir)
 
 

@@ -13,8 +13,11 @@ def _registry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(UsageError, match=r"toon-c: no such.*toon-a, toon-b"):
-        vendors.load_faces("toon-c")
+    for refuse in (vendors.load_faces, vendors.check_vendor):
+        with pytest.raises(UsageError, match=r"toon-c: no such.*toon-a, toon-b"):
+            refuse("toon-c")
+    vendors.check_vendor("toon-a")
+    assert vendors._loaded == {}
 
 
 def test_a_vendor_is_loaded_once():

@@ -13,6 +13,7 @@ from facekit.generation.sample import (
     MAX_BATCH_PIXELS,
     SampleSettings,
     conditioned,
+    guidance_options,
     plan_batches,
     sample,
 )
@@ -137,6 +138,18 @@ def test_identity_guidance_changes_the_clip_and_one_times_text_is_plain(pipe, ad
 
     assert np.abs(plain - same).max() <= 1
     assert np.abs(plain - more).max() > 1
+
+
+def test_guidance_of_the_identity_is_never_left_away():
+    """Where the text was not guided, the option was dropped without a word."""
+    with pytest.raises(UsageError, match=r"identity_guidance is 2 and sample\.guidance_scale 1"):
+        dataclasses.replace(SETTINGS, identity_guidance=2.0, guidance_scale=1.0)
+    assert guidance_options(SETTINGS) == {}
+    assert guidance_options(dataclasses.replace(SETTINGS, identity_guidance=3.0)) == {
+        "guidance": "three_way",
+        "identity_guidance": 3.0,
+        "guidance_scale": 2.0,
+    }
 
 
 def test_progress_counts_every_step_of_every_shot(pipe):

@@ -6,7 +6,6 @@ from facekit.backbones.wan import TOON
 from facekit.errors import UsageError
 from facekit.generation.shots import (
     check_shots,
-    class_prompt,
     demo_shots,
     expected_attributes,
     name_characters,
@@ -14,7 +13,8 @@ from facekit.generation.shots import (
     slug,
 )
 from facekit.toon import ToonCharacter, caption, sample_scene
-from facekit.toon.scene import ACTIONS, LIGHTS, MOODS, PLACES, SHOT_SIZES
+from facekit.toon.scene import ACTIONS, LIGHTS, MOODS, PLACES
+from facekit.types import SHOT_SIZES
 from tests.tiny.seeds import generator
 
 
@@ -52,7 +52,6 @@ def test_names_become_phrases_and_unknown_ones_are_refused():
     )
     with pytest.raises(UsageError, match="names @mara, expected one of @mira, @tom"):
         name_characters("@mara in the park", phrases)
-    assert class_prompt("@mira in the park", phrases) == "a person in the park"
 
 
 def test_a_shot_takes_its_name_and_its_kind_from_the_prompt():

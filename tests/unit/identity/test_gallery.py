@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from facekit.errors import NoFaceFound, SeveralFacesFound
-from facekit.identity.gallery import Gallery, build_gallery, crop_for
+from facekit.identity.gallery import Gallery, build_gallery
 from facekit.types import IdentityEmbedding
 from tests.tiny.faces import BLUE, RED, DiscFaces, draw_photo
 
@@ -35,11 +35,12 @@ def test_a_picture_without_exactly_one_face_is_named():
     faces, two = DiscFaces(), draw_photo(BLUE, size=(96, 176), centre=(0.2, 0.5))
     two = draw_photo(RED, size=(96, 176), centre=(0.8, 0.5), diameter_px=36, canvas=two)
     with pytest.raises(NoFaceFound, match=r"empty.png: no face found in 96x96"):
-        crop_for(faces, draw_photo(None), "empty.png")
+        build_gallery([draw_photo(None)], ["empty.png"], faces)
     with pytest.raises(SeveralFacesFound, match=r"two.png: 2 faces"):
         build_gallery([two], ["two.png"], faces)
-    crop = crop_for(faces, two, "two.png", among=True)
-    assert crop.face.box_xyxy_px[0] < 60
+    (among,) = build_gallery([two], ["two.png"], faces, among=True).vectors
+    (blue,) = build_gallery([draw_photo(BLUE)], ["blue.png"], faces).vectors
+    assert among @ blue > 0.95, "the larger one"
 
 
 @pytest.mark.parametrize(

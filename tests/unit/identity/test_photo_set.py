@@ -3,15 +3,18 @@ from dataclasses import replace
 import pytest
 
 from facekit.errors import PhotosRefused
-from facekit.identity.gallery import crop_for, embed_crops
+from facekit.faces.align import align
+from facekit.identity.gallery import embed_crops
 from facekit.identity.photo_set import Photo, PhotoSet
 from tests.tiny.faces import RED, DiscFaces, draw_photo
 
 
 def photo(seed: int) -> Photo:
     image = draw_photo(RED, seed=seed)
-    crop = crop_for(DiscFaces(), image, f"{seed}.png")
-    (embedding,) = embed_crops([crop], DiscFaces())
+    faces = DiscFaces()
+    (face,) = faces.detect([image])[0]
+    crop = align(image, face, size_px=faces.crop_size_px, margin=faces.crop_margin)
+    (embedding,) = embed_crops([crop], faces)
     return Photo(
         source=f"{seed}.png",
         image=image,

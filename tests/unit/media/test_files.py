@@ -41,8 +41,16 @@ def test_scan_takes_photos_of_a_folder_in_order_and_each_once(tmp_path: Path) ->
     assert [path.name for path in found] == ["b.JPG", "a.png", "notes.txt"]
 
 
+def test_scan_gives_what_cannot_be_read_to_whoever_says_so(tmp_path: Path) -> None:
+    for name in ("a.png", "b.HEIC", "c.heif", "d.nef", "e.mov", "f.avif", "g.txt", ".DS_Store"):
+        (tmp_path / name).write_bytes(b"x")
+    assert [path.name for path in files.scan_photos([tmp_path])] == ["a.png", "f.avif"]
+    found = files.scan_photos([tmp_path], with_unread=True)
+    assert [path.name[0] for path in found] == list("abcdef")
+
+
 def test_scan_of_an_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"no photos found, expected files ending in \.bmp .*;"):
+    with pytest.raises(MediaError, match=r"no photos found, expected files ending in \.avif .*;"):
         files.scan_photos([tmp_path])
 
 
@@ -124,6 +132,92 @@ def test_full_disk_that_a_library_reports_as_text(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="no space left"):
         save()
     assert not list(tmp_path.iterdir())
+
+
+def filled(folder: Path, text: str) -> None:
+    with files.replace_folder(folder) as fresh:
+        (fresh / "a.txt").write_text(text)
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "in" / "weights"
+    filled(folder, "old")
+    (folder / "gone.txt").touch()
+    filled(folder, "new")
+    assert [child.name for child in folder.iterdir()] == ["a.txt"]
+
+    class Killed(Exception):
+        pass
+
+    def broken_off() -> None:
+        with files.replace_folder(folder) as fresh:
+            (fresh / "a.txt").write_text("half")
+            raise Killed
+
+    with pytest.raises(Killed):
+        broken_off()
+    assert (folder / "a.txt").read_text() == "new"
+    assert [child.name for child in folder.parent.iterdir()] == ["weights"]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from facekit.media import files
+
+calls = []
+real = Path.rename
+
+def rename(self, target):
+    calls.append(self)
+    if len(calls) == int(sys.argv[2]):
+        os._exit(9)
+    moved = real(self, target)
+    if len(calls) == int(sys.argv[2]) - 10:
+        os._exit(9)
+    return moved
+
+Path.rename = rename
+with files.replace_folder(sys.argv[1]) as fresh:
+    (fresh / "a.txt").write_text("new")
+"""
+
+
+@pytest.mark.parametrize(("killed_at", "kept"), [(1, "old"), (11, "old"), (2, "old"), (12, "new")])
+def test_a_kill_between_two_names_leaves_a_whole_folder(
+    tmp_path: Path, root: Path, killed_at: int, kept: str
+) -> None:
+    """Before and after each of the two renames; the old set was deleted before the new came."""
+    folder = tmp_path / "weights"
+    filled(folder, "old")
+    done = subprocess.run([sys.executable, "-c", KILLED, str(folder), str(killed_at)], cwd=root)
+    assert done.returncode == 9
+    whole = {path.read_text() for path in tmp_path.rglob("a.txt")}
+    assert kept in whole
+    files.restore_folder(folder)
+    assert (folder / "a.txt").read_text() == kept
+    filled(folder, "again")
+    assert (folder / "a.txt").read_text() == "again"
+    assert [child.name for child in tmp_path.iterdir()] == ["weights"]
+
+
+def test_a_folder_that_cannot_be_moved_is_given_its_name_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "weights"
+    filled(folder, "old")
+    real = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        if self.name.endswith(".new"):
+            raise OSError(errno.EIO, "as the system says it")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(OutputError, match="weights: not written"):
+        filled(folder, "new")
+    assert (folder / "a.txt").read_text() == "old"
+    assert [child.name for child in tmp_path.iterdir()] == ["weights"]
 
 
 SCRIPT = """

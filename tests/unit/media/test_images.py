@@ -255,5 +255,18 @@ def test_video_instead_of_a_photo_whatever_its_name(tmp_path: Path) -> None:
 
 def test_heic_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 40)
-    with pytest.raises(MediaError, match="HEIC, which is not supported; save it as JPEG or PNG"):
+    with pytest.raises(MediaError, match="HEIC, which is not read; convert it to JPEG or PNG"):
         read_image(tmp_path / "a.heic")
+
+
+def test_avif_is_read(tmp_path: Path) -> None:
+    PillowImage.new("RGB", (16, 12), (200, 30, 30)).save(tmp_path / "a.avif")
+    pixels = read_image(tmp_path / "a.avif")
+    assert pixels.shape == (12, 16, 3)
+    assert abs(int(pixels[..., 0].mean()) - 200) < 8
+
+
+def test_a_raw_file_is_not_taken_for_its_thumbnail(tmp_path: Path) -> None:
+    PillowImage.new("RGB", (16, 12)).save(tmp_path / "a.dng", format="TIFF")
+    with pytest.raises(MediaError, match="raw file, which is not read; convert it to JPEG or PNG"):
+        read_image(tmp_path / "a.dng")

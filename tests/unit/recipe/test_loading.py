@@ -34,6 +34,26 @@ def test_dump_and_load_give_the_same_recipe(summary: object, tmp_path: Path) -> 
     assert recipe_digest(again) == recipe_digest(recipe)
 
 
+def test_a_score_that_no_detector_gives_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r"photos\.min_detection_score"):
+        load_recipe(overrides=["photos.min_detection_score=0.3"])
+
+
+@pytest.mark.parametrize("level", ["L1", "L2", "none"])
+def test_a_level_that_trains_takes_a_step(level: str) -> None:
+    """At 0 steps the plan said L2, and an untrained file was written."""
+    with pytest.raises(
+        RecipeError, match=rf"\n  identity\.level {level} trains and train\.steps is 0"
+    ):
+        load_recipe("toon/train_l0", [f"identity.level={level}"])
+
+
+def test_guiding_the_identity_needs_guidance_of_the_text() -> None:
+    """It was left away without a word."""
+    with pytest.raises(RecipeError, match="sample: identity_guidance is 2 and guidance_scale 1"):
+        load_recipe(overrides=["sample.identity_guidance=2", "sample.guidance_scale=1"])
+
+
 def test_override_is_toml_and_a_bare_word_is_a_string() -> None:
     recipe = load_recipe(
         overrides=["lora.rank=32", "encoder.report = toon-c", "identity.sigma_window=[0.1, 0.9]"]
@@ -78,12 +98,15 @@ def test_all_mistakes_at_once_with_the_nearest_name(tmp_path: Path) -> None:
     assert "lossy: unknown key (did you mean 'loss'?)" in message
     assert "identity.level: got 'L5', expected 'L0', 'L1', 'L2' or 'none'" in message
     assert "dropout: identity + text + both is 1.25, expected at most 1" in message
-    assert caught.value.next_step.startswith("see facekit recipe show")
+    assert caught.value.next_step.startswith("see facekit recipe show toon/train for")
 
 
 def test_encoder_that_trains_may_not_report() -> None:
-    with pytest.raises(RecipeError, match="expected two different encoders"):
-        load_recipe(overrides=["encoder.report=toon-a"])
+    for one in ("encoder.report=toon-a", "encoder.train=toon-b"):
+        with pytest.raises(RecipeError, match=r"two different encoders .set the other key as well"):
+            load_recipe(overrides=[one])
+    both = load_recipe(overrides=["encoder.report=toon-a", "encoder.train=toon-b"]).encoder
+    assert (both.train, both.report) == ("toon-b", "toon-a")
 
 
 @pytest.mark.parametrize("override", ["lora.rank", "=3", ".rank=3", "lora.=3"])

@@ -5,8 +5,9 @@ import pytest
 
 from facekit.toon import FACE_PARAMETERS, ToonCharacter, caption, describe, sample_scene
 from facekit.toon.captions import WORDS
-from facekit.toon.scene import ACTIONS, MOODS, PLACES, SHOT_SIZES
+from facekit.toon.scene import ACTIONS, MOODS, PLACES
 from facekit.toon.text import MAX_TOKENS, new_tokenizer
+from facekit.types import SHOT_SIZES
 
 
 def test_caption_names_scene_and_looks() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from facekit.errors import NonFiniteLoss, WeightsMissing
 from facekit.toon.fitting import FitSettings, fit, load_average, seed_checkpoint
 
 SETTINGS = FitSettings(steps=8, lr=0.05, muon_lr=0.02, warmup=2, ema=0.9, checkpoint_s=0.0)
@@ -109,7 +110,7 @@ def test_the_log_names_every_loss(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [0, 7]
     assert {"square", "size", "norm", "seconds"} <= set(lines[0])
-    assert seen == [(0, 8), (7, 8)]
+    assert seen == [(1, 8), (8, 8)]
 
 
 def test_ten_non_finite_steps_in_a_row_raise(tmp_path: Path) -> None:
@@ -120,7 +121,7 @@ def test_ten_non_finite_steps_in_a_row_raise(tmp_path: Path) -> None:
         return {"bad": model(torch.full((1, 4), float("nan"))).sum()}
 
     settings = dataclasses.replace(SETTINGS, steps=50)
-    with pytest.raises(FloatingPointError, match="step 9: ten steps in a row"):
+    with pytest.raises(NonFiniteLoss, match="step 9 is the tenth in a row with gradients"):
         fit(model, losses_of, settings, tmp_path / "x.pt")
     assert len(calls) == 10
     assert _equal(model, _model())
@@ -160,3 +161,9 @@ def test_a_seed_that_counts_as_done_is_left_as_it_is(tmp_path: Path) -> None:
             parameter.zero_()
     _fit(loaded, tmp_path / "x.pt")
     assert _equal(origin, loaded)
+
+
+def test_a_missing_checkpoint_names_the_part_to_build(tmp_path: Path) -> None:
+    with pytest.raises(WeightsMissing, match=r"x\.pt: no such checkpoint, .*--part") as caught:
+        load_average(_model(), tmp_path / "x.pt")
+    assert caught.value.next_step

@@ -22,6 +22,7 @@ from facekit.toon.probe import (
     scene_input,
     train_probe,
 )
+from facekit.weights import write_manifest
 from tests.tiny.drawn_faces import DrawnFaces
 
 
@@ -111,4 +112,17 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "probe.safetensors").write_bytes(b"not a file of tensors")
     with pytest.raises(ChecksumMismatch, match=r"probe\.safetensors: damaged"):
+        load_probe(DrawnFaces(), tmp_path)
+
+
+def test_flipped_bits_are_noticed_where_a_manifest_knows_better(tmp_path: Path) -> None:
+    path = tmp_path / "probe.safetensors"
+    state = {name: x for name, x in _net().state_dict().items() if x.is_floating_point()}
+    save_file(state, path)
+    write_manifest(tmp_path, licence="Apache-2.0", commands={})
+    load_probe(DrawnFaces(), tmp_path)
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(ChecksumMismatch, match=r"probe\.safetensors: sha256 .*; restore it"):
         load_probe(DrawnFaces(), tmp_path)

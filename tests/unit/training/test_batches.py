@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from facekit.training.batches import choose_samples, sigmas
-from facekit.training.settings import Dropout, TrainSettings
+from facekit.training.settings import Dropout
+from tests.tiny.training import RECIPE_SETTINGS
 
-SETTINGS = TrainSettings(batch_size=4, seed=3)
+SETTINGS = replace(RECIPE_SETTINGS, batch_size=4, seed=3)
 SQUARE, WIDE = (4, 1, 6, 6), (4, 1, 6, 11)
 
 

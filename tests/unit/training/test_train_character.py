@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,9 @@ from facekit.adapters.lora import LoraSettings
 from facekit.errors import CheckpointMismatch, NonFiniteLoss, TrainingError
 from facekit.training.metrics import read_metrics
 from facekit.training.objective import Objective
-from facekit.training.settings import LossWeights
 from facekit.training.train_character import TrainingResult, run_digest
-from facekit.training.trainer import METRICS_FILE, STATE_FILE
-from tests.tiny.training import DIM, TinyRun
+from facekit.training.trainer import METRICS_FILE, STATE_FILE, Validation
+from tests.tiny.training import DIM, RECIPE_SETTINGS, TinyRun
 
 
 def _bytes(result: TrainingResult) -> str:
@@ -96,7 +96,9 @@ def test_training_lowers_the_loss(tmp_path: Path) -> None:
     ],
 )
 def test_a_term_can_be_switched_off(tmp_path: Path, change: dict[str, float], gone: str) -> None:
-    weights = LossWeights(identity_max_sigma=0.95, preservation_probability=1.0)
+    weights = replace(
+        RECIPE_SETTINGS.weights, identity_max_sigma=0.95, preservation_probability=1.0
+    )
     run = TinyRun(tmp_path, steps=3, validate_every=0, weights=replace(weights, **change))
     run()
     expected = {"loss/flow", "loss/identity", "loss/preservation"} - {gone}
@@ -105,8 +107,15 @@ def test_a_term_can_be_switched_off(tmp_path: Path, change: dict[str, float], go
     assert expected <= seen
 
 
+def test_a_lora_needs_its_size(tmp_path: Path) -> None:
+    run = TinyRun(tmp_path, steps=1)
+    run.lora = None
+    with pytest.raises(TrainingError, match="L2 trains a LoRA, got no rank and alpha"):
+        run()
+
+
 def test_contrastive_needs_other_faces(tmp_path: Path) -> None:
-    weights = LossWeights(contrastive=0.1, identity_max_sigma=0.95)
+    weights = replace(RECIPE_SETTINGS.weights, contrastive=0.1, identity_max_sigma=0.95)
     run = TinyRun(tmp_path, steps=2, validate_every=0, weights=weights)
     with pytest.raises(TrainingError, match="no other faces"):
         run()
@@ -122,7 +131,7 @@ def test_preservation_is_not_computed_without_a_lora(tmp_path: Path) -> None:
 
 
 def test_preservation_is_zero_at_the_start(tmp_path: Path) -> None:
-    weights = LossWeights(preservation_probability=1.0)
+    weights = replace(RECIPE_SETTINGS.weights, preservation_probability=1.0)
     run = TinyRun(tmp_path, steps=1, validate_every=0, weights=weights)
     run()
     assert _steps(run)[0]["loss/preservation"] == 0.0
@@ -153,6 +162,16 @@ def test_gradient_checkpointing_gives_the_same(tmp_path: Path) -> None:
     torch.testing.assert_close(plain.tokens_KC, checkpointed.tokens_KC)
 
 
+def test_gradient_checkpointing_goes_with_bfloat16(tmp_path: Path) -> None:
+    """Blocks that ran again in the backward pass took another kernel than the first time."""
+    changes: dict[str, Any] = {"precision": "bfloat16", "steps": 2, "validate_every": 0}
+    plain = TinyRun(tmp_path / "a", **changes)()
+    checkpointed = TinyRun(tmp_path / "b", gradient_checkpointing=True, **changes)()
+    assert plain.tokens_KC is not None
+    assert checkpointed.tokens_KC is not None
+    torch.testing.assert_close(plain.tokens_KC, checkpointed.tokens_KC)
+
+
 def test_bfloat16_is_repeatable(tmp_path: Path) -> None:
     first = TinyRun(tmp_path / "a", precision="bfloat16")()
     second = TinyRun(tmp_path / "b", precision="bfloat16")()
@@ -166,9 +185,7 @@ def test_photos_as_clips_that_stand_still(tmp_path: Path) -> None:
 
 
 def test_the_best_checkpoint_is_chosen_by_validation(tmp_path: Path) -> None:
-    from facekit.training.trainer import Validation
-
-    scores = {0: 0.9, 2: 0.3, 4: 0.7, 6: 0.5}
+    scores = {0: 0.1, 2: 0.3, 4: 0.7, 6: 0.5}
     kept: dict[int, str] = {}
     run = TinyRun(tmp_path, validate_every=2)
 
@@ -179,7 +196,7 @@ def test_the_best_checkpoint_is_chosen_by_validation(tmp_path: Path) -> None:
         return Validation(score=scores[step])
 
     result = run(validate=validate)
-    assert (result.best_step, result.best_score) == (4, 0.7)
+    assert (result.best_step, result.best_score, result.start_score) == (4, 0.7, 0.1)
     assert sorted(kept) == [0, 2, 4, 6]
     assert result.lora is not None
     assert len(result.lora) == 4 * 8 * 2
@@ -188,6 +205,49 @@ def test_the_best_checkpoint_is_chosen_by_validation(tmp_path: Path) -> None:
     assert [row["validate/score"] for row in rows if "validate/score" in row] == list(
         scores.values()
     )
+    assert [row["validate/best_step"] for row in rows if "validate/score" in row] == [0, 2, 4, 4]
+
+
+def _judged(scores: dict[int, float], calls: list[int]) -> Callable[[int], Validation]:
+    def validate(step: int) -> Validation:
+        calls.append(step)
+        return Validation(score=scores[step])
+
+    return validate
+
+
+@pytest.mark.parametrize("every", [0, 3])
+def test_training_that_only_makes_it_worse_gives_enrolment(tmp_path: Path, every: int) -> None:
+    """Validation at step 0 is a candidate, so a run is never worse than L0 without a word."""
+    enrolled = TinyRun(tmp_path / "a", level="L0")()
+    run, calls = TinyRun(tmp_path / "b", validate_every=every), []
+    result = run(validate=_judged({0: 0.5, 3: 0.4, 6: 0.5}, calls))
+    assert calls == ([0, 3, 6] if every else [0, 6])
+    assert (result.best_step, result.best_score, result.start_score) == (0, 0.5, 0.5)
+    assert result.tokens_KC is not None
+    assert enrolled.tokens_KC is not None
+    assert torch.equal(result.tokens_KC, enrolled.tokens_KC)
+    assert not any(tensor.any() for name, tensor in (result.lora or {}).items() if "lora_B" in name)
+
+
+def test_a_plain_lora_has_no_enrolment_to_go_back_to(tmp_path: Path) -> None:
+    calls: list[int] = []
+    run = TinyRun(tmp_path, level="none")
+    result = run(validate=_judged({0: 0.5, 3: 0.3, 6: 0.4}, calls))
+    assert (result.best_step, result.best_score, result.start_score) == (6, 0.4, 0.5)
+    assert any(tensor.any() for name, tensor in (result.lora or {}).items() if "lora_B" in name)
+
+
+def test_a_resumed_run_remembers_the_start_and_does_not_judge_it_again(tmp_path: Path) -> None:
+    scores = {0: 0.5, 3: 0.4, 6: 0.3}
+    run, calls = TinyRun(tmp_path), []
+    with pytest.raises(KeyboardInterrupt):
+        run(validate=_judged(scores, calls), progress=_Stops(2))
+    result = run(validate=_judged(scores, calls))
+    assert calls == [0, 3, 6]
+    assert (result.best_step, result.best_score, result.start_score) == (0, 0.5, 0.5)
+    rows = read_metrics(run.out_dir / METRICS_FILE)
+    assert [row["step"] for row in rows if "validate/score" in row] == [0, 3, 6]
 
 
 def test_an_average_is_what_is_kept(tmp_path: Path) -> None:
@@ -348,7 +408,7 @@ def test_the_digest_covers_what_decides_the_weights(tiny_run: TinyRun) -> None:
             "photos": tiny_run.photos,
             "subject": tiny_run.subject,
             "backbone_digest": "b",
-            "lora": LoraSettings(),
+            "lora": LoraSettings(rank=2, alpha=4.0),
         }
         return run_digest(**{**arguments, **changes})
 
@@ -357,7 +417,7 @@ def test_the_digest_covers_what_decides_the_weights(tiny_run: TinyRun) -> None:
         digest(photos=replace(tiny_run.photos, train=tiny_run.photos.train[:3])),
         digest(subject=replace(tiny_run.subject, trigger="sks")),
         digest(backbone_digest="c"),
-        digest(lora=LoraSettings(rank=4)),
+        digest(lora=LoraSettings(rank=4, alpha=4.0)),
     ]
     assert digest() == digest()
     assert len({digest(), *others}) == 6

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from facekit.faces import vendors
 from facekit.recipe import Recipe, load_recipe
 from facekit.types import NoProgress
 from facekit.workflows.backbone import Backbone, load_backbone
@@ -38,6 +39,21 @@ class Trained:
     photos: Path
     adapter: Path
 
+    def with_level(self, level: str) -> Recipe:
+        """The same recipe at another level."""
+        return load_recipe("tiny/train", [*OVERRIDES, f"identity.level={level}"])
+
+
+def register_encoders(patch: pytest.MonkeyPatch) -> None:
+    """Make the encoders that the recipe names known for a while."""
+    for kind in (TinyFaces, JudgeFaces):
+        patch.setitem(vendors._loaders, kind.name, kind)
+
+
+@pytest.fixture(autouse=True)
+def encoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    register_encoders(monkeypatch)
+
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
@@ -45,7 +61,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     good_photos(folder / "photos")
     recipe = load_recipe("tiny/train", OVERRIDES)
     backbone, faces = load_backbone(recipe), TinyFaces()
-    plan = plan_train([folder / "photos"], name="mira", recipe=recipe, out=folder / "characters")
+    with pytest.MonkeyPatch.context() as patch:
+        register_encoders(patch)
+        plan = plan_train(
+            [folder / "photos"], name="mira", recipe=recipe, out=folder / "characters"
+        )
     outcome = run_train(plan, NoProgress(), faces=faces, backbone=backbone)
     return Trained(
         recipe=recipe,

@@ -1,5 +1,6 @@
 """The build of the embedded weights: its plan, its order, its time limit and its light pieces."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +9,10 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from facekit.errors import UsageError
-from facekit.resources import toon_dir
+from facekit.errors import UsageError, WeightsMissing
+from facekit.resources import datasets_dir, toon_dir
 from facekit.toon.fitting import load_average
-from facekit.workflows import build_toon
+from facekit.workflows import build_toon, toon_plan
 from facekit.workflows.build_toon import PARTS, BuildToonPlan, plan_build_toon, run_build_toon
 from facekit.workflows.toon_checkpoints import new_model, tensors_digest, trained_embedder
 from facekit.workflows.toon_pipeline import save_half
@@ -57,14 +58,13 @@ def test_an_unknown_part_lists_the_known() -> None:
     with pytest.raises(UsageError) as caught:
         plan_build_toon(parts=("vae", "vea", "brain"))
     message = str(caught.value)
-    assert message.startswith("--part brain, vea: no such part; expected some of corpus,")
+    assert message.startswith("--part brain, vea: no such part, expected some of corpus,")
     assert all(part in message for part in PARTS)
 
 
 def test_all_parts_by_default() -> None:
     plan = plan_build_toon()
     assert plan.parts == tuple(PARTS)
-    assert plan.export_to == toon_dir()
     assert plan.seed == 0
     assert plan.hours is None
 
@@ -85,7 +85,9 @@ def test_the_plan_is_printable(tmp_path: Path) -> None:
     assert json.loads(json.dumps(plan.to_json())) == {
         "parts": ["vae"],
         "out": str(tmp_path),
-        "export_to": str(toon_dir()),
+        "export_to": str(tmp_path / "export"),
+        "samples_to": str(tmp_path / "datasets"),
+        "install": False,
         "seed": 3,
         "steps": None,
         "from_shipped": False,
@@ -148,10 +150,79 @@ def test_time_that_is_up_leaves_the_rest(tmp_path: Path, built: list[str]) -> No
     assert json.loads(json.dumps(result.to_json()))["unfinished"] == ["vae", "probe"]
 
 
-def test_samples_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build_toon, "datasets_dir", lambda: tmp_path / "datasets")
-    run_build_toon(plan_build_toon(parts=("samples",), out=tmp_path / "work"))
+def test_nothing_that_ships_is_replaced_unless_asked(tmp_path: Path) -> None:
+    plan = plan_build_toon(parts=("samples", "export"), out=tmp_path)
+    assert (plan.export_to, plan.samples_to) == (tmp_path / "export", tmp_path / "datasets")
+    assert "place of what ships" not in plan.describe()
+    asked = plan_build_toon(parts=("samples", "export"), out=tmp_path, install=True)
+    assert (asked.export_to, asked.samples_to) == (toon_dir(), datasets_dir())
+    assert f"export to: {toon_dir()}, in the place of what ships" in asked.describe()
+    assert f"samples to: {datasets_dir()}, in the place of what ships" in asked.describe()
+
+
+def test_an_installation_is_refused_before_hours_of_building(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match=r"vae writes nothing that ships.*; name one of them"):
+        plan_build_toon(parts=("vae",), out=tmp_path, install=True)
+    monkeypatch.setattr(toon_plan.os, "access", lambda path, mode: False)
+    with pytest.raises(UsageError, match=r"no permission to write to .*; leave --install out"):
+        plan_build_toon(parts=("export",), out=tmp_path, install=True)
+    assert plan_build_toon(parts=("export",), out=tmp_path)
+
+
+def test_a_killed_installation_is_mended(tmp_path: Path, built: list[str]) -> None:
+    shipped = tmp_path / "weights"
+    (tmp_path / ".weights.old").mkdir()
+    (tmp_path / ".weights.old" / "manifest.json").touch()
+    plan = plan_build_toon(parts=("vae",), out=tmp_path / "work")
+    run_build_toon(dataclasses.replace(plan, export_to=shipped))
+    assert (shipped / "manifest.json").is_file()
+
+
+def test_samples_are_written_into_the_work_folder(tmp_path: Path) -> None:
+    run_build_toon(plan_build_toon(parts=("samples",), out=tmp_path))
     assert (tmp_path / "datasets" / "toon_mira" / "mira_01.png").is_file()
+    assert not list((tmp_path / "datasets").glob(".*"))
+
+
+def test_an_export_without_checkpoints_leaves_the_last_one(tmp_path: Path) -> None:
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "manifest.json").touch()
+    with pytest.raises(WeightsMissing, match=r"toon-a-detector\.pt: no such checkpoint"):
+        run_build_toon(plan_build_toon(parts=("export",), out=tmp_path))
+    assert (tmp_path / "export" / "manifest.json").is_file()
+
+
+def test_every_shard_counts_from_its_own_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first shard's 60,000 once stood through all the others."""
+
+    def build_shard(folder: Path, *, num_samples: int, on_progress: Report, **_: object) -> None:
+        if folder.name != "16x9_1":  # as if that one had been drawn before
+            on_progress(num_samples, num_samples)
+
+    monkeypatch.setattr("facekit.toon.corpus.build_shard", build_shard)
+    progress = Recorder()
+    run_build_toon(plan_build_toon(parts=("corpus",), out=tmp_path), progress)
+    assert progress.calls[:6] == [
+        ("start", 60000, "corpus 1x1_1"),
+        ("advance", 60000, "60000/60000"),
+        ("finish",),
+        ("start", 8000, "corpus 9x16_1"),
+        ("advance", 8000, "8000/8000"),
+        ("finish",),
+    ]
+
+
+def test_a_part_that_was_done_before_reports_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_toon, "_BUILDERS", {"vae": lambda plan, report: None})
+    progress = Recorder()
+    run_build_toon(plan_build_toon(parts=("vae",), out=tmp_path), progress)
+    assert progress.calls == []
 
 
 def test_the_digest_is_of_the_bytes_in_order() -> None:

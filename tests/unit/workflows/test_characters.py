@@ -1,7 +1,20 @@
+import dataclasses
+import shlex
+from pathlib import Path
+
 import pytest
 
-from facekit.errors import UsageError
-from facekit.workflows.characters import ADAPTER_FILE, find_character
+from facekit.adapters.character import load_character
+from facekit.adapters.character_file import CharacterFile
+from facekit.errors import RecipeError, UsageError
+from facekit.workflows.characters import (
+    ADAPTER_FILE,
+    RECIPE_FILE,
+    call_character,
+    evaluation_recipe,
+    find_character,
+    shooting_recipe,
+)
 
 
 def test_a_name_a_folder_and_a_file_all_find_the_character(tmp_path, monkeypatch):
@@ -22,3 +35,57 @@ def test_an_unknown_name_lists_the_known_ones(tmp_path, monkeypatch):
     (tmp_path / "characters" / "mira" / ADAPTER_FILE).write_bytes(b"x")
     with pytest.raises(UsageError, match="expected one of mira"):
         find_character("tom")
+
+
+def test_what_is_said_after_with_leads_back_to_the_file(tmp_path, monkeypatch):
+    """A character outside of `characters` was called by its name, which led nowhere."""
+    monkeypatch.chdir(tmp_path)
+    for place in ("characters/mira", "my faces/mira", "characters/old/mira"):
+        Path(place).mkdir(parents=True)
+        (Path(place) / ADAPTER_FILE).write_bytes(b"x")
+    Path("tom.safetensors").write_bytes(b"x")
+
+    adapters = [
+        Path("characters/mira") / ADAPTER_FILE,
+        Path("my faces/mira") / ADAPTER_FILE,
+        tmp_path / "characters/old/mira" / ADAPTER_FILE,
+        Path("tom.safetensors"),
+    ]
+    called = [call_character(adapter) for adapter in adapters]
+
+    assert called[0] == "mira"
+    assert called[1] == "'my faces/mira'"
+    for adapter, said in zip(adapters, called, strict=True):
+        (argument,) = shlex.split(said)
+        assert find_character(argument).resolve() == adapter.resolve()
+
+
+def test_a_character_knows_the_recipe_that_trained_it(trained):
+    character = load_character(trained.adapter)
+
+    recipe, source = shooting_recipe(character, ["sample.num_inference_steps=7"])
+
+    assert source == str(trained.adapter.parent / RECIPE_FILE)
+    assert recipe.sample.num_inference_steps == 7
+    assert shooting_recipe(character) == (trained.recipe, source)
+
+
+def encoders(path, *settings):
+    encoder = evaluation_recipe(str(path), settings).encoder
+    return encoder.train, encoder.report
+
+
+def test_the_character_knows_which_encoder_trained_it(trained, tmp_path):
+    """Trained by toon-b, it was refused, and the advice led from one refusal to the next."""
+    made = CharacterFile.load(trained.adapter)
+    assert made.header.encoder == "tiny"
+    assert encoders(trained.adapter) == ("tiny", "toon-b")
+    path = tmp_path / ADAPTER_FILE
+    for name, pair in {"toon-a": ("toon-a", "toon-b"), "toon-b": ("toon-b", "toon-a")}.items():
+        header = dataclasses.replace(made.header, encoder=name)
+        dataclasses.replace(made, header=header).save(path)
+        assert encoders(path) == pair
+        assert encoders(path, "encoder.report=judge") == (name, "judge")
+    assert evaluation_recipe(str(path), ["gates.min_xmin=0.25"]).gates.min_xmin == 0.25
+    with pytest.raises(RecipeError, match="'toon-b', expected two different encoders"):
+        evaluation_recipe(str(path), ["encoder.report=toon-b"])

@@ -49,10 +49,29 @@ def test_refused_photos_are_reported_not_raised(tmp_path: Path):
         for photo in content["photos"]
     }
     assert found["two.png"] == ["several_faces"]
-    assert "film.mp4" not in found  # a folder passes over what is no photo
-    assert set(found) == {*bad, "good_0.png", "good_1.png"} - {"film.mp4"}
-    with pytest.raises(PhotosRefused, match="2 usable of 13"):
+    assert set(found) == {*bad, "good_0.png", "good_1.png"}
+    with pytest.raises(PhotosRefused, match="2 usable of 17"):
         report.require()
+
+
+def test_what_cannot_be_read_is_set_aside_with_a_reason(tmp_path: Path):
+    """Three .heic and one .png once gave one photo, and no word of the others."""
+    good_photos(tmp_path, 1)
+    for name in ("a.HEIC", "b.heif", "c.dng", "d.mov"):
+        (tmp_path / name).write_bytes(b"something")
+    for name in ("notes.txt", "Thumbs.db"):
+        (tmp_path / name).touch()
+    report = run_check(plan_check([tmp_path], recipe=RECIPE), faces=DiscFaces())
+    said = {Path(v.source).name: v.reasons for v in report.verdicts}
+    heic = "HEIC, which is not read; convert it to JPEG or PNG"
+    assert said == {
+        "a.HEIC": heic,
+        "b.heif": heic,
+        "c.dng": "a camera's raw file, which is not read; convert it to JPEG or PNG",
+        "d.mov": "a video, which is not read yet; save single frames of it as PNG",
+        "good_0.png": "",
+    }
+    assert "usable: 1 of 5 photos" in report.describe()
 
 
 def test_a_video_named_by_itself_has_its_own_reason(tmp_path: Path):

@@ -1,10 +1,12 @@
 import json
+import sys
+import time
 
 import pytest
 
 from facekit.errors import OutputExists
 from facekit.types import NoProgress, Plan
-from facekit.workflows import demo
+from facekit.workflows import backbone, demo
 from facekit.workflows.demo import plan_demo, run_demo
 
 
@@ -32,8 +34,10 @@ def run(trained, made):
     )
 
 
-def test_the_demo_ends_by_saying_where_the_report_is(trained, plan, tmp_path):
-    made = plan(results=tmp_path / "published.json")
+def test_the_demo_ends_by_saying_where_the_report_is(trained, plan, tmp_path, monkeypatch):
+    made = plan()
+    monkeypatch.setattr(sys, "argv", ["benchmarks/demo.py", "--quick"])
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "benchmarks.demo", "--quick"])
 
     result = run(trained, made)
 
@@ -44,8 +48,11 @@ def test_the_demo_ends_by_saying_where_the_report_is(trained, plan, tmp_path):
     record = json.loads((tmp_path / "demo" / "demo.json").read_text())
     assert list(record["seconds"]) == ["check", "load", "train", "shoot", "base", "evaluate"]
     assert record["peak_memory_gb"] > 0.1
-    assert record == json.loads((tmp_path / "published.json").read_text())
-    assert record["versions"]["torch"]
+    assert record["machine"]["versions"]["torch"]
+    assert record["machine"]["device"] == "cpu"
+    assert record["command"] == "python -m benchmarks.demo --quick", "what was typed"
+    assert len(record["manifest_digest"]) == 64
+    assert record["total_seconds"] == pytest.approx(sum(record["seconds"].values()), abs=0.1)
     assert result.evaluation.scores.figures["off_face_change"] is not None
 
 
@@ -75,6 +82,54 @@ def test_a_demo_that_was_stopped_goes_on(trained, plan, tmp_path, monkeypatch):
     assert {path for path, time in kept.items() if path.stat().st_mtime_ns != time} == {again}
 
 
+def record_of(folder):
+    return json.loads((folder / "demo.json").read_text())
+
+
+def test_a_finished_demo_keeps_its_times(trained, plan, tmp_path):
+    """Every further call added its times, though it only found everything there."""
+    run(trained, plan())
+    first = record_of(tmp_path / "demo")
+
+    run(trained, plan())
+
+    assert record_of(tmp_path / "demo")["seconds"] == first["seconds"]
+    assert record_of(tmp_path / "demo")["total_seconds"] == first["total_seconds"]
+
+
+def test_force_counts_anew(trained, plan, tmp_path):
+    run(trained, plan())
+    path = tmp_path / "demo" / "demo.json"
+    path.write_text(json.dumps({**record_of(tmp_path / "demo"), "seconds": {"train": 1e6}}))
+
+    run(trained, plan(force=True))
+
+    assert record_of(tmp_path / "demo")["total_seconds"] < 1e5
+
+
+def test_the_times_of_a_stage_that_was_stopped_add_up(plan, tmp_path):
+    def stop():
+        raise KeyboardInterrupt
+
+    made = plan()
+    stages = demo._Stages(made)
+    stages.run("check", lambda: None)
+    with pytest.raises(KeyboardInterrupt):
+        stages.run("train", stop)
+    assert record_of(made.out_dir)["stopped_in"] == "train"
+    path = made.out_dir / "demo.json"
+    stored = record_of(made.out_dir)
+    path.write_text(json.dumps({**stored, "seconds": {"check": 5.0, "train": 70.0}}))
+
+    again = demo._Stages(made)
+    again.run("check", lambda: None)
+    again.run("train", lambda: time.sleep(0.05))
+
+    assert again.seconds["check"] == 5.0
+    assert again.seconds["train"] > 70.04
+    assert "stopped_in" not in record_of(made.out_dir)
+
+
 def test_a_folder_with_something_else_is_not_touched(plan, tmp_path):
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "thesis.txt").write_text("mine")
@@ -89,3 +144,20 @@ def test_the_seed_makes_another_demo(trained, plan):
 
     assert first.fingerprint != second.fingerprint
     assert second.shots[0].seed == 5
+
+
+def test_shots_of_another_build_are_not_taken_for_this_ones(plan, tmp_path, monkeypatch):
+    """The record of an earlier demo lies there whole; then the shipped weights are rebuilt."""
+    made = plan()
+    (tmp_path / "demo").mkdir()
+    record = {"fingerprint": made.fingerprint, "seconds": {}, "peak_memory_gb": 0.1}
+    (tmp_path / "demo" / "demo.json").write_text(json.dumps(record))
+    assert plan().fingerprint == made.fingerprint
+
+    rebuilt = tmp_path / "weights"
+    rebuilt.mkdir()
+    (rebuilt / "manifest.json").write_text("another build")
+    monkeypatch.setattr(backbone, "toon_dir", lambda: rebuilt)
+
+    with pytest.raises(OutputExists, match="holds another demo"):
+        plan()

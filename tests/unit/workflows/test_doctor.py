@@ -1,10 +1,12 @@
 import importlib.metadata
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from facekit.types import NoProgress
 from facekit.workflows import doctor
+from facekit.workflows.device import choose_device
 
 
 def run() -> doctor.DoctorReport:
@@ -20,14 +22,37 @@ def test_every_fault_names_what_mends_it() -> None:
     assert report.to_json()["findings"]
 
 
+def test_the_device_is_the_one_that_commands_take() -> None:
+    """It named a graphics card that no command used."""
+    (found,) = doctor._device()
+    assert found.detail.startswith(f"--device auto takes {choose_device()}")
+
+
 def test_libraries_of_this_environment_are_fine() -> None:
-    libraries = {name for name, _ in doctor._LIBRARIES}
-    found = [finding for finding in run().findings if finding.name in libraries]
-    assert [finding.status for finding in found] == ["ok"] * len(doctor._LIBRARIES)
+    found = doctor._libraries()
+    assert {finding.status for finding in found} == {"ok"}
+    assert {"torch", "diffusers", "opencv-python-headless"} <= {finding.name for finding in found}
+
+
+def test_every_requirement_of_the_package_is_looked_at(root: Path) -> None:
+    """A list of its own once stood here and forgot some."""
+    needed = tomllib.loads((root / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert all(doctor._REQUIREMENT.fullmatch(line) for line in needed)
+
+
+def test_without_an_installation(monkeypatch: pytest.MonkeyPatch) -> None:
+    def requires(name: str) -> list[str]:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "requires", requires)
+    (finding,) = doctor._libraries()
+    assert (finding.name, finding.status) == ("facekit", "warn")
+    assert finding.mend.startswith("pip install")
 
 
 def test_old_and_missing_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     versions = {"torch": "2.1.0+cu118"}
+    needed = ["torch>=2.9", "diffusers>=0.42", "ruff>=0.17; extra == 'dev'"]
 
     def version(name: str) -> str:
         if name not in versions:
@@ -35,7 +60,8 @@ def test_old_and_missing_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
         return versions[name]
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    torch, diffusers, *_ = doctor._libraries()
+    monkeypatch.setattr(importlib.metadata, "requires", lambda _: needed)
+    torch, diffusers = doctor._libraries()
     assert (torch.status, torch.detail) == ("fail", "2.1.0+cu118, expected 2.9 or newer")
     assert (diffusers.status, diffusers.detail) == ("fail", "not installed")
     assert diffusers.mend.startswith("pip install 'diffusers>=")

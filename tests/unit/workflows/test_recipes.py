@@ -33,6 +33,8 @@ def test_copy_keeps_comments_and_asks_before_replacing(tmp_path: Path) -> None:
     assert target.read_text().startswith("#")
     assert str(target) in copied.describe()
     assert copied.to_json() == {"path": str(target)}
+    spaced = recipes.copy_recipe("toon/train", tmp_path / "my own.toml")
+    assert spaced.describe().endswith(f"--recipe '{tmp_path / 'my own.toml'}'")
     with pytest.raises(OutputExists):
         recipes.copy_recipe("toon/train", target)
 

@@ -1,11 +1,24 @@
+import dataclasses
 import json
+import shutil
 
 import pytest
+import torch
 
-from facekit.errors import AdapterDamaged, OutputError, OutputExists, UsageError
+from facekit.errors import (
+    AdapterDamaged,
+    AdapterMismatch,
+    OutputError,
+    OutputExists,
+    RecipeError,
+    UsageError,
+)
 from facekit.media.video import read_clip
+from facekit.recipe import dump_recipe, load_recipe
 from facekit.types import NoProgress, Plan
+from facekit.workflows import shoot as shooting
 from facekit.workflows.shoot import plan_shoot, run_shoot
+from facekit.workflows.train import plan_train, run_train
 
 PROMPTS = ("close-up of @mira in the kitchen", "medium shot of @mira in the park")
 
@@ -35,7 +48,9 @@ def test_every_prompt_gets_its_takes_with_picture_and_record(trained, tmp_path):
         assert "@mira" in record["shot"]["prompt"]
         assert "@" not in record["resolved_prompt"]
         assert record["character"] == "mira"
-    assert "facekit eval" in result.describe()
+    *_, step = result.describe().splitlines()
+    called = trained.adapter.parent
+    assert step == f"next: facekit eval {tmp_path / 'shots'} --with {called}"
 
 
 def test_the_plan_says_everything_and_makes_nothing(trained, tmp_path):
@@ -45,6 +60,29 @@ def test_the_plan_says_everything_and_makes_nothing(trained, tmp_path):
     text = made.describe()
     assert "a person in the kitchen" in text
     assert json.loads(json.dumps(made.to_json()))["takes"][0]["seed"] == 0
+
+
+def test_prompts_call_the_character_by_its_trigger(trained, tmp_path):
+    trigger = "a man with black hair and glasses"
+    enrolled = plan_train(
+        [trained.photos],
+        name="tom",
+        recipe=trained.with_level("L0"),
+        out=tmp_path,
+        trigger=trigger,
+    )
+    run_train(enrolled, NoProgress(), faces=trained.faces, backbone=trained.backbone)
+
+    made = plan_shoot(
+        ["close-up of @tom in the park"],
+        character=str(tmp_path / "tom"),
+        out=tmp_path / "shots",
+        recipe=trained.recipe,
+    )
+
+    assert made.prompts == (f"close-up of {trigger} in the park",)
+    (clip,) = shoot(trained, made).clips
+    assert json.loads(clip.with_suffix(".json").read_text())["resolved_prompt"] == made.prompts[0]
 
 
 def test_the_same_plan_gives_the_same_bytes(trained, tmp_path):
@@ -61,15 +99,170 @@ def test_strength_zero_is_the_bare_backbone(trained, tmp_path):
     with_her = shoot(trained, plan(trained, tmp_path / "with", PROMPTS[:1]))
 
     assert bare.clips[0].read_bytes() != with_her.clips[0].read_bytes()
+    assert json.loads(with_her.clips[0].with_suffix(".json").read_text())["strength"] == 1.0
 
 
-def test_takes_that_are_there_are_kept_unless_forced(trained, tmp_path):
+def files(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def test_the_same_command_goes_on_where_it_was_stopped(trained, tmp_path):
+    """It said so, and refused to touch the takes that were there."""
+    out = tmp_path / "shots"
+
+    class Stops(NoProgress):
+        def advance(self, n: int = 1, info: str = "") -> None:
+            if len(list(out.glob("*.png"))) == 1:
+                raise KeyboardInterrupt
+
+    def made():
+        return plan(trained, out, takes=2, num_frames=1, aspect="9:16", device="cpu")
+
+    pieces = plan(trained, out, num_frames=1, aspect="9:16")
+    shoot(trained, dataclasses.replace(pieces, **first(pieces)))
+    before = files(out)
+    assert made().done == (True, False, False, False)
+    with pytest.raises(KeyboardInterrupt):
+        run_shoot(made(), Stops(), pipe=trained.backbone.pipe)
+
+    again = made()
+    result = shoot(trained, again)
+
+    assert "takes: 4, 1 of them there already" in again.describe()
+    assert [take["done"] for take in again.to_json()["takes"]] == [True, False, False, False]
+    assert len(result.clips) == 4
+    assert all(path.is_file() for path in result.clips)
+    assert {path: files(out)[path] for path in before} == before
+    finished = files(out)
+    assert shoot(trained, made()).clips == result.clips
+    assert files(out) == finished
+
+
+def first(made):
+    return {name: getattr(made, name)[:1] for name in ("shots", "prompts", "fingerprints", "done")}
+
+
+def test_a_finished_command_loads_no_backbone(trained, tmp_path, monkeypatch):
     shoot(trained, plan(trained, tmp_path, PROMPTS[:1]))
 
+    def never(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(shooting, "load_backbone", never)
+    assert len(run_shoot(plan(trained, tmp_path, PROMPTS[:1]), NoProgress()).clips) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"strength": 0.5}, {"num_frames": 5}, {"aspect": "16:9"}, {"prompts": [PROMPTS[0] + ", sad"]}],
+)
+def test_takes_that_were_made_otherwise_are_kept_unless_forced(trained, tmp_path, other):
+    asked = {"prompts": PROMPTS[:1], **other}
+    shoot(trained, plan(trained, tmp_path, PROMPTS[:1]))
+    for path in tmp_path.iterdir():  # the words of a prompt give the name
+        path.rename(
+            tmp_path / f"{plan(trained, tmp_path / 'x', **asked).shots[0].name}{path.suffix}"
+        )
+
     with pytest.raises(OutputExists, match="--force"):
-        plan(trained, tmp_path, PROMPTS[:1])
-    plan(trained, tmp_path, PROMPTS[:1], force=True)
-    plan(trained, tmp_path, PROMPTS[:1], seed=9)
+        plan(trained, tmp_path, **asked)
+    assert plan(trained, tmp_path, force=True, **asked).done == (False,)
+    plan(trained, tmp_path, seed=9, **asked)
+
+
+def test_a_take_of_another_character_is_another(trained, tmp_path):
+    shoot(trained, plan(trained, tmp_path / "shots", PROMPTS[:1]))
+    enrolled = plan_train(
+        [trained.photos], name="mira", recipe=trained.with_level("L0"), out=tmp_path
+    )
+    run_train(enrolled, NoProgress(), faces=trained.faces, backbone=trained.backbone)
+
+    with pytest.raises(OutputExists, match="another prompt, seed, setting, character or backbone"):
+        plan_shoot(PROMPTS[:1], character=str(tmp_path / "mira"), out=tmp_path / "shots")
+
+
+def test_a_character_is_shot_by_the_recipe_that_trained_it(trained, tmp_path):
+    """Two steps of the recipe became the 24 of its backbone, and its own weights were forgotten."""
+    own = plan_shoot(PROMPTS, character=str(trained.adapter), out=tmp_path)
+
+    assert (own.settings.num_inference_steps, own.shots[0].num_frames) == (2, 1)
+    assert own.recipe.base.name == "tiny"
+    assert f"recipe: {trained.adapter.parent / 'recipe.toml'}\n" in own.describe()
+    assert "sampling: 2 steps" in own.describe()
+    result = run_shoot(own, NoProgress())
+    record = json.loads(result.clips[0].with_suffix(".json").read_text())
+    assert record["sampling"]["num_inference_steps"] == 2
+    changed = plan_shoot(
+        PROMPTS,
+        character=str(trained.adapter),
+        out=tmp_path / "other",
+        overrides=["sample.num_inference_steps=3", "sample.identity_guidance=2"],
+    )
+    assert changed.settings.num_inference_steps == 3
+    assert "sampling: 3 steps, guidance 3, identity guidance 2," in changed.describe()
+
+
+def test_without_its_recipe_a_character_is_shot_as_its_backbone_is(trained, tmp_path):
+    alone = tmp_path / "mira" / "adapter.safetensors"
+    alone.parent.mkdir()
+    shutil.copy(trained.adapter, alone)
+
+    made = plan_shoot(PROMPTS, character=str(alone), out=tmp_path / "shots")
+
+    assert made.settings.num_inference_steps == 24
+    assert f"recipe: toon/train, for there is no {alone.parent / 'recipe.toml'}" in made.describe()
+    (alone.parent / "recipe.toml").write_text("not TOML")
+    with pytest.raises(RecipeError, match="not TOML"):
+        plan_shoot(PROMPTS, character=str(alone), out=tmp_path / "shots")
+    text = dump_recipe(load_recipe("tiny/train", ["sample.num_inference_steps=5"]))
+    (alone.parent / "recipe.toml").write_text(text)
+    made = plan_shoot(PROMPTS, character=str(alone), out=tmp_path / "shots")
+    assert "recipe.toml (not the very one that trained this character)\n" in made.describe()
+
+
+def test_a_finetuned_backbone_is_found_again(trained, tmp_path):
+    """Its folder stood in the recipe, which nobody read."""
+    shutil.copytree(trained.adapter.parent, tmp_path / "mira")
+    trained.backbone.pipe.save_pretrained(tmp_path / "tuned")
+    text = dump_recipe(load_recipe("toon/train", [f"base.source={tmp_path / 'tuned'}"]))
+    (tmp_path / "mira" / "recipe.toml").write_text(text)
+
+    made = plan_shoot(
+        PROMPTS[:1],
+        character=str(tmp_path / "mira"),
+        num_frames=1,
+        out=tmp_path / "shots",
+        overrides=["sample.num_inference_steps=1"],
+    )
+
+    assert f"backbone: toon from {tmp_path / 'tuned'}" in made.describe()
+    assert run_shoot(made, NoProgress()).clips[0].is_file()
+
+
+def test_a_recipe_of_another_backbone_is_refused(trained, tmp_path):
+    with pytest.raises(AdapterMismatch, match="made for backbone toon, got wan2_1_t2v_1_3b"):
+        plan_shoot(
+            PROMPTS,
+            character=str(trained.adapter),
+            out=tmp_path,
+            overrides=["base.name=wan2_1_t2v_1_3b"],
+        )
+
+
+def test_the_device_reaches_the_pipeline(trained, tmp_path, monkeypatch):
+    made = plan(trained, tmp_path, PROMPTS[:1], device="cpu")
+    asked = []
+
+    def load(*given):
+        asked.append(given)
+        return trained.backbone
+
+    monkeypatch.setattr(shooting, "load_backbone", load)
+    run_shoot(made, NoProgress())
+
+    assert asked == [(trained.recipe, torch.device("cpu"))]
+    assert "\ndevice: cpu\n" in made.describe()
+    assert made.to_json()["device"] == "cpu"
 
 
 def test_mistakes_are_told_before_anything_is_loaded(trained, tmp_path):

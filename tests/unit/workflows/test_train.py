@@ -1,20 +1,36 @@
 """Photos to a character file on the tiny backbone, with a random face encoder."""
 
 import json
+import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+import facekit
 from facekit.adapters.character import attach_characters, load_character
-from facekit.errors import CheckpointMismatch, MediaError, OutputExists, PhotosRefused, UsageError
-from facekit.media.images import write_image
+from facekit.errors import (
+    CheckpointMismatch,
+    MediaError,
+    OutputExists,
+    PhotosRefused,
+    UsageError,
+    WeightsMissing,
+)
+from facekit.media.images import read_image, write_image
 from facekit.recipe import Recipe, load_recipe, recipe_digest
+from facekit.training.trainer import Validation
 from facekit.types import NoProgress
+from facekit.workflows import train
 from facekit.workflows.backbone import load_backbone
+from facekit.workflows.characters import find_character
 from facekit.workflows.likeness import held_out_likeness
+from facekit.workflows.shoot import plan_shoot, run_shoot
 from facekit.workflows.train import TrainOutcome, plan_train, run_train
+from tests.tiny.backbones import predict
 from tests.tiny.training import TinyFaces
 
 
@@ -68,12 +84,23 @@ def test_photos_become_a_character(photos: Path, out: Path) -> None:
     header = load_character(folder).file.header
     assert (header.name, header.level, header.backbone) == ("mira", "L2", "toon")
     assert header.training["recipe_digest"] == recipe_digest(_recipe())
-    assert len(header.training["photos"]["train"]) == 4
-    assert len(header.training["photos"]["held_out"]) == 1
+    roles = [photo.role for photo in header.photos]
+    assert (roles.count("train"), roles.count("held_out")) == (4, 1)
+    assert {photo.name for photo in header.photos} == {f"{index}.png" for index in range(5)}
     assert load_recipe(folder / "recipe.toml") == _recipe()
     assert any("eyes" in warning for warning in outcome.warnings)
     json.dumps(outcome.to_json())
-    assert "next: facekit shoot" in outcome.describe()
+    assert f"--with {folder}" in outcome.describe().splitlines()[-1]
+
+
+def test_photos_that_are_set_aside_are_named(photos: Path, out: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "from a phone"
+    shutil.copytree(photos, folder)
+    (folder / "new.heic").write_bytes(b"something")
+    outcome = _train(folder, out)
+    (said,) = [warning for warning in outcome.warnings if "set aside" in warning]
+    reason = "HEIC, which is not read; convert it to JPEG or PNG"
+    assert said == f"set aside: {folder}/new.heic: {reason}"
 
 
 def test_the_character_goes_onto_a_stock_pipeline(photos: Path, out: Path) -> None:
@@ -81,6 +108,32 @@ def test_the_character_goes_onto_a_stock_pipeline(photos: Path, out: Path) -> No
     pipe = load_backbone(_recipe()).pipe
     with attach_characters(pipe, load_character(outcome.adapter)):
         pass
+
+
+def test_what_was_validated_is_what_is_attached(
+    photos: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Validation and shooting agree on what the stored strength and window mean."""
+    validated = []
+
+    def watch(recipe: Any, photos: Any, subject: Any, pipe: Any, *rest: Any) -> Any:
+        def judge(step: int) -> Validation:
+            validated.append(predict(pipe))
+            return Validation(score=step / 10)
+
+        return judge
+
+    monkeypatch.setattr(train, "likeness_validation", watch)
+    overrides = ("identity.strength=0.5", "identity.sigma_window=[0.1, 0.9]")
+    outcome = _train(photos, out, *overrides)
+    pipe = load_backbone(_recipe()).pipe
+    bare = predict(pipe)
+    with facekit.attach(pipe, outcome.adapter) as attached:
+        assert torch.equal(predict(pipe), validated[-1])
+        attached.set_strength(0.0)
+        assert torch.equal(predict(pipe), bare)
+    header = load_character(out / "mira").file.header
+    assert (header.strength, header.sigma_window) == (0.5, (0.1, 0.9))
 
 
 @pytest.mark.parametrize("level", ["L0", "L1", "none"])
@@ -102,6 +155,23 @@ def test_the_same_command_gives_the_finished_character(photos: Path, out: Path) 
     }
 
 
+def test_a_finished_character_is_the_one_in_its_folder(photos: Path, out: Path) -> None:
+    """The folder that was written down led nowhere once the whole had moved."""
+    first = _train(photos, out)
+    moved = out.rename(out.with_name("moved"))
+    assert _train(photos, moved).adapter == moved / "mira" / "adapter.safetensors"
+    assert _train(photos, moved).best_step == first.best_step
+
+
+def test_a_finished_character_is_opened_before_it_is_called_finished(
+    photos: Path, out: Path
+) -> None:
+    adapter = _train(photos, out).adapter
+    whole = adapter.read_bytes()
+    adapter.write_bytes(whole[:-100])
+    assert _train(photos, out).adapter.read_bytes() == whole
+
+
 def test_a_kill_before_the_last_file_is_no_trouble(photos: Path, out: Path) -> None:
     _train(photos, out, "identity.level=L0")
     (out / "mira" / "result.json").unlink()
@@ -116,6 +186,19 @@ def test_equal_runs_give_equal_files_and_force_trains_again(photos: Path, out: P
     assert other.read_bytes() == first
     _train(photos, out, force=True)
     assert adapter.read_bytes() == first
+
+
+def test_a_character_file_does_not_tell_where_its_photos_were(
+    photos: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = _train(photos, out, "identity.level=L0").adapter.read_bytes()
+    monkeypatch.chdir(photos.parent)
+    there = _train(Path("photos"), Path("other"), "identity.level=L0").adapter.read_bytes()
+    assert there == here
+    shutil.copytree("photos", "somewhere/else")
+    moved = _train(Path("somewhere/else"), Path("moved"), "identity.level=L0").adapter
+    assert moved.read_bytes() == here
+    assert str(photos).encode() not in here
 
 
 def test_an_interrupted_run_goes_on(photos: Path, out: Path) -> None:
@@ -165,6 +248,17 @@ def test_other_photos_are_refused(photos: Path, out: Path) -> None:
         _train(photos, out)
 
 
+def test_another_vae_is_another_run(photos: Path, out: Path) -> None:
+    """Latents of the photos are kept in the folder; those of another VAE must not pass for them."""
+    _train(photos, out)
+    backbone = load_backbone(_recipe())
+    with torch.no_grad():
+        next(iter(backbone.pipe.vae.parameters())).mul_(1.5)
+    plan = plan_train([photos], name="mira", recipe=_recipe(), out=out)
+    with pytest.raises(CheckpointMismatch, match="other weights"):
+        run_train(plan, NoProgress(), faces=Alike(), backbone=backbone)
+
+
 def test_a_folder_with_something_else_is_refused(photos: Path, out: Path) -> None:
     (out / "mira").mkdir(parents=True)
     (out / "mira" / "notes.txt").write_text("mine")
@@ -198,8 +292,84 @@ def test_names_that_cannot_be_names(photos: Path, out: Path, name: str) -> None:
 def test_a_plan_touches_nothing(photos: Path, out: Path) -> None:
     plan = plan_train([photos], name="mira", recipe=_recipe(), out=out)
     assert not out.exists()
-    assert "photos: 5, 1 of them held out" in plan.describe()
+    assert "photos: 5, up to 1 of them held out" in plan.describe()
     json.dumps(plan.to_json())
+
+
+def test_the_trigger_is_what_captions_and_the_file_say(photos: Path, out: Path) -> None:
+    trigger = "a man with black hair and glasses"
+    outcome = _train(photos, out, trigger=trigger)
+    character = load_character(out / "mira")
+    assert outcome.trigger == character.trigger == trigger
+    assert f"trigger: {trigger}" in outcome.describe()
+    captions = character.file.header.training["captions"]
+    assert captions
+    assert all(trigger in caption for caption in captions)
+
+
+def test_words_that_the_backbone_does_not_know_are_named(photos: Path, out: Path) -> None:
+    trigger = "a man with curly black hair, freckles"
+    plan = plan_train([photos], name="mira", recipe=_recipe(), out=out, trigger=trigger)
+    (warning,) = plan.warnings
+    assert "tiny does not know 'curly', 'freckles'" in warning
+    assert f"trigger: {trigger}" in plan.describe()
+    assert f"warning: {warning}" in plan.describe()
+    assert plan.to_json()["warnings"] == [warning]
+    assert warning in run_train(plan, NoProgress(), faces=Alike()).warnings
+
+
+def test_a_plan_without_a_trigger_says_what_will_stand_for_the_character(
+    photos: Path, out: Path
+) -> None:
+    plan = plan_train([photos], name="mira", recipe=_recipe(), out=out)
+    assert plan.warnings == ()
+    assert 'trigger: "a mira person" where the backbone knows the name' in plan.describe()
+    plain = _recipe("identity.level=none")
+    plan = plan_train([photos], name="mira", recipe=plain, out=out)
+    assert "trigger: a mira person\n" in plan.describe()
+
+
+@pytest.mark.parametrize("trigger", ["", "  "])
+def test_a_trigger_needs_words(photos: Path, out: Path, trigger: str) -> None:
+    with pytest.raises(UsageError, match=r"trigger is '.*', expected words"):
+        plan_train([photos], name="mira", recipe=_recipe(), out=out, trigger=trigger)
+
+
+def test_another_trigger_is_another_character(photos: Path, out: Path) -> None:
+    _train(photos, out, trigger="a man")
+    with pytest.raises(CheckpointMismatch, match="another trigger"):
+        _train(photos, out, trigger="a woman")
+
+
+def test_the_start_is_told_beside_the_best(photos: Path, out: Path) -> None:
+    outcome = _train(photos, out)
+    start = outcome.likeness_at_start
+    assert start is not None
+    assert outcome.likeness is not None
+    assert outcome.likeness >= start
+    assert f"({start:.3f} at step 0, before training)" in outcome.describe()
+    told = any("no checkpoint passed" in warning for warning in outcome.warnings)
+    assert told == (outcome.likeness == start)
+    header = load_character(out / "mira").file.header
+    assert header.training["likeness_at_start"] == start
+
+
+def test_training_that_brought_nothing_is_said(
+    photos: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A character that is no better than enrolled must not look trained."""
+
+    def worse_and_worse(*args: Any) -> Any:
+        return lambda step: Validation(score=0.5 - step / 100)
+
+    monkeypatch.setattr(train, "likeness_validation", worse_and_worse)
+    outcome = _train(photos, out)
+    assert (outcome.best_step, outcome.likeness, outcome.likeness_at_start) == (0, 0.5, 0.5)
+    (warning,) = [text for text in outcome.warnings if "step 0" in text]
+    assert "no checkpoint passed the 0.500 of step 0, so the character is as it was" in warning
+    plain = _train(photos, out.parent / "plain", "identity.level=none")
+    assert plain.best_step == 2
+    assert any("passed the 0.500 of step 0; add photos" in text for text in plain.warnings)
 
 
 def test_frames_without_a_face_count_zero() -> None:
@@ -221,3 +391,110 @@ def _crop(image: Any, faces: TinyFaces) -> Any:
     from facekit.faces.align import align
 
     return align(image, faces.detect([image])[0][0], size_px=faces.crop_size_px, margin=0.25)
+
+
+def test_half_precision_is_for_the_backbone_alone(photos: Path, out: Path) -> None:
+    """The encoder that judges was handed half precision, which numpy does not know."""
+    outcome = _train(photos, out, "train.precision=bfloat16", "train.steps=1")
+    assert outcome.likeness is not None
+
+
+def test_the_next_step_can_be_typed(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A character trained elsewhere was called by its name, which is looked for in one folder."""
+    monkeypatch.chdir(tmp_path)
+    for out, called in ((None, "mira"), (Path("else where"), "else where/mira")):
+        outcome = _train(photos, out, "identity.level=L0")  # type: ignore[arg-type]
+        *_, step = outcome.describe().splitlines()
+        verb, *arguments = shlex.split(step.removeprefix("next: facekit "))
+        assert (verb, arguments[-1]) == ("shoot", called)
+        assert find_character(called) == outcome.adapter
+
+
+def test_validation_guides_the_identity_as_shots_do(photos: Path, out: Path) -> None:
+    """It chose the checkpoint by two-way guidance, and the shots were guided three ways."""
+    overrides = (
+        "identity.level=L0",
+        "sample.identity_guidance=4",
+        "validate.seeds=[11]",
+        'validate.prompts=["close-up of {character}"]',
+        'validate.aspects=["1:1"]',
+    )
+    outcome = _train(photos, out, *overrides)
+    planned = plan_shoot(
+        ["close-up of @mira"], character=str(outcome.adapter), seed=11, out=out / "shots"
+    )
+    (clip,) = run_shoot(planned, NoProgress()).clips
+    validated = read_image(out / "mira" / "samples" / "step-000000.png")
+    assert np.array_equal(read_image(clip.with_suffix(".png")), validated)
+    plain = _train(photos, out.parent / "two_way", *overrides[:1], *overrides[2:]).adapter
+    assert not np.array_equal(read_image(plain.parent / "samples/step-000000.png"), validated)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("encoder.train=nope", "nope: no such face model, expected one of"),
+        ("train.num_frames=3", r"train\.num_frames is 3, expected 4 \* n \+ 1 .*; use 1"),
+        ("validate.num_frames=2", r"validate\.num_frames is 2, .* up to 17"),
+        ("sample.num_frames=21", r"sample\.num_frames is 21, .*; use 17"),
+        ("base.name=nope", "backbone 'nope' is unknown"),
+    ],
+)
+def test_a_plan_refuses_what_must_fail(
+    photos: Path, out: Path, override: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        plan_train([photos], name="mira", recipe=_recipe(override), out=out)
+
+
+def test_a_plain_lora_has_nothing_to_guide(photos: Path, out: Path) -> None:
+    recipe = _recipe("identity.level=none", "sample.identity_guidance=2")
+    with pytest.raises(UsageError, match=r"is 2 and identity\.level none, which has no identity"):
+        plan_train([photos], name="mira", recipe=recipe, out=out)
+
+
+def test_all_that_does_not_fit_the_backbone_is_told_at_once(photos: Path, out: Path) -> None:
+    recipe = _recipe("train.num_frames=3", "validate.num_frames=2")
+    with pytest.raises(UsageError, match=r"train\.num_frames(?s:.*)validate\.num_frames"):
+        plan_train([photos], name="mira", recipe=recipe, out=out)
+
+
+def test_a_level_that_needs_a_base_adapter_is_refused_where_none_ships(
+    photos: Path, out: Path
+) -> None:
+    wan = "wan2_1_t2v_1_3b/train"
+    plan = plan_train([photos], name="mira", recipe=load_recipe(wan), out=out)
+    assert "method: a plain LoRA, no identity branch" in plan.describe()
+    assert "warning: wan2_1_t2v_1_3b has no base identity adapter, so nothing" in plan.describe()
+    own = plan_train([photos], name="mira", recipe=_recipe("identity.level=none"), out=out)
+    assert own.warnings == ()
+    recipe = load_recipe(wan, ["identity.level=L2", "loss.contrastive=0.1"])
+    with pytest.raises(UsageError, match=r"contrastive is 0\.1, expected 0 for wan2_1_t2v_1_3b"):
+        plan_train([photos], name="mira", recipe=recipe, out=out)
+    recipe = load_recipe(wan, ["identity.level=L2"])
+    message = "ships with facekit, expected .* which identity.level L2 needs;.*identity.level=none"
+    with pytest.raises(WeightsMissing, match=message):
+        plan_train([photos], name="mira", recipe=recipe, out=out)
+
+
+def test_a_source_without_a_backbone_is_refused(photos: Path, out: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("toon/train_lora", [f"base.source={tmp_path}"])
+    with pytest.raises(WeightsMissing, match=r"no model_index\.json"):
+        plan_train([photos], name="mira", recipe=recipe, out=out)
+
+
+def test_the_device_is_told_and_reaches_the_pipeline(
+    photos: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_train([photos], name="mira", recipe=_recipe("train.steps=1"), out=out, device="cpu")
+    assert "\ndevice: cpu\n" in plan.describe()
+    assert plan.to_json()["device"] == "cpu"
+    asked = []
+    monkeypatch.setattr(train, "load_backbone", lambda *given: asked.append(given) or load(*given))
+    load = load_backbone
+    run_train(plan, NoProgress(), faces=Alike())
+    assert asked == [(plan.recipe, torch.device("cpu"))]
+    with pytest.raises(UsageError, match="no such name"):
+        plan_train([photos], name="mira", recipe=_recipe(), out=out, device="gpu")

@@ -1,0 +1,165 @@
+"""The photos of a character: what its file remembers of them, and how they are found again.
+
+A character file is shared, so it holds names and digests and no folder. The folder is written
+beside it, into the run's result, and can be named when it has moved.
+"""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from facekit.adapters.character import Character
+from facekit.adapters.character_header import PhotoRecord, PhotoRole
+from facekit.errors import MediaError, UsageError
+from facekit.identity.photo_set import Photo, PhotoSet
+from facekit.media.files import scan_photos
+from facekit.media.images import pixel_digest, read_image
+from facekit.weights import file_digest
+from facekit.workflows.train_folder import photos_folder
+
+__all__ = ["FoundPhotos", "common_folder", "find_photos", "record_photos"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPhotos:
+    """The photos of a character that are at hand."""
+
+    enrolled: tuple[Path, ...]
+    """Those that trained."""
+    held_out: tuple[Path, ...]
+    """Those that judge; at least one."""
+    has_new: bool
+    """Whether some that judge were named, and training did not see them at all."""
+    missing: tuple[str, ...] = ()
+    """Names of those that the file knows and that are not at hand."""
+
+
+def common_folder(photos: PhotoSet) -> Path:
+    """The folder, in full, that all photos lie in or below."""
+    return Path(os.path.commonpath([_place(photo).parent for photo in photos.photos]))
+
+
+def record_photos(photos: PhotoSet) -> tuple[PhotoRecord, ...]:
+    """Remember photos by their way from the folder that all share; the folder itself is left out.
+
+    Raises:
+        MediaError: A photo is no longer there.
+    """
+    folder = common_folder(photos)
+    groups: tuple[tuple[PhotoRole, tuple[Photo, ...]], ...] = (
+        ("train", photos.train),
+        ("held_out", photos.held_out),
+    )
+    return tuple(
+        PhotoRecord(
+            name=_place(photo).relative_to(folder).as_posix(),
+            # In this order: a photo that is gone is told as such by the reader of pictures.
+            pixels_sha256=pixel_digest(read_image(photo.source)),
+            sha256=file_digest(photo.source),
+            role=role,
+        )
+        for role, group in groups
+        for photo in group
+    )
+
+
+def _place(photo: Photo) -> Path:
+    """Where a photo lies, in full and without detours; links stay, as they were given."""
+    return Path(os.path.normpath(Path(photo.source).absolute()))
+
+
+def find_photos(character: Character, given: Sequence[Path | str] = ()) -> FoundPhotos:
+    """Find the photos of a character again and make sure that they are the same.
+
+    A folder that holds photos of the names that the file knows is taken for the character's own:
+    of it, only those are used, each in its role. Everything else that is given judges. Without
+    anything given, all photos must be in the folder that the training run has written down.
+
+    Args:
+        character: Knows names and digests.
+        given: Files and folders.
+
+    Raises:
+        UsageError: Photos are missing, or none is there that may judge; the message names them.
+        MediaError: A path does not exist, or a photo of a known name is another picture.
+    """
+    records = character.file.header.photos
+    at_home = photos_folder(Path(character.source).parent, character.file.header.run_digest)
+    folders, named = _sort_out(records, [Path(path) for path in given])
+    if not given and at_home is not None:
+        folders = [at_home]
+    found: dict[PhotoRecord, Path] = {}
+    for record in records:
+        for folder in folders:
+            if (folder / record.name).is_file():
+                found[record] = _checked(folder / record.name, record)
+                break
+    judges = {record.sha256: record for record in records if record.role == "held_out"}
+    digests = {path: file_digest(path) for path in named}
+    found |= {judges[digest]: path for path, digest in digests.items() if digest in judges}
+    new = [path for path, digest in digests.items() if digest not in judges]
+    if at_home is not None:
+        # What trained tells copying, so it is looked for even where other photos judge.
+        for record in records:
+            place = at_home / record.name
+            if record.role == "train" and record not in found and _is_same(place, record):
+                found[record] = place
+    enrolled, held_out = (
+        tuple(found[record] for record in records if record.role == role and record in found)
+        for role in get_args(PhotoRole)
+    )
+    wanted = [record for record in records if record.role == "train" or not named]
+    missing = tuple(record.name for record in wanted if record not in found)
+    if not (held_out or new) or (missing and not given):
+        raise _missing(character, missing, at_home)
+    return FoundPhotos(
+        enrolled=enrolled, held_out=(*held_out, *new), has_new=bool(new), missing=missing
+    )
+
+
+def _sort_out(
+    records: Sequence[PhotoRecord], given: Sequence[Path]
+) -> tuple[list[Path], list[Path]]:
+    """Tell folders of the character's own photos from photos that are named to judge."""
+    folders: list[Path] = []
+    others: list[Path] = []
+    for path in given:
+        is_own = path.is_dir() and any((path / record.name).is_file() for record in records)
+        (folders if is_own else others).append(path)
+    return folders, scan_photos(others) if others else []
+
+
+def _is_same(path: Path, record: PhotoRecord) -> bool:
+    return path.is_file() and file_digest(path) == record.sha256
+
+
+def _checked(path: Path, record: PhotoRecord) -> Path:
+    if _is_same(path, record):
+        return path
+    role = "trained on" if record.role == "train" else "held out"
+    raise MediaError(
+        f"{path}: sha256 {file_digest(path)[:12]}, expected {record.sha256[:12]} of the photo of"
+        f" this name that was {role}; put that one back, or, if this is another photo that"
+        " training never saw, name it by itself with --photos"
+    )
+
+
+def _missing(character: Character, missing: Sequence[str], at_home: Path | None) -> UsageError:
+    """Say what is not there; without a photo that was held out, nothing could be."""
+    records, step = (
+        character.file.header.photos,
+        "name photos that training never saw with --photos",
+    )
+    if not any(record.role == "held_out" for record in records):
+        return UsageError(
+            f"{character.source}: knows no photo of {character.name} that was held out, expected"
+            f" at least one to judge by; {step}"
+        )
+    where = f"in {at_home}" if at_home else "to be found, for no folder is written down beside it"
+    return UsageError(
+        f"{character.source}: {len(missing)} of {len(records)} photos are not {where}"
+        f" ({', '.join(missing)}), expected those that it was trained on and judged by; name the"
+        f" folder that holds them, or {step}"
+    )

@@ -1,0 +1,209 @@
+"""What will be shot, decided before anything is loaded that takes time."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from facekit.adapters.character import Character, load_character
+from facekit.adapters.made_for import check_backbone
+from facekit.backbones.spec import BackboneSpec
+from facekit.errors import OutputExists, UsageError
+from facekit.generation.sample import SampleSettings
+from facekit.generation.shots import check_shots, name_characters, shot_from_prompt
+from facekit.recipe import Recipe
+from facekit.types import Shot
+from facekit.weights import known_digest
+from facekit.workflows.backbone import backbone_spec, weights_digest
+from facekit.workflows.characters import find_character, shooting_recipe
+from facekit.workflows.device import AUTO, choose_device, device_text
+from facekit.workflows.takes import find_done
+
+__all__ = ["SHOTS_DIR", "ShootPlan", "plan_shoot", "take_fingerprint"]
+
+SHOTS_DIR = Path("shots")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ShootPlan:
+    """What will be shot, with what, and where it goes."""
+
+    character: Character
+    recipe: Recipe
+    recipe_source: str
+    """Where the recipe comes from, in words."""
+    spec: BackboneSpec
+    shots: tuple[Shot, ...]
+    """With `@name` as it was given."""
+    prompts: tuple[str, ...]
+    """What the backbone reads, one per shot."""
+    fingerprints: tuple[str, ...]
+    """sha256 of everything that decides a take, one per shot."""
+    done: tuple[bool, ...]
+    """Which takes are there already, one per shot."""
+    settings: SampleSettings
+    strength: float
+    device: torch.device
+    out_dir: Path
+
+    def describe(self) -> str:
+        """Write the character, the backbone, the settings and every take."""
+        source, settings = self.recipe.base.source, self.settings
+        guided = f"guidance {settings.guidance_scale:g}"
+        if settings.identity_guidance is not None:
+            guided += f", identity guidance {settings.identity_guidance:g}"
+        lines = [
+            f"character: {self.character.name} ({self.character.source})",
+            f"backbone: {self.recipe.base.name}" + (f" from {source}" if source else ""),
+            f"recipe: {self.recipe_source}",
+            f"sampling: {settings.num_inference_steps} steps, {guided}, strength {self.strength:g}",
+            f"device: {device_text(self.device)}",
+            f"out: {self.out_dir}",
+            f"takes: {len(self.shots)}"
+            + (f", {sum(self.done)} of them there already" if any(self.done) else ""),
+        ]
+        for shot, prompt, done in zip(self.shots, self.prompts, self.done, strict=True):
+            size = f"{shot.width}x{shot.height}, {shot.num_frames} frames, seed {shot.seed}"
+            lines.append(f"  {shot.name}: {prompt} ({size})" + (", there already" if done else ""))
+        return "\n".join(lines)
+
+    def to_json(self) -> Mapping[str, object]:
+        """Return the same as plain data."""
+        return {
+            "character": self.character.name,
+            "character_file": self.character.source,
+            "backbone": self.recipe.base.name,
+            "source": self.recipe.base.source,
+            "recipe": self.recipe_source,
+            "sampling": dataclasses.asdict(self.settings),
+            "strength": self.strength,
+            "device": str(self.device),
+            "out": str(self.out_dir),
+            "takes": [
+                {**dataclasses.asdict(shot), "resolved_prompt": prompt, "done": done}
+                for shot, prompt, done in zip(self.shots, self.prompts, self.done, strict=True)
+            ],
+        }
+
+
+def plan_shoot(
+    prompts: Sequence[str],
+    *,
+    character: str,
+    num_frames: int | None = None,
+    aspect: str | None = None,
+    seed: int | None = None,
+    takes: int = 1,
+    strength: float = 1.0,
+    out: Path | None = None,
+    force: bool = False,
+    recipe: Recipe | None = None,
+    overrides: Sequence[str] = (),
+    device: str = AUTO,
+) -> ShootPlan:
+    """Decide every take before anything is loaded that takes time.
+
+    Takes that are there already, made in this very way, are kept and not made again.
+
+    Args:
+        prompts: One shot each; `@name` stands for the character.
+        character: A character's name, its folder or its file.
+        num_frames: Frames per take; the recipe's when None.
+        aspect: "1:1", "16:9" or "9:16"; the recipe's when None.
+        seed: Of the first take of every prompt; 0 when None.
+        takes: Takes per prompt, each with the next seed.
+        strength: Of identity and LoRA: 1 is as trained, 0 the bare backbone.
+        out: A folder; `shots/<character>` when None.
+        force: Whether takes of the same name may be replaced.
+        recipe: The backbone and how to sample; when None the recipe that trained the character,
+            or else the shipped one of its backbone.
+        overrides: Of that recipe, like "sample.num_inference_steps=12".
+        device: Where the backbone runs, as for `choose_device`.
+
+    Raises:
+        UsageError: No such character, aspect or device, an unknown `@name`, or sizes that the
+            backbone cannot draw.
+        RecipeError: The recipe is damaged, or an override does not fit.
+        WeightsMissing: The recipe names a folder without a backbone.
+        OutputExists: A take of that name is there that was made otherwise.
+        AdapterError: The character file is damaged, of no effect or made for another backbone.
+    """
+    loaded = load_character(find_character(character))
+    found, source = (
+        (recipe, "given by the caller") if recipe else shooting_recipe(loaded, overrides)
+    )
+    spec = backbone_spec(found)
+    check_backbone(loaded.source, loaded.file.header, spec.name)
+    settings = SampleSettings.of(spec, found.sample)
+    frames = num_frames or found.sample.num_frames
+    wanted = aspect or found.sample.aspect
+    if wanted not in spec.sizes:
+        known = ", ".join(spec.sizes)
+        raise UsageError(f"aspect {wanted}: unknown, expected one of {known}; choose one of these")
+    height, width = spec.sizes[wanted]
+    first = seed or 0
+    shots = tuple(
+        shot_from_prompt(
+            prompt, index=index, seed=first + take, num_frames=frames, height=height, width=width
+        )
+        for index, prompt in enumerate(prompts)
+        for take in range(takes)
+    )
+    check_shots(shots, spec)
+    phrases = {loaded.name: loaded.trigger or loaded.name}
+    out_dir = out or SHOTS_DIR / loaded.name
+    if out_dir.is_file():
+        raise OutputExists(f"{out_dir}: the file exists, expected a folder; choose another --out")
+    prompts = tuple(name_characters(shot.prompt, phrases) for shot in shots)
+    weights = weights_digest(found)
+    fingerprints = tuple(
+        take_fingerprint(shot, text, settings, weights, character=loaded, strength=strength)
+        for shot, text in zip(shots, prompts, strict=True)
+    )
+    return ShootPlan(
+        character=loaded,
+        recipe=found,
+        recipe_source=source,
+        spec=spec,
+        shots=shots,
+        prompts=prompts,
+        fingerprints=fingerprints,
+        done=find_done(shots, fingerprints, out_dir, force=force),
+        settings=settings,
+        strength=strength,
+        device=choose_device(device),
+        out_dir=out_dir,
+    )
+
+
+def take_fingerprint(
+    shot: Shot,
+    prompt: str,
+    settings: SampleSettings,
+    weights: str,
+    *,
+    character: Character | None,
+    strength: float = 1.0,
+) -> str:
+    """Sha256 (hex) of everything that decides a take but the device.
+
+    Args:
+        shot: Seed, size and length.
+        prompt: What the backbone reads.
+        settings: How it is sampled.
+        weights: Of the backbone, from `weights_digest`.
+        character: Who is in it; None for the bare backbone.
+        strength: Of the character.
+    """
+    content = {
+        "shot": dataclasses.asdict(shot),
+        "prompt": prompt,
+        "sampling": dataclasses.asdict(settings),
+        "weights": weights,
+        "character": known_digest(Path(character.source)) if character else None,
+        "strength": strength if character else 0.0,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,71 @@
+"""What can be known to fail before photos are looked at and weights are loaded."""
+
+from collections.abc import Iterator
+
+from facekit.backbones.wan import TOON
+from facekit.errors import UsageError
+from facekit.faces.vendors import check_vendor
+from facekit.generation.sample import SampleSettings
+from facekit.recipe import Recipe
+from facekit.workflows.backbone import TINY, backbone_spec, base_adapter_path, load_tokenizer
+
+__all__ = ["check_training"]
+
+
+def check_training(recipe: Recipe) -> None:
+    """Refuse a recipe that no training run could finish.
+
+    Args:
+        recipe: Well formed by itself; looked at together with its backbone.
+
+    Raises:
+        UsageError: Sizes, frame counts, guidance or losses that are not for this backbone, all at
+            once; or an encoder that is not there.
+        WeightsMissing: Its base adapter is not there, or `base.source` holds no pipeline.
+    """
+    check_vendor(recipe.encoder.train)
+    spec = backbone_spec(recipe)
+    SampleSettings.of(spec, recipe.sample)
+    mistakes = list(_misfits(recipe))
+    if mistakes:
+        raise UsageError("\n".join(mistakes))
+    if recipe.identity.level != "none" and recipe.base.name != TINY:
+        base_adapter_path(recipe)
+    if recipe.base.source:
+        load_tokenizer(recipe)
+
+
+def _misfits(recipe: Recipe) -> Iterator[str]:
+    """What the backbone cannot do, each with its key and a next step."""
+    spec = backbone_spec(recipe)
+    counts = {
+        "train": recipe.train.num_frames,
+        "validate": recipe.validate.num_frames,
+        "sample": recipe.sample.num_frames,
+    }
+    for section, num_frames in counts.items():
+        try:
+            spec.check_frames(num_frames)
+        except UsageError as error:
+            yield f"{section}.{error}"
+    aspects = {
+        "validate.aspects": recipe.validate.aspects,
+        "sample.aspect": (recipe.sample.aspect,),
+    }
+    for key, asked in aspects.items():
+        if unknown := set(asked) - set(spec.sizes):
+            yield (
+                f"{key} holds {', '.join(sorted(unknown))}, expected some of"
+                f" {', '.join(spec.sizes)} for {spec.name}; change it"
+            )
+    if recipe.identity.level == "none" and recipe.sample.identity_guidance is not None:
+        yield (
+            f"sample.identity_guidance is {recipe.sample.identity_guidance:g} and identity.level"
+            " none, which has no identity branch to guide, expected no guidance of it; leave it"
+            " away"
+        )
+    if recipe.loss.contrastive > 0 and spec.name != TOON.name:
+        yield (
+            f"loss.contrastive is {recipe.loss.contrastive:g}, expected 0 for {spec.name}, which"
+            " comes without a bank of other faces; set loss.contrastive to 0"
+        )

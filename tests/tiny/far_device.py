@@ -1,0 +1,117 @@
+"""A pretended graphics card: its tensors hold real numbers and refuse to meet those of the CPU.
+
+So a machine without any other device finds the tensor that was made on the CPU and should not have
+been. It says nothing about kernels, precision or memory of a real one.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+__all__ = ["FAR", "far_device"]
+
+FAR = torch.device("meta")
+"""What it is called; torch knows this device everywhere, and nothing else uses it here."""
+
+_MOVES = ("aten._to_copy.", "aten.copy_.")
+_TAKES_INDICES = ("aten.index.", "aten.index_put", "aten._index_put", "aten._unsafe_index")
+"""A real card takes indices that are on the CPU."""
+
+
+@contextmanager
+def far_device() -> Iterator[torch.device]:
+    """Make it there inside the block."""
+    real = torch.autocast
+
+    def autocast(device_type: str, *args: Any, **kwargs: Any) -> Any:
+        """Nothing far away: only devices that compute have it."""
+        return nullcontext() if device_type == FAR.type else real(device_type, *args, **kwargs)
+
+    with (
+        _PastTheDispatcher(),
+        _Pretends(),
+        patch.object(torch, "autocast", autocast),
+        warnings.catch_warnings(),
+    ):
+        # True of the device that lends its name, which holds no numbers.
+        warnings.filterwarnings("ignore", "for .*: copying from a non-meta parameter")
+        yield FAR
+
+
+class _FarTensor(Tensor):
+    inner: Tensor
+
+    @staticmethod
+    def __new__(cls, inner: Tensor, requires_grad: bool = False) -> Any:
+        made = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+            cls,
+            inner.size(),
+            strides=inner.stride(),
+            storage_offset=inner.storage_offset(),
+            dtype=inner.dtype,
+            device=FAR,
+            requires_grad=requires_grad,
+        )
+        made.inner = inner
+        return made
+
+    def __deepcopy__(self, memo: object) -> "_FarTensor":
+        return _FarTensor(self.inner.detach().clone(), self.requires_grad)
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return _run(func, args, kwargs or {})
+
+
+class _Pretends(TorchDispatchMode):
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return _run(func, args, kwargs or {})
+
+
+class _PastTheDispatcher(TorchFunctionMode):
+    """What writes numbers to a device by itself is led through the CPU."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        device = kwargs.get("device")
+        if func is torch.tensor and device is not None and torch.device(device) == FAR:
+            return func(*args, **{**kwargs, "device": "cpu"}).to(FAR)
+        if func is Tensor.__getitem__ and isinstance(args[1], list):
+            args = (args[0], torch.tensor(args[1]))
+        return func(*args, **kwargs)
+
+
+def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Do it with the real numbers, after a look at where they all are."""
+    name = str(func)
+    tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+    far = [x for x in tensors if isinstance(x, _FarTensor)]
+    near = [x for x in tensors if not isinstance(x, _FarTensor)]
+    assert FAR not in [x.device for x in near], f"{name}: made past the pretence"
+    if far and not name.startswith((*_MOVES, *_TAKES_INDICES)):
+        mixed = [tuple(x.shape) for x in near if x.dim()]
+        assert not mixed, f"{name}: {mixed} on the CPU, {[tuple(x.shape) for x in far]} far away"
+    device = kwargs.pop("device", None)
+    goes_far = bool(far) if device is None else torch.device(device) == FAR
+    if device is not None:
+        kwargs["device"] = torch.device("cpu")
+    out = func(*tree_map(_real, args), **tree_map(_real, kwargs))
+    if args and isinstance(args[0], Tensor) and out is _real(args[0]):
+        return args[0]  # done in place
+    return tree_map(_pretend, out) if goes_far else out
+
+
+def _real(x: Any) -> Any:
+    return x.inner if isinstance(x, _FarTensor) else x
+
+
+def _pretend(x: Any) -> Any:
+    return _FarTensor(x) if isinstance(x, Tensor) and not isinstance(x, _FarTensor) else x

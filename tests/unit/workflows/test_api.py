@@ -1,0 +1,65 @@
+"""The public door: what its own page shows works as it stands."""
+
+import inspect
+import textwrap
+from typing import Any
+
+import pytest
+import torch
+
+from facekit.adapters.character import attach_characters
+from facekit.workflows import api
+from tests.tiny.backbones import predict, tiny_character, tiny_pipe
+
+
+def test_the_example_of_the_module_is_python_that_runs(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import facekit
+
+    monkeypatch.chdir(tmp_path)
+    pipe = tiny_pipe()
+    (tmp_path / "mira").mkdir()
+    tiny_character(pipe).save(tmp_path / "mira" / "adapter.safetensors")
+    assert api.__doc__ is not None
+    lines = api.__doc__.splitlines()
+    example = textwrap.dedent("\n".join(line for line in lines if line.startswith("    ")))
+    asked: dict[str, Any] = {}
+
+    class Frames:
+        frames = "frames"
+
+    class Pipe:
+        transformer = pipe.transformer
+
+        def __call__(self, prompt: str, **options: Any) -> Frames:
+            asked.update(options, prompt=prompt)
+            return Frames()
+
+    names: dict[str, Any] = {"facekit": facekit, "pipe": Pipe()}
+    exec(example, names)
+    assert names["frames"] == "frames"
+    assert asked == {"prompt": "mira in the kitchen", "max_sequence_length": 48}
+
+
+def test_both_doors_take_the_same_options() -> None:
+    outer, inner = (
+        {
+            name: (each.default, each.kind)
+            for name, each in inspect.signature(function).parameters.items()
+            if each.kind is inspect.Parameter.KEYWORD_ONLY
+        }
+        for function in (api.attach, attach_characters)
+    )
+    assert outer == inner
+
+
+def test_a_path_will_do_and_options_arrive(tmp_path: Any) -> None:
+    pipe = tiny_pipe()
+    tiny_character(pipe).save(tmp_path / "adapter.safetensors")
+    left = torch.zeros(4, 6)
+    left[:, :3] = 1
+    with api.attach(pipe, tmp_path):
+        everywhere = predict(pipe)
+    with api.attach(pipe, tmp_path / "adapter.safetensors", masks_LHW=(left,)):
+        assert not torch.equal(predict(pipe), everywhere)
