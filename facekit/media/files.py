@@ -18,6 +18,7 @@ __all__ = [
     "atomic_write",
     "ensure_new",
     "ensure_out_dir",
+    "full_path",
     "replace_folder",
     "restore_folder",
     "scan_photos",
@@ -218,6 +219,11 @@ def restore_folder(path: Path | str) -> None:
             shutil.rmtree(old, ignore_errors=True)
         elif old.exists():
             old.rename(path)
+
+
+def full_path(path: Path | str) -> Path:
+    """Write a path in full and without detours; links stay, for they may lead elsewhere."""
+    return Path(os.path.normpath(Path(path).absolute()))
 
 
 def _old_name(folder: Path) -> Path:

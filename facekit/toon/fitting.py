@@ -81,7 +81,7 @@ def fit(
     if matrices:
         optimizers.append(torch.optim.Muon(matrices, lr=settings.muon_lr, weight_decay=0.0))
         peaks.append(settings.muon_lr)
-    average = {name: p.detach().clone() for name, p in named} if settings.ema > 0 else {}
+    average: dict[str, Tensor] | None = None
     start = 0
     if checkpoint_path.is_file():
         saved = torch.load(checkpoint_path, weights_only=True)
@@ -90,9 +90,9 @@ def fit(
             for optimizer, state in zip(optimizers, saved["optimizers"], strict=True):
                 optimizer.load_state_dict(state)
             average = saved["average"]
-        elif average:
-            average = {name: p.detach().clone() for name, p in named}
         start = int(saved["step"])
+    if average is None:
+        average = {name: p.detach().clone() for name, p in named} if settings.ema > 0 else {}
     log_path = checkpoint_path.with_suffix(".jsonl")
     saved_at = time.monotonic()
     bad = 0

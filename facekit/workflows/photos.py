@@ -14,7 +14,7 @@ from facekit.adapters.character import Character
 from facekit.adapters.character_header import PhotoRecord, PhotoRole
 from facekit.errors import MediaError, UsageError
 from facekit.identity.photo_set import Photo, PhotoSet
-from facekit.media.files import scan_photos
+from facekit.media.files import full_path, scan_photos
 from facekit.media.images import pixel_digest, read_image
 from facekit.weights import file_digest
 from facekit.workflows.train_folder import photos_folder
@@ -38,7 +38,7 @@ class FoundPhotos:
 
 def common_folder(photos: PhotoSet) -> Path:
     """The folder, in full, that all photos lie in or below."""
-    return Path(os.path.commonpath([_place(photo).parent for photo in photos.photos]))
+    return Path(os.path.commonpath([full_path(photo.source).parent for photo in photos.photos]))
 
 
 def record_photos(photos: PhotoSet) -> tuple[PhotoRecord, ...]:
@@ -54,7 +54,7 @@ def record_photos(photos: PhotoSet) -> tuple[PhotoRecord, ...]:
     )
     return tuple(
         PhotoRecord(
-            name=_place(photo).relative_to(folder).as_posix(),
+            name=full_path(photo.source).relative_to(folder).as_posix(),
             # In this order: a photo that is gone is told as such by the reader of pictures.
             pixels_sha256=pixel_digest(read_image(photo.source)),
             sha256=file_digest(photo.source),
@@ -63,11 +63,6 @@ def record_photos(photos: PhotoSet) -> tuple[PhotoRecord, ...]:
         for role, group in groups
         for photo in group
     )
-
-
-def _place(photo: Photo) -> Path:
-    """Where a photo lies, in full and without detours; links stay, as they were given."""
-    return Path(os.path.normpath(Path(photo.source).absolute()))
 
 
 def find_photos(character: Character, given: Sequence[Path | str] = ()) -> FoundPhotos:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from facekit.errors import MediaError, OutputExists
 from facekit.generation.shots import UNKNOWN_KIND, expected_attributes
-from facekit.media.files import VIDEO_SUFFIXES, write_text
+from facekit.media.files import VIDEO_SUFFIXES, full_path, write_text
 from facekit.media.images import write_image
 from facekit.media.video import is_video, read_clip, write_clip
 from facekit.types import Clip, Shot
@@ -170,8 +170,8 @@ def scan_takes(paths: Sequence[Path | str]) -> FoundTakes:
         raise MediaError(f"{listed}: no clips found; make some with facekit shoot")
     clips: dict[Path, Path] = {}
     for clip in found:
-        clips.setdefault(_place(clip), clip)
-    shared = Path(os.path.commonpath([_place(root) for root in roots]))
+        clips.setdefault(full_path(clip), clip)
+    shared = Path(os.path.commonpath([full_path(root) for root in roots]))
     return FoundTakes(
         root=roots[0] if len(set(roots)) == 1 else shared,
         clips=tuple(clips.values()),
@@ -186,11 +186,6 @@ def _check_video(path: Path) -> None:
             f"{path}: not a video, expected a file ending in {known}; name clips, or a folder that"
             " holds some"
         )
-
-
-def _place(path: Path) -> Path:
-    """Write a path in full and without detours; links stay, for they may lead out of the root."""
-    return Path(os.path.normpath(path.absolute()))
 
 
 def _clips_in(folder: Path) -> list[Path]:

@@ -106,13 +106,10 @@ def seed_from_shipped(plan: BuildToonPlan) -> None:
     seed("vae", vae, "vae")
     seed("vae-faces", vae, "vae-faces")
     model = new_model(plan)
-    for module, kind in (
-        (model.transformer, WanTransformer3DModel),
-        (model.text_encoder, UMT5EncoderModel),
-    ):
-        subfolder = "transformer" if module is model.transformer else "text_encoder"
-        loaded = kind.from_pretrained(folder, subfolder=subfolder)
-        module.load_state_dict(loaded.float().state_dict())
+    transformer = WanTransformer3DModel.from_pretrained(folder, subfolder="transformer")
+    model.transformer.load_state_dict(transformer.float().state_dict())
+    text_encoder = UMT5EncoderModel.from_pretrained(folder, subfolder="text_encoder")
+    model.text_encoder.load_state_dict(text_encoder.float().state_dict())
     adapter = IdentityAdapter.load(shipped / BASE_ADAPTER_FILE)
     model.adapter.load_state_dict(adapter.float().state_dict())
     seed("backbone", model, "backbone")

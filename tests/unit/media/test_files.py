@@ -261,3 +261,10 @@ def test_no_room_for_the_whole_file(tmp_path: Path, root: Path, what: str, name:
     )
     assert f"{name}: not written, no space left" in done.stdout, done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_path_keeps_links_and_drops_detours(tmp_path, monkeypatch):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    monkeypatch.chdir(tmp_path)
+    assert files.full_path("there/../link/a.png") == tmp_path / "link" / "a.png"
