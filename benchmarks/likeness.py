@@ -21,6 +21,7 @@ import torch
 from benchmarks.likeness_tables import build_page, build_results, write_sheet
 from benchmarks.likeness_work import (
     FIRST_SEED,
+    NUM_JUDGES,
     NUM_PHOTOS,
     SWEEP_SEED,
     Bench,
@@ -217,6 +218,7 @@ def _about(
             "num_frames": bench.num_frames,
             "num_photos": NUM_PHOTOS,
             "held_out": bench.recipe.photos.holdout,
+            "num_judges": NUM_JUDGES,
             "budget_s": options.budget_s,
             "train_encoder": encoder_id(bench.train_faces),
             "report_encoder": encoder_id(bench.report_faces),

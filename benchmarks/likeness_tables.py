@@ -96,7 +96,8 @@ def build_page(results: Mapping[str, Any]) -> str:
         "",
         f"{settings['characters']} held-out drawn characters, {settings['prompts']} prompts,"
         f" {settings['seeds']} seeds, {settings['num_frames']} frames per clip;"
-        f" {settings['num_photos']} photos each, of which {settings['held_out']} were kept back."
+        f" {settings['num_photos']} photos each, of which {settings['held_out']} chose the"
+        f" checkpoint, and {settings['num_judges']} that nothing else has seen judge."
         f" Every trained method had the same photos, the same backbone and"
         f" {settings['budget_s']:g} s of training on {machine['cores']} cores"
         f" ({machine['device']}). The encoder that trained"

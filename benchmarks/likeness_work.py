@@ -32,6 +32,8 @@ from facekit.workflows.train import plan_train, run_train
 FIRST_SEED = HELD_OUT_SEED + 2_000
 SWEEP_SEED = HELD_OUT_SEED + 9_000
 NUM_PHOTOS = 8
+NUM_JUDGES = 6
+"""Photos that only judge: those that training holds out have already chosen its checkpoint."""
 NAME = "hero"
 FIGURES = (
     "sim_held",
@@ -109,22 +111,20 @@ class Subject:
         self.toon = ToonCharacter.from_seed(seed)
         self.phrase = phrase_of(self.toon)
         self.photos_dir = bench.work / "photos" / str(seed)
-        self._draw_photos()
-        paths = sorted(self.photos_dir.glob("*.png"))
+        paths = [self._photo(self.photos_dir, index) for index in range(NUM_PHOTOS)]
         self.photo_set = build_photo_set(paths, bench.recipe.photos, bench.train_faces)
+        judges_dir = bench.work / "judges" / str(seed)
         self.photos: Photos = read_photos(
             [Path(photo.source) for photo in self.photo_set.train],
-            [Path(photo.source) for photo in self.photo_set.held_out],
+            [self._photo(judges_dir, NUM_PHOTOS + index) for index in range(NUM_JUDGES)],
         )
         self.reference: Reference = build_reference(self.photos, bench.report_faces)
         self._takes: dict[str, tuple[Take, ...]] = {}
 
-    def _draw_photos(self) -> None:
-        """Draw photos as somebody would take them: near, mostly frontal, in many places."""
-        for index in range(NUM_PHOTOS):
-            path = self.photos_dir / f"{index:02d}.png"
-            if path.is_file():
-                continue
+    def _photo(self, folder: Path, index: int) -> Path:
+        """Draw a photo as somebody would take it, near and mostly frontal, or take it as it is."""
+        path = folder / f"{index:02d}.png"
+        if not path.is_file():
             scene = sample_scene(
                 (self.toon,),
                 np.random.default_rng([self.seed, index, 0x9407]),
@@ -132,6 +132,7 @@ class Subject:
                 max_yaw_deg=35.0,
             )
             write_image(path, draw(scene, with_masks=False).image)
+        return path
 
     def prompts(self, phrase: str | None = None) -> tuple[str, ...]:
         """What the backbone reads of every shot."""
@@ -282,6 +283,7 @@ def _unit_digest(bench: Bench, method: Method, subject: Subject) -> str:
         "recipe": recipe_digest(method.recipe) if method.recipe else None,
         "shots": _shots_digest(bench),
         "photos": subject.photo_set.digest,
+        "judges": NUM_JUDGES,
         "encoders": [encoder_id(bench.train_faces), encoder_id(bench.report_faces)],
         "adapter": bench.trained_on,
         "probe": bench.probe is not None,

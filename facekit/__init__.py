@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Attachment": "facekit.workflows.api",
     "Character": "facekit.workflows.api",
+    "Clip": "facekit.types",
     "FacekitError": "facekit.errors",
     "Recipe": "facekit.recipe",
     "attach": "facekit.workflows.api",
@@ -22,6 +23,7 @@ _HOMES = {
 __all__ = [  # each name is imported on first use, so that import facekit is free
     "Attachment",
     "Character",
+    "Clip",
     "FacekitError",
     "Recipe",
     "attach",

@@ -129,11 +129,6 @@ class Clip:
         """How many frames."""
         return int(self.frames.shape[0])
 
-    @property
-    def duration_s(self) -> float:
-        """How long it plays."""
-        return self.num_frames / self.fps
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:

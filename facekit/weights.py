@@ -26,7 +26,6 @@ __all__ = [
     "known_digest",
     "load_nets",
     "read_manifest",
-    "toon_weights_present",
     "verify",
     "verify_once",
     "write_manifest",
@@ -216,8 +215,3 @@ def load_nets(path: Path, nets: Mapping[str, "nn.Module"]) -> None:
     for prefix, net in nets.items():
         part = {n.removeprefix(prefix): t for n, t in found.items() if n.startswith(prefix)}
         net.load_state_dict(part, strict=False)
-
-
-def toon_weights_present() -> bool:
-    """Tell whether the embedded weights are there at all, without reading them."""
-    return (toon_dir() / MANIFEST_NAME).is_file()

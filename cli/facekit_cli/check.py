@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from facekit_cli.options import Json, Settings
+from facekit_cli.options import Base, Json, RecipeSource, Settings, join_overrides, read_settings
 from facekit_cli.output import execute
 
 __all__ = ["check"]
@@ -16,16 +16,32 @@ def check(
     name: Annotated[
         str | None, typer.Option("--as", metavar="NAME", help="What the character is called.")
     ] = None,
+    base: Base = None,
+    recipe: RecipeSource = None,
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """Say whether photos will make a character, and why not; exit code 3 when they will not."""
-    from facekit.recipe import load_recipe
+    """Say whether photos will make a character, and why not.
+
+    Exit code 3 when they will not.
+    """
+    from facekit.recipe import load_recipe, training_recipe
     from facekit.workflows.check import plan_check, run_check
 
+    given = [("--base", base), ("--recipe", recipe), *(("--set", one) for one in settings or ())]
     execute(
         "check",
-        lambda: plan_check(photos, name=name, recipe=load_recipe(overrides=settings or ())),
+        lambda: plan_check(
+            photos,
+            name=name,
+            recipe=load_recipe(
+                recipe or training_recipe(base),
+                join_overrides(
+                    {"--base": ("base.name", base)}, read_settings(settings, "encoder", "photos")
+                ),
+            ),
+            options=[word for flag, said in given if said is not None for word in (flag, said)],
+        ),
         run_check,
         as_json=as_json,
     )

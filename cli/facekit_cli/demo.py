@@ -21,7 +21,11 @@ def demo(
     as_json: Json = False,
     force: Force = False,
 ) -> None:
-    """Take the sample photos through training, shooting and measuring, to a report."""
+    """Take the sample photos through training, shooting and measuring.
+
+    It ends with a report. Exit code 0 says that all of it ran, whatever the gates say; the verdict
+    is in the result.
+    """
     from facekit.workflows.demo import plan_demo, run_demo
 
     execute(

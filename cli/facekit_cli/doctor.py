@@ -7,7 +7,10 @@ __all__ = ["doctor"]
 
 
 def doctor(as_json: Json = False) -> None:
-    """Look at versions, devices, weights and disk, and print the command that mends each fault."""
+    """Look at versions, devices, weights and disk.
+
+    Prints the command that mends each fault.
+    """
     from facekit.workflows.doctor import plan_doctor, run_doctor
 
     execute("doctor", plan_doctor, run_doctor, as_json=as_json)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from facekit_cli.options import Device, DryRun, Force, Json, Out, Settings
+from facekit_cli.options import Device, DryRun, Force, Json, Out, Settings, read_settings
 from facekit_cli.output import execute
 
 __all__ = ["evaluate"]
@@ -31,7 +31,10 @@ def evaluate(
     as_json: Json = False,
     force: Force = False,
 ) -> None:
-    """Measure whether it is the same person in all clips; exit code 5 when a gate is missed."""
+    """Measure whether it is the same person in all clips.
+
+    Exit code 5 when a gate is missed.
+    """
     from facekit.workflows.characters import evaluation_recipe
     from facekit.workflows.evaluate import plan_evaluate, run_evaluate
 
@@ -41,7 +44,9 @@ def evaluate(
             clips,
             character=character,
             photos=photos or (),
-            recipe=evaluation_recipe(character, settings or ()),
+            recipe=evaluation_recipe(
+                character, read_settings(settings, "encoder", "photos", "gates")
+            ),
             out=out,
             force=force,
             device=device,

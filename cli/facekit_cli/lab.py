@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from facekit_cli.options import DryRun, Json, Out, Seed
+from facekit_cli.options import Device, DryRun, Json, Out, Seed
 from facekit_cli.output import GOES_ON, execute
 
 __all__ = ["app", "build_toon"]
@@ -30,6 +30,12 @@ def build_toon(
         int | None,
         typer.Option("--steps", min=1, help="Optimiser steps of the one part that is named."),
     ] = None,
+    tokens: Annotated[
+        int | None,
+        typer.Option(
+            "--tokens", min=1, help="Latent tokens per step of the backbone; 2304 when absent."
+        ),
+    ] = None,
     from_shipped: Annotated[
         bool,
         typer.Option(
@@ -41,6 +47,7 @@ def build_toon(
         typer.Option("--install", help="Let export and samples replace what ships with facekit."),
     ] = False,
     seed: Seed = None,
+    device: Device = "auto",
     out: Out = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -55,7 +62,9 @@ def build_toon(
             hours=hours,
             seed=seed,
             out=out,
+            device=device,
             steps=steps,
+            tokens=tokens,
             from_shipped=from_shipped,
             install=install,
         ),

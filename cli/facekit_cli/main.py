@@ -9,13 +9,35 @@ import typer.exceptions
 
 from facekit import __version__
 from facekit_cli import check, demo, doctor, evaluate, lab, recipe, shoot, train
-from facekit_cli.output import INTERRUPTED, emit_error, quiet_libraries
+from facekit_cli.output import (
+    BROKEN_PIPE,
+    INTERRUPTED,
+    PipeClosed,
+    Stdout,
+    StdoutRefused,
+    emit_error,
+    quiet_libraries,
+)
 
-__all__ = ["app", "main"]
+__all__ = ["EXIT_CODES", "app", "main"]
+
+EXIT_CODES = {
+    0: "done",
+    1: "failed (also where stdout cannot be written)",
+    2: "wrong input",
+    3: "photos refused",
+    5: "gate missed",
+    6: "weights damaged or missing",
+    7: "adapter, backbone, encoder or checkpoint do not go together",
+    130: "interrupted",
+    141: "who read stdout has stopped",
+}
+"""What each exit code means, in a few words."""
 
 app = typer.Typer(
     name="facekit",
     help="One face that stays the same person over many generated video shots.",
+    epilog=f"Exit codes: {', '.join(f'{code} {said}' for code, said in EXIT_CODES.items())}.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a bug keeps its traceback
     rich_markup_mode=None,  # plain help: fast, and the same on every terminal
@@ -54,20 +76,42 @@ app.add_typer(lab.app, name="lab")
 def main() -> None:
     """Run the command and leave with its exit code."""
     quiet_libraries()
+    if sys.stdout is None:  # closed by who called, as with >&-
+        print("error: stdout: closed; send it somewhere", file=sys.stderr)
+        sys.exit(1)
+    stream, sys.stdout = sys.stdout, Stdout(sys.stdout)
+    try:
+        code = _run()
+        sys.stdout.flush()
+    except PipeClosed:
+        code = _drop(BROKEN_PIPE)
+    except StdoutRefused as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = _drop(1)
+    finally:
+        sys.stdout = stream
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
         code = app(standalone_mode=False)
     except typer.Abort:
         print("interrupted", file=sys.stderr)
-        code = INTERRUPTED
+        return INTERRUPTED
     except typer.exceptions.TyperException as error:
-        code = _usage_error(error)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    sys.exit(code if isinstance(code, int) else 0)
+        return _usage_error(error)
+    return code if isinstance(code, int) else 0
+
+
+def _drop(code: int) -> int:
+    """Send what waits in stdout's buffer nowhere, for flushing it at the end would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 def _usage_error(error: typer.exceptions.TyperException) -> int:
+    error.message = error.message.removeprefix("Value error, ")
     show = getattr(error, "show", None)  # the usage line, on errors that know their command
     if "--json" in sys.argv:
         emit_error("usage", "usage_error", error.format_message(), "see --help", as_json=True)

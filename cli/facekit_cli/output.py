@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import typer
 
@@ -16,9 +16,13 @@ if TYPE_CHECKING:  # types imports numpy, and help must not wait for it
     from facekit_cli.progress import BarProgress, LineProgress
 
 __all__ = [
+    "BROKEN_PIPE",
     "GOES_ON",
     "GOES_ON_WITHOUT_FORCE",
     "INTERRUPTED",
+    "PipeClosed",
+    "Stdout",
+    "StdoutRefused",
     "emit_error",
     "execute",
     "quiet_libraries",
@@ -26,6 +30,9 @@ __all__ = [
 ]
 
 INTERRUPTED: Final = 130
+
+BROKEN_PIPE: Final = 141
+"""What a shell tells of a program that SIGPIPE ended, as in ``seq 1000000 | head -1``."""
 
 GOES_ON: Final = "run the same command again to go on"
 """After Ctrl-C, for commands that keep what is done."""
@@ -116,6 +123,55 @@ def _envelope(
 ) -> None:
     content = {"schema": f"facekit.{verb}/1", "ok": ok, "data": data, "error": error}
     print(json.dumps(content, allow_nan=False), file=_STDOUT.get(), flush=True)
+
+
+class PipeClosed(Exception):
+    """Who read stdout has stopped reading; typer would make exit code 1 of a `BrokenPipeError`."""
+
+
+class StdoutRefused(Exception):
+    """Stdout cannot be written: a full disk, or closed."""
+
+
+class Stdout:
+    """A text stream whose refusals are told apart from errors of the work.
+
+    Everything else is the stream's own.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write as the stream does.
+
+        Raises:
+            PipeClosed: Nobody reads any more.
+            StdoutRefused: It cannot be written.
+        """
+        with _told():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush as the stream does; raises as `write`."""
+        with _told():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        """Give what the stream has."""
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise PipeClosed from error
+    except OSError as error:
+        raise StdoutRefused(
+            f"stdout: not written ({error.strerror}); free some space, or send the output elsewhere"
+        ) from error
 
 
 class _Stdout:

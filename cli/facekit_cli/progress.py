@@ -99,7 +99,7 @@ class LineProgress:
         """Begin a stage."""
         self._label, self._total, self._done = label, total, 0
         self._began = self._spoke = self._clock()
-        self._say(f"{label}: {total} steps")
+        self._say(f"{label}: 0/{total}")
 
     def advance(self, n: int = 1, info: str = "") -> None:
         """Count steps done."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from facekit_cli.options import Device, DryRun, Force, Json, Out, Seed, Settings
+from facekit_cli.options import Device, DryRun, Force, Json, Out, Seed, Settings, read_settings
 from facekit_cli.output import GOES_ON, GOES_ON_WITHOUT_FORCE, execute
 
 __all__ = ["Aspect", "shoot"]
@@ -27,14 +27,18 @@ def shoot(
         str, typer.Option("--with", metavar="CHARACTER", help="A character's name or its file.")
     ],
     num_frames: Annotated[
-        int | None, typer.Option("--num-frames", min=1, help="Frames per shot.")
+        int | None,
+        typer.Option("--num-frames", min=1, help="Frames per shot; on toon 4 * n + 1, at most 17."),
     ] = None,
     aspect: Annotated[Aspect | None, typer.Option("--aspect", help="Width to height.")] = None,
     seed: Seed = None,
     takes: Annotated[int, typer.Option("--takes", min=1, help="Versions of each shot.")] = 1,
     strength: Annotated[
         float,
-        typer.Option("--strength", min=0.0, help="1 is as trained, 0 leaves the character out."),
+        typer.Option(
+            "--strength",
+            help="0 to 3: 1 is as trained, 0 leaves the character out, above 1 was never trained.",
+        ),
     ] = 1.0,
     settings: Settings = None,
     device: Device = "auto",
@@ -43,7 +47,10 @@ def shoot(
     as_json: Json = False,
     force: Force = False,
 ) -> None:
-    """Make shots with a character in them, by the recipe that trained it."""
+    """Make shots with a character in them.
+
+    By the recipe that trained it, where that is at hand.
+    """
     from facekit.workflows.shoot import plan_shoot, run_shoot
 
     execute(
@@ -58,7 +65,7 @@ def shoot(
             strength=strength,
             out=out,
             force=force,
-            overrides=settings or (),
+            overrides=read_settings(settings, "base", "sample"),
             device=device,
         ),
         run_shoot,

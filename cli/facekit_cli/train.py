@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from facekit_cli.options import Device, DryRun, Force, Json, OutParent, Seed, Settings
+from facekit_cli.options import (
+    Base,
+    Device,
+    DryRun,
+    Force,
+    Json,
+    OutParent,
+    RecipeSource,
+    Seed,
+    Settings,
+    join_overrides,
+    trained_settings,
+)
 from facekit_cli.output import GOES_ON, execute
 
 __all__ = ["Level", "train"]
@@ -31,20 +43,16 @@ def train(
             help="Words that stand for the character, such as 'a man with curly black hair'.",
         ),
     ] = None,
-    base: Annotated[
-        str | None, typer.Option("--base", metavar="NAME", help="The backbone; toon when absent.")
-    ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            "--recipe", metavar="RECIPE", help="A recipe's name or file; BASE/train when absent."
-        ),
-    ] = None,
+    base: Base = None,
+    recipe: RecipeSource = None,
     settings: Settings = None,
     level: Annotated[
         Level | None,
         typer.Option(
-            "--level", help="L0: only enrol; L1: tune tokens; L2: tokens and LoRA (the default)."
+            "--level",
+            metavar="L0|L1|L2",
+            case_sensitive=False,
+            help="L0: only enrol; L1: tune tokens; L2: tokens and LoRA. The recipe's when absent.",
         ),
     ] = None,
     seed: Seed = None,
@@ -55,19 +63,23 @@ def train(
     force: Force = False,
 ) -> None:
     """Make a character from a few photos of one person."""
-    from facekit.recipe import load_recipe
+    from facekit.recipe import load_recipe, training_recipe
     from facekit.workflows.train import plan_train, run_train
 
-    overrides = [f"base.name={base}"] if base is not None else []
-    overrides += [f"identity.level={level.value}"] if level is not None else []
-    overrides += [f"train.seed={seed}"] if seed is not None else []
-    overrides += settings or []
+    flags = {
+        "--base": ("base.name", base),
+        "--level": ("identity.level", level),
+        "--seed": ("train.seed", seed),
+    }
     execute(
         "train",
         lambda: plan_train(
             photos,
             name=name,
-            recipe=load_recipe(recipe or f"{base or 'toon'}/train", overrides),
+            recipe=trained_settings(
+                settings,
+                load_recipe(recipe or training_recipe(base), join_overrides(flags, settings or ())),
+            ),
             out=out,
             force=force,
             trigger=trigger,

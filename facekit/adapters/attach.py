@@ -86,7 +86,6 @@ class Attachment:
         self._condition = Condition()
         self._pass_name: str | None = None
         self._terms_key: tuple[object, ...] | None = None
-        self._in_second_pass = False
         self._processors: dict[str, IdentityProcessor] = {}
         self._hooks: list[Any] = []
         self._install()

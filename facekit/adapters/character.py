@@ -1,5 +1,6 @@
 """Put characters onto a stock pipeline and take them off again."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +26,13 @@ from facekit.backbones.spec import BackboneSpec, site_module
 from facekit.backbones.wan import detect_spec, pipeline_digest
 from facekit.errors import AdapterError, AdapterMismatch, UsageError
 
-__all__ = ["Character", "CharacterAttachment", "attach_characters", "load_character"]
+__all__ = [
+    "Character",
+    "CharacterAttachment",
+    "attach_characters",
+    "load_character",
+    "no_identity",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,12 +112,27 @@ class CharacterAttachment:
         self.characters = characters
         self._stance = LoraStance(transformer)
         self._loras: list[str] = []
+        self._is_detached = False
 
     def set_strength(self, strength: float) -> None:
         """Scale identity and LoRA together.
 
-        1 is as trained; 0 gives the bare backbone bit-exactly.
+        1 is as trained; 0 gives the bare backbone bit-exactly. Above 1 is more than training knew,
+        and the picture breaks before long.
+
+        Raises:
+            UsageError: Below 0, or no finite number.
+            AdapterError: Detached already.
         """
+        if self._is_detached:
+            raise AdapterError(
+                "set_strength after detach, expected a pipeline that carries the characters; attach"
+                " them again"
+            )
+        if not (math.isfinite(strength) and strength >= 0):
+            raise UsageError(
+                f"strength is {strength:g}, expected 0 or more; 0 leaves the character out"
+            )
         if self.identity is not None:
             self.identity.set_strength(strength)
         self.set_lora_strength(strength)
@@ -125,6 +147,7 @@ class CharacterAttachment:
 
         That includes other LoRAs on it, and which of its parameters learn.
         """
+        self._is_detached = True
         if self.identity is not None:
             self.identity.detach()
         if not self._loras:
@@ -193,6 +216,7 @@ def attach_characters(
         AdapterMismatch: The pipeline is not the backbone that a character was made for.
         AlreadyAttached: Characters are attached already.
         AdapterError: Options that contradict each other, or that a plain LoRA has no part in.
+        UsageError: A strength below 0.
     """
     given = (characters,) if isinstance(characters, Character) else tuple(characters)
     masks = tuple(masks_LHW) if masks_LHW is not None else (None,) * len(given)
@@ -209,11 +233,11 @@ def attach_characters(
     ]
     for character, mask, conditioning in placed:
         if conditioning is None and mask is not None:
-            raise _no_identity(character, "a mask")
+            raise no_identity(character, "a mask")
     conditionings = tuple(item for _, _, item in placed if item is not None)
     asked = (unconditional, guidance, identity_guidance, guidance_scale)
     if asked != ("null", "two_way", None, None) and not conditionings:
-        raise _no_identity(given[0], "guidance of the identity")
+        raise no_identity(given[0], "guidance of the identity")
     identity = attach(spec.sites(transformer), transformer, spec) if conditionings else None
     attachment = CharacterAttachment(transformer, spec, identity, conditionings, given)
     try:
@@ -234,7 +258,8 @@ def attach_characters(
     return attachment
 
 
-def _no_identity(character: Character, option: str) -> AdapterError:
+def no_identity(character: Character, option: str) -> AdapterError:
+    """Make the error that refuses an option of the identity branch for a plain LoRA."""
     return AdapterError(
         f"{character.source}: a plain LoRA acts on the whole picture and has no identity branch,"
         f" got {option}, expected none; leave it away, or train {character.name} with an"

@@ -47,7 +47,7 @@ class IdentityBranch(nn.Module):
         self.to_v = nn.Linear(token_dim, inner_dim)
         self.registers = nn.Parameter(torch.randn(1, num_registers, token_dim) / token_dim**0.5)
         self.norm_eps = norm_eps
-        # The backbone's own key norm, copied so that folding needs no backbone.
+        # The backbone's key norm as it was when the branch was built, kept with the branch.
         self.register_buffer("norm_weight", torch.ones(inner_dim))
         nn.init.normal_(self.to_k.weight, std=token_dim**-0.5)
         nn.init.zeros_(self.to_k.bias)
@@ -56,7 +56,11 @@ class IdentityBranch(nn.Module):
 
     @torch.no_grad()
     def start_from(self, attention: nn.Module) -> None:
-        """Copy the key projection (where it fits) and the key norm of the backbone's site."""
+        """Copy the key projection (where it fits) and the key norm of the backbone's site.
+
+        For a branch that is about to be trained: what is learned afterwards belongs to this norm,
+        also when the backbone's own has moved on, so a trained branch never copies it again.
+        """
         site: Any = attention
         text = base_layer(site.to_k)
         if text.weight.shape == self.to_k.weight.shape and text.weight.is_floating_point():

@@ -1,7 +1,7 @@
 """Embeddings of a face become identity tokens.
 
 Shapes: B batch, P photos, D embedding, K identity tokens, C token channels, M context tokens
-made of one embedding, W width inside the projector.
+made of one embedding, W width inside the projector, that of the tokens.
 """
 
 from typing import Literal, TypeAlias
@@ -14,11 +14,13 @@ __all__ = ["PerceiverResampler", "Pool"]
 
 Pool: TypeAlias = Literal["mean", "concat"]
 
+_FF_MULT = 2
+
 
 class _PerceiverBlock(nn.Module):
     """Latents read the context and each other, then a feed-forward layer."""
 
-    def __init__(self, width: int, heads: int, ff_mult: int) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.norm_context = nn.LayerNorm(width)
@@ -28,9 +30,9 @@ class _PerceiverBlock(nn.Module):
         self.to_out = nn.Linear(width, width, bias=False)
         self.ff = nn.Sequential(
             nn.LayerNorm(width),
-            nn.Linear(width, ff_mult * width),
+            nn.Linear(width, _FF_MULT * width),
             nn.GELU(),
-            nn.Linear(ff_mult * width, width),
+            nn.Linear(_FF_MULT * width, width),
         )
 
     def forward(self, latents_BKW: Tensor, context_BMW: Tensor) -> Tensor:
@@ -58,9 +60,8 @@ class PerceiverResampler(nn.Module):
         token_dim: Width of the tokens, what the branches' ``to_k`` and ``to_v`` read.
         num_tokens: Tokens per photo (``concat``) or per character (``mean``).
         depth: Number of perceiver blocks.
-        heads: Attention heads; must divide ``width``.
+        heads: Attention heads; must divide ``token_dim``.
         pool: ``mean`` averages the embeddings first, ``concat`` lines up every photo's tokens.
-        width: Width inside; that of the tokens when None.
         context_tokens: How many tokens one embedding is spread over.
         max_photos: ``concat`` keeps at most so many photos, those of the highest weight.
 
@@ -78,11 +79,9 @@ class PerceiverResampler(nn.Module):
         pool: Pool,
         context_tokens: int,
         max_photos: int,
-        width: int | None = None,
-        ff_mult: int = 2,
     ) -> None:
         super().__init__()
-        width = width or token_dim
+        width = token_dim
         if width % heads:
             raise ValueError(f"heads is {heads}, expected a divisor of the width {width}")
         if pool not in ("mean", "concat"):
@@ -97,7 +96,7 @@ class PerceiverResampler(nn.Module):
             nn.Unflatten(-1, (context_tokens, width)),
         )
         self.latents = nn.Parameter(torch.randn(1, num_tokens, width) / width**0.5)
-        self.blocks = nn.ModuleList(_PerceiverBlock(width, heads, ff_mult) for _ in range(depth))
+        self.blocks = nn.ModuleList(_PerceiverBlock(width, heads) for _ in range(depth))
         self.to_tokens = nn.Linear(width, token_dim)
         self.norm = nn.LayerNorm(token_dim)
 

@@ -8,8 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from facekit.digests import tensors_digest
 from facekit.errors import WeightsMissing
 from facekit.weights import known_digest
 
@@ -78,7 +77,7 @@ def parts_digest(pipe: Any) -> str:
     for name in _NETS:
         net = getattr(pipe, name)
         folder = _folder(net, name)
-        found = _tensors_digest(net) if folder is None else _files_digest(folder)
+        found = tensors_digest(net.state_dict()) if folder is None else _files_digest(folder)
         total.update(f"{name} {found}\n".encode())
     settings = {key: x for key, x in pipe.scheduler.config.items() if not key.startswith("_")}
     total.update(json.dumps(settings, sort_keys=True, default=str).encode())
@@ -124,13 +123,3 @@ def _content(path: Path) -> str:
     """The sha256 of a file; the Hub's cache knows it, and its files take minutes to read."""
     name = path.resolve().name
     return name if path.is_symlink() and _HUB_BLOB.fullmatch(name) else known_digest(path)
-
-
-def _tensors_digest(net: Any) -> str:
-    total = sha256()
-    for name, tensor in sorted(net.state_dict().items()):
-        total.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        total.update(
-            tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
-        )
-    return total.hexdigest()

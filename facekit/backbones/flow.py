@@ -8,8 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from facekit.errors import UsageError
-
 __all__ = ["NUM_TRAIN_TIMESTEPS", "add_noise", "model_timestep", "predict_clean", "velocity"]
 
 NUM_TRAIN_TIMESTEPS = 1000
@@ -36,32 +34,20 @@ def predict_clean(noisy: Tensor, predicted_velocity: Tensor, sigma_B: Tensor) ->
     return noisy - _per_sample(sigma_B, noisy) * predicted_velocity
 
 
-def model_timestep(
-    pipe: Any, sigma_B: Tensor, latents: Tensor, *, clean_first_frame: bool = False
-) -> Tensor:
+def model_timestep(pipe: Any, sigma_B: Tensor, latents: Tensor) -> Tensor:
     """Make the ``timestep`` argument of the transformer: sigma * NUM_TRAIN_TIMESTEPS.
 
     Args:
         pipe: Decides by its ``expand_timesteps`` whether every token has its own.
         sigma_B: Noise level per sample, 0..1.
         latents: (B, C, F', H', W'), for the number of tokens.
-        clean_first_frame: The first latent frame is given without noise (continuation); needs
-            ``expand_timesteps``.
 
     Returns:
         (B, L) with ``expand_timesteps``, (B,) without.
     """
     timestep = sigma_B.to(latents.device, torch.float32) * NUM_TRAIN_TIMESTEPS
     if not pipe.config.expand_timesteps:
-        if clean_first_frame:
-            raise UsageError(
-                "a clean first frame needs a time per token, got a pipeline without"
-                " expand_timesteps; train without continuation"
-            )
         return timestep
     patch = pipe.transformer.config.patch_size
     frames, height, width = (n // p for n, p in zip(latents.shape[2:], patch, strict=True))
-    per_token = timestep.view(-1, 1, 1).expand(-1, frames, height * width).clone()
-    if clean_first_frame:
-        per_token[:, 0] = 0
-    return per_token.flatten(1)
+    return timestep.view(-1, 1).expand(-1, frames * height * width).clone()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from facekit.curation.findings import Verdict
 from facekit.faces.quality import FaceQuality
@@ -13,6 +14,7 @@ __all__ = [
     "LEAST_LIGHT_RANGE",
     "Advice",
     "advise",
+    "tell_people",
 ]
 
 GOOD_COUNT = 8
@@ -59,6 +61,28 @@ def advise(verdicts: Sequence[Verdict], wanted_held_out: int) -> tuple[Advice, .
         *_angles(usable),
         *_light(usable),
         *_distance(usable),
+    )
+
+
+def tell_people(taken: Sequence[str], others: Sequence[Sequence[str]]) -> tuple[Advice, ...]:
+    """Say that a set shows several people and whose photos were taken; nothing where it is one.
+
+    Args:
+        taken: The usable photos.
+        others: The photos that show somebody else, person by person.
+    """
+    if not taken or not others:
+        return ()
+    named = ", ".join(f"{Path(group[0]).name} ({len(group)})" for group in others)
+    return (
+        Advice(
+            code="several_people",
+            value=1 + len(others),
+            limit=1,
+            sentence=f"the photos seem to show {1 + len(others)} people: the one in"
+            f" {Path(taken[0]).name} was taken ({len(taken)} photos), not the one in {named};"
+            " check the photos of each person alone",
+        ),
     )
 
 

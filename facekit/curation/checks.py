@@ -8,7 +8,7 @@ from facekit.identity.similarity import leave_one_out, similarity_matrix
 from facekit.recipe import PhotosSection
 from facekit.types import FloatArray
 
-__all__ = ["check_quality", "compare_people"]
+__all__ = ["check_quality", "compare_people", "group_people"]
 
 
 def check_quality(quality: FaceQuality, rules: PhotosSection) -> tuple[Finding, ...]:
@@ -101,6 +101,28 @@ def compare_people(
         for value in similarity
     )
     return similarity, findings
+
+
+def group_people(vectors: FloatArray, min_similarity: float) -> tuple[tuple[int, ...], ...]:
+    """Put photos of one person together: again and again the photo with most others like it.
+
+    Args:
+        vectors: Unit vectors, shape (N, dim).
+        min_similarity: From it on, two photos show one person.
+
+    Returns:
+        The places of each person's photos, the largest group first.
+    """
+    alike = similarity_matrix(vectors) >= min_similarity if len(vectors) else np.zeros((0, 0), bool)
+    left = np.ones(len(vectors), dtype=bool)
+    groups = []
+    while left.any():
+        middle = int(np.argmax((alike & left).sum(axis=1) * left))
+        group = alike[middle] & left
+        group[middle] = True
+        groups.append(tuple(int(place) for place in np.flatnonzero(group)))
+        left &= ~group
+    return tuple(groups)
 
 
 def _somebody_else(value: float, limit: float) -> Finding:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.curation.advice import Advice, advise
+from facekit.curation.advice import Advice, advise, tell_people
 from facekit.curation.candidates import Candidate, examine
-from facekit.curation.checks import check_quality, compare_people
+from facekit.curation.checks import check_quality, compare_people, group_people
 from facekit.curation.duplicates import find_duplicates
 from facekit.curation.findings import Code, Finding, Role, Verdict
 from facekit.curation.holdout import choose_holdout
@@ -58,6 +58,8 @@ def inspect_photos(
     rules: PhotosSection,
     faces: FaceVendor,
     progress: Progress | None = None,
+    *,
+    label: str = "checking photos",
 ) -> Inspection:
     """Give a verdict on every photo; a bad one never stops the others.
 
@@ -66,9 +68,10 @@ def inspect_photos(
         rules: The thresholds.
         faces: Detector and encoder that training will use.
         progress: Counts the photos.
+        label: What the progress is called.
     """
     bar = progress or NoProgress()
-    bar.start(len(paths), "Checking photos")
+    bar.start(len(paths), label)
     candidates = []
     for path in paths:
         candidate = examine(path, faces, rules.min_detection_score)
@@ -91,7 +94,10 @@ def inspect_photos(
     enough = len(usable) >= max(rules.min_usable, 1)
     return Inspection(
         verdicts=verdicts,
-        advice=advise(verdicts, rules.holdout),
+        advice=(
+            *advise(verdicts, rules.holdout),
+            *tell_people([c.source for c in usable], _others(candidates, by_source, rules)),
+        ),
         photo_set=_photo_set(usable, held, by_source, encoder_id(faces)) if enough else None,
         min_usable=rules.min_usable,
     )
@@ -146,6 +152,17 @@ def _compare(
     ]
     compared = zip(single, similarity, strict=True) if len(single) > 1 else ()
     return refined, {measured[index].source: float(value) for index, value in compared}
+
+
+def _others(
+    candidates: Sequence[Candidate], vectors: dict[str, FloatArray], rules: PhotosSection
+) -> list[list[str]]:
+    """The photos that show somebody else, person by person."""
+    sources = [c.source for c in candidates if any(f.code is Code.WRONG_PERSON for f in c.findings)]
+    if not sources:
+        return []
+    groups = group_people(np.stack([vectors[source] for source in sources]), rules.min_same_person)
+    return [[sources[place] for place in group] for group in groups]
 
 
 def _hold_out(

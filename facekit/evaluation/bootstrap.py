@@ -38,11 +38,15 @@ class Interval:
         return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def bootstrap_mean(values: Sequence[float | None], *, seed: int = 0) -> Interval | None:
+def bootstrap_mean(
+    values: Sequence[float | None], *, weights: Sequence[float] | None = None, seed: int = 0
+) -> Interval | None:
     """Return the mean of values with its percentile bootstrap interval.
 
     Args:
         values: One per character (or per shot); None means not scorable and is left out.
+        weights: How much each counts in the mean, such as the frames of a shot; all alike when
+            absent. Values are drawn whole, with their weight.
         seed: Fixes the resampling, so that a report written twice is the same.
 
     Returns:
@@ -51,15 +55,18 @@ def bootstrap_mean(values: Sequence[float | None], *, seed: int = 0) -> Interval
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), section 13.3 (percentile
         interval).
     """
-    known = np.asarray([value for value in values if value is not None], dtype=np.float64)
-    if known.size == 0:
+    alike = [1.0] * len(values) if weights is None else weights
+    pairs = [(x, w) for x, w in zip(values, alike, strict=True) if x is not None and w > 0]
+    if not pairs:
         return None
-    mean = float(known.mean())
+    known, weight = np.asarray(pairs, dtype=np.float64).T
+    mean = float(known @ weight / weight.sum())
     if known.size < 2:
         return Interval(mean=mean, low=None, high=None, count=int(known.size))
     rng = np.random.default_rng(seed)
     picks = rng.integers(0, known.size, size=(NUM_RESAMPLES, known.size))
-    low, high = np.percentile(known[picks].mean(axis=1), (2.5, 97.5))
+    means = (known[picks] * weight[picks]).sum(axis=1) / weight[picks].sum(axis=1)
+    low, high = np.percentile(means, (2.5, 97.5))
     return Interval(mean=mean, low=float(low), high=float(high), count=int(known.size))
 
 

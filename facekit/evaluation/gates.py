@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from facekit.errors import UsageError
+from facekit.evaluation.words import NOT_SCORABLE, format_figure, wording
 
 __all__ = ["Gate", "GateResult", "build_gates", "judge", "tell_verdict", "verdict"]
 
@@ -15,10 +16,13 @@ class Gate:
     figure: str
     at_least: bool
     """True when the figure must reach the threshold, False when it must stay under it."""
-    threshold: float
+    threshold: float | None
+    """None is a gate that is switched off."""
 
     def __str__(self) -> str:
-        """Write the condition, such as "likeness_ratio >= 0.85"."""
+        """Write the condition, such as "likeness_ratio >= 0.85", or "m_cp off"."""
+        if self.threshold is None:
+            return f"{self.figure} off"
         return f"{self.figure} {'>=' if self.at_least else '<='} {self.threshold:g}"
 
 
@@ -28,10 +32,14 @@ class GateResult:
 
     gate: Gate
     value: float | None
+    reason: str = NOT_SCORABLE
+    """Why there is no value, where there is none."""
 
     @property
     def verdict(self) -> str:
-        """Return "pass", "fail" or "not measured"."""
+        """Return "pass", "fail", "not measured" or "off"."""
+        if self.gate.threshold is None:
+            return "off"
         if self.value is None:
             return "not measured"
         good = (
@@ -41,18 +49,29 @@ class GateResult:
         )
         return "pass" if good else "fail"
 
+    def describe(self) -> str:
+        """Write the verdict, the figure in plain words, and the gate or why there is no value."""
+        gate, told = self.gate, self.reason
+        if self.value is not None:
+            mark = "gate " if gate.threshold is not None else ""
+            told = f"{format_figure(gate.figure, self.value)} ({mark}{gate})"
+        return f"{self.verdict:<12}  {wording(gate.figure).title}: {told}"
+
     def to_json(self) -> dict[str, object]:
-        """Return the gate, the value and the verdict."""
+        """Return the gate, the value, the verdict and why there is no value."""
         return {
             "gate": str(self.gate),
             "figure": self.gate.figure,
             "value": self.value,
             "verdict": self.verdict,
+            "reason": self.reason if self.value is None else None,
         }
 
 
-def build_gates(thresholds: Mapping[str, float]) -> tuple[Gate, ...]:
+def build_gates(thresholds: Mapping[str, float | None]) -> tuple[Gate, ...]:
     """Turn recipe fields into gates: `min_x` becomes x at least, `max_x` becomes x at most.
+
+    None is a gate that is switched off: it is told, and neither passes nor fails.
 
     Raises:
         UsageError: A name begins with neither.
@@ -64,12 +83,21 @@ def build_gates(thresholds: Mapping[str, float]) -> tuple[Gate, ...]:
             raise UsageError(
                 f"gates.{name}: no such gate, expected min_<figure> or max_<figure>; rename it"
             )
-        gates.append(Gate(figure=figure, at_least=side == "min", threshold=float(threshold)))
+        gates.append(Gate(figure=figure, at_least=side == "min", threshold=threshold))
     return tuple(gates)
 
 
-def judge(figures: Mapping[str, float | None], gates: Sequence[Gate]) -> tuple[GateResult, ...]:
+def judge(
+    figures: Mapping[str, float | None],
+    gates: Sequence[Gate],
+    reasons: Mapping[str, str] | None = None,
+) -> tuple[GateResult, ...]:
     """Compare figures with their gates, in the order of the gates.
+
+    Args:
+        figures: Name to value; None could not be measured.
+        gates: The pass marks.
+        reasons: Why a figure has no value; "not scorable" where nothing is said.
 
     Raises:
         UsageError: A gate names a figure that nothing measures.
@@ -80,13 +108,22 @@ def judge(figures: Mapping[str, float | None], gates: Sequence[Gate]) -> tuple[G
             f"gates on {', '.join(unknown)}: nothing measures that, expected one of "
             f"{', '.join(sorted(figures))}; rename the gate"
         )
-    return tuple(GateResult(gate=gate, value=figures[gate.figure]) for gate in gates)
+    told = reasons or {}
+    return tuple(
+        GateResult(
+            gate=gate,
+            value=figures[gate.figure],
+            reason=told.get(gate.figure, NOT_SCORABLE),
+        )
+        for gate in gates
+    )
 
 
 def verdict(results: Sequence[GateResult]) -> str:
     """Return "fail" when any gate fails, "pass" when all pass, "incomplete" when only some do.
 
-    Gates of which none was measured, and no gates at all, are "not measured".
+    Gates that are off do not count. Gates of which none was measured, and no gates at all, are "not
+    measured".
     """
     verdicts = {result.verdict for result in results}
     if "fail" in verdicts:
@@ -97,10 +134,10 @@ def verdict(results: Sequence[GateResult]) -> str:
 
 
 def tell_verdict(results: Sequence[GateResult]) -> str:
-    """Say how many gates there are, how many of them were measured, and what came out."""
+    """Say how many gates are on, how many of them were measured, and what came out."""
     failed = sum(result.verdict == "fail" for result in results)
     missing = sum(result.verdict == "not measured" for result in results)
-    count = len(results)
+    count = sum(result.verdict != "off" for result in results)
     if failed:
         return f"{failed} of {count} gates failed" + (
             f", {missing} not measured" if missing else ""

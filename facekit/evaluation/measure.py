@@ -74,7 +74,7 @@ def measure_take(
         sim_held=metrics.mean_or_none(counted),
         coverage=float(scored.mean()),
         m_cp=metrics.copy_paste(seen_FD, reference.enrolled_ED, reference.held_out_HD),
-        drift=metrics.drift(np.where(scored, raw, np.nan), track.embeddings_FD, take.clip.fps),
+        drift=metrics.drift(counted, track.embeddings_FD, take.clip.fps),
         centroid_D=metrics.centroid(seen_FD),
         landmark_path=motion.landmark_path(track),
         frame_change=motion.frame_change(take.clip),
@@ -233,7 +233,7 @@ def _figures(
             np.mean([(s.sim_held or 0.0) >= gate and s.centroid_D is not None for s in shots])
         ),
         "coverage": metrics.mean_or_none(demanding),
-        "drift": metrics.mean_or_none([d.drop for d in drifts]),
+        "drift": metrics.mean_or_none([d.loss for d in drifts]),
         "drift_slope_per_s": metrics.mean_or_none([d.slope_per_s for d in drifts]),
         "identity_deviation": metrics.mean_or_none([d.deviation for d in drifts]),
         "same_face_rate": metrics.mean_or_none([d.kept for d in drifts]),

@@ -179,30 +179,44 @@ class Drift:
     kept: float
     """Share of frames whose cosine to the first face is at least 0.4."""
 
+    @property
+    def loss(self) -> float:
+        """The drop, or 0 where likeness rises: a gain makes up for no other shot's loss."""
+        return max(0.0, self.drop)
+
 
 def drift(similarities_F: np.ndarray, embeddings_FD: np.ndarray, fps: float) -> Drift | None:
-    """Measure drift along a clip; None with fewer than four scorable frames.
+    """Measure drift along a clip.
+
+    None where the first or the last quarter of the clip has nothing to measure, or fewer than four
+    frames have.
 
     Args:
-        similarities_F: Likeness per frame, NaN where not scorable.
+        similarities_F: Likeness per frame as it counts: 0 for a face that is missing where one is
+            demanded, NaN where not scorable.
         embeddings_FD: Embedding per frame, NaN rows where there is none.
         fps: Frames per second.
 
     Source: first and last quarter as in EchoVideo's stability figures; 0.4 to frame 0 as in
         VBench-2.0 human identity.
     """
-    places = np.flatnonzero(np.isfinite(similarities_F))
-    if len(places) < 4:
+    values = np.asarray(similarities_F, dtype=np.float64)
+    places = np.flatnonzero(np.isfinite(values))
+    quarter = max(1, len(values) // 4)
+    first, last = mean_or_none(values[:quarter]), mean_or_none(values[-quarter:])
+    if len(places) < 4 or first is None or last is None:
         return None
-    values = np.asarray(similarities_F, dtype=np.float64)[places]
-    quarter = max(1, len(places) // 4)
-    slope = float(np.polyfit(places / fps, values, 1)[0])
-    kept = embeddings_FD[places] @ embeddings_FD[places[0]]
+    faces = np.flatnonzero(np.isfinite(embeddings_FD).all(axis=1))
+    # A frame that counts and has no face has not kept it.
+    kept = np.isin(places, faces) & (
+        np.nan_to_num(embeddings_FD[places]) @ np.nan_to_num(embeddings_FD[faces[:1]]).sum(axis=0)
+        >= 0.4
+    )
     return Drift(
-        drop=float(values[:quarter].mean() - values[-quarter:].mean()),
-        slope_per_s=slope,
-        deviation=float(values.std()),
-        kept=float(np.mean(kept >= 0.4)),
+        drop=first - last,
+        slope_per_s=float(np.polyfit(places / fps, values[places], 1)[0]),
+        deviation=float(values[places].std()),
+        kept=float(kept.mean()),
     )
 
 

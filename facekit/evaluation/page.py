@@ -6,11 +6,20 @@ from importlib.resources import files
 import numpy as np
 
 from facekit.evaluation import page_tables, plots
-from facekit.evaluation.gates import GateResult, tell_verdict, verdict
+from facekit.evaluation.gates import tell_verdict, verdict
 from facekit.evaluation.metrics import SHOT_GATE
-from facekit.evaluation.page_parts import CLASSES, PageContent, block, chip, gate_text, section
+from facekit.evaluation.page_parts import (
+    CLASSES,
+    PageContent,
+    block,
+    chip,
+    figure_text,
+    gate_text,
+    section,
+    share_text,
+)
 from facekit.evaluation.scores import ShotScores, Take
-from facekit.evaluation.words import format_figure, headline, wording
+from facekit.evaluation.words import NOT_SCORABLE, format_figure, headline, wording
 from facekit.media.embed import clip_uri, image_uri, png_uri
 from facekit.types import Image
 
@@ -78,7 +87,7 @@ def _tiles(content: PageContent) -> str:
             low, high = (format_figure(figure, end) for end in (interval.low, interval.high))
             told.append(f"95 % interval {low} to {high}")
         if result is not None:
-            told.append(gate_text(result) if result.gate.figure == figure else _may_fall(result))
+            told.append(gate_text(result))
         if figure == "xmin":
             told.append(_counted(content))
         if figure == "motion_ratio" and value is not None:
@@ -88,7 +97,7 @@ def _tiles(content: PageContent) -> str:
         faded = " is-none" if value is None else ""
         tiles.append(
             f'<div class="tile"><div class="name">{escape(words.title)}{mark}</div>'
-            f'<div class="value{faded}">{format_figure(figure, value)}</div>'
+            f'<div class="value{faded}">{escape(figure_text(content, figure))}</div>'
             f'<div class="range">{escape("; ".join(told)) or "&nbsp;"}</div>'
             f'<p class="meaning">{escape(words.meaning)}</p></div>'
         )
@@ -109,34 +118,35 @@ def _jitter(content: PageContent) -> str:
     return f"jitter {own}, base model {base}"
 
 
-def _may_fall(result: GateResult) -> str:
-    return f"may fall by {100 * result.gate.threshold:g} points"
-
-
 def _contact_sheet(content: PageContent) -> str:
-    pairs = zip(content.takes, content.scores.shots, strict=True)
-    cards = "".join(_card(take, shot, content) for take, shot in pairs)
+    rows = zip(content.takes, content.scores.shots, content.links, strict=True)
+    cards = "".join(_card(take, shot, link, content) for take, shot, link in rows)
     seen = _strip("Photos it was made from", content.enrolled_photos)
     unseen = _strip("Photos kept back, never used in training", content.held_out_photos)
     return section(
         "All shots beside the photos",
         f'<div class="photos">{seen}{unseen}</div><div class="sheet">{cards}</div>',
-        "The number on a shot is its likeness as a share of the photos' own. Point at a shot to "
-        "play it.",
+        "The number on a shot is its likeness as a share of the photos' own. Point at a shot, tap "
+        "it or go to it with the Tab key to play it; a name that is a link leads to the clip's "
+        "file.",
     )
 
 
-def _card(take: Take, shot: ShotScores, content: PageContent) -> str:
+def _card(take: Take, shot: ShotScores, link: str | None, content: PageContent) -> str:
     still = take.clip.frames[take.clip.num_frames // 2]
     ratio = still.shape[1] / still.shape[0]
     grow = f"flex:{ratio:.3f} 1 {round(SHEET_HEIGHT_PX * ratio)}px"
+    name = escape(shot.shot.name)
+    if link is not None:
+        name = f'<a href="{escape(link)}">{name}</a>'
     moving = ""
     if take.clip.num_frames > 1:
         moving = f'<img class="moving" alt="" src="{clip_uri(take.clip)}">'
     return (
-        f'<figure class="shot" style="{grow}"><div class="frame" style="aspect-ratio:{ratio:.3f}">'
+        f'<figure class="shot" style="{grow}" tabindex="0">'
+        f'<div class="frame" style="aspect-ratio:{ratio:.3f}">'
         f'<img alt="{escape(shot.shot.prompt)}" src="{image_uri(still)}">{moving}'
-        f"{_badge(shot, content)}</div><figcaption><b>{escape(shot.shot.name)}</b>"
+        f"{_badge(shot, content)}</div><figcaption><b>{name}</b>"
         f"seed {shot.shot.seed}</figcaption></figure>"
     )
 
@@ -151,29 +161,29 @@ def _strip(title: str, photos: tuple[Image, ...]) -> str:
 
 def _badge(shot: ShotScores, content: PageContent) -> str:
     if shot.sim_held is None or content.scores.ceiling <= 0:
-        return '<span class="badge none">not scorable</span>'
-    share = shot.sim_held / content.scores.ceiling
-    side = "pass" if share >= _gate(content) else "fail"
-    return f'<span class="badge {side}">{100 * share:.0f} %</span>'
+        return f'<span class="badge none">{NOT_SCORABLE}</span>'
+    side = "pass" if shot.sim_held / content.scores.ceiling >= _gate(content) else "fail"
+    return f'<span class="badge {side}">{share_text(content, shot.sim_held)}</span>'
 
 
 def _gate(content: PageContent) -> float:
     gates = (result.gate for result in content.gates)
-    return next((gate.threshold for gate in gates if gate.figure == "likeness_ratio"), SHOT_GATE)
+    marks = (gate.threshold for gate in gates if gate.figure == "likeness_ratio")
+    return next((mark for mark in marks if mark is not None), SHOT_GATE)
 
 
 def _likeness(content: PageContent) -> str:
     scores = content.scores
     names = [shot.shot.name for shot in scores.shots]
     pair = scores.cross_shot.pair
-    told = f" The least alike pair: {names[pair[0]]} and {names[pair[1]]}." if pair else ""
+    told = f" The least alike pair of all: {names[pair[0]]} and {names[pair[1]]}." if pair else ""
     bars = plots.likeness_bars(scores.shots, ceiling=scores.ceiling, gate=_gate(content))
     matrix = plots.similarity_matrix(scores.cross_shot.matrix_SS, names, ceiling=scores.ceiling)
     left = block(
         "Likeness of each shot",
         _plot("likeness per shot", bars),
-        "Bars are means, dots are frames. The ceiling is how alike the photos are among "
-        "themselves.",
+        "Cosines to the unseen photos: bars are means, dots are frames. The ceiling is how alike "
+        "the photos are among themselves; a cosine over it is the likeness.",
     )
     right = block(
         "Every shot against every shot",
@@ -191,7 +201,8 @@ def _curves(content: PageContent) -> str:
     return section(
         "Along each clip",
         _plot("likeness over time", plot),
-        "Likeness of every frame over time; the line above is the ceiling. A red cross is a frame "
+        "Cosine of every frame to the unseen photos over time; the line above is the ceiling. A "
+        "red cross is a frame "
         "without a face, or with one that cannot be judged (profile, too small, blurred).",
     )
 
@@ -205,7 +216,8 @@ def _worst(content: PageContent) -> str:
     found.sort(key=lambda item: item[0])
     cards = "".join(
         f'<figure><img alt="" src="{image_uri(_around_face(take, place))}"><figcaption>'
-        f"<b>{escape(shot.shot.name)}</b>frame {place}: {value:.2f}{_why(shot, place)}"
+        f"<b>{escape(shot.shot.name)}</b>frame {place}: {share_text(content, value)}"
+        f"{_why(shot, place)}"
         "</figcaption></figure>"
         for value, place, take, shot in found[:NUM_WORST]
     )

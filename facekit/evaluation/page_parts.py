@@ -7,24 +7,35 @@ from html import escape
 from facekit.evaluation.bootstrap import Interval
 from facekit.evaluation.gates import GateResult
 from facekit.evaluation.scores import CharacterScores, Take
-from facekit.evaluation.words import format_figure
+from facekit.evaluation.words import NOT_SCORABLE, format_figure, wording
 from facekit.types import Image
 
 __all__ = [
     "CLASSES",
+    "NOTHING",
     "Cell",
     "PageContent",
     "block",
     "chip",
+    "figure_text",
     "gate_text",
     "number",
     "section",
+    "share_text",
     "strong",
     "table",
     "text",
 ]
 
-CLASSES = {"pass": "pass", "fail": "fail", "incomplete": "none", "not measured": "none"}
+CLASSES = {
+    "pass": "pass",
+    "fail": "fail",
+    "incomplete": "none",
+    "not measured": "none",
+    "off": "none",
+}
+NOTHING = "-"
+"""Stands where a table has no value."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,6 +49,9 @@ class PageContent:
     gates: tuple[GateResult, ...]
     settings: Mapping[str, str]
     intervals: Mapping[str, Interval]
+    reasons: Mapping[str, str]
+    links: tuple[str | None, ...]
+    """The way from the page to the clip of each take; None where it is not there."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,5 +107,24 @@ def chip(verdict: str) -> str:
 
 def gate_text(result: GateResult) -> str:
     """Write what a gate wants, such as "at least 85 %"."""
-    side = "at least" if result.gate.at_least else "at most"
-    return f"{side} {format_figure(result.gate.figure, result.gate.threshold)}"
+    gate = result.gate
+    if gate.threshold is None:
+        return "off"
+    is_turned = wording(gate.figure).unit == "points lost"  # told with the other sign
+    side = "at least" if gate.at_least != is_turned else "at most"
+    return f"{side} {format_figure(gate.figure, gate.threshold)}"
+
+
+def figure_text(content: PageContent, figure: str) -> str:
+    """Write the value of a figure, or why there is none."""
+    value = content.scores.figures.get(figure)
+    if value is None:
+        return content.reasons.get(figure, NOT_SCORABLE)
+    return format_figure(figure, value)
+
+
+def share_text(content: PageContent, cosine: float | None) -> str:
+    """Write a cosine to unseen photos as the share of the ceiling that likeness is told in."""
+    if cosine is None or content.scores.ceiling <= 0:
+        return NOTHING
+    return f"{100 * cosine / content.scores.ceiling:.0f} %"

@@ -4,12 +4,15 @@ from html import escape
 
 from facekit.evaluation.metrics import YAW_STRATA_DEG
 from facekit.evaluation.page_parts import (
+    NOTHING,
     Cell,
     PageContent,
     chip,
+    figure_text,
     gate_text,
     number,
     section,
+    share_text,
     strong,
     table,
     text,
@@ -17,9 +20,7 @@ from facekit.evaluation.page_parts import (
 from facekit.evaluation.scores import ShotScores
 from facekit.evaluation.words import WORDINGS, format_figure, wording
 
-__all__ = ["NOTHING", "all_figures", "gates", "prompts", "settings", "shots"]
-
-NOTHING = "-"
+__all__ = ["all_figures", "gates", "prompts", "settings", "shots"]
 
 
 def prompts(content: PageContent) -> str:
@@ -57,7 +58,7 @@ def gates(content: PageContent) -> str:
         (
             strong(wording(result.gate.figure).title),
             text(wording(result.gate.figure).meaning, "soft"),
-            number(format_figure(result.gate.figure, result.value)),
+            number(figure_text(content, result.gate.figure)),
             number(gate_text(result)),
             Cell(html=chip(result.verdict), style="number"),
         )
@@ -73,21 +74,21 @@ def shots(content: PageContent) -> str:
     head = (text("shot"), text("prompt"), *(number(title) for title in titles))
     return section(
         "Shot by shot",
-        table(head, [_shot_row(shot) for shot in content.scores.shots]),
-        "Likeness is the mean cosine to unseen photos. Faces: frames with a usable face. Copying "
+        table(head, [_shot_row(shot, content) for shot in content.scores.shots]),
+        "Likeness is a share of the photos' own. Faces: frames with a usable face. Copying "
         "and drift are good when low. Face motion is against the base model on the same seed; off "
         "face is how much the rest of the picture differs from it.",
     )
 
 
-def _shot_row(shot: ShotScores) -> tuple[Cell, ...]:
+def _shot_row(shot: ShotScores, content: PageContent) -> tuple[Cell, ...]:
     off = NOTHING if shot.off_face_change is None else f"{100 * shot.off_face_change:.1f} %"
     return (
         Cell(html=f"<b>{escape(shot.shot.name)}</b>", style="name"),
         text(shot.shot.prompt, "prompt"),
         number(f"{shot.shot.width} x {shot.shot.height}"),
         number(str(shot.shot.seed)),
-        number(_plain(shot.sim_held)),
+        number(share_text(content, shot.sim_held)),
         number(f"{100 * shot.coverage:.0f} %"),
         number(_plain(shot.m_cp)),
         number(_plain(shot.drift.drop if shot.drift else None)),
@@ -114,7 +115,7 @@ def all_figures(content: PageContent) -> str:
             strong(wording(name).title),
             text(name, "code"),
             text(wording(name).meaning, "soft"),
-            number(format_figure(name, figures[name])),
+            number(figure_text(content, name)),
         )
         for name in order
     ]

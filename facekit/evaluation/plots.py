@@ -22,10 +22,12 @@ __all__ = [
     "INK",
     "LIKENESS_MAP",
     "LINE",
+    "MARGIN",
     "RED",
     "SOFT",
     "frame_curves",
     "likeness_bars",
+    "lower_end",
     "short_labels",
     "similarity_matrix",
 ]
@@ -40,6 +42,8 @@ LIKENESS_MAP = LinearSegmentedColormap.from_list(
     "likeness", ["#b3372f", "#f2c879", "#f7f3df", "#8fcfae", "#157a52"]
 )
 DPI = 150
+MARGIN = 0.05
+"""Room below the lowest cosine of a plot, so that its dot stays whole."""
 
 
 def similarity_matrix(matrix_SS: np.ndarray, names: Sequence[str], *, ceiling: float) -> bytes:
@@ -117,20 +121,17 @@ def likeness_bars(shots: Sequence[ShotScores], *, ceiling: float, gate: float | 
     axes.set_yticks(rows, [shot.shot.name for shot in shots], fontsize=8)
     axes.set_ylim(bottom, -1.3)
     axes.tick_params(axis="x", labelsize=8)
-    low = min(
-        [
-            0.0,
-            *(
-                float(np.nanmin(s.similarities_F))
-                for s in shots
-                if np.isfinite(s.similarities_F).any()
-            ),
-        ]
-    )
-    axes.set_xlim(low, max(1.0, ceiling * 1.05))
+    axes.set_xlim(lower_end(shots), max(1.0, ceiling * 1.05))
     axes.set_xlabel("cosine to unseen photos", fontsize=8, color=INK)
     _clean(axes, grid="x")
     return _png(figure)
+
+
+def lower_end(shots: Sequence[ShotScores]) -> float:
+    """Return where an axis of cosines begins: at 0, or a little below the lowest frame."""
+    seen = np.concatenate([shot.similarities_F for shot in shots])
+    lowest = float(np.min(seen, initial=0.0, where=np.isfinite(seen)))
+    return lowest - MARGIN if lowest < 0 else 0.0
 
 
 def frame_curves(shots: Sequence[ShotScores], *, ceiling: float, fps: float) -> bytes:
@@ -142,10 +143,13 @@ def frame_curves(shots: Sequence[ShotScores], *, ceiling: float, fps: float) -> 
     FigureCanvasAgg(figure)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     longest = max(len(shot.similarities_F) for shot in shots) / fps
+    low = lower_end(shots)
     for index, (axes, shot) in enumerate(zip(grid.flat, shots, strict=False)):
         seconds = np.arange(len(shot.similarities_F)) / fps
         values = shot.similarities_F
         axes.axhline(ceiling, color=INK, linewidth=0.8, alpha=0.6)
+        if low < 0:
+            axes.axhline(0.0, color=SOFT, linewidth=0.8)
         axes.fill_between(seconds, 0, np.nan_to_num(values), color=BLUE, alpha=0.10, linewidth=0)
         axes.plot(seconds, values, color=BLUE, linewidth=1.5, marker="o", markersize=2.6)
         lost = np.asarray([status != "scored" for status in shot.statuses])
@@ -153,8 +157,8 @@ def frame_curves(shots: Sequence[ShotScores], *, ceiling: float, fps: float) -> 
             seconds[lost], np.zeros(int(lost.sum())), "x", color=RED, markersize=4, clip_on=False
         )
         axes.set_title(shot.shot.name, fontsize=8, color=INK, loc="left", pad=4)
-        axes.set_ylim(0.0, 1.0)
-        axes.set_yticks([0.0, 0.5, 1.0])
+        axes.set_ylim(low, 1.0)
+        axes.set_yticks([*([-0.5] if low <= -0.5 else []), 0.0, 0.5, 1.0])
         axes.set_xlim(-0.03 * longest, longest * 1.02)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         _clean(axes, grid="y")

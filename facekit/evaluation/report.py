@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
@@ -33,22 +35,32 @@ class ReportContent:
     gates: tuple[GateResult, ...]
     settings: Mapping[str, str]
     """Name to value, as shown at the end: encoders and their digests, recipe, versions, seeds."""
+    reasons: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Why a figure has no value, of those that have none."""
+    clips: tuple[Path | None, ...] = ()
+    """The file of each take, which its name on the page leads to; none for takes without files."""
 
 
 def shot_intervals(scores: CharacterScores) -> dict[str, Interval]:
-    """Return 95 % intervals over the shots, for the figures that are means over shots."""
-    columns: dict[str, list[float | None]] = {
-        "sim_held": [shot.sim_held for shot in scores.shots],
-        "m_cp": [shot.m_cp for shot in scores.shots],
-        "drift": [shot.drift.drop if shot.drift else None for shot in scores.shots],
+    """Return 95 % intervals over the shots, for the figures that are means over shots.
+
+    A shot counts in each as much as it does in the figure: by its frames in the likeness, by what
+    its prompt asks for in the adherence.
+    """
+    shots = scores.shots
+    sim_held = [shot.sim_held for shot in shots]
+    frames = [float(np.isfinite(shot.similarities_F).sum()) for shot in shots]
+    found = {
+        "sim_held": bootstrap_mean(sim_held, weights=frames),
+        "m_cp": bootstrap_mean([shot.m_cp for shot in shots]),
+        "drift": bootstrap_mean([shot.drift.loss if shot.drift else None for shot in shots]),
+        "prompt_delta": bootstrap_mean(
+            [_delta(shot) for shot in shots], weights=[float(len(shot.adherence)) for shot in shots]
+        ),
     }
     if scores.ceiling > 0:
-        columns["likeness_ratio"] = [
-            None if v is None else v / scores.ceiling for v in columns["sim_held"]
-        ]
-    deltas = [_delta(shot) for shot in scores.shots]
-    columns["prompt_delta"] = deltas
-    found = {name: bootstrap_mean(values) for name, values in columns.items()}
+        ratios = [None if value is None else value / scores.ceiling for value in sim_held]
+        found["likeness_ratio"] = bootstrap_mean(ratios, weights=frames)
     return {
         name: interval
         for name, interval in found.items()
@@ -140,6 +152,8 @@ def write_report(content: ReportContent, out_dir: Path) -> Path:
             gates=content.gates,
             settings=content.settings,
             intervals=shot_intervals(content.scores),
+            reasons=content.reasons,
+            links=_links(content, out_dir),
         )
     )
     write_text(
@@ -147,3 +161,14 @@ def write_report(content: ReportContent, out_dir: Path) -> Path:
     )
     write_text(out_dir / "report.html", page)
     return out_dir / "report.html"
+
+
+def _links(content: ReportContent, out_dir: Path) -> tuple[str | None, ...]:
+    """The way from the page to each clip, for as long as both stay where they are."""
+    clips = content.clips or (None,) * len(content.takes)
+    return tuple(
+        quote(Path(os.path.relpath(clip, out_dir)).as_posix())
+        if clip is not None and clip.is_file()
+        else None
+        for clip in clips
+    )

@@ -71,7 +71,6 @@ class FaceTrack:
         boxes_xyxy_px: float32 of shape (F, 4); NaN where the frame has no face.
         yaw_deg: float32 of shape (F,), estimated from the landmarks; NaN where the frame has no
             face.
-        num_faces: int of shape (F,): how many faces the detector found.
     """
 
     statuses: tuple[str, ...]
@@ -79,7 +78,6 @@ class FaceTrack:
     landmarks_px: np.ndarray
     boxes_xyxy_px: np.ndarray
     yaw_deg: np.ndarray
-    num_faces: np.ndarray
 
     @property
     def is_scored(self) -> np.ndarray:
@@ -153,7 +151,6 @@ def track_frames(
         landmarks_px=landmarks,
         boxes_xyxy_px=boxes,
         yaw_deg=yaw,
-        num_faces=np.asarray([len(here) for here in found]),
     )
 
 

@@ -3,7 +3,18 @@
 import dataclasses
 from collections.abc import Mapping
 
-__all__ = ["HEADLINE", "WORDINGS", "Wording", "format_figure", "headline", "wording"]
+__all__ = [
+    "HEADLINE",
+    "NOT_SCORABLE",
+    "WORDINGS",
+    "Wording",
+    "format_figure",
+    "headline",
+    "wording",
+]
+
+NOT_SCORABLE = "not scorable"
+"""What is said of a figure that has no value, where nothing better is known."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,8 +24,8 @@ class Wording:
     Attributes:
         title: A few words.
         meaning: One or two sentences for somebody who shoots films, not somebody who trains models.
-        unit: "%" writes a share as a percentage, "points" a difference of shares, "" a plain
-            number.
+        unit: "%" writes a share as a percentage, "points" a difference of shares, "points lost" the
+            same with the other sign, "" a plain number.
     """
 
     title: str
@@ -31,8 +42,9 @@ WORDINGS: dict[str, Wording] = {
     ),
     "sim_held": Wording(
         title="Similarity to unseen photos",
-        meaning="Mean cosine between the frames and photos that were never used in training; a "
-        "frame that should show the face and does not counts 0.",
+        meaning="Mean cosine between the frames and photos that were never trained on; a frame "
+        "that should show the face and does not counts 0. Photos that training held out have "
+        "chosen its checkpoint too, by another encoder; photos named with --photos have not.",
     ),
     "ceiling": Wording(
         title="Photo-to-photo ceiling",
@@ -43,12 +55,13 @@ WORDINGS: dict[str, Wording] = {
         meaning="Mean cosine between every two shots that show the person, each by its mean face.",
     ),
     "xmin": Wording(
-        title="Least alike pair of shots",
+        title="Least alike pair that counts",
         meaning="Cosine of the two shots that differ most, among the shots that show the "
-        "person at all (at least half of the ceiling's likeness).",
+        "person at all (at least half of the ceiling's likeness). Strangers are left out, so it "
+        "rises with every shot that is lost.",
     ),
     "xmin_ratio": Wording(
-        title="Least alike pair, against the truth",
+        title="Least alike pair of all, against the truth",
         meaning="The least alike pair of all shots, strangers included, over the least alike pair "
         "in clips of the same shots drawn of the real character.",
         unit="%",
@@ -76,8 +89,8 @@ WORDINGS: dict[str, Wording] = {
     ),
     "drift": Wording(
         title="Drift along a clip",
-        meaning="Likeness at the start of a clip minus likeness at its end. Above 0 the face is "
-        "being lost.",
+        meaning="Likeness that is lost from the start of a clip to its end; a clip that gains some "
+        "counts 0.",
     ),
     "prompt_delta": Wording(
         title="Obeys the prompt",
@@ -86,9 +99,10 @@ WORDINGS: dict[str, Wording] = {
         unit="points",
     ),
     "prompt_drop": Wording(
-        title="Prompt obedience lost",
-        meaning="What the base model shows of the prompt and the character does not.",
-        unit="%",
+        title="Obeys the prompt",
+        meaning="Share of what prompts ask for that is shown, compared with the base model; in "
+        "report.json with the other sign.",
+        unit="points lost",
     ),
     "motion_ratio": Wording(
         title="Motion kept",
@@ -121,10 +135,12 @@ WORDINGS: dict[str, Wording] = {
         unit="%",
     ),
     "xsim_ungated": Wording(
-        title="Across shots, all shots", meaning="The same over all shots, strangers included."
+        title="Same person across all shots",
+        meaning="Mean cosine between every two shots, strangers included.",
     ),
     "xmin_ungated": Wording(
-        title="Least alike pair, all shots", meaning="The same over all shots, strangers included."
+        title="Least alike pair of all, cosine",
+        meaning="Cosine of the two shots that differ most, strangers included.",
     ),
     "shots_counted": Wording(
         title="Shots that count",
@@ -168,19 +184,26 @@ WORDINGS: dict[str, Wording] = {
 
 HEADLINE: tuple[str, ...] = (
     "likeness_ratio",
+    "shots_counted",
     "xmin",
+    "coverage",
+    "drift",
     "m_cp",
     "prompt_delta",
     "motion_ratio",
-    "coverage",
 )
 """The figures at the top of a report, most important first."""
 
+_AGAINST_TRUTH = {"xmin": "xmin_ratio", "m_cp": "m_cp_over_truth"}
+"""Figures that flatter or blame, and what replaces them where the truth is known."""
+
 
 def headline(figures: Mapping[str, float | None]) -> tuple[str, ...]:
-    """List the figures at the top of a report; where truth is known, copying is that beyond it."""
-    known = figures.get("m_cp_over_truth") is not None
-    return tuple("m_cp_over_truth" if name == "m_cp" and known else name for name in HEADLINE)
+    """List the figures at the top of a report; where the truth is known, those against it."""
+    better = {
+        name: other for name, other in _AGAINST_TRUTH.items() if figures.get(other) is not None
+    }
+    return tuple(better.get(name, name) for name in HEADLINE)
 
 
 def wording(figure: str) -> Wording:
@@ -189,12 +212,13 @@ def wording(figure: str) -> Wording:
 
 
 def format_figure(figure: str, value: float | None) -> str:
-    """Write a value in the unit of its figure; "not scorable" for None."""
+    """Write a value in the unit of its figure; `NOT_SCORABLE` for None."""
     if value is None:
-        return "not scorable"
+        return NOT_SCORABLE
     unit = wording(figure).unit
     if unit == "%":
         return f"{100 * value:.0f} %" if abs(value) >= 0.1 else f"{100 * value:.1f} %"
-    if unit == "points":
-        return f"{100 * value:+.1f} points"
+    if unit in ("points", "points lost"):
+        gained = value if unit == "points" else -value
+        return f"{100 * gained:+.1f} points"
     return f"{value:.3f}"

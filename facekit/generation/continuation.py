@@ -1,4 +1,4 @@
-"""Continue a clip: the last frame begins the next one, and the character's photos hold the face."""
+"""Continue a clip: its last frame begins the next one, and the identity branch holds the face."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +32,7 @@ def continuation_pipeline(pipe: Any) -> Any:
         raise UsageError(
             f"{type(pipe.transformer).__name__} does not take a clean first frame "
             "(expand_timesteps is off), so a shot cannot be continued; use a backbone that does, "
-            "such as toon or wan2_2_ti2v_5b"
+            "such as toon"
         )
     return WanImageToVideoPipeline(
         tokenizer=pipe.tokenizer,
@@ -59,9 +59,8 @@ def continue_clip(
 ) -> Clip:
     """Generate what comes after a clip.
 
-    The last frame gives the picture, the identity branch the face: each continuation reads the
-    photos again, so that a face that got worse in one piece is not handed on to the next as the
-    truth.
+    The last frame gives the picture, the identity branch the face: every piece hears the same
+    identity, so that a face that got worse in one piece is not handed on to the next as the truth.
 
     Args:
         pipe: What `continuation_pipeline` gave.
@@ -70,18 +69,20 @@ def continue_clip(
         spec: The backbone.
         settings: Those of the backbone when None.
         attachment: What `attach` gave for the same transformer.
-        identities: Who is in it.
+        identities: Who is in it; without them the attachment's own condition stands.
         progress: Told of every denoising step.
 
     Returns:
         The new piece; its first frame shows the last frame of the clip again.
 
     Raises:
-        UsageError: The shot differs in size from the clip, or is too short to move.
+        UsageError: The shot differs in size from the clip, or is too short to move; or identities
+            without an attachment.
     """
     settings = settings or SampleSettings.of(spec)
     progress = progress or NoProgress()
     check_shots([shot], spec)
+    scope = conditioned(attachment, identities, settings)
     height, width = clip.frames.shape[1:3]
     if (shot.height, shot.width) != (height, width):
         raise UsageError(
@@ -97,9 +98,9 @@ def continue_clip(
     extra = {
         "image": torch.from_numpy(clip.frames[-1] / np.float32(255.0)).permute(2, 0, 1)[None],
         "prompt_embeds": _encode(pipe, shot.prompt, spec),
-        "negative_prompt_embeds": _encode(pipe, settings.negative_prompt, spec),
+        "negative_prompt_embeds": _encode(pipe, "", spec),
     }
-    with conditioned(attachment, identities, settings), quiet(pipe):
+    with scope, quiet(pipe):
         pieces = run_pipeline(pipe, [shot], spec, settings, progress, extra=extra)
     progress.finish()
     return pieces[0]

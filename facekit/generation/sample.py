@@ -45,7 +45,6 @@ class SampleSettings:
     fps: float
     identity_guidance: float | None = None
     """Guidance of the identity by itself (three passes per step); None joins it with the text's."""
-    negative_prompt: str = ""
 
     def __post_init__(self) -> None:
         """Refuse guidance of the identity where the text is not guided."""
@@ -83,6 +82,7 @@ def sample(
     identities: Conditioning | Sequence[Conditioning] | None = None,
     max_batch: int = MAX_BATCH,
     progress: Progress | None = None,
+    label: str = "shots",
 ) -> Iterator[Clip]:
     """Generate one clip per shot.
 
@@ -95,6 +95,7 @@ def sample(
         identities: Who is in every shot; without them the attachment's own condition stands.
         max_batch: Most shots at once.
         progress: Told of every denoising step of every shot.
+        label: What the progress is called.
 
     Yields:
         Clips in the order of the shots, each as soon as it and those before it are done.
@@ -104,14 +105,9 @@ def sample(
     """
     settings = settings or SampleSettings.of(spec)
     check_shots(shots, spec)
-    if identities is not None and attachment is None:
-        raise UsageError(
-            "identities given without an attachment; call attach() on the pipeline first and pass "
-            "its result"
-        )
-    return _clips(
-        pipe, shots, spec, settings, attachment, identities, max_batch, progress or NoProgress()
-    )
+    conditioned(attachment, identities, settings)  # refused here, not when the first clip is asked
+    bar = progress or NoProgress()
+    return _clips(pipe, shots, spec, settings, attachment, identities, max_batch, bar, label)
 
 
 def _clips(
@@ -123,8 +119,9 @@ def _clips(
     identities: Conditioning | Sequence[Conditioning] | None,
     max_batch: int,
     progress: Progress,
+    label: str,
 ) -> Iterator[Clip]:
-    progress.start(len(shots) * settings.num_inference_steps, "shots")
+    progress.start(len(shots) * settings.num_inference_steps, label)
     waiting: dict[int, Clip] = {}
     reached = 0
     for batch in plan_batches(shots, max_batch):
@@ -155,9 +152,18 @@ def conditioned(
     identities: Conditioning | Sequence[Conditioning] | None,
     settings: SampleSettings,
 ) -> AbstractContextManager[Any]:
-    """Return the scope in which the characters are in the picture; empty without any."""
-    if attachment is None or identities is None:
+    """Return the scope in which the characters are in the picture; empty without any.
+
+    Raises:
+        UsageError: Identities without an attachment.
+    """
+    if identities is None:
         return nullcontext()
+    if attachment is None:
+        raise UsageError(
+            "identities given without an attachment; call attach() on the pipeline first and pass "
+            "its result"
+        )
     return attachment.conditioned_on(identities, **guidance_options(settings))
 
 
@@ -200,7 +206,7 @@ def run_pipeline(
     arguments = dict(extra or {})
     if "prompt_embeds" not in arguments:
         arguments["prompt"] = [shot.prompt for shot in shots]
-        arguments["negative_prompt"] = [settings.negative_prompt] * len(shots)
+        arguments["negative_prompt"] = [""] * len(shots)
     output = pipe(
         height=first.height,
         width=first.width,

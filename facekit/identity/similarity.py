@@ -5,20 +5,9 @@ import numpy.typing as npt
 
 from facekit.types import FloatArray
 
-__all__ = ["cosine", "leave_one_out", "similarity_matrix", "weighted_mean"]
+__all__ = ["leave_one_out", "similarity_matrix", "weighted_mean"]
 
 _LEAST_NORM = 1e-8
-
-
-def cosine(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> float:
-    """Return the similarity of two vectors, -1..1; they need not have unit norm.
-
-    Raises:
-        ValueError: The lengths differ, or a vector is zero.
-    """
-    if first.shape != second.shape or first.ndim != 1:
-        raise ValueError(f"vectors have shapes {first.shape} and {second.shape}, expected the same")
-    return float(similarity_matrix(first[None], second[None])[0, 0])
 
 
 def similarity_matrix(

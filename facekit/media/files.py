@@ -19,6 +19,7 @@ __all__ = [
     "ensure_new",
     "ensure_out_dir",
     "full_path",
+    "remove_file",
     "replace_folder",
     "restore_folder",
     "scan_photos",
@@ -95,12 +96,13 @@ def _files_in(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     ]
 
 
-def ensure_new(path: Path | str, force: bool = False) -> Path:
+def ensure_new(path: Path | str, force: bool = False, *, other: str = "--out") -> Path:
     """Make sure that writing here destroys nothing.
 
     Args:
         path: A file or a folder; an empty folder counts as new.
         force: The user allows replacing what is there.
+        other: What the user changes to write elsewhere.
 
     Returns:
         The same path.
@@ -117,7 +119,7 @@ def ensure_new(path: Path | str, force: bool = False) -> Path:
         what = "the folder exists and is not empty"
     else:
         what = "the file exists"
-    raise OutputExists(f"{path}: {what}; choose another --out or add --force to replace it")
+    raise OutputExists(f"{path}: {what}; choose another {other} or add --force to replace it")
 
 
 def ensure_out_dir(path: Path | str) -> Path:
@@ -247,6 +249,16 @@ def write_text(path: Path | str, content: str) -> None:
         OutputError: As for ``atomic_write``.
     """
     write_bytes(path, content.encode())
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file of an earlier result, if it is there.
+
+    Raises:
+        OutputError: As for ``atomic_write``.
+    """
+    with _refusals_told(path):
+        path.unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:

@@ -65,7 +65,7 @@ def read_clip(path: Path | str, *, max_frames: int | None = None) -> Clip:
         raise MediaError(f"{path}: no such file; check the spelling of the path") from error
     except (OSError, av.FFmpegError) as error:
         raise MediaError(
-            f"{path}: not a video that can be read ({error}); make it again"
+            f"{path}: not a video that can be read ({error.strerror}); make it again"
         ) from error
     if not frames or fps <= 0:
         raise MediaError(f"{path}: no frame could be decoded; make or copy it again")

@@ -1,5 +1,6 @@
 """Recipes: TOML into one frozen, closed description of a run."""
 
+from facekit.recipe.judging import GatesSection, SampleSection, ValidateSection
 from facekit.recipe.loading import (
     RecipeSummary,
     dump_recipe,
@@ -7,23 +8,21 @@ from facekit.recipe.loading import (
     load_recipe,
     recipe_digest,
     recipe_path,
+    training_recipe,
 )
 from facekit.recipe.sections import (
     LEAST_DETECTION_SCORE,
     BaseSection,
     DropoutSection,
     EncoderSection,
-    GatesSection,
     IdentitySection,
-    Level,
     LoraSection,
     LossSection,
     PhotosSection,
     Recipe,
-    SampleSection,
     TrainSection,
-    ValidateSection,
 )
+from facekit.recipe.values import Level
 
 __all__ = [
     "LEAST_DETECTION_SCORE",
@@ -46,4 +45,5 @@ __all__ = [
     "load_recipe",
     "recipe_digest",
     "recipe_path",
+    "training_recipe",
 ]

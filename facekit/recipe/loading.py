@@ -1,7 +1,6 @@
 """Finds, merges, checks and writes recipes."""
 
 import difflib
-import hashlib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from facekit.digests import json_digest
 from facekit.errors import RecipeError
 from facekit.recipe.sections import Recipe
 from facekit.resources import recipes_dir
@@ -24,6 +24,7 @@ __all__ = [
     "load_recipe",
     "recipe_digest",
     "recipe_path",
+    "training_recipe",
 ]
 
 Tree: TypeAlias = dict[str, Any]
@@ -55,6 +56,11 @@ def list_recipes() -> tuple[RecipeSummary, ...]:
         )
         for path in sorted(root.rglob("*.toml"))
     )
+
+
+def training_recipe(base: str | None = None) -> str:
+    """Name the shipped recipe that trains on a backbone; the default recipe when None."""
+    return DEFAULT_RECIPE if base is None else f"{base}/train"
 
 
 def recipe_path(source: Path | str) -> Path:
@@ -103,7 +109,7 @@ def load_recipe(source: Path | str = DEFAULT_RECIPE, overrides: Sequence[str] = 
 def recipe_digest(recipe: Recipe) -> str:
     """The sha256 (hex) of everything that a recipe decides; its description is left out."""
     content = recipe.model_dump(mode="json", exclude={"description"})
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return json_digest(content)
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -111,12 +117,13 @@ def dump_recipe(recipe: Recipe) -> str:
 
     Loading the text again gives an equal recipe.
     """
-    content = recipe.model_dump(mode="json", exclude_none=True)
+    content = recipe.model_dump(mode="json")
     lines = [f"{key} = {_toml(value)}" for key, value in content.items() if not _is_table(value)]
     for name, section in content.items():
         if _is_table(section):
             lines += ["", f"[{name}]"]
-            lines += [f"{key} = {_toml(value)}" for key, value in section.items()]
+            said = ((key, value) for key, value in section.items() if value is not None)
+            lines += [f"{key} = {_toml(value)}" for key, value in said]
     return "\n".join(lines) + "\n"
 
 
@@ -205,7 +212,8 @@ def _explain_one(item: Mapping[str, Any]) -> str:
         return f"{where}: unknown key{_hint(location[-1], _keys(location[:-1]))}"
     if item["type"] == "value_error":
         return f"{where}: {message}" if where else message
-    return f"{where}: got {item['input']!r}, expected {message.removeprefix('Input should be ')}"
+    wanted = message.removeprefix("Input should be ").partition(", unable to parse")[0]
+    return f"{where}: got {item['input']!r}, expected {wanted}"
 
 
 def _keys(location: Sequence[str]) -> list[str]:

@@ -1,58 +1,36 @@
 """What a recipe may say: every key, its default, its range, and what it means.
 
 A default stands here and nowhere else. Numbers are probabilities, ratios and counts unless the
-name carries a unit. Config is data: nothing here opens a file or picks a device.
+name carries a unit. Config is data: nothing here opens a file or picks a device. The sections that
+sample and judge clips are in `judging.py`.
 """
 
 import warnings
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from facekit.recipe.judging import GatesSection, SampleSection, ValidateSection
+from facekit.recipe.values import Level, Probability, Section, Weight
 
 __all__ = [
     "LEAST_DETECTION_SCORE",
-    "Aspect",
     "BaseSection",
     "DropoutSection",
     "EncoderSection",
-    "GatesSection",
     "IdentitySection",
-    "Level",
     "LoraSection",
     "LossSection",
     "PhotosSection",
-    "Probability",
     "Recipe",
-    "SampleSection",
     "TrainSection",
-    "ValidateSection",
-    "Weight",
 ]
-
-Aspect: TypeAlias = Literal["1:1", "16:9", "9:16"]
-"""Width to height."""
-
-Level: TypeAlias = Literal["L0", "L1", "L2", "none"]
-
-Probability: TypeAlias = Annotated[float, Field(ge=0, le=1)]
-Weight: TypeAlias = Annotated[float, Field(ge=0)]
-
 
 LEAST_DETECTION_SCORE = 0.35
 """Detectors tell of no face that they are less sure of."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=False,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-    )
-
-
-class BaseSection(_Section):
+class BaseSection(Section):
     """The backbone that the character is trained on."""
 
     name: str = Field(default="toon", min_length=1)
@@ -61,7 +39,7 @@ class BaseSection(_Section):
     """A folder or repository that replaces the backbone's own weights."""
 
 
-class EncoderSection(_Section):
+class EncoderSection(Section):
     """The face encoders. The one that trains never reports."""
 
     train: str = Field(default="toon-a", min_length=1)
@@ -79,7 +57,7 @@ class EncoderSection(_Section):
         return self
 
 
-class IdentitySection(_Section):
+class IdentitySection(Section):
     """The identity branch of the adapter."""
 
     level: Level = "L2"
@@ -107,7 +85,7 @@ class IdentitySection(_Section):
         return self
 
 
-class LoraSection(_Section):
+class LoraSection(Section):
     """The LoRA of the character, through peft; levels L2 and none train one."""
 
     rank: int = Field(default=16, ge=1, le=512)
@@ -120,7 +98,7 @@ class LoraSection(_Section):
     """Module names inside attention blocks; empty takes the backbone's own list."""
 
 
-class PhotosSection(_Section):
+class PhotosSection(Section):
     """Which photos will do."""
 
     holdout: int = Field(default=2, ge=0)
@@ -145,7 +123,7 @@ class PhotosSection(_Section):
     """Differing bits of a 64-bit picture hash, up to which two photos are the same."""
 
 
-class TrainSection(_Section):
+class TrainSection(Section):
     """The loop."""
 
     steps: int = Field(default=300, ge=0)
@@ -174,7 +152,7 @@ class TrainSection(_Section):
     """In which the backbone computes; what is trained stays float32."""
 
 
-class LossSection(_Section):
+class LossSection(Section):
     """The terms of the loss. A weight of 0 switches its term off."""
 
     flow: Weight = 1.0
@@ -193,7 +171,7 @@ class LossSection(_Section):
     """Away from a bank of other faces."""
 
 
-class DropoutSection(_Section):
+class DropoutSection(Section):
     """Conditions dropped during training, per sample."""
 
     identity: Probability = 0.1
@@ -211,88 +189,10 @@ class DropoutSection(_Section):
         return self
 
 
-class ValidateSection(_Section):
-    """Clips sampled during training; the checkpoint with the best held-out likeness wins.
-
-    Step 0, before any update, is judged too. With an identity branch it is what enrolment (L0)
-    gives, and it wins when no later checkpoint beats it.
-    """
-
-    every: int = Field(default=100, ge=0)
-    """Steps between validations; 0 validates only at the start and at the end."""
-    prompts: tuple[str, ...] = (
-        "close-up of {character} in the kitchen, neutral, standing still, soft light",
-        "medium shot of {character} in the park, happy, standing still, soft light",
-    )
-    """``{character}`` stands for the trigger."""
-    seeds: tuple[int, ...] = (11, 12)
-    """Each prompt is sampled with each seed."""
-    aspects: tuple[Aspect, ...] = Field(default=("1:1", "16:9", "9:16"), min_length=1)
-    """Width to height; the clips, prompts x seeds, take turns at these."""
-    num_frames: int = Field(default=1, ge=1)
-    """Frames per validation clip."""
-
-
-class SampleSection(_Section):
-    """How clips are sampled when the command does not say."""
-
-    num_inference_steps: int | None = Field(default=None, ge=1)
-    """Denoising steps; absent means the backbone's own."""
-    guidance_scale: float | None = Field(default=None, ge=0)
-    """Classifier-free guidance of the text; 1 switches it off; absent means the backbone's own."""
-    identity_guidance: float | None = Field(default=None, ge=0)
-    """Own guidance of the identity (three-way guidance); absent means two-way. It needs an identity
-    branch and a guidance_scale above 1."""
-    num_frames: int = Field(default=9, ge=1)
-    """Frames per clip."""
-    fps: float | None = Field(default=None, gt=0)
-    """Playing speed; absent means the backbone's own."""
-    aspect: Aspect = "1:1"
-    """Width to height."""
-
-    @model_validator(mode="after")
-    def _guided(self) -> Self:
-        scale = self.guidance_scale
-        if self.identity_guidance is not None and scale is not None and scale <= 1:
-            raise ValueError(
-                f"identity_guidance is {self.identity_guidance:g} and guidance_scale {scale:g},"
-                " expected a guidance_scale above 1, or no identity_guidance"
-            )
-        return self
-
-
-class GatesSection(_Section):
-    """Pass marks of an evaluation. What could not be measured neither passes nor fails.
-
-    Gates against the truth need clips drawn of the character itself, which only the toon world has.
-    """
-
-    min_likeness_ratio: float = Field(default=0.85, ge=0, le=1)
-    """Held-out likeness over the photos' own likeness to each other."""
-    min_xmin: float = Field(default=0.45, ge=-1, le=1)
-    """Similarity of the two least alike shots, of those that show the person."""
-    min_xmin_ratio: float = Field(default=0.75, ge=0)
-    """Similarity of the two least alike of all shots, over that of the drawn truth."""
-    min_shots_counted: Probability = 0.5
-    """Shots that show the person: at least half of the photos' own likeness."""
-    max_m_cp: float = Field(default=0.15, ge=-1, le=1)
-    """Copying of the conditioning photo, which is never above 1: 1 switches this off."""
-    max_m_cp_over_truth: float = Field(default=0.15, ge=-1, le=1)
-    """Copying of the conditioning photo, less that of the drawn truth."""
-    min_coverage: Probability = 0.9
-    """Frames with a usable face, on shots that demand one."""
-    max_drift: float = Field(default=0.05, ge=0)
-    """Likeness lost between the first and the last quarter of a clip."""
-    max_prompt_drop: Probability = 0.03
-    """Prompt adherence lost against the base."""
-    min_motion_ratio: float = Field(default=0.75, ge=0)
-    """Motion over the motion of the base on the same seeds."""
-
-
 with warnings.catch_warnings():  # pydantic's deprecated BaseModel.validate loses its name here
     warnings.simplefilter("ignore", UserWarning)
 
-    class Recipe(_Section):
+    class Recipe(Section):
         """One run, described completely."""
 
         description: str = ""

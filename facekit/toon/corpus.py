@@ -11,6 +11,7 @@ from numpy.lib.format import open_memmap
 from facekit.toon.captions import caption
 from facekit.toon.character import GLASSES, HAIR_COLORS, HAIR_STYLES, HELD_OUT_SEED, ToonCharacter
 from facekit.toon.clips import draw_clip
+from facekit.toon.prefetch import in_order
 from facekit.toon.render import Drawing, draw
 from facekit.toon.scene import (
     ACTIONS,
@@ -23,9 +24,20 @@ from facekit.toon.scene import (
 )
 from facekit.types import SHOT_SIZES
 
-__all__ = ["ATTRIBUTES", "MAX_FACES", "Shard", "attributes_of", "build_shard", "load_shard"]
+__all__ = [
+    "ATTRIBUTES",
+    "MAX_FACES",
+    "Shard",
+    "attributes_of",
+    "build_shard",
+    "load_shard",
+    "sample_images",
+]
 
 MAX_FACES = 3
+_CHUNK_FRAMES = 200
+"""Frames that are drawn between two reports, and by one process at a time."""
+
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "place": PLACES,
     "shot_size": SHOT_SIZES,
@@ -72,6 +84,7 @@ def build_shard(
     num_samples: int,
     num_characters: int,
     seed: int,
+    num_workers: int = 0,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Shard:
     """Draw one shard, or open it where it is already complete.
@@ -83,6 +96,7 @@ def build_shard(
         num_samples: How many pictures or clips.
         num_characters: Seeds 0 to this (exclusive) are used; must stay below `HELD_OUT_SEED`.
         seed: Seed of everything else.
+        num_workers: Processes that draw, as for `in_order`; what is drawn does not depend on them.
         on_progress: Called with (done, total).
     """
     if num_characters > HELD_OUT_SEED:
@@ -102,26 +116,35 @@ def build_shard(
         name: open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
         for name, (shape, dtype) in shapes.items()
     }
-    captions = []
-    for index in range(num_samples):
-        rng = np.random.default_rng([seed, index, num_frames, height, width])
-        scene = _sample(index, rng, aspect, num_frames, num_characters)
-        drawings = (
-            draw_clip(scene, num_frames, phase=float(rng.random()))
-            if num_frames > 1
-            else (draw(scene),)
-        )
-        first = drawings[0] if num_frames == 1 else draw(scene)
-        arrays["images"][index] = np.stack([drawing.image for drawing in drawings])
-        arrays["faces"][index] = np.stack([_truth(drawing) for drawing in drawings])
-        arrays["masks"][index] = _small_masks(first, height, width)
-        arrays["seeds"][index] = -1
-        for slot, figure in enumerate(scene.figures):
-            arrays["seeds"][index, slot] = figure.character.seed
-        arrays["attributes"][index] = attributes_of(scene)
-        captions.append([caption(scene, rng=rng), caption(scene, rng=rng)])
-        if index % 200 == 199:
-            on_progress(index + 1, num_samples)
+    chunk = max(1, _CHUNK_FRAMES // num_frames)
+
+    def draw_some(first: int) -> list[list[str]]:
+        """Draw into the arrays from an index on; return the captions."""
+        captions = []
+        for index in range(first, min(first + chunk, num_samples)):
+            rng = np.random.default_rng([seed, index, num_frames, height, width])
+            scene = _sample(index, rng, aspect, num_frames, num_characters)
+            drawings = (
+                draw_clip(scene, num_frames, phase=float(rng.random()))
+                if num_frames > 1
+                else (draw(scene),)
+            )
+            still = drawings[0] if num_frames == 1 else draw(scene)
+            arrays["images"][index] = np.stack([drawing.image for drawing in drawings])
+            arrays["faces"][index] = np.stack([_truth(drawing) for drawing in drawings])
+            arrays["masks"][index] = _small_masks(still, height, width)
+            arrays["seeds"][index] = -1
+            for slot, figure in enumerate(scene.figures):
+                arrays["seeds"][index, slot] = figure.character.seed
+            arrays["attributes"][index] = attributes_of(scene)
+            captions.append([caption(scene, rng=rng), caption(scene, rng=rng)])
+        return captions
+
+    # The arrays are maps of their files, which forked processes share.
+    captions: list[list[str]] = []
+    for some in in_order(draw_some, range(0, num_samples, chunk), num_workers=num_workers):
+        captions += some
+        on_progress(len(captions), num_samples)
     for array in arrays.values():
         array.flush()
     temporary = folder / "captions.json.part"
@@ -134,6 +157,19 @@ def load_shard(folder: Path) -> Shard:
     """Open a complete shard read-only."""
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
     return Shard(captions=json.loads((folder / "captions.json").read_text()), **arrays)
+
+
+def sample_images(
+    shard: Shard, rng: np.random.Generator, count: int, num_frames: int
+) -> np.ndarray:
+    """Copy samples at random, or a piece of each that begins at the same frame.
+
+    Returns:
+        uint8 (count, num_frames, H, W, 3), in the order of the shard.
+    """
+    picks = np.sort(rng.integers(0, len(shard.images), count))
+    start = int(rng.integers(0, shard.images.shape[1] - num_frames + 1))
+    return np.array(shard.images[picks, start : start + num_frames])
 
 
 def attributes_of(scene: Scene) -> np.ndarray:

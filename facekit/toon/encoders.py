@@ -30,7 +30,7 @@ from facekit.faces.toon_nets import (
 from facekit.toon.character import FACE_PARAMETERS, ToonCharacter
 from facekit.toon.corpus import load_shard
 from facekit.toon.crops import CropSource, augment, coarsen
-from facekit.toon.fitting import FitSettings, fit
+from facekit.toon.fitting import CPU, Batch, FitSettings, fit
 from facekit.types import Image
 
 __all__ = ["Recogniser", "detector_losses", "train_detector", "train_embedder", "train_refiner"]
@@ -45,6 +45,7 @@ def train_detector(
     checkpoint_path: Path,
     *,
     steps: int,
+    device: torch.device = CPU,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> DetectorNet:
     """Fit one detector on all aspects, at sizes from 0.83 to 1.5 times the drawn one; resumable."""
@@ -52,7 +53,7 @@ def train_detector(
     net = DetectorNet(variant)
     shards = [load_shard(corpus / name) for name in _SHARDS]
 
-    def losses_of(step: int) -> dict[str, Tensor]:
+    def batch_of(step: int) -> dict[str, np.ndarray]:
         rng = np.random.default_rng([_SEEDS[variant], step, 0xDE])
         shard = shards[int(rng.choice(len(shards), p=(0.62, 0.12, 0.12, 0.08, 0.03, 0.03)))]
         picks = np.sort(rng.integers(0, len(shard.images), 40))
@@ -71,12 +72,23 @@ def train_detector(
             pixels, size=(height, width), mode="bilinear", antialias=True, align_corners=False
         )
         truth = (truth.reshape(-1, 3, 7, 2) + 0.5) * ratio - 0.5
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            maps = net(augment(pixels, rng))
-        return detector_losses(maps.float(), truth)
+        return {"pixels": augment(pixels, rng).numpy(), "truth": truth.numpy()}
+
+    def losses_of(step: int, batch: Batch) -> dict[str, Tensor]:
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            maps = net(batch["pixels"])
+        return detector_losses(maps.float(), batch["truth"])
 
     settings = FitSettings(steps=steps, lr=2e-3, warmup=100, ema=0.0, final=0.01, clip=5.0)
-    fit(net, losses_of, settings, checkpoint_path, on_progress=on_progress)
+    fit(
+        net,
+        batch_of,
+        losses_of,
+        settings,
+        checkpoint_path,
+        device=device,
+        on_progress=on_progress,
+    )
     return net
 
 
@@ -91,9 +103,11 @@ def detector_losses(maps_BCHW: Tensor, truth_BN72: Tensor) -> dict[str, Tensor]:
     Source: focal loss of Zhou et al., Objects as Points (2019), equation 1, alpha 2 and beta 4.
     """
     batch, _, rows, columns = maps_BCHW.shape
-    ys = (torch.arange(rows).float() + 0.5) * STRIDE - 0.5
-    xs = (torch.arange(columns).float() + 0.5) * STRIDE - 0.5
-    target = torch.zeros(batch, rows, columns)
+    ys, xs = (
+        (torch.arange(side, device=maps_BCHW.device).float() + 0.5) * STRIDE - 0.5
+        for side in (rows, columns)
+    )
+    target = torch.zeros(batch, rows, columns, device=maps_BCHW.device)
     box_loss, point_loss, count = maps_BCHW.new_zeros(()), maps_BCHW.new_zeros(()), 0.0
     for slot in range(truth_BN72.shape[1]):
         face = truth_BN72[:, slot]
@@ -144,6 +158,7 @@ def train_refiner(
     checkpoint_path: Path,
     *,
     steps: int,
+    device: torch.device = CPU,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> RefinerNet:
     """Fit the net that corrects a detector's landmarks, on ones wrong at random; resumable."""
@@ -152,7 +167,7 @@ def train_refiner(
     shards = [load_shard(corpus / name) for name in _SHARDS]
     goal = template(CROP_SIZE_PX, TEMPLATE_MARGIN)
 
-    def losses_of(step: int) -> dict[str, Tensor]:
+    def batch_of(step: int) -> dict[str, np.ndarray]:
         rng = np.random.default_rng([_SEEDS[variant], step, 0x2F])
         crops: list[Image] = []
         offsets: list[np.ndarray] = []
@@ -181,14 +196,26 @@ def train_refiner(
             crops.append(align_with(shard.images[index, frame], transform, CROP_SIZE_PX))
             offsets.append((transform_points(points, transform) - goal) * (10.0 / CROP_SIZE_PX))
         pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            answers = net(augment(pixels, rng))
         return {
-            "points": (answers.float() - torch.from_numpy(np.stack(offsets)).float()).abs().mean()
+            "pixels": augment(pixels, rng).numpy(),
+            "offsets": np.stack(offsets).astype(np.float32),
         }
 
+    def losses_of(step: int, batch: Batch) -> dict[str, Tensor]:
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            answers = net(batch["pixels"])
+        return {"points": (answers.float() - batch["offsets"]).abs().mean()}
+
     settings = FitSettings(steps=steps, lr=2e-3, warmup=60, ema=0.0, final=0.01, clip=5.0)
-    fit(net, losses_of, settings, checkpoint_path, on_progress=on_progress)
+    fit(
+        net,
+        batch_of,
+        losses_of,
+        settings,
+        checkpoint_path,
+        device=device,
+        on_progress=on_progress,
+    )
     return net
 
 
@@ -210,6 +237,7 @@ def train_embedder(
     *,
     num_characters: int,
     steps: int,
+    device: torch.device = CPU,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> EmbedderNet:
     """Fit one embedder: crops of one character attract each other, others repel; resumable.
@@ -224,18 +252,22 @@ def train_embedder(
     characters = [ToonCharacter.from_seed(seed) for seed in range(num_characters)]
     faces = torch.from_numpy(
         np.stack([np.append(c.face, 1.0 if c.has_freckles else -1.0) for c in characters])
-    ).float()
+    ).to(device, torch.float32)
 
-    def losses_of(step: int) -> dict[str, Tensor]:
+    def batch_of(step: int) -> dict[str, np.ndarray]:
         rng = np.random.default_rng([_SEEDS[variant], step, 0xE3])
         pixels, seeds = crops.sample(rng, num_characters=48, per_character=3)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            vectors = recogniser.embedder(augment(coarsen(pixels, rng), rng))
+        return {"pixels": augment(coarsen(pixels, rng), rng).numpy(), "labels": seeds}
+
+    def losses_of(step: int, batch: Batch) -> dict[str, Tensor]:
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            vectors = recogniser.embedder(batch["pixels"])
         vectors = vectors.float()
-        labels = torch.from_numpy(seeds)
+        labels = batch["labels"]
         temperature = 0.2 - 0.12 * min(1.0, step / (0.5 * steps))
         logits = vectors @ vectors.T / temperature
-        logits = logits.masked_fill(torch.eye(len(labels), dtype=torch.bool), -1e4)
+        itself = torch.eye(len(labels), dtype=torch.bool, device=device)
+        logits = logits.masked_fill(itself, -1e4)
         same = (labels[:, None] == labels[None]).float().fill_diagonal_(0.0)
         contrast = -(same * logits.log_softmax(-1)).sum(-1) / same.sum(-1)
         regressed = recogniser.parameters_head(vectors * 8.0)
@@ -245,7 +277,15 @@ def train_embedder(
         }
 
     settings = FitSettings(steps=steps, lr=2e-3, warmup=60, ema=0.0, final=0.01, clip=5.0)
-    fit(recogniser, losses_of, settings, checkpoint_path, on_progress=on_progress)
+    fit(
+        recogniser,
+        batch_of,
+        losses_of,
+        settings,
+        checkpoint_path,
+        device=device,
+        on_progress=on_progress,
+    )
     return recogniser.embedder
 
 

@@ -6,13 +6,24 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from facekit.errors import NonFiniteLoss, WeightsMissing
+from facekit.errors import NonFiniteLoss, OutputExists, WeightsMissing
+from facekit.toon.prefetch import in_order, spare_workers
 
-__all__ = ["FitSettings", "fit", "load_average", "seed_checkpoint"]
+__all__ = ["CPU", "Batch", "FitSettings", "fit", "load_average", "seed_checkpoint"]
+
+CPU = torch.device("cpu")
+
+_WORK_AHEAD = ("cuda",)
+"""Kinds of devices for which other processes make batches; a CPU that trains has no cores left."""
+
+Batch: TypeAlias = Mapping[str, Tensor]
+"""What one step sees, by name, on the device of the model."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,28 +55,34 @@ class FitSettings:
 
 def fit(
     model: nn.Module,
-    losses_of: Callable[[int], Mapping[str, Tensor]],
+    batch_of: Callable[[int], Mapping[str, np.ndarray]],
+    losses_of: Callable[[int, Batch], Mapping[str, Tensor]],
     settings: FitSettings,
     checkpoint_path: Path,
     *,
+    device: torch.device = CPU,
     muon: Callable[[str], bool] = lambda name: False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Train `model` in place, going on from `checkpoint_path` where that exists.
 
     Args:
-        model: Its trainable parameters are fitted; on return it holds the averaged weights when
-            `settings.ema` is on.
-        losses_of: Maps a step number to named losses, which are summed; must draw its chance from
-            the step alone.
+        model: Its trainable parameters are fitted; on return it is on `device` and holds the
+            averaged weights when `settings.ema` is on.
+        batch_of: Makes the arrays of a step and draws its chance from the step alone. With CUDA
+            other processes call it some steps ahead.
+        losses_of: Maps a step number and its arrays, as tensors on `device`, to named losses, which
+            are summed; there is no chance in it, so that none depends on the device.
         settings: Steps and rates.
         checkpoint_path: Where model, optimiser and step are kept; a log in JSON lines lies beside.
+        device: Where the model is fitted. A checkpoint may be of another one.
         muon: Which parameter names (matrices only) Muon updates.
         on_progress: Called with (done, total) now and then.
 
     Raises:
         NonFiniteLoss: Gradients stayed non-finite for ten steps in a row.
     """
+    model.to(device)
     named = [
         (name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad
     ]
@@ -74,7 +91,11 @@ def fit(
     rest = [p for _, p in named if id(p) not in chosen]
     optimizers: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(
-            rest, lr=settings.lr, weight_decay=settings.weight_decay, betas=(0.9, 0.98), fused=True
+            rest,
+            lr=settings.lr,
+            weight_decay=settings.weight_decay,
+            betas=(0.9, 0.98),
+            fused=device.type in ("cpu", "cuda"),
         )
     ]
     peaks = [settings.lr]
@@ -84,25 +105,29 @@ def fit(
     average: dict[str, Tensor] | None = None
     start = 0
     if checkpoint_path.is_file():
-        saved = torch.load(checkpoint_path, weights_only=True)
+        saved = torch.load(checkpoint_path, map_location="cpu", weights_only=True)
         model.load_state_dict(saved["model"])
         if saved["optimizers"]:
             for optimizer, state in zip(optimizers, saved["optimizers"], strict=True):
                 optimizer.load_state_dict(state)
-            average = saved["average"]
+            average = {name: value.to(device) for name, value in saved["average"].items()}
         start = int(saved["step"])
     if average is None:
         average = {name: p.detach().clone() for name, p in named} if settings.ema > 0 else {}
     log_path = checkpoint_path.with_suffix(".jsonl")
     saved_at = time.monotonic()
     bad = 0
-    for step in range(start, settings.steps):
+    steps = range(start, settings.steps)
+    # One core is for this process, which keeps the card busy.
+    workers = min(spare_workers() - 1, len(steps)) if device.type in _WORK_AHEAD else 0
+    for step, arrays in zip(steps, in_order(batch_of, steps, num_workers=workers), strict=True):
         rate = _schedule(step, settings)
         for optimizer, peak in zip(optimizers, peaks, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = peak * rate
             optimizer.zero_grad(set_to_none=True)
-        losses = losses_of(step)
+        batch = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+        losses = losses_of(step, batch)
         total = torch.stack(list(losses.values())).sum()
         total.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_([p for _, p in named], settings.clip)
@@ -155,10 +180,13 @@ def seed_checkpoint(model: nn.Module, checkpoint_path: Path, *, step: int) -> No
         step: Steps that count as done.
 
     Raises:
-        FileExistsError: There is a checkpoint already.
+        OutputExists: There is a checkpoint already.
     """
     if checkpoint_path.exists():
-        raise FileExistsError(f"{checkpoint_path}: exists, expected no checkpoint; move it away")
+        raise OutputExists(
+            f"{checkpoint_path}: a checkpoint is there already, expected none; move it away, or go"
+            " on with it"
+        )
     _save(checkpoint_path, model, (), {}, step)
 
 
@@ -173,7 +201,7 @@ def load_average(model: nn.Module, checkpoint_path: Path) -> int:
             f"{checkpoint_path}: no such checkpoint, expected what an earlier part of the build"
             " makes; name that part with --part too, or add --from-shipped"
         )
-    saved = torch.load(checkpoint_path, weights_only=True)
+    saved = torch.load(checkpoint_path, map_location="cpu", weights_only=True)
     model.load_state_dict(saved["model"])
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -191,6 +219,15 @@ def _schedule(step: int, settings: FitSettings) -> float:
     )
 
 
+def _on_cpu(state: Any) -> Any:
+    """Bring the tensors inside dictionaries and lists to the CPU, for machines without a card."""
+    if isinstance(state, Tensor):
+        return state.cpu()
+    if isinstance(state, Mapping):
+        return {key: _on_cpu(value) for key, value in state.items()}
+    return [_on_cpu(value) for value in state] if isinstance(state, list) else state
+
+
 def _save(
     path: Path,
     model: nn.Module,
@@ -205,5 +242,5 @@ def _save(
         "average": average,
         "step": step,
     }
-    torch.save(state, temporary)
+    torch.save(_on_cpu(state), temporary)
     temporary.rename(path)

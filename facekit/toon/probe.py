@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from facekit.faces.protocols import FaceDetector
 from facekit.resources import toon_dir
 from facekit.toon.corpus import ATTRIBUTES, load_shard
-from facekit.toon.fitting import FitSettings, fit
+from facekit.toon.fitting import CPU, Batch, FitSettings, fit
 from facekit.types import Image
 from facekit.weights import load_nets, verify_once
 
@@ -143,6 +143,7 @@ def train_probe(
     *,
     steps: int,
     seed: int = 5,
+    device: torch.device = CPU,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ProbeNet:
     """Fit the probe on pictures of all aspects; resumable."""
@@ -151,7 +152,7 @@ def train_probe(
     shards = [load_shard(corpus / name) for name in ("1x1_1", "16x9_1", "9x16_1", "1x1_9")]
     order = list(ATTRIBUTES)
 
-    def losses_of(step: int) -> dict[str, Tensor]:
+    def batch_of(step: int) -> dict[str, np.ndarray]:
         rng = np.random.default_rng([seed, step, 0x9E])
         shard = shards[int(rng.choice(len(shards), p=(0.6, 0.13, 0.13, 0.14)))]
         picks = np.sort(rng.integers(0, len(shard.images), 96))
@@ -161,22 +162,37 @@ def train_probe(
         for image, row in zip(images, shard.faces[picks, frame, 0], strict=True):
             box = row[:4] + rng.normal(0.0, 0.05, 4).astype(np.float32) * (row[3] - row[1])
             heads.append(head_input(image, box if np.isfinite(box).all() else None))
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = net(_vary(scene_input(images), rng), _vary(torch.cat(heads), rng))
         # With several people in the picture only scene and light are asked for.
         alone = shard.seeds[picks, 1] < 0
-        losses = {}
-        for name, values in logits.items():
-            labels = np.where(
+        labels = {
+            name: np.where(
                 alone | (name in SCENE_ATTRIBUTES), shard.attributes[picks, order.index(name)], -1
             )
-            losses[name] = F.cross_entropy(
-                values.float(), torch.from_numpy(labels), ignore_index=-1
-            )
-        return losses
+            for name in (*SCENE_ATTRIBUTES, *FACE_ATTRIBUTES)
+        }
+        return labels | {
+            "scenes": _vary(scene_input(images), rng).numpy(),
+            "heads": _vary(torch.cat(heads), rng).numpy(),
+        }
+
+    def losses_of(step: int, batch: Batch) -> dict[str, Tensor]:
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            logits = net(batch["scenes"], batch["heads"])
+        return {
+            name: F.cross_entropy(values.float(), batch[name], ignore_index=-1)
+            for name, values in logits.items()
+        }
 
     settings = FitSettings(steps=steps, lr=2e-3, warmup=60, final=0.01, clip=5.0)
-    fit(net, losses_of, settings, checkpoint_path, on_progress=on_progress)
+    fit(
+        net,
+        batch_of,
+        losses_of,
+        settings,
+        checkpoint_path,
+        device=device,
+        on_progress=on_progress,
+    )
     return net
 
 

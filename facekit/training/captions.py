@@ -53,22 +53,22 @@ class Subject:
         return cls(trigger=trigger or f"a {name} {noun}", class_phrase=f"a {noun}")
 
 
-def shot_size(face_fraction: float) -> str:
+def shot_size(face_to_short_side: float) -> str:
     """Name the shot size from the height of the face over the picture's short side."""
     sizes = zip(SHOT_SIZES, _LEAST_FACES, strict=True)
-    return next(name for name, least in sizes if face_fraction >= least)
+    return next(name for name, least in sizes if face_to_short_side >= least)
 
 
-def write_caption(phrase: str, face_fraction: float, sidecar: str | None = None) -> str:
+def write_caption(phrase: str, face_to_short_side: float, sidecar: str | None = None) -> str:
     """Write the caption of one view of a photo.
 
     Args:
         phrase: The trigger, or the class phrase for the same picture of anybody.
-        face_fraction: Height of the face over the short side of the view.
+        face_to_short_side: Height of the face over the short side of the view.
         sidecar: The user's own caption; ``{trigger}`` or ``@name`` in it becomes the phrase, and
             its shot size is corrected to the view's.
     """
-    size = shot_size(face_fraction)
+    size = shot_size(face_to_short_side)
     if not sidecar:
         return f"{size} of {phrase}"
     text, named = _NAME.subn(lambda _: phrase, sidecar)

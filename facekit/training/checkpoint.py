@@ -3,17 +3,16 @@
 It is written under another name and renamed, so a kill leaves the old one or the new one.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from facekit.digests import tensors_digest
 from facekit.errors import CheckpointMismatch, ChecksumMismatch
 from facekit.media.files import write_bytes
 
@@ -77,7 +76,7 @@ def save_state(path: Path, state: TrainState, run_digest: str) -> None:
         "format_version": str(FORMAT_VERSION),
         "run_digest": run_digest,
         "state": json.dumps(header),
-        "sha256": _digest(tensors),
+        "sha256": tensors_digest(tensors),
     }
     write_bytes(path, save(tensors, metadata))
 
@@ -109,7 +108,7 @@ def load_state(path: Path, run_digest: str) -> TrainState | None:
             f" {metadata.get('run_digest', '')[:12]}, expected {run_digest[:12]}); go back to"
             " those, add --force to train again, or choose another --out"
         )
-    if metadata.get("sha256") != _digest(tensors):
+    if metadata.get("sha256") != tensors_digest(tensors):
         raise _damaged(path, "the tensors do not have the recorded sha256")
     header = json.loads(metadata["state"])
     best = header.pop("best")
@@ -134,12 +133,3 @@ def _damaged(path: Path, reason: str) -> ChecksumMismatch:
         f"{path}: the checkpoint is cut short or altered ({reason}), expected a whole one;"
         " delete it to train again from the start"
     )
-
-
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    total = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].contiguous()
-        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        total.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return total.hexdigest()

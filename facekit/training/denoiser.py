@@ -3,6 +3,7 @@
 Shapes: B samples, C channels, F frames, H height, W width, L text tokens, T text channels.
 """
 
+import inspect
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from facekit.backbones import wan
+from facekit.errors import UsageError
 from facekit.toon.vae import framewise
 from facekit.training.settings import Precision
 
@@ -33,8 +35,21 @@ class Denoiser:
 
     @property
     def shift(self) -> float:
-        """How far the scheduler moves noise levels towards noise; training draws them alike."""
-        return float(getattr(self.pipe.scheduler.config, "shift", None) or 1.0)
+        """How far the scheduler moves noise levels towards noise; training draws them alike.
+
+        Raises:
+            UsageError: The scheduler has no such setting.
+        """
+        scheduler = self.pipe.scheduler
+        # Only what the class itself takes: a config keeps the keys of the scheduler it came from.
+        taken = inspect.signature(type(scheduler)).parameters
+        for key in ("shift", "flow_shift"):
+            if key in taken and scheduler.config.get(key) is not None:
+                return float(scheduler.config[key])
+        raise UsageError(
+            f"{type(scheduler).__name__} has neither shift nor flow_shift, expected the scheduler"
+            " of a flow-matching backbone; load the backbone with its own scheduler"
+        )
 
     def velocity(self, noisy_BCFHW: Tensor, sigma_B: Tensor, text_BLT: Tensor) -> Tensor:
         """Predict noise minus clean latents."""

@@ -147,10 +147,10 @@ def captions_of(
     for view in views:
         sidecar = photos[view.photo].sidecar
         kept = drop_face_clauses(sidecar)[0] if sidecar else None
-        named.append(write_caption(subject.trigger, view.face_fraction, kept))
+        named.append(write_caption(subject.trigger, view.face_to_short_side, kept))
         # A sidecar may spell the trigger out; the class caption must not.
         kept = kept.replace(subject.trigger, "{trigger}") if kept else None
-        anybody.append(write_caption(subject.class_phrase, view.face_fraction, kept))
+        anybody.append(write_caption(subject.class_phrase, view.face_to_short_side, kept))
     return tuple(named), tuple(anybody)
 
 

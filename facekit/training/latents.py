@@ -15,7 +15,7 @@ from facekit.faces.align import align_with, similarity_transform
 from facekit.faces.protocols import IdentityEncoder
 from facekit.toon.corpus import load_shard
 from facekit.toon.text import MAX_TOKENS, new_tokenizer
-from facekit.toon.vae import encode_mean, framewise
+from facekit.toon.vae import encode_mean, framewise, to_video
 from facekit.types import Face, FaceCrop
 
 __all__ = ["LatentShard", "cache_shard"]
@@ -57,21 +57,31 @@ def cache_shard(
     *,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> LatentShard:
-    """Encode one shard of the corpus, or read it where it is cached."""
+    """Encode one shard of the corpus, or read it where it is cached.
+
+    Args:
+        corpus_folder: The shard.
+        cache_path: Where it is cached.
+        vae: Encodes the pictures, where it is.
+        encoder: Encodes the faces; wherever it is.
+        on_progress: Called with (done, total).
+    """
     if cache_path.is_file():
         with np.load(cache_path) as arrays:
             return LatentShard(**{name: arrays[name] for name in arrays.files})
     shard = load_shard(corpus_folder)
     count, frames = shard.images.shape[:2]
-    mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1)
-    std = torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1)
+    mean, std = (
+        torch.tensor(values, device=vae.device).view(1, -1, 1, 1, 1)
+        for values in (vae.config.latents_mean, vae.config.latents_std)
+    )
     latents, embeddings = [], np.full((count, encoder.dim), np.nan, np.float16)
     step = max(1, 64 // frames)
     for start in range(0, count, step):
         images = shard.images[start : start + step]
-        video = torch.from_numpy(np.array(images)).permute(0, 4, 1, 2, 3).float() / 127.5 - 1.0
+        video = to_video(torch.from_numpy(np.array(images)).to(vae.device))
         with framewise():
-            latents.append(((encode_mean(vae, video) - mean) / std).half().numpy())
+            latents.append(((encode_mean(vae, video) - mean) / std).half().cpu().numpy())
         crops, rows = [], []
         for row in range(start, min(start + step, count)):
             points = shard.faces[row, 0, 0]

@@ -15,14 +15,14 @@ import torch
 import torch.nn.functional as F
 from diffusers.models.transformers.transformer_wan import WanAttnProcessor
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from facekit.adapters.attach import attach
 from facekit.adapters.conditioning import Conditioning
 from facekit.backbones.flow import NUM_TRAIN_TIMESTEPS
 from facekit.backbones.wan import TOON
-from facekit.toon.fitting import FitSettings, fit
+from facekit.toon.fitting import CPU, Batch, FitSettings, fit
 from facekit.toon.text import MAX_TOKENS
+from facekit.training.denoiser import attention_kernels, autocast
 from facekit.training.latents import LatentShard
 from facekit.training.toon_model import PaddingProcessor, ToonModel, padding_bias
 from facekit.training.truth_heads import landmark_targets
@@ -53,10 +53,11 @@ def train_backbone(
     checkpoint_path: Path,
     *,
     steps: int,
-    tokens_per_step: int = 2304,
+    tokens_per_step: int,
     clip_share: float = 0.35,
     pictures_first: float = 0.6,
     seed: int = 0,
+    device: torch.device = CPU,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Fit backbone and base adapter; resumable.
@@ -71,6 +72,7 @@ def train_backbone(
         clip_share: Share of the steps that see clips, once they do.
         pictures_first: Part of the steps that see pictures only: per token, they teach most.
         seed: Seed of the sampling.
+        device: Where it is fitted, and where the model is on return.
         on_progress: Called with (done, total).
     """
     padding = PaddingProcessor()
@@ -89,7 +91,7 @@ def train_backbone(
         [len(shards[name].latents) * shards[name].latents.shape[2] for name in names], np.float64
     )
 
-    def losses_of(step: int) -> dict[str, Tensor]:
+    def batch_of(step: int) -> dict[str, np.ndarray]:
         rng = np.random.default_rng([seed, step, 0xB0])
         share = clip_share if step >= pictures_first * steps else 0.0
         shares = np.where(
@@ -98,13 +100,19 @@ def train_backbone(
             (1 - share) * sizes / sizes[~clips].sum(),
         )
         name = names[int(rng.choice(len(names), p=shares / shares.sum()))]
-        shard = shards[name]
-        batch = _sample_batch(
-            shard, odds[name], photos, rng, tokens_per_step, model.adapter.config.embedding_dim
+        return _sample_batch(
+            shards[name],
+            odds[name],
+            photos,
+            rng,
+            tokens_per_step,
+            model.adapter.config.embedding_dim,
         )
+
+    def losses_of(step: int, drawn: Batch) -> dict[str, Tensor]:
+        batch = _with_noise(drawn)
         captured.clear()
-        # At these lengths the fused attention's backward pass takes CPUs twice as long.
-        with torch.autocast("cpu", dtype=torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+        with autocast(device, "bfloat16"), attention_kernels(device, "bfloat16"):
             text, lengths = model.encode_ids(batch["token_ids"])
             padding.bias_B11S = padding_bias(lengths, batch["pad_to"])
             tokens = model.adapter.tokens(batch["photos"], batch["photo_weights"])
@@ -140,7 +148,16 @@ def train_backbone(
     settings = FitSettings(
         steps=steps, lr=1.5e-3, muon_lr=0.02, warmup=150, final=0.02, ema=0.998, checkpoint_s=180.0
     )
-    fit(model, losses_of, settings, checkpoint_path, muon=is_muon, on_progress=on_progress)
+    fit(
+        model,
+        batch_of,
+        losses_of,
+        settings,
+        checkpoint_path,
+        device=device,
+        muon=is_muon,
+        on_progress=on_progress,
+    )
     attachment.detach()
     for block in model.transformer.blocks:
         block.attn2.set_processor(WanAttnProcessor())
@@ -175,22 +192,17 @@ def _sample_batch(
     rng: np.random.Generator,
     tokens_per_step: int,
     dim: int,
-) -> dict[str, Tensor]:
+) -> dict[str, np.ndarray]:
+    """Draw samples of a shard and everything that chance decides; names as in `_with_noise`."""
     frames, height, width = shard.latents.shape[2:]
     count = max(1, tokens_per_step // (frames * (height // 2) * (width // 2)))
     picks = np.sort(rng.choice(len(shard.latents), count, p=odds))
-    clean = torch.from_numpy(shard.latents[picks]).float()
-    noise = torch.from_numpy(rng.standard_normal(clean.shape, np.float32))
+    clean = shard.latents[picks]
+    noise = rng.standard_normal(clean.shape, np.float32)
     sigma = 1.0 / (1.0 + np.exp(-rng.normal(*_SIGMA_LOGIT, count)))
     per_frame = np.repeat(sigma[:, None], frames, 1).astype(np.float32)
     if frames > 1:
         per_frame[rng.random(count) < _FIRST_FRAME_GIVEN, 0] = 0.0
-    sigmas = torch.from_numpy(per_frame)[:, None, :, None, None]
-    timestep = (
-        torch.from_numpy(per_frame * NUM_TRAIN_TIMESTEPS)[:, :, None]
-        .expand(-1, -1, height // 2 * (width // 2))
-        .flatten(1)
-    )
     embeddings, weights, present = (
         np.zeros((count, 5, dim), np.float32),
         np.zeros((count, 5), np.float32),
@@ -213,29 +225,54 @@ def _sample_batch(
     unnamed = rng.random(count) < _TEXT_DROPOUT
     ids[unnamed] = 0
     ids[unnamed, 0] = 1
-    mask = torch.from_numpy(shard.masks[picks]).float() / 255.0
+    return {
+        "clean": clean,
+        "noise": noise,
+        "sigmas": per_frame,
+        "masks": shard.masks[picks],
+        "faces": shard.faces[picks],
+        "target": shard.embeddings[picks].astype(np.float32),
+        "attributes": shard.attributes[picks],
+        "photos": embeddings,
+        "photo_weights": weights,
+        "present": present,
+        "token_ids": ids,
+        "pad_to": np.where(rng.random(count) < 0.5, MAX_TOKENS, STOCK_TEXT_LENGTH),
+    }
+
+
+def _with_noise(drawn: Batch) -> dict[str, Tensor]:
+    """Turn what was drawn into what the model sees and what it must say.
+
+    Args:
+        drawn: Of `_sample_batch`: `clean` latents float16 (B, 16, T, h, w) and `noise` as large,
+            `sigmas` (B, T), `masks` uint8 (B, h, w), `faces` (B, T, 3, 14), `token_ids` (B, S),
+            `photos` (B, P, D) with `photo_weights` (B, P), `present` (B,); `target`, `attributes`
+            and `pad_to` as the losses take them.
+
+    Returns:
+        The same, with `noisy` latents and their `velocity`, the `timestep` of each token, the
+        `weight` of each latent position, the share of each token that is face (`token_mask`), and
+        `landmarks` and `near` of `landmark_targets`.
+    """
+    clean, noise = drawn["clean"].float(), drawn["noise"]
+    count, _, frames, height, width = clean.shape
+    rows, columns = height // 2, width // 2
+    sigmas = drawn["sigmas"][:, None, :, None, None]
+    timestep = (drawn["sigmas"] * NUM_TRAIN_TIMESTEPS)[:, :, None].expand(-1, -1, rows * columns)
+    mask = drawn["masks"].float() / 255.0
     weight = 1.0 + _FACE_WEIGHT * mask[:, None].expand(-1, frames, -1, -1)
     weight = weight * (sigmas[:, 0] > 0).float()
     token_mask = F.avg_pool2d(mask[:, None], 2)[:, 0].flatten(1)
-    token_mask = torch.cat([token_mask, torch.zeros(count, (frames - 1) * token_mask.shape[1])], 1)
-    landmarks, near = landmark_targets(
-        torch.from_numpy(shard.faces[picks]), height // 2, width // 2, _TOKEN_PX
-    )
+    unmasked = token_mask.new_zeros(count, (frames - 1) * token_mask.shape[1])
+    landmarks, near = landmark_targets(drawn["faces"], rows, columns, _TOKEN_PX)
     return {
+        **drawn,
         "noisy": (1.0 - sigmas) * clean + sigmas * noise,
         "velocity": noise - clean,
-        "timestep": timestep,
+        "timestep": timestep.flatten(1),
         "weight": weight,
-        "token_mask": token_mask,
-        "target": torch.from_numpy(shard.embeddings[picks].astype(np.float32)),
-        "attributes": torch.from_numpy(shard.attributes[picks]),
+        "token_mask": torch.cat([token_mask, unmasked], 1),
         "landmarks": landmarks,
         "near": near,
-        "photos": torch.from_numpy(embeddings),
-        "photo_weights": torch.from_numpy(weights),
-        "present": torch.from_numpy(present),
-        "token_ids": torch.from_numpy(ids),
-        "pad_to": torch.from_numpy(
-            np.where(rng.random(count) < 0.5, MAX_TOKENS, STOCK_TEXT_LENGTH)
-        ),
     }

@@ -101,5 +101,5 @@ def padding_bias(lengths_B: Tensor, pad_to_B: Tensor) -> Tensor:
     """
     padding = (MAX_TOKENS - lengths_B).clamp(min=1)
     extra = ((pad_to_B - lengths_B).float() / padding).clamp(min=1.0).log()
-    is_padding = torch.arange(MAX_TOKENS)[None] >= lengths_B[:, None]
+    is_padding = torch.arange(MAX_TOKENS, device=lengths_B.device)[None] >= lengths_B[:, None]
     return (extra[:, None] * is_padding)[:, None, None]

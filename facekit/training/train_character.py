@@ -3,8 +3,6 @@
 Shapes: B samples, P photos, D embedding, K identity tokens, C token channels, N other people.
 """
 
-import hashlib
-import json
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -18,6 +16,7 @@ from facekit.adapters.attach import attach
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import LoraSettings
 from facekit.backbones.spec import BackboneSpec
+from facekit.digests import json_digest
 from facekit.errors import TrainingError
 from facekit.faces.protocols import FaceVendor
 from facekit.identity.photo_set import PhotoSet
@@ -79,7 +78,7 @@ def run_digest(
         "lora": asdict(lora) if lora else None,
         "extra": dict(extra or {}),
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return json_digest(content)
 
 
 def train_character(

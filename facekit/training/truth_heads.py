@@ -89,7 +89,8 @@ def landmark_targets(
         with the distance, 0 where no face is.
     """
     batch, frames = faces_BTF14.shape[:2]
-    ys, xs = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    sides = (torch.arange(side, device=faces_BTF14.device) for side in (rows, columns))
+    ys, xs = torch.meshgrid(*sides, indexing="ij")
     centers_M2 = (torch.stack([xs, ys], -1).reshape(-1, 2).float() + 0.5) * token_px
     present = torch.isfinite(faces_BTF14).all(-1)
     faces = torch.nan_to_num(faces_BTF14)

@@ -34,20 +34,17 @@ class View:
     """(height, width), 1 on the face."""
 
     @property
-    def face_fraction(self) -> float:
+    def face_to_short_side(self) -> float:
         """Height of the face over the short side."""
         return float(self.face.height_px / min(self.pixels.shape[:2]))
 
 
-def cut_views(
-    photos: Sequence[Photo], sizes: Mapping[str, tuple[int, int]], *, closer: bool = True
-) -> tuple[View, ...]:
-    """Cut every photo into its views.
+def cut_views(photos: Sequence[Photo], sizes: Mapping[str, tuple[int, int]]) -> tuple[View, ...]:
+    """Cut every photo into its views: the whole, and the face closer where the photo allows it.
 
     Args:
         photos: In the order that `View.photo` counts.
         sizes: Aspect name to (height, width) in pixels, those that the backbone takes.
-        closer: Also cut a square view close to the face where the photo is large enough.
     """
     views = []
     for index, photo in enumerate(photos):
@@ -58,7 +55,7 @@ def cut_views(
         square = _nearest(tuple(sizes.values()), 1.0)
         side = photo.face.height_px / _CLOSE_FACE_FRACTION
         worth_it = side < _CLOSE_IS_WORTH_IT * min(window[2] - window[0], window[3] - window[1])
-        if closer and worth_it and side >= _LEAST_UPSCALING * min(square):
+        if worth_it and side >= _LEAST_UPSCALING * min(square):
             views.append(_cut(index, photo, _around(photo, side, side), square))
     return tuple(views)
 

@@ -91,6 +91,7 @@ def _shard_name(aspect: str, frames: int) -> str:
 
 def _build_corpus(plan: BuildToonPlan, report: _Report) -> None:
     from facekit.toon.corpus import build_shard
+    from facekit.toon.prefetch import spare_workers
 
     for aspect, frames, samples, characters in _SHARDS:
         name = _shard_name(aspect, frames)
@@ -102,6 +103,7 @@ def _build_corpus(plan: BuildToonPlan, report: _Report) -> None:
             num_samples=samples,
             num_characters=characters,
             seed=7 + plan.seed,
+            num_workers=spare_workers(),
             on_progress=report,
         )
 
@@ -122,6 +124,7 @@ def _build_net(net: str, variant: str) -> Callable[[BuildToonPlan, _Report], Non
             plan.out / "corpus",
             plan.out / f"{variant}-{net}.pt",
             steps=plan.steps_of(f"{net}-{variant[-1]}"),
+            device=plan.device,
             on_progress=report,
         )
 
@@ -129,16 +132,21 @@ def _build_net(net: str, variant: str) -> Callable[[BuildToonPlan, _Report], Non
 
 
 def _build_vae(plan: BuildToonPlan, report: _Report) -> None:
-    from facekit.toon.vae import train_vae
+    from facekit.toon.vae_training import train_vae
 
     train_vae(
-        plan.out / "corpus", plan.out / "vae.pt", steps=plan.steps_of("vae"), on_progress=report
+        plan.out / "corpus",
+        plan.out / "vae.pt",
+        steps=plan.steps_of("vae"),
+        device=plan.device,
+        on_progress=report,
     )
 
 
 def _build_vae_faces(plan: BuildToonPlan, report: _Report) -> None:
     from facekit.toon.fitting import load_average
-    from facekit.toon.vae import new_vae, refine_vae
+    from facekit.toon.vae import new_vae
+    from facekit.toon.vae_training import refine_vae
     from facekit.workflows.toon_checkpoints import embedder_a
 
     vae, path = new_vae(), plan.out / "vae-faces.pt"
@@ -147,26 +155,26 @@ def _build_vae_faces(plan: BuildToonPlan, report: _Report) -> None:
         vae,
         plan.out / "corpus",
         path,
-        embedder_a(plan),
+        embedder_a(plan).to(plan.device),
         steps=plan.steps_of("vae-faces"),
+        device=plan.device,
         on_progress=report,
     )
 
 
 def _build_decoder(plan: BuildToonPlan, report: _Report) -> None:
-    from facekit.toon.vae import refine_vae
+    from facekit.toon.vae_training import refine_vae
     from facekit.workflows.toon_checkpoints import embedder_a, first_vae
 
-    vae, path, steps = first_vae(plan), plan.out / "decoder.pt", plan.steps_of("decoder")
-    encoder = embedder_a(plan)
     refine_vae(
-        vae,
+        first_vae(plan),
         plan.out / "corpus",
-        path,
-        encoder,
-        steps=steps,
+        plan.out / "decoder.pt",
+        embedder_a(plan).to(plan.device),
+        steps=plan.steps_of("decoder"),
         freeze_encoder=True,
         seed=2,
+        device=plan.device,
         on_progress=report,
     )
 
@@ -175,7 +183,11 @@ def _build_probe(plan: BuildToonPlan, report: _Report) -> None:
     from facekit.toon.probe import train_probe
 
     train_probe(
-        plan.out / "corpus", plan.out / "probe.pt", steps=plan.steps_of("probe"), on_progress=report
+        plan.out / "corpus",
+        plan.out / "probe.pt",
+        steps=plan.steps_of("probe"),
+        device=plan.device,
+        on_progress=report,
     )
 
 
@@ -190,7 +202,9 @@ def _build_backbone(plan: BuildToonPlan, report: _Report) -> None:
         new_model(plan),
         plan.out / "backbone.pt",
         steps=plan.steps_of("backbone"),
+        tokens_per_step=plan.tokens,
         seed=plan.seed,
+        device=plan.device,
         on_progress=report,
     )
 
@@ -211,6 +225,7 @@ def _latent_shards(plan: BuildToonPlan, report: _Report) -> "dict[str, LatentSha
     sources = [*vae.state_dict().values(), *encoder.embedder_state().values()]
     folder = plan.out / f"latents-{tensors_digest(sources)[:12]}"
     folder.mkdir(exist_ok=True)
+    encoder, vae = encoder.to(plan.device), vae.to(plan.device)
     shards = {}
     for name in (_shard_name(aspect, frames) for aspect, frames, _, _ in _SHARDS):
         report.stage(f"latents {name}")

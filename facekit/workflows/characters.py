@@ -4,15 +4,16 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from facekit.adapters.character import Character
-from facekit.adapters.character_file import ADAPTER_FILE, CharacterFile
+from facekit.adapters.character import Character, load_character
+from facekit.adapters.character_file import ADAPTER_FILE
 from facekit.errors import UsageError
-from facekit.recipe import Recipe, load_recipe, recipe_digest
+from facekit.recipe import Recipe, load_recipe, recipe_digest, training_recipe
 
 __all__ = [
     "ADAPTER_FILE",
     "CHARACTERS_DIR",
     "RECIPE_FILE",
+    "RESULT_FILE",
     "call_character",
     "evaluation_recipe",
     "find_character",
@@ -22,8 +23,13 @@ __all__ = [
 CHARACTERS_DIR = Path("characters")
 """Folder of trained characters, one folder each, in the current directory."""
 
+_SUFFIX = Path(ADAPTER_FILE).suffix
+
 RECIPE_FILE = "recipe.toml"
 """The resolved recipe of a training run, in the folder of its character."""
+
+RESULT_FILE = "result.json"
+"""How a finished training run ended, in the folder of its character."""
 
 
 def find_character(name: str) -> Path:
@@ -36,14 +42,15 @@ def find_character(name: str) -> Path:
         UsageError: None of these; the message lists the characters that are there.
     """
     given = Path(name)
-    if given.is_file():
+    if given.is_file() and given.suffix == _SUFFIX:
         return given
     places = (given / ADAPTER_FILE, CHARACTERS_DIR / name / ADAPTER_FILE)
     for place in places:
         if place.is_file():
             return place
     known = sorted(path.parent.name for path in CHARACTERS_DIR.glob(f"*/{ADAPTER_FILE}"))
-    listed = f"one of {', '.join(known)}" if known else f"a file or a name in {CHARACTERS_DIR}/"
+    nobody = f"a {_SUFFIX} file or a name in {CHARACTERS_DIR}/"
+    listed = f"one of {', '.join(known)}" if known else nobody
     raise UsageError(
         f"{name}: no such character, expected {listed};"
         f" train one with: facekit train PHOTOS --as {given.name or 'NAME'}"
@@ -76,7 +83,7 @@ def shooting_recipe(character: Character, settings: Sequence[str] = ()) -> tuple
     header = character.file.header
     own = Path(character.source).parent / RECIPE_FILE
     if not own.is_file():
-        name = f"{header.backbone}/train"
+        name = training_recipe(header.backbone)
         return load_recipe(name, settings), f"{name}, for there is no {own}"
     trained = header.training.get("recipe_digest")
     is_its_own = trained is None or recipe_digest(load_recipe(own)) == trained
@@ -86,10 +93,10 @@ def shooting_recipe(character: Character, settings: Sequence[str] = ()) -> tuple
 
 
 def evaluation_recipe(character: str, settings: Sequence[str] = ()) -> Recipe:
-    """Load the recipe that a character is measured by.
+    """Load the recipe that a character is measured by: as for shots, the one that trained it.
 
-    `encoder.train` is the one that the character file names. `encoder.report` is the default one
-    or, where just that one trained, the other of the default pair.
+    `encoder.train` is the one that the character file names. `encoder.report` is the recipe's or,
+    where just that one trained, the other of the recipe's pair.
 
     Args:
         character: A character's name, its folder or its file.
@@ -98,12 +105,13 @@ def evaluation_recipe(character: str, settings: Sequence[str] = ()) -> Recipe:
     Raises:
         UsageError: No such character.
         AdapterError: Its file is damaged.
-        RecipeError: An override that does not fit.
+        RecipeError: The recipe beside it is damaged, or an override does not fit.
     """
-    trained = CharacterFile.load(find_character(character)).header.encoder
+    loaded = load_character(find_character(character))
+    trained = loaded.file.header.encoder
     if not trained:
-        return load_recipe(overrides=settings)
-    pair = load_recipe().encoder
+        return shooting_recipe(loaded, settings)[0]
+    pair = shooting_recipe(loaded)[0].encoder
     report = pair.train if trained == pair.report else pair.report
     own = (f'encoder.train="{trained}"', f'encoder.report="{report}"')
-    return load_recipe(overrides=[*own, *settings])
+    return shooting_recipe(loaded, [*own, *settings])[0]

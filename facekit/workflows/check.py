@@ -30,6 +30,8 @@ class CheckPlan:
     """What the character is called; only for the next step."""
     given: tuple[str, ...]
     """The files and folders as they were given."""
+    options: tuple[str, ...] = ()
+    """What chose the recipe, as words of a command line; only for the next step."""
 
     def describe(self) -> str:
         """The number of photos, the encoder and the thresholds."""
@@ -115,7 +117,11 @@ class CheckReport:
 
 
 def plan_check(
-    photos: Sequence[Path | str], *, recipe: Recipe, name: str | None = None
+    photos: Sequence[Path | str],
+    *,
+    recipe: Recipe,
+    name: str | None = None,
+    options: Sequence[str] = (),
 ) -> CheckPlan:
     """List the photos to look at.
 
@@ -123,13 +129,16 @@ def plan_check(
         photos: Files or folders.
         recipe: Names the encoder and the thresholds.
         name: What the character will be called.
+        options: What chose the recipe, like ("--set", "photos.holdout=1"); training needs the same.
 
     Raises:
         MediaError: A path does not exist, or there is no photo at all.
     """
     found = scan_photos(photos, with_unread=True)
     given = tuple(str(path) for path in photos)
-    return CheckPlan(photos=tuple(found), recipe=recipe, name=name, given=given)
+    return CheckPlan(
+        photos=tuple(found), recipe=recipe, name=name, given=given, options=tuple(options)
+    )
 
 
 def run_check(
@@ -151,8 +160,8 @@ def run_check(
     if inspection.photo_set is None:
         step = "add sharp photos of one person, alone in the picture, and check again"
     else:
-        name = plan.name or "NAME"
-        step = f"facekit train {shlex.join(plan.given)} --as {name}"
+        words = (*plan.given, "--as", plan.name or "NAME", *plan.options)
+        step = f"facekit train {shlex.join(words)}"
     return CheckReport(inspection=inspection, encoder=encoder_id(vendor), next_step=step)
 
 

@@ -41,14 +41,18 @@ class DemoResult:
     record: Path
 
     def describe(self) -> str:
-        """Write the figures, the time of every stage and, last, where the report is."""
+        """Write the figures, the time of every stage and, last, where the report is.
+
+        The times are those of the sitting that did the work; a finished demo keeps them.
+        """
         stages = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.seconds.items())
         total = sum(self.seconds.values())
         *figures, report = self.evaluation.describe().splitlines()
         return "\n".join(
             [
                 *figures,
-                f"time: {total:.0f} s ({stages}); peak memory {self.peak_memory_gb:.1f} GB",
+                f"time over all sittings: {total:.0f} s ({stages}); peak memory"
+                f" {self.peak_memory_gb:.1f} GB",
                 report,
             ]
         )
@@ -208,6 +212,7 @@ def _shoot(
         ensure_out_dir(folder),
         progress,
         character=who,
+        label=f"shots of {NAME}" if with_character else "the same without the character",
     )
 
 

@@ -1,7 +1,6 @@
 """What the demo will do, decided before anything is loaded."""
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,12 +8,15 @@ from typing import Any
 
 import torch
 
+from facekit.digests import json_digest
 from facekit.errors import OutputExists
 from facekit.generation.shots import demo_shots
+from facekit.media.files import scan_photos
 from facekit.recipe import Recipe, load_recipe, recipe_digest
 from facekit.resources import datasets_dir
 from facekit.toon import ToonCharacter
 from facekit.types import Shot
+from facekit.weights import known_digest
 from facekit.workflows.backbone import backbone_spec, weights_digest
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.toon_truth import phrase_of, sample_seed
@@ -53,6 +55,8 @@ class DemoPlan:
     """What the demo does, and where."""
 
     photos: tuple[Path, ...]
+    photos_digest: str
+    """sha256 of what is in them and in the captions beside them, wherever they lie."""
     recipe: Recipe
     shots: tuple[Shot, ...]
     out_dir: Path
@@ -70,14 +74,14 @@ class DemoPlan:
         """Sha256 (hex) of everything that decides the result."""
         content = {
             "recipe": recipe_digest(self.recipe),
-            "photos": [str(path) for path in self.photos],
+            "photos": self.photos_digest,
             "shots": [dataclasses.asdict(shot) for shot in self.shots],
             "trigger": self.trigger,
             "truth_seed": self.truth_seed,
             "weights": self.weights,
             "device": str(self.device),  # the times that are added up are those of one device
         }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return json_digest(content)
 
     def describe(self) -> str:
         """Write the stages and the folder."""
@@ -91,9 +95,16 @@ class DemoPlan:
                 " same without the character",
                 f"device: {device_text(self.device)}",
                 f"measure: with {recipe.encoder.report}, which took no part in training",
-                f"out: {self.out_dir} (run the same command again to go on where it stopped)",
+                f"out: {self.out_dir}{self._found()}",
             ]
         )
+
+    def _found(self) -> str:
+        record = {} if self.force else read_record(self)
+        if record.get("fingerprint") != self.fingerprint:
+            return ""
+        is_finished = "total_seconds" in record
+        return " (finished; only measured anew)" if is_finished else " (goes on where it stopped)"
 
     def to_json(self) -> Mapping[str, object]:
         """Return the same as plain data."""
@@ -130,6 +141,7 @@ def plan_demo(
 
     Raises:
         UsageError: No such device.
+        MediaError: There are no photos.
         OutputExists: The folder holds another demo, one of other weights, or something else.
         WeightsMissing: The recipe names a folder without a backbone.
     """
@@ -138,8 +150,10 @@ def plan_demo(
     truth_seed = sample_seed(SAMPLE) if photos is None else None
     phrase = None if truth_seed is None else phrase_of(ToonCharacter.from_seed(truth_seed))
     spec = backbone_spec(chosen)
+    folder = photos or datasets_dir() / SAMPLE
     plan = DemoPlan(
-        photos=(photos or datasets_dir() / SAMPLE,),
+        photos=(folder,),
+        photos_digest=_photos_digest(folder),
         recipe=chosen,
         shots=demo_shots(
             NAME,
@@ -157,6 +171,17 @@ def plan_demo(
     )
     _check_folder(plan)
     return plan
+
+
+def _photos_digest(folder: Path) -> str:
+    photos = scan_photos([folder], with_unread=True)
+    captions = (photo.with_suffix(".txt") for photo in photos)
+    return json_digest(
+        {
+            "photos": [known_digest(photo) for photo in photos],
+            "captions": [known_digest(path) if path.is_file() else None for path in captions],
+        }
+    )
 
 
 def _check_folder(plan: DemoPlan) -> None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,14 +13,15 @@ from facekit.adapters.character import Character, load_character
 from facekit.errors import GateFailed
 from facekit.evaluation.gates import GateResult, build_gates, judge, tell_verdict, verdict
 from facekit.evaluation.measure import check_report_encoder
+from facekit.evaluation.reasons import NO_BASE, missing_reasons
 from facekit.evaluation.report import ReportContent, write_report
 from facekit.evaluation.scores import CharacterScores, Take
-from facekit.evaluation.words import format_figure, wording
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import check_vendor, encoder_id, load_faces
 from facekit.media.files import ensure_new, ensure_out_dir
 from facekit.recipe import Recipe, recipe_digest
 from facekit.types import Progress
+from facekit.weights import file_digest
 from facekit.workflows.characters import find_character
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.measuring import (
@@ -31,6 +31,7 @@ from facekit.workflows.measuring import (
     measure,
     read_photos,
     refuse_copies,
+    refuse_strangers,
 )
 from facekit.workflows.photos import find_photos
 from facekit.workflows.takes import (
@@ -43,6 +44,11 @@ from facekit.workflows.takes import (
 )
 
 __all__ = ["EvaluatePlan", "EvaluateResult", "plan_evaluate", "run_evaluate", "train_encoder_of"]
+
+_MAKE_BASE = (
+    "for prompt obedience, motion and locality shoot the same prompts and seeds again with"
+    f" --strength 0 --out CLIPS/{BASE_DIR}"
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,7 +76,7 @@ class EvaluatePlan:
 
     def describe(self) -> str:
         """Write clips, photos, encoders and gates."""
-        base = _share(self.base_clips) if any(self.base_clips) else "none, so no motion or locality"
+        base = _share(self.base_clips) if any(self.base_clips) else f"none; {_MAKE_BASE}"
         folders = len({path.parent for path in self.clips})
         gates = ", ".join(str(gate) for gate in build_gates(self.recipe.gates.model_dump()))
         return "\n".join(
@@ -103,7 +109,7 @@ class EvaluatePlan:
             "report_encoder": self.recipe.encoder.report,
             "train_encoder": train_encoder_of(self.character, self.recipe),
             "device": str(self.device),
-            "gates": self.recipe.gates.model_dump(),
+            "gates": self.recipe.gates.model_dump(mode="json"),
             "out": str(self.out_dir),
         }
 
@@ -123,12 +129,10 @@ class EvaluateResult:
 
     def describe(self) -> str:
         """Write the gated figures, the verdict and the path of the report."""
-        lines = [
-            f"{result.verdict:<12}  {wording(result.gate.figure).title}:"
-            f" {format_figure(result.gate.figure, result.value)} (gate {result.gate})"
-            for result in self.gates
-        ]
+        lines = [result.describe() for result in self.gates]
         lines += [f"verdict: {verdict(self.gates)} ({tell_verdict(self.gates)})"]
+        if any(gate.value is None and gate.reason == NO_BASE for gate in self.gates):
+            lines += [f"{NO_BASE}: {_MAKE_BASE}"]
         return "\n".join([*lines, f"report: {self.report}"])
 
     def to_json(self) -> Mapping[str, object]:
@@ -222,7 +226,7 @@ def run_evaluate(
 
     Raises:
         UsageError: The report encoder also trained.
-        FaceError: A photo without a face, or one that trained.
+        FaceError: A photo without a face, of somebody else, or one that trained.
         MediaError: A clip cannot be read, or its base clip has another size or length.
         WeightsError: The report encoder's weights, or what reads prompts back, are missing.
         OutputError: The folder cannot be written, or the disk is full.
@@ -236,6 +240,7 @@ def run_evaluate(
     reference = build_reference(photos, vendor)
     if plan.has_new_photos:  # those of training have been compared there
         refuse_copies(photos, reference, plan.recipe.photos.duplicate_distance)
+        refuse_strangers(photos, reference, plan.recipe.photos.min_same_person)
     progress.start(sum(map(bool, plan.clips + plan.base_clips + plan.truth_clips)), "measuring")
     named = zip(plan.clips, plan.names, strict=True)
     own = [_look(path, name, vendor, progress) for path, name in named]
@@ -256,7 +261,13 @@ def run_evaluate(
         probe=probe,
         prompts=[str(take.record.get("resolved_prompt", take.shot.prompt)) for take in stored],
     )
-    gates = judge(scores.figures, build_gates(plan.recipe.gates.model_dump()))
+    reasons = missing_reasons(
+        scores,
+        has_base=any(plan.base_clips),
+        has_truth=any(plan.truth_clips),
+        has_training_photos=bool(plan.enrolled),
+    )
+    gates = judge(scores.figures, build_gates(plan.recipe.gates.model_dump()), reasons)
     content = ReportContent(
         scores=scores,
         takes=takes,
@@ -264,6 +275,8 @@ def run_evaluate(
         held_out_photos=photos.held_out,
         gates=gates,
         settings=_settings(plan, encoder_id(vendor), stored),
+        reasons=reasons,
+        clips=plan.clips,
     )
     return EvaluateResult(report=write_report(content, plan.out_dir), scores=scores, gates=gates)
 
@@ -282,7 +295,7 @@ def _settings(
 ) -> dict[str, str]:
     header = plan.character.file.header
     sampling = {str(take.record["sampling"]) for take in takes if "sampling" in take.record}
-    adapter = hashlib.sha256(Path(plan.character.source).read_bytes()).hexdigest()
+    adapter = file_digest(plan.character.source)
     return {
         "character file": f"{plan.character.source} (sha256 {adapter})",
         "level": header.level,

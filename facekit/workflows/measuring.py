@@ -10,6 +10,7 @@ from facekit.backbones.wan import TOON
 from facekit.curation.duplicates import DUPLICATE_SIMILARITY, hash_distance, picture_hash
 from facekit.errors import FaceError
 from facekit.evaluation.measure import check_report_encoder, measure_character
+from facekit.evaluation.metrics import centroid
 from facekit.evaluation.scores import CharacterScores, Probe, Reference, Take
 from facekit.evaluation.tracks import ScoringRules, track_clips
 from facekit.faces.protocols import FaceVendor
@@ -28,6 +29,7 @@ __all__ = [
     "measure",
     "read_photos",
     "refuse_copies",
+    "refuse_strangers",
 ]
 
 ADHERENCE_ATTRIBUTES = (
@@ -116,6 +118,37 @@ def refuse_copies(photos: Photos, reference: Reference, max_distance: int) -> No
             f"{', '.join(copies)}: used in training, so it cannot judge the result, expected"
             f" photos that differ from those in more than {max_distance} bits; name others with"
             " --photos, or lower photos.duplicate_distance"
+        )
+
+
+def refuse_strangers(photos: Photos, reference: Reference, min_similarity: float) -> None:
+    """Make sure that the photos that judge show the person that was trained.
+
+    Somebody else's would lower the ceiling together with the likeness, and their ratio could pass.
+
+    Args:
+        photos: The pictures.
+        reference: Their embeddings, in the same order; without training photos nothing is compared.
+        min_similarity: To the mean of the training photos; below it, it is somebody else.
+
+    Raises:
+        FaceError: One does not; all of them are listed.
+    """
+    middle_D = centroid(reference.enrolled_ED)
+    if middle_D is None:
+        return
+    strangers = [
+        f"{source} ({cosine:.2f})"
+        for source, cosine in zip(
+            photos.held_out_sources, reference.held_out_HD @ middle_D, strict=True
+        )
+        if cosine < min_similarity
+    ]
+    if strangers:
+        raise FaceError(
+            f"{', '.join(strangers)}: shows somebody else than the training photos, expected a"
+            f" similarity of at least {min_similarity:.2f} to them; name photos of the character"
+            " with --photos, or lower photos.min_same_person"
         )
 
 

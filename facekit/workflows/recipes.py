@@ -134,5 +134,5 @@ def copy_recipe(source: str, target: Path, *, force: bool = False) -> CopiedReci
     if target.suffix != ".toml":
         raise UsageError(f"{target}: expected a name ending in .toml; add the ending")
     content = recipe_path(source).read_text(encoding="utf-8")
-    write_text(ensure_new(target, force), content)
+    write_text(ensure_new(target, force, other="FILE"), content)
     return CopiedRecipe(path=target)

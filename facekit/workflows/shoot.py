@@ -15,7 +15,7 @@ from facekit.types import Progress, Shot
 from facekit.workflows.backbone import load_backbone
 from facekit.workflows.characters import call_character
 from facekit.workflows.shoot_plan import ShootPlan, plan_shoot
-from facekit.workflows.takes import write_take
+from facekit.workflows.takes import BASE_DIR, REPORT_DIR, write_take
 
 __all__ = ["ShootPlan", "ShootResult", "plan_shoot", "run_shoot", "shoot_takes"]
 
@@ -30,9 +30,13 @@ class ShootResult:
 
     def describe(self) -> str:
         """Write the path of every clip and the next step."""
-        folder = shlex.quote(str(self.clips[0].parent))
-        lines = [str(path) for path in self.clips]
-        return "\n".join([*lines, f"next: facekit eval {folder} --with {self.called}"])
+        folder = self.clips[0].parent
+        if folder.name == BASE_DIR:
+            folder = folder.parent  # base clips are what the takes beside are compared with
+        step = f"facekit eval {shlex.quote(str(folder))} --with {self.called}"
+        if any((folder / REPORT_DIR).glob("report.*")):
+            step += " --force"  # the report there is one of older takes
+        return "\n".join([*map(str, self.clips), f"next: {step}"])
 
     def to_json(self) -> Mapping[str, object]:
         """Return the paths."""
@@ -85,10 +89,12 @@ def shoot_takes(
     *,
     character: Character | None = None,
     strength: float = 1.0,
+    label: str = "shots",
 ) -> tuple[Path, ...]:
     """Shoot and write takes, with a character or, without one, of the bare backbone.
 
-    Prompts, as the backbone reads them, and fingerprints come in the order of the shots.
+    Prompts, as the backbone reads them, and fingerprints come in the order of the shots; progress
+    is told under the label.
     """
     record: dict[str, object] = {
         "character": character.name if character else None,
@@ -107,7 +113,7 @@ def shoot_takes(
         attachment = attach_characters(pipe, character, strength, **guidance_options(settings))
     paths = []
     try:
-        clips = sample(pipe, asked, spec, settings, progress=progress)
+        clips = sample(pipe, asked, spec, settings, progress=progress, label=label)
         taken = zip(shots, prompts, fingerprints, clips, strict=True)
         for shot, prompt, fingerprint, clip in taken:
             own = {"resolved_prompt": prompt, "fingerprint": fingerprint}

@@ -1,30 +1,36 @@
 """What will be shot, decided before anything is loaded that takes time."""
 
 import dataclasses
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
-from facekit.adapters.character import Character, load_character
+from facekit.adapters.character import Character, load_character, no_identity
 from facekit.adapters.made_for import check_backbone
 from facekit.backbones.spec import BackboneSpec
+from facekit.digests import json_digest
 from facekit.errors import OutputExists, UsageError
 from facekit.generation.sample import SampleSettings
 from facekit.generation.shots import check_shots, name_characters, shot_from_prompt
 from facekit.recipe import Recipe
 from facekit.types import Shot
 from facekit.weights import known_digest
-from facekit.workflows.backbone import backbone_spec, weights_digest
+from facekit.workflows.backbone import (
+    backbone_spec,
+    load_tokenizer,
+    unknown_words,
+    weights_digest,
+)
 from facekit.workflows.characters import find_character, shooting_recipe
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.takes import find_done
 
-__all__ = ["SHOTS_DIR", "ShootPlan", "plan_shoot", "take_fingerprint"]
+__all__ = ["MAX_STRENGTH", "SHOTS_DIR", "ShootPlan", "plan_shoot", "take_fingerprint"]
 
 SHOTS_DIR = Path("shots")
+MAX_STRENGTH = 3.0
+"""Training knew 1; far above it nothing but noise is drawn."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,6 +54,8 @@ class ShootPlan:
     strength: float
     device: torch.device
     out_dir: Path
+    warnings: tuple[str, ...] = ()
+    """What is allowed and better known before the work starts."""
 
     def describe(self) -> str:
         """Write the character, the backbone, the settings and every take."""
@@ -68,6 +76,7 @@ class ShootPlan:
         for shot, prompt, done in zip(self.shots, self.prompts, self.done, strict=True):
             size = f"{shot.width}x{shot.height}, {shot.num_frames} frames, seed {shot.seed}"
             lines.append(f"  {shot.name}: {prompt} ({size})" + (", there already" if done else ""))
+        lines += [f"warning: {warning}" for warning in self.warnings]
         return "\n".join(lines)
 
     def to_json(self) -> Mapping[str, object]:
@@ -82,6 +91,7 @@ class ShootPlan:
             "strength": self.strength,
             "device": str(self.device),
             "out": str(self.out_dir),
+            "warnings": list(self.warnings),
             "takes": [
                 {**dataclasses.asdict(shot), "resolved_prompt": prompt, "done": done}
                 for shot, prompt, done in zip(self.shots, self.prompts, self.done, strict=True)
@@ -115,7 +125,8 @@ def plan_shoot(
         aspect: "1:1", "16:9" or "9:16"; the recipe's when None.
         seed: Of the first take of every prompt; 0 when None.
         takes: Takes per prompt, each with the next seed.
-        strength: Of identity and LoRA: 1 is as trained, 0 the bare backbone.
+        strength: Of identity and LoRA: 1 is as trained, 0 the bare backbone, `MAX_STRENGTH` the
+            most.
         out: A folder; `shots/<character>` when None.
         force: Whether takes of the same name may be replaced.
         recipe: The backbone and how to sample; when None the recipe that trained the character,
@@ -124,13 +135,20 @@ def plan_shoot(
         device: Where the backbone runs, as for `choose_device`.
 
     Raises:
-        UsageError: No such character, aspect or device, an unknown `@name`, or sizes that the
-            backbone cannot draw.
+        UsageError: No such character, aspect or device, an unknown `@name`, or sizes or a strength
+            that the backbone cannot draw.
         RecipeError: The recipe is damaged, or an override does not fit.
-        WeightsMissing: The recipe names a folder without a backbone.
+        WeightsError: The recipe names a folder without a backbone, or the backbone's tokenizer is
+            missing or damaged.
         OutputExists: A take of that name is there that was made otherwise.
-        AdapterError: The character file is damaged, of no effect or made for another backbone.
+        AdapterError: The character file is damaged, of no effect or made for another backbone; or
+            the identity is to be guided and it is a plain LoRA.
     """
+    if not 0 <= strength <= MAX_STRENGTH:
+        raise UsageError(
+            f"strength is {strength:g}, expected 0 to {MAX_STRENGTH:g}; 1 is as trained, 0"
+            " leaves the character out"
+        )
     loaded = load_character(find_character(character))
     found, source = (
         (recipe, "given by the caller") if recipe else shooting_recipe(loaded, overrides)
@@ -138,6 +156,8 @@ def plan_shoot(
     spec = backbone_spec(found)
     check_backbone(loaded.source, loaded.file.header, spec.name)
     settings = SampleSettings.of(spec, found.sample)
+    if settings.identity_guidance is not None and loaded.file.identity is None:
+        raise no_identity(loaded, "sample.identity_guidance")
     frames = num_frames or found.sample.num_frames
     wanted = aspect or found.sample.aspect
     if wanted not in spec.sizes:
@@ -176,7 +196,31 @@ def plan_shoot(
         strength=strength,
         device=choose_device(device),
         out_dir=out_dir,
+        warnings=tuple(_warnings(shots, prompts, loaded, found, strength)),
     )
+
+
+def _warnings(
+    shots: Sequence[Shot],
+    prompts: Sequence[str],
+    character: Character,
+    recipe: Recipe,
+    strength: float,
+) -> Iterator[str]:
+    tokenizer = load_tokenizer(recipe)
+    texts = dict(zip((shot.prompt for shot in shots), prompts, strict=True))
+    for asked, prompt in texts.items():
+        if unknown := unknown_words(tokenizer, prompt):
+            yield (
+                f"prompt {asked!r}: {recipe.base.name} does not know"
+                f" {', '.join(map(repr, unknown))}, so to it any unknown word means the same;"
+                " choose words that it knows"
+            )
+        if strength > 0 and "@" not in asked:
+            yield (
+                f"prompt {asked!r}: names no character, so nothing in it says that"
+                f" {character.name} is there; say @{character.name} where the person belongs"
+            )
 
 
 def take_fingerprint(
@@ -206,4 +250,4 @@ def take_fingerprint(
         "character": known_digest(Path(character.source)) if character else None,
         "strength": strength if character else 0.0,
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return json_digest(content)

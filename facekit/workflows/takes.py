@@ -9,7 +9,7 @@ from pathlib import Path
 
 from facekit.errors import MediaError, OutputExists
 from facekit.generation.shots import UNKNOWN_KIND, expected_attributes
-from facekit.media.files import VIDEO_SUFFIXES, full_path, write_text
+from facekit.media.files import VIDEO_SUFFIXES, full_path, remove_file, write_text
 from facekit.media.images import write_image
 from facekit.media.video import is_video, read_clip, write_clip
 from facekit.types import Clip, Shot
@@ -134,7 +134,7 @@ def write_take(out_dir: Path, shot: Shot, clip: Clip, record: Mapping[str, objec
     """
     path = out_dir / f"{shot.name}.mp4"
     for old in (path, path.with_suffix(".png")):
-        old.unlink(missing_ok=True)
+        remove_file(old)
     content = {"shot": dataclasses.asdict(shot), "fps": clip.fps, **record}
     write_text(path.with_suffix(".json"), json.dumps(content, indent=1, allow_nan=False) + "\n")
     write_clip(path, clip)

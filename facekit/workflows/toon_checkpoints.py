@@ -1,15 +1,18 @@
 """What the parts of a build have trained so far, read from the checkpoints in its work folder."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from torch import Tensor, nn
+
 from facekit.resources import BACKBONE_FOLDER, BASE_ADAPTER_FILE, toon_dir
+from facekit.weights import load_nets, verify
 from facekit.workflows.toon_plan import BuildToonPlan
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLWan
-    from torch import Tensor, nn
 
     from facekit.faces.toon import ToonFaces
     from facekit.faces.toon_nets import EmbedderNet
@@ -66,56 +69,94 @@ def new_model(plan: BuildToonPlan) -> "ToonModel":
 
 
 def seed_from_shipped(plan: BuildToonPlan) -> None:
-    """Write the shipped weights as the checkpoints that the work folder lacks.
+    """Write the shipped weights as the checkpoints that the work folder lacks, and read no others.
 
     A part that the plan trains starts at step 0, with the shipped weights and new optimisers; any
     other part counts as done.
+
+    Raises:
+        WeightsMissing: A shipped file that is needed is not there.
+        ChecksumMismatch: It is not the recorded one, or is damaged.
     """
-    from diffusers import AutoencoderKLWan, WanTransformer3DModel
+    from facekit.toon.fitting import seed_checkpoint
+
+    sources: list[tuple[str, str, Callable[[], nn.Module]]] = [
+        # part, name of its checkpoint, what reads the shipped weights
+        *(
+            (f"{net}-{variant[-1]}", f"{variant}-{net}", partial(_shipped_net, net, variant))
+            for variant in ("toon-a", "toon-b")
+            for net in ("detector", "refiner", "embedder")
+        ),
+        ("probe", "probe", _shipped_probe),
+        ("vae", "vae", _shipped_vae),
+        ("vae-faces", "vae-faces", _shipped_vae),
+        ("backbone", "backbone", partial(_shipped_model, plan)),
+    ]
+    for part, name, read in sources:
+        path = plan.out / f"{name}.pt"
+        if not path.exists():
+            seed_checkpoint(read(), path, step=0 if part in plan.parts else plan.steps_of(part))
+
+
+def _shipped_net(net: str, variant: str) -> nn.Module:
+    """One net of a face encoder, as its part trains it."""
+    from facekit.faces.toon_nets import DetectorNet, RefinerNet
+    from facekit.toon.encoders import Recogniser
+
+    recogniser = Recogniser(variant)
+    nets = {
+        "detector": DetectorNet(variant),
+        "refiner": RefinerNet(variant),
+        "embedder": recogniser.embedder,
+    }
+    path = toon_dir() / f"{variant}.safetensors"
+    verify(path.parent, below=path.name)
+    load_nets(path, {f"{name}.": value for name, value in nets.items()})
+    return recogniser if net == "embedder" else nets[net]
+
+
+def _shipped_probe() -> nn.Module:
+    from facekit.toon.probe import ProbeNet
+
+    probe, path = ProbeNet(), toon_dir() / "probe.safetensors"
+    verify(path.parent, below=path.name)
+    load_nets(path, {"": probe})
+    return probe
+
+
+def _shipped_vae() -> nn.Module:
+    from diffusers import AutoencoderKLWan
+
+    verify(toon_dir(), below=f"{BACKBONE_FOLDER}/vae/")
+    vae: nn.Module = AutoencoderKLWan.from_pretrained(toon_dir() / BACKBONE_FOLDER, subfolder="vae")
+    return vae
+
+
+def _shipped_model(plan: BuildToonPlan) -> nn.Module:
+    """Backbone and base adapter; the truth heads do not ship and are new."""
+    from diffusers import WanTransformer3DModel
     from transformers import UMT5EncoderModel
 
     from facekit.adapters.identity_adapter import IdentityAdapter
-    from facekit.faces.toon_nets import DetectorNet, RefinerNet
-    from facekit.toon.encoders import Recogniser
-    from facekit.toon.fitting import seed_checkpoint
-    from facekit.toon.probe import ProbeNet
-    from facekit.weights import load_nets, verify
 
     shipped = toon_dir()
-    verify(shipped)
-
-    def seed(part: str, model: "nn.Module", name: str) -> None:
-        path = plan.out / f"{name}.pt"
-        if not path.exists():
-            seed_checkpoint(model, path, step=0 if part in plan.parts else plan.steps_of(part))
-
-    for variant in ("toon-a", "toon-b"):
-        detector, refiner = DetectorNet(variant), RefinerNet(variant)
-        recogniser = Recogniser(variant)
-        nets = {"detector.": detector, "refiner.": refiner, "embedder.": recogniser.embedder}
-        load_nets(shipped / f"{variant}.safetensors", nets)
-        letter = variant[-1]
-        seed(f"detector-{letter}", detector, f"{variant}-detector")
-        seed(f"refiner-{letter}", refiner, f"{variant}-refiner")
-        seed(f"embedder-{letter}", recogniser, f"{variant}-embedder")
-    probe = ProbeNet()
-    load_nets(shipped / "probe.safetensors", {"": probe})
-    seed("probe", probe, "probe")
-    folder = shipped / BACKBONE_FOLDER
-    vae = AutoencoderKLWan.from_pretrained(folder, subfolder="vae")
-    seed("vae", vae, "vae")
-    seed("vae-faces", vae, "vae-faces")
-    model = new_model(plan)
+    for name in (
+        f"{BACKBONE_FOLDER}/transformer/",
+        f"{BACKBONE_FOLDER}/text_encoder/",
+        BASE_ADAPTER_FILE,
+    ):
+        verify(shipped, below=name)
+    model, folder = new_model(plan), shipped / BACKBONE_FOLDER
     transformer = WanTransformer3DModel.from_pretrained(folder, subfolder="transformer")
     model.transformer.load_state_dict(transformer.float().state_dict())
     text_encoder = UMT5EncoderModel.from_pretrained(folder, subfolder="text_encoder")
     model.text_encoder.load_state_dict(text_encoder.float().state_dict())
     adapter = IdentityAdapter.load(shipped / BASE_ADAPTER_FILE)
     model.adapter.load_state_dict(adapter.float().state_dict())
-    seed("backbone", model, "backbone")
+    return model
 
 
-def tensors_digest(tensors: "Iterable[Tensor]") -> str:
+def tensors_digest(tensors: Iterable[Tensor]) -> str:
     """Return the sha256 (hex) over the bytes of tensors, in order."""
     digest = sha256()
     for tensor in tensors:

@@ -5,17 +5,20 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
+
 from facekit.errors import UsageError
 from facekit.resources import datasets_dir, toon_dir
+from facekit.workflows.device import AUTO, choose_device, device_text
 
-__all__ = ["PARTS", "BuildToonPlan", "BuildToonResult", "plan_build_toon"]
+__all__ = ["PARTS", "TOKENS", "BuildToonPlan", "BuildToonResult", "plan_build_toon"]
 
 PARTS: Mapping[str, int] = {
     "corpus": 1,
     "embedder-a": 2200,
     "vae": 1900,
     "vae-faces": 4000,
-    "backbone": 5700,
+    "backbone": 7800,
     "detector-a": 1200,
     "refiner-a": 1500,
     "embedder-b": 3600,
@@ -27,6 +30,9 @@ PARTS: Mapping[str, int] = {
     "export": 1,
 }
 """Part to its number of optimiser steps, in the order in which they are built."""
+
+TOKENS = 2304
+"""Latent tokens per step of the backbone: 64 square pictures."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +47,10 @@ class BuildToonPlan:
         install: Whether these two are what ships with the package.
         seed: Seed of the corpus and of the backbone.
         hours: Stop between parts after this time.
+        device: Where nets are trained and the latents are made; the corpus is drawn, and what ships
+            is written, by the CPU.
         steps: Optimiser steps of the parts, where not those of `PARTS`.
+        tokens: Latent tokens per step of the backbone.
         from_shipped: Start from the shipped weights where the work folder has no checkpoint.
     """
 
@@ -52,7 +61,9 @@ class BuildToonPlan:
     install: bool
     seed: int
     hours: float | None
+    device: torch.device
     steps: int | None = None
+    tokens: int = TOKENS
     from_shipped: bool = False
 
     def steps_of(self, part: str) -> int:
@@ -66,12 +77,14 @@ class BuildToonPlan:
         lines = [
             f"parts: {', '.join(self.parts)}",
             f"work folder: {self.out} (about 4 GB)",
+            f"device: {device_text(self.device)}",
             *(
                 f"{part} to: {path}{shipped}"
                 for part, path in written.items()
                 if part in self.parts
             ),
             *((f"steps: {self.steps}",) if self.steps is not None else ()),
+            *((f"tokens per step: {self.tokens}",) if "backbone" in self.parts else ()),
             *(("parts without a checkpoint: the shipped weights",) if self.from_shipped else ()),
         ]
         return "\n".join(lines)
@@ -85,7 +98,9 @@ class BuildToonPlan:
             "samples_to": str(self.samples_to),
             "install": self.install,
             "seed": self.seed,
+            "device": str(self.device),
             "steps": self.steps,
+            "tokens": self.tokens,
             "from_shipped": self.from_shipped,
         }
 
@@ -122,7 +137,9 @@ def plan_build_toon(
     hours: float | None = None,
     seed: int | None = None,
     out: Path | None = None,
+    device: str = AUTO,
     steps: int | None = None,
+    tokens: int | None = None,
     from_shipped: bool = False,
     install: bool = False,
 ) -> BuildToonPlan:
@@ -133,14 +150,17 @@ def plan_build_toon(
         hours: Stop between two parts after this time.
         seed: Seed of corpus and backbone.
         out: Work folder; `build/toon` here when absent.
+        device: Where nets are trained, as for `choose_device`.
         steps: Optimiser steps of the one trained part that `parts` names.
+        tokens: Latent tokens per step of the backbone; `TOKENS` when absent.
         from_shipped: Start from the shipped weights where the work folder has no checkpoint.
         install: Let `export` and `samples` replace what ships; they write into the work folder
             otherwise.
 
     Raises:
-        UsageError: A part does not exist, `steps` is given for not exactly one trained part, or
-            there is nothing to install or no permission to.
+        UsageError: A part or the device does not exist, `steps` is given for not exactly one
+            trained part, `tokens` without the backbone, or there is nothing to install or no
+            permission to.
     """
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
@@ -155,6 +175,11 @@ def plan_build_toon(
             f"--steps {steps}: {len(trained)} trained parts are asked for, expected one; "
             "name it with --part"
         )
+    if tokens is not None and "backbone" not in chosen:
+        raise UsageError(
+            f"--tokens {tokens}: {', '.join(chosen)} has no use for it, expected the part backbone;"
+            " name it with --part too, or leave --tokens out"
+        )
     work = out or Path("build/toon")
     if install:
         _check_install(chosen)
@@ -166,7 +191,9 @@ def plan_build_toon(
         install=install,
         seed=0 if seed is None else seed,
         hours=hours,
+        device=choose_device(device),
         steps=steps,
+        tokens=TOKENS if tokens is None else tokens,
         from_shipped=from_shipped,
     )
 

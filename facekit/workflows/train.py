@@ -68,7 +68,9 @@ def run_train(
     recipe, out_dir = plan.recipe, plan.out_dir
     ensure_out_dir(out_dir)
     faces = faces or load_faces(recipe.encoder.train)
-    inspection = inspect_photos(plan.photos, recipe.photos, faces, progress)
+    inspection = inspect_photos(
+        plan.photos, recipe.photos, faces, progress, label="choosing photos to train on"
+    )
     photos = inspection.require()
     records = record_photos(photos)
     backbone = backbone or load_backbone(recipe, plan.device)
@@ -223,7 +225,7 @@ def _warnings(photos: PhotoSet, result: TrainingResult) -> tuple[str, ...]:
         found.append(
             f"training brought no likeness: no checkpoint passed the {start:.3f} of step 0"
             + (", so the character is as it was enrolled" if result.best_step == 0 else "")
-            + "; add photos, or lower identity.lr and lora.lr"
+            + "; train for more steps, add photos, or lower identity.lr and lora.lr"
         )
     for photo in photos.train:
         words = drop_face_clauses(photo.sidecar)[1] if photo.sidecar else ()

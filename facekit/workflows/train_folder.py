@@ -9,11 +9,10 @@ from facekit.media.files import write_text
 from facekit.training.checkpoint import load_state
 from facekit.training.train_character import CACHE_FILE
 from facekit.training.trainer import METRICS_FILE, STATE_FILE
-from facekit.workflows.characters import ADAPTER_FILE, RECIPE_FILE
+from facekit.workflows.characters import ADAPTER_FILE, RECIPE_FILE, RESULT_FILE
 from facekit.workflows.train_plan import TrainOutcome
 
 __all__ = [
-    "RESULT_FILE",
     "SAMPLES_DIR",
     "finished_outcome",
     "make_room",
@@ -22,7 +21,6 @@ __all__ = [
     "write_result",
 ]
 
-RESULT_FILE = "result.json"
 SAMPLES_DIR = "samples"
 
 
@@ -39,9 +37,8 @@ def finished_outcome(out_dir: Path, digest: str) -> TrainOutcome | None:
             return None
         if _is_of_another_run(adapter, digest):
             return None
-        return TrainOutcome(
-            **{**outcome, "adapter": adapter, "warnings": tuple(outcome["warnings"])}
-        )
+        own = {"adapter": adapter, "warnings": tuple(outcome["warnings"]), "was_there": True}
+        return TrainOutcome(**{**outcome, **own})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -13,7 +13,12 @@ from facekit.media.files import scan_photos
 from facekit.recipe import Recipe, dump_recipe, recipe_digest
 from facekit.training.captions import Subject
 from facekit.workflows.backbone import has_base_adapter, load_tokenizer, unknown_words
-from facekit.workflows.characters import CHARACTERS_DIR, RECIPE_FILE, call_character
+from facekit.workflows.characters import (
+    CHARACTERS_DIR,
+    RECIPE_FILE,
+    RESULT_FILE,
+    call_character,
+)
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.train_checks import check_training
 
@@ -44,7 +49,11 @@ class TrainPlan:
     device: torch.device
     force: bool
     resumes: bool
-    """Whether the folder holds an unfinished run of this recipe."""
+    """Whether the folder holds a run of this recipe, whose photos and trigger may be others."""
+    is_finished: bool
+    """Whether that run is finished, so that the same one is given as it is."""
+    named: bool
+    """Whether the backbone knows the name of the character."""
     warnings: tuple[str, ...] = ()
     """What is allowed and better known before the work starts."""
 
@@ -67,7 +76,7 @@ class TrainPlan:
             f"validation: {often}, {sampled} in {', '.join(judged.aspects)}",
             f"seed: {recipe.train.seed}",
             f"recipe: {recipe_digest(recipe)[:12]}",
-            f"out: {self.out_dir}" + (" (goes on where it stopped)" if self.resumes else ""),
+            f"out: {self.out_dir}{self._found()}",
             *(f"warning: {warning}" for warning in self.warnings),
         ]
         return "\n".join(lines)
@@ -83,6 +92,7 @@ class TrainPlan:
             "device": str(self.device),
             "out": str(self.out_dir),
             "resumes": self.resumes,
+            "is_finished": self.is_finished,
             "warnings": list(self.warnings),
         }
 
@@ -90,12 +100,17 @@ class TrainPlan:
         if self.trigger:
             return self.trigger
         named = Subject.from_name(self.name, noun=self.noun)
-        if self.recipe.identity.level == "none":
+        if self.recipe.identity.level == "none" or self.named:
             return named.trigger
         return (
-            f'"{named.trigger}" where the backbone knows the name, else "{named.class_phrase}";'
-            " describe the character with --trigger"
+            f"{named.class_phrase}, for {self.recipe.base.name} does not know the name; describe"
+            " the character with --trigger, or hair and glasses are left to chance"
         )
+
+    def _found(self) -> str:
+        if self.is_finished:
+            return " (a finished character of this recipe, kept when all the rest is the same too)"
+        return " (goes on where it stopped)" if self.resumes else ""
 
     def _effort(self) -> str:
         train = self.recipe.train
@@ -121,6 +136,8 @@ class TrainOutcome:
     train_seconds: float
     """Over all sittings."""
     warnings: tuple[str, ...] = ()
+    was_there: bool = dataclasses.field(default=False, compare=False)
+    """Whether an earlier call had finished it, and this one had nothing to do."""
 
     def describe(self) -> str:
         """The file, how it went and the next step."""
@@ -136,7 +153,8 @@ class TrainOutcome:
                 str(self.adapter),
                 f"trigger: {self.trigger}",
                 f"chosen: {chosen}",
-                f"time: {self.train_seconds:.0f} s",
+                f"time: {self.train_seconds:.0f} s"
+                + (", earlier; it was finished and nothing was done" if self.was_there else ""),
                 f'next: facekit shoot "close-up of @{self.name}" --with {called}',
             ]
         )
@@ -182,8 +200,8 @@ def plan_train(
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"name is {name!r}, expected a letter and then letters, digits, - or _, at most 64;"
-            " choose another --as"
+            f"name is {name!r}, expected one of a-z and then a-z, 0-9, - or _, at most 64, capitals"
+            " too; choose another --as"
         )
     if trigger is not None and not trigger.strip():
         raise UsageError(
@@ -192,16 +210,20 @@ def plan_train(
         )
     check_training(recipe)
     out_dir = Path(out or CHARACTERS_DIR) / name
+    found, where = tuple(scan_photos(photos, with_unread=True)), choose_device(device)
+    resumes = _resumes(out_dir, recipe, force=force)
     return TrainPlan(
         name=name,
-        photos=tuple(scan_photos(photos, with_unread=True)),
+        photos=found,
         recipe=recipe,
         out_dir=out_dir,
         trigger=trigger,
         noun=noun,
-        device=choose_device(device),
+        device=where,
         force=force,
-        resumes=_resumes(out_dir, recipe, force=force),
+        resumes=resumes,
+        is_finished=resumes and not force and (out_dir / RESULT_FILE).is_file(),
+        named=not trigger and _knows(recipe, name),
         warnings=tuple(_warnings(trigger, recipe)),
     )
 
@@ -219,6 +241,11 @@ def _warnings(trigger: str | None, recipe: Recipe) -> Iterator[str]:
             f" {', '.join(map(repr, unknown))}, so to it any unknown word means the same; choose"
             " words that it knows"
         )
+
+
+def _knows(recipe: Recipe, name: str) -> bool:
+    """Whether the backbone has a word for a name; asked only where it decides the trigger."""
+    return recipe.identity.level != "none" and not unknown_words(load_tokenizer(recipe), name)
 
 
 def recipe_text(recipe: Recipe) -> str:

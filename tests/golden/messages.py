@@ -23,7 +23,7 @@ from facekit.media.images import read_image, write_image
 from facekit.media.video import read_clip, write_clip
 from facekit.recipe import PhotosSection, load_recipe
 from facekit.resources import recipes_dir
-from facekit.toon.fitting import load_average
+from facekit.toon.fitting import load_average, seed_checkpoint
 from facekit.types import Clip
 from facekit.weights import read_manifest, verify, write_manifest
 from facekit.workflows.build_toon import plan_build_toon
@@ -194,8 +194,12 @@ def _lab_cases(tmp: Path) -> Cases:
     return {
         "lab: part": lambda: plan_build_toon(parts=("vea",)),
         "lab: steps": lambda: plan_build_toon(parts=("vae", "probe"), steps=7),
+        "lab: tokens": lambda: plan_build_toon(parts=("vae",), tokens=9),
         "lab: nothing to install": lambda: plan_build_toon(parts=("vae",), install=True),
         "lab: no checkpoint": lambda: load_average(nn.Linear(1, 1), tmp / "vae.pt"),
+        "lab: a checkpoint": lambda: [
+            seed_checkpoint(nn.Linear(1, 1), tmp / "probe.pt", step=0) for _ in range(2)
+        ],
     }
 
 

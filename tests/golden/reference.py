@@ -8,20 +8,9 @@ import typer.main
 
 from facekit import errors
 from facekit.recipe import Recipe
-from facekit_cli.main import app
+from facekit_cli.main import EXIT_CODES, app
 
 WIDTH = 96
-
-EXIT_CODES = {
-    0: "done",
-    1: "the run failed",
-    2: "the input is wrong",
-    3: "the photos are refused",
-    5: "a gate is missed",
-    6: "damaged or missing weights",
-    7: "adapter, backbone, encoder or checkpoint do not go together",
-    130: "interrupted",
-}
 
 
 def commands() -> Iterator[tuple[str, Any, Any]]:
@@ -45,6 +34,13 @@ def cli_reference() -> str:
         "Made from `--help`; do not edit. `pytest tests/golden --update-goldens` writes it.",
         "Results go to stdout, plans and progress to stderr. `--json` prints one object on stdout:"
         "\n`{schema, ok, data, error: {code, message, next}}`.",
+        "`ok` is true where the exit code is 0. What a command finds out and does not like is a"
+        "\nresult all the same (`check`: photos that are refused, 3; `eval`: gates that are missed,"
+        "\n5; `doctor`: faults, 1): then `ok` is false, `data` says what was found, and `error` is"
+        "\nnull. Where a command could not do its work, `data` is null and `error` says why.",
+        "`facekit demo` ends with 0 when all of it ran, whatever the gates say; `data.verdict` and"
+        "\n`data.gates` hold what came out. `facekit eval` on the same clips ends with 5 where a"
+        "\ngate is missed.",
         "\n".join(
             ["| Exit code | Meaning |", "|---|---|"]
             + [f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()]
@@ -68,7 +64,7 @@ def recipe_reference() -> str:
     """The page ``docs/reference/recipe.md``."""
     parts = [
         "# Recipes",
-        "Made from `facekit/recipe/sections.py`; do not edit. `pytest tests/golden"
+        "Made from `facekit/recipe/`; do not edit. `pytest tests/golden"
         " --update-goldens` writes it.",
         "`facekit recipe show RECIPE` prints every value of one recipe, `--set section.key=value`"
         '\noverrides one, `extends = "name"` at the top of a recipe takes what it does not say'

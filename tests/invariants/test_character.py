@@ -14,7 +14,7 @@ from facekit.adapters.character_file import CharacterFile
 from facekit.adapters.lora import LoraSettings, add_lora, named_lora_parameters, remove_lora
 from facekit.backbones import get_spec
 from facekit.backbones.wan import encode_text
-from facekit.errors import AdapterMismatch
+from facekit.errors import AdapterError, AdapterMismatch, UsageError
 from facekit.workflows import api
 from tests.tiny.backbones import (
     BACKBONES,
@@ -208,3 +208,18 @@ def _known(pipe: Any, before: dict[str, bool]) -> list[tuple[str, bool]]:
     named = pipe.transformer.named_parameters()
     plain = [(path.replace(".base_layer", ""), p.requires_grad) for path, p in named]
     return [(path, learns) for path, learns in plain if path in before]
+
+
+def test_a_strength_below_nothing_and_one_after_detach_are_refused(tmp_path: Path) -> None:
+    """Both were accepted: the one drew the opposite of a face, the other did nothing."""
+    pipe = tiny_pipe()
+    tiny_character(pipe).save(tmp_path / "adapter.safetensors")
+    with api.attach(pipe, tmp_path) as attached:
+        for wrong in (-1.0, float("nan"), float("inf")):
+            with pytest.raises(UsageError, match="expected 0 or more"):
+                attached.set_strength(wrong)
+    with pytest.raises(AdapterError, match="set_strength after detach"):
+        attached.set_strength(0.5)
+    with pytest.raises(UsageError, match="expected 0 or more"):
+        api.attach(pipe, tmp_path, strength=-1.0)
+    api.attach(pipe, tmp_path).detach()

@@ -27,7 +27,6 @@ from facekit.training.metrics import read_metrics
 from facekit.training.train_character import TrainingResult
 from facekit.training.trainer import METRICS_FILE
 from facekit.types import FaceCrop, NoProgress, Shot
-from facekit.weights import toon_weights_present
 from facekit.workflows import device
 from facekit.workflows.backbone import load_backbone
 from facekit.workflows.shoot import plan_shoot, run_shoot
@@ -168,7 +167,6 @@ def test_continuing_a_clip() -> None:
     assert np.abs(pieces[0] - pieces[1]).max() <= 1
 
 
-@pytest.mark.skipif(not toon_weights_present(), reason="the embedded weights are not there")
 @pytest.mark.parametrize("name", ["toon-a", "toon-b"])
 def test_the_embedded_encoders(name: str) -> None:
     near: FaceVendor = load_faces(name)

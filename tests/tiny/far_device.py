@@ -4,26 +4,29 @@ So a machine without any other device finds the tensor that was made on the CPU 
 been. It says nothing about kernels, precision or memory of a real one.
 """
 
+import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-__all__ = ["FAR", "far_device"]
+__all__ = ["FAR", "assert_same_far_away", "far_device"]
 
 FAR = torch.device("meta")
 """What it is called; torch knows this device everywhere, and nothing else uses it here."""
 
 _MOVES = ("aten._to_copy.", "aten.copy_.")
 _TAKES_INDICES = ("aten.index.", "aten.index_put", "aten._index_put", "aten._unsafe_index")
-"""A real card takes indices that are on the CPU."""
+"""A real card takes indices that are on the CPU; the CPU takes none of a card."""
 
 
 @contextmanager
@@ -44,6 +47,30 @@ def far_device() -> Iterator[torch.device]:
         # True of the device that lends its name, which holds no numbers.
         warnings.filterwarnings("ignore", "for .*: copying from a non-meta parameter")
         yield FAR
+
+
+def assert_same_far_away(
+    train: Callable[[Path, int, torch.device], object], folder: Path, *, rel: float = 1e-3
+) -> None:
+    """Train two steps, stopped after the first, near and far; the two logs must agree.
+
+    Args:
+        train: Takes a path of a checkpoint, the number of steps and a device, as the trainers of
+            `facekit.toon` do.
+        folder: An empty one.
+        rel: Tolerance; both compute in float32.
+    """
+    logs = []
+    for name, device in (("near", torch.device("cpu")), ("far", FAR)):
+        path = folder / f"{name}.pt"
+        with far_device(), patch.object(torch, "autocast", lambda *args, **options: nullcontext()):
+            for steps in (1, 2):
+                train(path, steps, device)
+        lines = [json.loads(line) for line in path.with_suffix(".jsonl").read_text().splitlines()]
+        logs.append([{k: x for k, x in line.items() if k != "seconds"} for line in lines])
+    assert [line["step"] for line in logs[0]] == [0, 1]
+    for near, far in zip(*logs, strict=True):
+        assert near == pytest.approx(far, rel=rel, abs=1e-4)
 
 
 class _FarTensor(Tensor):
@@ -99,6 +126,8 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if far and not name.startswith((*_MOVES, *_TAKES_INDICES)):
         mixed = [tuple(x.shape) for x in near if x.dim()]
         assert not mixed, f"{name}: {mixed} on the CPU, {[tuple(x.shape) for x in far]} far away"
+    if far and name.startswith(_TAKES_INDICES):
+        assert isinstance(args[0], _FarTensor), f"{name}: of the CPU, its indices far away"
     device = kwargs.pop("device", None)
     goes_far = bool(far) if device is None else torch.device(device) == FAR
     if device is not None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from facekit.faces import vendors
 from facekit.recipe import Recipe, list_recipes, load_recipe
 from facekit.types import NoProgress, Shot
+from facekit.workflows.characters import evaluation_recipe
 from facekit.workflows.evaluate import EvaluateResult, plan_evaluate, run_evaluate
 from facekit.workflows.shoot import plan_shoot, run_shoot
 from facekit.workflows.train import plan_train, run_train
@@ -81,7 +82,11 @@ def run(recipe: Recipe, folder: Path) -> EvaluateResult:
         out=folder / "shots",
     )
     run_shoot(shots, NoProgress())
-    measured = plan_evaluate([folder / "shots"], character=str(made.adapter), recipe=recipe)
+    character = str(made.adapter)
+    measured = plan_evaluate(
+        [folder / "shots"], character=character, recipe=evaluation_recipe(character)
+    )
+    assert measured.recipe == recipe
     return run_evaluate(measured, NoProgress())
 
 

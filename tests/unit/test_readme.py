@@ -11,13 +11,11 @@ from facekit.backbones import get_spec
 from facekit.recipe import load_recipe
 from facekit.resources import datasets_dir
 from facekit.types import NoProgress
-from facekit.weights import toon_weights_present
 from facekit.workflows.train import plan_train, run_train
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
 
-@pytest.mark.skipif(not toon_weights_present(), reason="the embedded weights are not there")
 def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     recipe = load_recipe("toon/train_l0", ["sample.num_inference_steps=4"])

@@ -123,6 +123,7 @@ def test_the_table_is_made_from_the_results_alone():
             "num_frames": 1,
             "num_photos": 8,
             "held_out": 2,
+            "num_judges": 6,
             "budget_s": 10.0,
             "train_encoder": "a@0",
             "report_encoder": "b@0",

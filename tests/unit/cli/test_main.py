@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from facekit_cli.main import EXIT_CODES
+
 RUN = "from facekit_cli.main import main; main()"
 
 
@@ -89,9 +91,62 @@ def test_closed_pipe_ends_quietly(root: Path) -> None:
         check=False,
     )
     os.close(write)
+    assert done.returncode == 141, "that of seq 1000000 | head -1"
+    assert done.stderr == ""
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
+@pytest.mark.parametrize(
+    "arguments", [["recipe", "ls"], ["recipe", "ls", "--json"], ["--help"], ["--nope", "--json"]]
+)
+def test_a_stdout_that_cannot_be_written_is_one_line(root: Path, arguments: list[str]) -> None:
+    """It was the only traceback that a user could get."""
+    path = os.pathsep.join([str(root), str(root / "cli")])
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", RUN, *arguments],
+            env={**os.environ, "PYTHONPATH": path},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert "Exception" not in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: stdout: not written (No space left on device); ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell")
+def test_a_closed_stdout_is_one_line(root: Path) -> None:
+    path = os.pathsep.join([str(root), str(root / "cli")])
+    done = subprocess.run(
+        f'"{sys.executable}" -c "{RUN}" recipe ls >&-',
+        shell=True,
+        env={**os.environ, "PYTHONPATH": path},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "error: stdout: closed; send it somewhere\n")
+
+
+def test_help_tells_commands_and_exit_codes_whole_in_80_columns(root: Path) -> None:
+    """What fell off the end of a line was the exit code."""
+    path = os.pathsep.join([str(root), str(root / "cli")])
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, "--help"],
+        env={**os.environ, "PYTHONPATH": path, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "..." not in done.stdout.replace("[ARGS]...", "")
+    told = " ".join(done.stdout.partition("Exit codes: ")[2].split())
+    assert all(f"{code} {said}" in told for code, said in EXIT_CODES.items())
 
 
 SLOW = """

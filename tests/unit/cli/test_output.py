@@ -38,7 +38,7 @@ def test_plan_goes_to_stderr_and_result_to_stdout(capsys: pytest.CaptureFixture[
     execute("x", lambda: Said("plan"), work, as_json=False)
     out, err = capsys.readouterr()
     assert out == "done: plan\n"
-    assert err.index("plan") < err.index("work: 1 steps")
+    assert err.index("plan") < err.index("work: 0/1")
     assert "a library prints this" in err
 
 

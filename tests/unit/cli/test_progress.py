@@ -16,7 +16,7 @@ def test_lines_come_every_ten_seconds_with_the_time_left() -> None:
         progress.advance(1, f"loss {step}")
     progress.finish()
     assert stream.getvalue().splitlines() == [
-        "train: 10 steps",
+        "train: 0/10",
         "train: 4/10, 0:18 left, loss 3",
         "train: 8/10, 0:06 left, loss 7",
         "train: done in 0:30",
@@ -30,7 +30,7 @@ def test_a_stage_that_never_began_is_not_done() -> None:
         progress.start(3, "train")
         progress.finish()
         progress.finish()
-    assert stream.getvalue().splitlines() == ["train: 3 steps", "train: done in 0:00"]
+    assert stream.getvalue().splitlines() == ["train: 0/3", "train: done in 0:00"]
 
 
 def test_bar_counts_and_can_be_started_again(capsys: pytest.CaptureFixture[str]) -> None:

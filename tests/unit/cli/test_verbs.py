@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from facekit.media.images import write_image
 from facekit.media.video import write_clip
 from facekit.recipe import Recipe
 from facekit.types import Clip
+from facekit.workflows.shoot_plan import MAX_STRENGTH
 from facekit_cli.main import app
 from tests.tiny.backbones import tiny_character, tiny_pipe
 
@@ -36,13 +40,13 @@ def test_train_options_reach_the_recipe(photos: Path, capsys: pytest.CaptureFixt
     code, said = run(
         capsys,
         *("train", str(photos), "--as", "mira", "--recipe", "tiny/train", "--level", "L1"),
-        *("--seed", "3", "--set", "lora.rank=4", "--set", "train.steps=7", "--dry-run"),
+        *("--seed", "3", "--set", "loss.flow=2", "--set", "train.steps=7", "--dry-run"),
     )
     assert (code, said["ok"], said["schema"]) == (0, True, "facekit.train/1")
     recipe = said["data"]["recipe"]
     assert recipe["base"]["name"] == "tiny"
     assert recipe["identity"]["level"] == "L1"
-    assert recipe["lora"]["rank"] == 4
+    assert recipe["loss"]["flow"] == 2
     assert (recipe["train"]["seed"], recipe["train"]["steps"]) == (3, 7)
 
 
@@ -131,6 +135,105 @@ def test_shoot_takes_recipe_values(photos: Path, capsys: pytest.CaptureFixture[s
     _, said = run(capsys, *command, "--set", "sample.num_inference_steps=7")
     assert said["data"]["sampling"]["num_inference_steps"] == 7
     assert said["data"]["recipe"].startswith("toon/train")
+
+
+def test_a_flag_and_a_setting_of_one_key_are_refused(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second silently won."""
+    command = ("train", "photos", "--as", "mira", "--dry-run", "--level", "L1")
+    code, said = run(capsys, *command, "--set", "identity.level=L2")
+    assert (code, said["error"]["code"]) == (2, "usage_error")
+    assert "--level and --set identity.level both given" in said["error"]["message"]
+
+
+def test_check_takes_the_recipe_that_will_train(
+    photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It always judged by toon/train, and training then refused what it had accepted."""
+    made = []
+    monkeypatch.setattr(
+        "facekit.workflows.check.run_check", lambda plan, _: made.append(plan) or plan
+    )
+    for choice in (("--base", "wan2_1_t2v_1_3b"), ("--recipe", "wan2_1_t2v_1_3b/train")):
+        code, said = run(capsys, "check", "photos", *choice, "--set", "photos.min_usable=7")
+        assert code == 0
+        assert said["data"]["rules"]["min_face_px"] == 64
+        assert said["data"]["rules"]["min_usable"] == 7
+        assert made.pop().options == (*choice, "--set", "photos.min_usable=7")
+    code, said = run(capsys, "check", "photos", "--base", "nonsense")
+    assert (code, said["error"]["code"]) == (2, "recipe_error")
+
+
+@pytest.mark.parametrize(
+    ("verb", "extra", "setting", "sections"),
+    [
+        ("check", (), "train.steps=3", "[encoder], [photos]"),
+        ("shoot", ("--with", "mira.safetensors"), "train.steps=3", "[base], [sample]"),
+        (
+            "eval",
+            ("--with", "mira.safetensors", "--photos", "photos"),
+            "sample.num_frames=5",
+            "[encoder], [photos], [gates]",
+        ),
+    ],
+)
+def test_a_setting_that_a_command_does_not_read_is_refused(
+    verb: str,
+    extra: tuple[str, ...],
+    setting: str,
+    sections: str,
+    photos: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It was accepted and did nothing."""
+    tiny_character(tiny_pipe()).save(photos.parent / "mira.safetensors")
+    code, said = run(capsys, verb, "photos", *extra, "--set", setting)
+    assert (code, said["error"]["code"]) == (2, "usage_error")
+    assert f"--set {setting}: this command does not read" in said["error"]["message"]
+    assert f"expected a key of {sections};" in said["error"]["message"]
+    code, said = run(capsys, verb, "photos", *extra, "--set", "trian.steps=3")
+    assert "trian: unknown key (did you mean 'train'?)" in said["error"]["message"]
+
+
+def test_a_setting_of_what_a_level_does_not_train_is_refused(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("train", "photos", "--as", "mira", "--dry-run")
+    for level, setting in (("L0", "train.steps=30"), ("l0", "loss.flow=2"), ("L1", "lora.rank=4")):
+        code, said = run(capsys, *command, "--level", level, "--set", setting)
+        assert (code, said["error"]["code"]) == (2, "usage_error")
+        assert f"level {level.upper()} does not train that" in said["error"]["message"]
+    for setting in ("train.seed=3", "train.steps=0", "gates.min_xmin=off", "validate.seeds=[1]"):
+        assert run(capsys, *command, "--level", "L0", "--set", setting)[0] == 0
+
+
+def test_a_value_that_an_option_does_not_know_is_told_in_plain_words(
+    photos: Path, root: Path
+) -> None:
+    path = os.pathsep.join([str(root), str(root / "cli")])
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", "from facekit_cli.main import main; main()"),
+            *("train", "photos", "--as", "mira", "--level", "L3"),
+        ],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "Invalid value for '--level': 'L3' is not one of" in done.stderr
+
+
+def test_the_strength_has_two_ends(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny_character(tiny_pipe()).save(photos.parent / "mira.safetensors")
+    command = ("shoot", "a park", "--with", "mira.safetensors", "--dry-run", "--strength")
+    assert run(capsys, *command, str(MAX_STRENGTH))[0] == 0
+    for wrong in ("50", "-1", "nan"):
+        code, said = run(capsys, *command, wrong)
+        assert (code, said["error"]["code"]) == (2, "usage_error")
+        assert f"strength is {wrong}, expected 0 to 3; 1 is as trained" in said["error"]["message"]
 
 
 def test_a_level_that_trains_needs_steps(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-from facekit.curation.advice import advise
+from facekit.curation.advice import advise, tell_people
 from facekit.curation.findings import Code, Finding, Role, Verdict
 from facekit.faces.quality import FaceQuality
 
@@ -50,3 +50,13 @@ def test_each_lack_is_named():
 def test_refused_photos_do_not_count():
     assert "no_left" in codes([verdict(), verdict(-40, role=Role.REFUSED)])
     assert codes([verdict(role=Role.REFUSED)]) == set()
+
+
+def test_several_people_are_told_with_a_photo_of_each():
+    assert tell_people(["a/1.png"], []) == tell_people([], [["b/1.png"]]) == ()
+    (advice,) = tell_people(["a/1.png", "a/2.png"], [["b/3.png", "b/4.png"], ["c/5.png"]])
+    assert (advice.code, advice.value) == ("several_people", 3)
+    assert advice.sentence == (
+        "the photos seem to show 3 people: the one in 1.png was taken (2 photos), not the one in"
+        " 3.png (2), 5.png (1); check the photos of each person alone"
+    )

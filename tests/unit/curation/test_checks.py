@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from facekit.curation.checks import check_quality, compare_people
+from facekit.curation.checks import check_quality, compare_people, group_people
 from facekit.faces.quality import FaceQuality
 from facekit.recipe import PhotosSection
 
@@ -61,3 +61,11 @@ def test_photos_of_all_different_people_are_all_somebody_else():
 def test_one_photo_and_none_are_compared_with_nobody():
     assert compare_people(np.eye(1, 4, dtype=np.float32), 0.35)[1] == (None,)
     assert compare_people(np.zeros((0, 4), np.float32), 0.35)[1] == ()
+
+
+def test_photos_of_one_person_are_put_together():
+    angles = np.radians([0, 5, 10, 120, 125, 240])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    assert group_people(vectors, 0.9) == ((0, 1, 2), (3, 4), (5,))
+    assert group_people(vectors[:0], 0.9) == ()
+    assert group_people(vectors[5:], 2.0) == ((0,),), "alike to nobody is a person too"

@@ -30,6 +30,19 @@ def test_values_that_are_not_scorable_are_left_out_and_not_zero():
     assert bootstrap_mean([None, None]) is None
 
 
+def test_a_value_counts_by_its_weight_in_the_mean_and_in_every_resample():
+    values, weights = [0.0, 1.0, None], [1.0, 3.0, 5.0]
+
+    found = bootstrap_mean(values, weights=weights)
+
+    assert found.mean == 0.75
+    assert found.count == 2
+    repeated = bootstrap_mean([0.0] * 50 + [1.0] * 50, weights=[1.0] * 50 + [3.0] * 50)
+    assert repeated.mean == 0.75
+    assert repeated.low < 0.75 < repeated.high
+    assert repeated.low > 0.6
+
+
 def test_one_value_has_no_interval():
     interval = bootstrap_mean([0.5])
 

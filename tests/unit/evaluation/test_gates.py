@@ -73,4 +73,26 @@ def test_the_toon_recipe_leaves_copying_to_the_gate_that_knows_the_truth():
     drawn = {gate.figure: None for gate in gates} | {"m_cp": 0.27, "m_cp_over_truth": 0.0}
 
     assert verdict(judge(drawn, gates)) == "incomplete"
+    assert tell_verdict(judge(drawn, gates)) == "1 of 9 gates measured, all passed"
     assert verdict(judge(drawn | {"m_cp_over_truth": 0.2}, gates)) == "fail"
+
+
+def test_a_gate_that_is_off_is_told_as_off_and_does_not_count():
+    """Switched off by a mark that nothing misses, it counted as passed."""
+    results = judged({"m_cp": 0.3, "drift": 0.0}, max_m_cp=None, max_drift=0.05)
+
+    assert [result.verdict for result in results] == ["off", "pass"]
+    assert str(results[0].gate) == "m_cp off"
+    assert results[0].to_json()["value"] == 0.3
+    assert tell_verdict(results) == "All 1 gates passed"
+    assert verdict(results) == "pass"
+    assert verdict(results[:1]) == "not measured"
+
+
+def test_a_gate_says_why_it_was_not_measured():
+    gates = build_gates({"min_xmin": 0.45, "max_drift": 0.05})
+    results = judge({"xmin": None, "drift": None}, gates, {"xmin": "one shot only"})
+
+    assert [result.reason for result in results] == ["one shot only", "not scorable"]
+    assert results[0].to_json()["reason"] == "one shot only"
+    assert judged({"drift": 0.0}, max_drift=0.05)[0].to_json()["reason"] is None

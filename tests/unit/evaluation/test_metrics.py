@@ -134,6 +134,32 @@ def test_a_still_clip_does_not_drift():
     assert metrics.drift(np.array([0.9, np.nan, 0.9]), embeddings[:3], fps=8.0) is None
 
 
+def test_a_face_that_disappears_has_drifted_and_is_not_kept():
+    embeddings = np.stack([at(3.0)] * 4 + [np.full(at(3.0).shape, np.nan)] * 4)
+    values = np.array([0.9] * 4 + [0.0] * 4)
+
+    found = metrics.drift(values, embeddings, fps=8.0)
+
+    assert found.drop == pytest.approx(0.9)
+    assert found.kept == 0.5
+
+
+def test_quarters_are_those_of_the_clip_and_not_of_its_scorable_frames():
+    embeddings = np.stack([at(3.0)] * 12)
+    values = np.array([0.9] * 4 + [0.5] * 4 + [np.nan] * 4)
+
+    assert metrics.drift(values, embeddings, fps=8.0) is None
+
+
+def test_a_clip_that_gains_likeness_has_lost_none():
+    embeddings = np.stack([at(3.0)] * 8)
+
+    found = metrics.drift(np.linspace(0.2, 0.9, 8), embeddings, fps=8.0)
+
+    assert found.drop < 0
+    assert found.loss == 0.0
+
+
 def test_pose_strata_divide_by_the_absolute_turn():
     strata = metrics.pose_strata(
         np.array([0.9, 0.5, 0.1, np.nan]), np.array([-10.0, 45.0, -75.0, np.nan])

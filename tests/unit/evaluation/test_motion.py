@@ -18,7 +18,6 @@ def track(landmarks: np.ndarray, boxes: np.ndarray | None = None) -> FaceTrack:
         landmarks_px=landmarks.astype(np.float32),
         boxes_xyxy_px=np.full((count, 4), np.nan) if boxes is None else boxes,
         yaw_deg=np.zeros(count, np.float32),
-        num_faces=np.ones(count, int),
     )
 
 

@@ -2,7 +2,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
+from facekit.adapters.conditioning import Conditioning
+from facekit.backbones.spec import spec_names
 from facekit.backbones.wan import TOON, WAN_2_1_T2V_1_3B
 from facekit.errors import UsageError
 from facekit.generation.continuation import continuation_pipeline, continue_clip, join_clips
@@ -70,5 +73,15 @@ def test_a_continuation_keeps_the_size_and_moves(pipe, first):
 
 
 def test_a_backbone_without_a_clean_first_frame_is_refused():
-    with pytest.raises(UsageError, match="does not take a clean first frame"):
+    """The message once advised a backbone that is not there."""
+    with pytest.raises(UsageError, match="does not take a clean first frame") as raised:
         continuation_pipeline(WAN_2_1_T2V_1_3B.tiny())
+    _, _, advised = str(raised.value).partition("such as ")
+    assert advised in spec_names()
+
+
+def test_identities_without_an_attachment_are_refused(pipe, first):
+    """They were dropped in silence."""
+    somebody = Conditioning(identity=torch.zeros(1, 4, 8))
+    with pytest.raises(UsageError, match="identities given without an attachment"):
+        continue_clip(continuation_pipeline(pipe), first, SHOT, TOON, SETTINGS, identities=somebody)

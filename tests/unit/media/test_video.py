@@ -79,3 +79,11 @@ def test_is_video_goes_by_content(tmp_path: Path) -> None:
     assert is_video(tmp_path / "b.png")
     assert not is_video(tmp_path / "c.mp4")
     assert not is_video(tmp_path / "none.mp4")
+
+
+def test_what_is_no_video_is_told_without_the_number_of_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"no video at all")
+    with pytest.raises(
+        MediaError, match=r"can be read \(Invalid data found[^\]\[]*\); make it again"
+    ):
+        read_clip(tmp_path / "a.mp4")

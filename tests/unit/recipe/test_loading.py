@@ -1,3 +1,4 @@
+import json
 import tomllib
 from pathlib import Path
 
@@ -151,3 +152,24 @@ def test_every_field_is_documented() -> None:
 def test_any_text_survives_the_dump(text: str) -> None:
     recipe = Recipe.model_validate({"description": text})
     assert tomllib.loads(dump_recipe(recipe))["description"] == text
+
+
+def test_a_gate_is_switched_off_by_a_word_that_survives_the_dump(tmp_path: Path) -> None:
+    """A mark that nothing misses looked like a gate that everything passes."""
+    off = load_recipe("toon/train", ["gates.min_xmin=off"])
+    assert (off.gates.max_m_cp, off.gates.min_xmin) == (None, None)
+    text = dump_recipe(off)
+    assert 'max_m_cp = "off"\nmax_m_cp_over_truth = 0.15\n' in text
+    (tmp_path / "mine.toml").write_text(text)
+    again = load_recipe(tmp_path / "mine.toml")
+    assert again == off
+    assert recipe_digest(again) == recipe_digest(off) != recipe_digest(load_recipe("toon/train"))
+    assert json.dumps(off.model_dump(mode="json"), allow_nan=False)
+    for wrong in ("2", "inf", "of"):
+        with pytest.raises(RecipeError, match=r"gates\.min_xmin: got "):
+            load_recipe("toon/train", [f"gates.min_xmin={wrong}"])
+
+
+def test_what_is_no_number_is_told_in_few_words() -> None:
+    with pytest.raises(RecipeError, match="steps: got 'abc', expected a valid integer;"):
+        load_recipe("toon/train", ["train.steps=abc"])

@@ -1,12 +1,13 @@
 """The corpus: shapes, truth, going on, and that held-out characters stay out of it."""
 
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from facekit.toon import HELD_OUT_SEED
+from facekit.toon import HELD_OUT_SEED, corpus
 from facekit.toon.corpus import ATTRIBUTES, MAX_FACES, Shard, build_shard, load_shard
 
 
@@ -64,6 +65,42 @@ def test_reopened_it_is_the_same(tmp_path: Path) -> None:
     assert again.captions == first.captions
     assert (tmp_path / "images.npy").stat().st_mtime_ns == changed
     assert np.array_equal(load_shard(tmp_path).faces, first.faces, equal_nan=True)
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+@pytest.mark.parametrize("num_frames", [1, 9])
+def test_several_processes_draw_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_frames: int
+) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(corpus, "_CHUNK_FRAMES", 2 * num_frames)
+    options: dict[str, Any] = {"num_frames": num_frames, "num_samples": 5}
+    _build(tmp_path / "one", **options)
+    _build(
+        tmp_path / "two",
+        num_workers=2,
+        on_progress=lambda done, total: seen.append(done),
+        **options,
+    )
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+    assert seen == [2, 4, 5]
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_drawing_that_is_given_up_leaves_no_process_and_no_shard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after Ctrl-C."""
+
+    def give_up(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(corpus, "_CHUNK_FRAMES", 1)
+    with pytest.raises(KeyboardInterrupt):
+        _build(tmp_path / "x", num_workers=2, num_samples=200, on_progress=give_up)
+    assert not active_children()
+    assert not (tmp_path / "x" / "captions.json").exists()
 
 
 def test_a_half_drawn_one_is_drawn_again(tmp_path: Path) -> None:

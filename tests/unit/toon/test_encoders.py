@@ -2,6 +2,8 @@
 
 import json
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from facekit.toon.encoders import (
     train_embedder,
     train_refiner,
 )
+from tests.tiny.far_device import assert_same_far_away
 
 NUM_CHARACTERS = 48
 VARIANTS = ("toon-a", "toon-b")
@@ -52,6 +55,20 @@ def test_one_step_of_an_embedder(corpus: Path, tmp_path: Path, variant: str) -> 
     path = tmp_path / "x.pt"
     net = train_embedder(variant, corpus, path, num_characters=NUM_CHARACTERS, steps=1)
     _assert_one_step(net, EmbedderNet(variant), path, {"contrast", "parameters"})
+
+
+@pytest.mark.parametrize(
+    "train",
+    [train_detector, train_refiner, partial(train_embedder, num_characters=NUM_CHARACTERS)],
+    ids=["detector", "refiner", "embedder"],
+)
+def test_another_device_gives_the_same(
+    corpus: Path, tmp_path: Path, train: Callable[..., nn.Module]
+) -> None:
+    def one(path: Path, steps: int, device: torch.device) -> None:
+        train("toon-a", corpus, path, steps=steps, device=device)
+
+    assert_same_far_away(one, tmp_path)
 
 
 def test_a_recogniser_starts_from_its_own_seed() -> None:

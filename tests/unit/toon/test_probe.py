@@ -24,6 +24,7 @@ from facekit.toon.probe import (
 )
 from facekit.weights import write_manifest
 from tests.tiny.drawn_faces import DrawnFaces
+from tests.tiny.far_device import assert_same_far_away
 
 
 def _net() -> ProbeNet:
@@ -91,6 +92,13 @@ def test_one_step_of_training(corpus: Path, tmp_path: Path) -> None:
     line = json.loads((tmp_path / "probe.jsonl").read_text())
     assert all(math.isfinite(line[name]) for name in (*SCENE_ATTRIBUTES, *FACE_ATTRIBUTES))
     assert all(torch.isfinite(parameter).all() for parameter in net.parameters())
+
+
+def test_another_device_gives_the_same(corpus: Path, tmp_path: Path) -> None:
+    def train(path: Path, steps: int, device: torch.device) -> None:
+        train_probe(corpus, path, steps=steps, device=device)
+
+    assert_same_far_away(train, tmp_path)
 
 
 def test_the_shipped_file_is_half_precision(tmp_path: Path) -> None:

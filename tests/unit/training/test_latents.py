@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from facekit.toon.corpus import build_shard, load_shard
+from facekit.toon.fitting import CPU
 from facekit.toon.text import MAX_TOKENS
 from facekit.toon.vae import new_vae
 from facekit.training.latents import LatentShard, cache_shard
+from tests.tiny.far_device import FAR, far_device
 from tests.tiny.training import DIM, TinyFaces
 
 COUNT = 5
@@ -23,11 +25,11 @@ def corpus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _cache(corpus_folder: Path, path: Path) -> LatentShard:
+def _cache(corpus_folder: Path, path: Path, device: torch.device = CPU) -> LatentShard:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        vae = new_vae()
-    return cache_shard(corpus_folder, path, vae, TinyFaces())
+        vae = new_vae().to(device)
+    return cache_shard(corpus_folder, path, vae, TinyFaces().to(device))
 
 
 def test_a_shard_is_cached_with_everything_a_batch_needs(
@@ -54,6 +56,15 @@ def test_a_clip_keeps_the_faces_of_its_latent_frames(tmp_path: Path) -> None:
     cached = _cache(folder, tmp_path / "x.npz")
     assert cached.latents.shape[2] == cached.faces.shape[1] == 5
     assert np.array_equal(cached.faces, load_shard(folder).faces[:, ::2], equal_nan=True)
+
+
+def test_another_device_gives_the_same(corpus_folder: Path, tmp_path: Path) -> None:
+    near = _cache(corpus_folder, tmp_path / "near.npz")
+    with far_device():
+        far = _cache(corpus_folder, tmp_path / "far.npz", FAR)
+    for name in ("latents", "embeddings"):
+        one, other = getattr(near, name), getattr(far, name)
+        np.testing.assert_allclose(one, other, rtol=1e-2, atol=1e-2)
 
 
 def test_it_is_read_back_unchanged(corpus_folder: Path, tmp_path: Path) -> None:

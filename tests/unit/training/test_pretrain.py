@@ -13,12 +13,14 @@ from diffusers.models.transformers.transformer_wan import WanAttnProcessor
 from torch import Tensor
 
 from facekit.toon.captions import WORDS
+from facekit.toon.fitting import CPU
 from facekit.toon.text import MAX_TOKENS
-from facekit.training import toon_model
+from facekit.training import pretrain, toon_model
 from facekit.training.latents import LatentShard
 from facekit.training.pretrain import STOCK_TEXT_LENGTH, train_backbone
 from facekit.training.toon_model import PaddingProcessor, ToonModel, padding_bias
 from tests.tiny.backbones import inputs, tiny_pipe
+from tests.tiny.far_device import assert_same_far_away
 
 DIM = 8
 _FACE = np.array([8, 8, 24, 24, 12, 14, 20, 14, 16, 17, 13, 20, 19, 20], np.float32)
@@ -65,8 +67,8 @@ def _shards() -> dict[str, LatentShard]:
     return {"1x1_1": _shard(1), "1x1_9": _shard(3, seed=1)}
 
 
-def _train(model: ToonModel, path: Path, steps: int) -> None:
-    train_backbone(_shards(), model, path, steps=steps, tokens_per_step=24)
+def _train(model: ToonModel, path: Path, steps: int, device: torch.device = CPU) -> None:
+    train_backbone(_shards(), model, path, steps=steps, tokens_per_step=24, device=device)
 
 
 @pytest.mark.parametrize("length", [48, 64, 512])
@@ -140,6 +142,35 @@ def test_resuming_is_bit_identical(tmp_path: Path) -> None:
     _train(resumed, tmp_path / "x.pt", steps=2)
     for name, value in straight.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_another_device_gives_the_same(tmp_path: Path) -> None:
+    def train(path: Path, steps: int, device: torch.device) -> None:
+        _train(_model(), path, steps, device)
+
+    assert_same_far_away(train, tmp_path)
+
+
+def test_a_clip_on_another_device(tmp_path: Path) -> None:
+    """Its frames have noise levels of their own, and the first may be given."""
+
+    def train(path: Path, steps: int, device: torch.device) -> None:
+        shards = {"1x1_1": _shard(1), "1x1_9": _shard(3, seed=1)}
+        options: dict[str, Any] = {"clip_share": 1.0, "pictures_first": 0.0}
+        train_backbone(
+            shards, _model(), path, steps=steps, tokens_per_step=24, device=device, **options
+        )
+
+    assert_same_far_away(train, tmp_path)
+
+
+def test_tokens_decide_how_many_samples_a_step_sees() -> None:
+    shard = _shard(3)
+    rng = np.random.default_rng(0)
+    odds = np.full(6, 1 / 6)
+    for tokens, samples in ((1, 1), (24, 2), (60, 5)):
+        drawn = pretrain._sample_batch(shard, odds, {}, rng, tokens, DIM)
+        assert len(drawn["clean"]) == samples
 
 
 def test_a_model_is_its_seed() -> None:

@@ -21,7 +21,7 @@ def test_a_photo_is_cut_to_the_nearest_aspect(
 
 def test_the_face_moves_with_the_pixels() -> None:
     photo = make_photo(0, TinyFaces(), (48, 48))
-    view = cut_views([photo], SIZES, closer=False)[0]
+    view = cut_views([photo], SIZES)[0]
     expected = face_in(view.pixels)
     np.testing.assert_allclose(view.face.box_xyxy_px, expected.box_xyxy_px, atol=1e-4)
     # Landmarks count pixel centres: half a pixel is another half pixel at another size.
@@ -41,8 +41,8 @@ def test_a_small_face_in_a_large_photo_gives_a_closer_view_too() -> None:
 
     views = cut_views([dataclasses.replace(photo, face=far)], SIZES)
     assert [view.photo for view in views] == [0, 0]
-    assert views[0].face_fraction == pytest.approx(40 / 192, rel=0.05)
-    assert views[1].face_fraction == pytest.approx(0.55, rel=0.1)
+    assert views[0].face_to_short_side == pytest.approx(40 / 192, rel=0.05)
+    assert views[1].face_to_short_side == pytest.approx(0.55, rel=0.1)
 
 
 def test_a_photo_as_small_as_the_backbone_is_not_blown_up() -> None:

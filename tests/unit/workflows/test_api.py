@@ -4,6 +4,7 @@ import inspect
 import textwrap
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -63,3 +64,13 @@ def test_a_path_will_do_and_options_arrive(tmp_path: Any) -> None:
         everywhere = predict(pipe)
     with api.attach(pipe, tmp_path / "adapter.safetensors", masks_LHW=(left,)):
         assert not torch.equal(predict(pipe), everywhere)
+
+
+def test_what_a_pipeline_gives_can_be_saved_with_the_public_names(tmp_path: Any) -> None:
+    """`write_clip` was public, and what it takes was not."""
+    import facekit
+
+    frames = np.random.default_rng(0).random((1, 5, 16, 16, 3)).astype(np.float32)
+    clip = facekit.Clip(frames=(255 * frames[0]).round().astype("uint8"), fps=8)
+    facekit.write_clip(tmp_path / "mira.mp4", clip)
+    assert facekit.read_clip(tmp_path / "mira.mp4").num_frames == 5

@@ -13,7 +13,6 @@ from facekit.faces.vendors import load_faces
 from facekit.recipe import load_recipe
 from facekit.resources import BASE_ADAPTER_FILE, toon_dir
 from facekit.toon.text import new_tokenizer
-from facekit.weights import toon_weights_present
 from facekit.workflows import backbone
 from facekit.workflows.backbone import (
     load_backbone,
@@ -42,7 +41,6 @@ def test_the_tiny_backbone_has_a_tokenizer_of_its_own() -> None:
     assert unknown_words(tokenizer, "a man with purple hair") == ("purple",)
 
 
-@pytest.mark.skipif(not toon_weights_present(), reason="the embedded weights are not there")
 def test_the_embedded_tokenizer_is_the_one_in_the_code() -> None:
     tokenizer = load_tokenizer(load_recipe("toon/train"))
     assert tokenizer.get_vocab() == new_tokenizer().get_vocab()
@@ -58,8 +56,6 @@ def flip(path: Path) -> None:
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the shipped weights in the place of the shipped weights."""
-    if not toon_weights_present():
-        pytest.skip("the embedded weights are not there")
     folder = tmp_path / "weights"
     shutil.copytree(toon_dir(), folder)
     monkeypatch.setattr(backbone, "toon_dir", lambda: folder)

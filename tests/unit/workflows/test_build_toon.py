@@ -4,18 +4,22 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors import safe_open
+from torch import nn
 
 from facekit.errors import UsageError, WeightsMissing
 from facekit.resources import datasets_dir, toon_dir
+from facekit.toon import encoders
 from facekit.toon.fitting import load_average
-from facekit.workflows import build_toon, toon_plan
+from facekit.workflows import build_toon, toon_checkpoints, toon_plan
 from facekit.workflows.build_toon import PARTS, BuildToonPlan, plan_build_toon, run_build_toon
 from facekit.workflows.toon_checkpoints import new_model, tensors_digest, trained_embedder
 from facekit.workflows.toon_pipeline import save_half
+from facekit.workflows.toon_plan import TOKENS
 
 Report = Callable[[int, int], None]
 
@@ -79,8 +83,10 @@ def test_every_part_has_a_builder() -> None:
 
 
 def test_the_plan_is_printable(tmp_path: Path) -> None:
-    plan = plan_build_toon(parts=("vae",), seed=3, out=tmp_path)
+    plan = plan_build_toon(parts=("vae",), seed=3, out=tmp_path, device="cpu")
     assert "parts: vae" in plan.describe()
+    assert "device: cpu" in plan.describe()
+    assert "tokens" not in plan.describe()
     assert str(tmp_path) in plan.describe()
     assert json.loads(json.dumps(plan.to_json())) == {
         "parts": ["vae"],
@@ -89,7 +95,9 @@ def test_the_plan_is_printable(tmp_path: Path) -> None:
         "samples_to": str(tmp_path / "datasets"),
         "install": False,
         "seed": 3,
+        "device": "cpu",
         "steps": None,
+        "tokens": TOKENS,
         "from_shipped": False,
     }
 
@@ -101,6 +109,74 @@ def test_steps_belong_to_one_trained_part() -> None:
     assert "steps: 7" in plan.describe()
     with pytest.raises(UsageError, match="--steps 7: 2 trained parts"):
         plan_build_toon(parts=("vae", "probe"), steps=7)
+
+
+def test_tokens_belong_to_the_backbone() -> None:
+    plan = plan_build_toon(parts=("backbone",), tokens=18432)
+    assert "tokens per step: 18432" in plan.describe()
+    assert plan.to_json()["tokens"] == 18432
+    assert f"tokens per step: {TOKENS}" in plan_build_toon().describe()
+    with pytest.raises(UsageError, match=r"--tokens 9: vae, probe has no use for it, .*; name it"):
+        plan_build_toon(parts=("vae", "probe"), tokens=9)
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UsageError, match=r"device 'cuda': .* finds none here"):
+        plan_build_toon(device="cuda")
+
+
+def test_the_device_and_the_tokens_reach_every_trained_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nets = ("detector", "refiner", "embedder")
+    seen: dict[str, tuple[object, ...]] = {}
+
+    def trainer(name: str) -> Callable[..., None]:
+        def train(*args: object, device: torch.device, **options: object) -> None:
+            variant = args[0] if name in nets else ""
+            seen[f"{name}{variant}"] = (device, options.get("tokens_per_step"))
+
+        return train
+
+    class Faces:
+        """Notes where it is asked to go."""
+
+        def to(self, device: torch.device) -> "Faces":
+            seen["faces"] = (*seen.get("faces", ()), device)
+            return self
+
+        def embedder_state(self) -> dict[str, torch.Tensor]:
+            return {}
+
+    def cache(*args: Any, **options: object) -> None:
+        seen["latents"] = (args[2].weight.device, args[3])
+
+    for net in nets:
+        monkeypatch.setattr(encoders, f"train_{net}", trainer(net))
+    monkeypatch.setattr("facekit.toon.vae_training.train_vae", trainer("vae"))
+    monkeypatch.setattr("facekit.toon.vae_training.refine_vae", trainer("refine"))
+    monkeypatch.setattr("facekit.toon.fitting.load_average", lambda *args: 0)
+    monkeypatch.setattr("facekit.toon.probe.train_probe", trainer("probe"))
+    monkeypatch.setattr("facekit.training.pretrain.train_backbone", trainer("backbone"))
+    monkeypatch.setattr("facekit.training.latents.cache_shard", cache)
+    faces = Faces()
+    for name, thing in {
+        "embedder_a": faces,
+        "first_vae": nn.Linear(2, 2),
+        "new_model": None,
+    }.items():
+        monkeypatch.setattr(toon_checkpoints, name, lambda plan, thing=thing: thing)
+    parts = tuple(part for part, steps in PARTS.items() if steps > 1)
+    plan = plan_build_toon(parts=parts, out=tmp_path, tokens=7)
+    elsewhere = torch.device("meta")
+    run_build_toon(dataclasses.replace(plan, device=elsewhere))
+    assert seen.pop("faces") == (elsewhere,) * 3
+    assert seen.pop("latents") == (elsewhere, faces)
+    assert seen.pop("backbone") == (elsewhere, 7)
+    both = {net + variant for net in nets for variant in ("toon-a", "toon-b")}
+    assert set(seen) == {"vae", "refine", "probe", *both}
+    assert all(value == (elsewhere, None) for value in seen.values())
 
 
 def test_shipped_weights_become_checkpoints(tmp_path: Path, built: list[str]) -> None:
@@ -121,6 +197,28 @@ def test_shipped_weights_become_checkpoints(tmp_path: Path, built: list[str]) ->
                 assert torch.equal(value, file.get_tensor(f"embedder.{name}").float()), name
     saved = torch.load(tmp_path / "toon-b-embedder.pt", weights_only=True)
     assert saved["step"] == PARTS["embedder-b"], "counts as done"
+
+
+def test_only_the_shipped_weights_that_are_lacking_are_read(
+    tmp_path: Path, built: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variants, nets = ("toon-a", "toon-b"), ("detector", "refiner", "embedder")
+    names = [f"{variant}-{net}" for variant in variants for net in nets]
+    for name in (*names, "probe", "vae", "vae-faces", "backbone"):
+        (tmp_path / f"{name}.pt").touch()
+    (tmp_path / "toon-b-embedder.pt").unlink()
+    read: list[str] = []
+    verify = toon_checkpoints.verify
+    monkeypatch.setattr(
+        toon_checkpoints,
+        "verify",
+        lambda folder, below: (read.append(below), verify(folder, below=below)),
+    )
+    plan = plan_build_toon(parts=("vae",), out=tmp_path, from_shipped=True)
+    run_build_toon(plan)
+    assert read == ["toon-b.safetensors"]
+    run_build_toon(plan)
+    assert read == ["toon-b.safetensors"], "every checkpoint is there now"
 
 
 def test_parts_run_and_report(tmp_path: Path, built: list[str]) -> None:

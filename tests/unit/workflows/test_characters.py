@@ -7,6 +7,7 @@ import pytest
 from facekit.adapters.character import load_character
 from facekit.adapters.character_file import CharacterFile
 from facekit.errors import RecipeError, UsageError
+from facekit.recipe import dump_recipe, load_recipe
 from facekit.workflows.characters import (
     ADAPTER_FILE,
     RECIPE_FILE,
@@ -79,7 +80,7 @@ def test_the_character_knows_which_encoder_trained_it(trained, tmp_path):
     """Trained by toon-b, it was refused, and the advice led from one refusal to the next."""
     made = CharacterFile.load(trained.adapter)
     assert made.header.encoder == "tiny"
-    assert encoders(trained.adapter) == ("tiny", "toon-b")
+    assert encoders(trained.adapter) == ("tiny", "judge")
     path = tmp_path / ADAPTER_FILE
     for name, pair in {"toon-a": ("toon-a", "toon-b"), "toon-b": ("toon-b", "toon-a")}.items():
         header = dataclasses.replace(made.header, encoder=name)
@@ -89,3 +90,39 @@ def test_the_character_knows_which_encoder_trained_it(trained, tmp_path):
     assert evaluation_recipe(str(path), ["gates.min_xmin=0.25"]).gates.min_xmin == 0.25
     with pytest.raises(RecipeError, match="'toon-b', expected two different encoders"):
         evaluation_recipe(str(path), ["encoder.report=toon-b"])
+
+
+def test_a_character_is_measured_by_the_gates_of_its_own_recipe(trained, tmp_path):
+    """`eval` always took those of toon/train, which gate no copying: there the truth is known."""
+    folder = tmp_path / "mira"
+    folder.mkdir()
+    path = folder / ADAPTER_FILE
+    made = CharacterFile.load(trained.adapter)
+    made.save(path)
+    own = load_recipe("tiny/train", ["gates.max_drift=0.5", "photos.duplicate_distance=2"])
+    (folder / RECIPE_FILE).write_text(dump_recipe(own))
+
+    measured = evaluation_recipe(str(path), ["gates.min_xmin=0.25"])
+
+    assert (measured.gates.max_drift, measured.gates.min_xmin) == (0.5, 0.25)
+    assert measured.photos.duplicate_distance == 2
+    assert evaluation_recipe(str(trained.adapter)) == trained.recipe
+
+
+def test_copying_is_gated_where_no_truth_is_known(trained, tmp_path):
+    path = tmp_path / ADAPTER_FILE
+    made = CharacterFile.load(trained.adapter)
+    limits = {}
+    for backbone in ("toon", "wan2_1_t2v_1_3b"):
+        header = dataclasses.replace(made.header, backbone=backbone)
+        dataclasses.replace(made, header=header).save(path)
+        limits[backbone] = evaluation_recipe(str(path)).gates.max_m_cp
+    assert limits == {"toon": None, "wan2_1_t2v_1_3b": 0.15}
+
+
+def test_a_file_that_is_no_character_is_a_slip_and_no_damage(tmp_path):
+    """README.md was called a damaged character, to be fetched again."""
+    (tmp_path / "README.md").write_text("# no character")
+
+    with pytest.raises(UsageError, match=r"no such character, expected .*\.safetensors file"):
+        find_character(str(tmp_path / "README.md"))

@@ -1,13 +1,15 @@
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
 from facekit.errors import MediaError, PhotosRefused
+from facekit.media.images import write_image
 from facekit.recipe import load_recipe
 from facekit.types import Plan
 from facekit.workflows.check import plan_check, run_check
-from tests.tiny.faces import DiscFaces
+from tests.tiny.faces import BLUE, RED, DiscFaces, draw_photo
 from tests.tiny.photos import bad_photos, good_photos
 
 RECIPE = load_recipe("toon/train", ["photos.min_sharpness=0.2"])
@@ -85,3 +87,34 @@ def test_an_empty_folder_and_a_wrong_path_are_refused_before_anything(tmp_path: 
         plan_check([tmp_path], recipe=RECIPE)
     with pytest.raises(MediaError, match="no such file or folder"):
         plan_check([tmp_path / "nowhere"], recipe=RECIPE)
+
+
+def test_the_next_step_repeats_what_chose_the_recipe(tmp_path: Path):
+    """Photos accepted under other thresholds were refused by the command that was advised."""
+    good_photos(tmp_path)
+    options = ("--base", "toon", "--set", "validate.prompts=['a b']")
+    plan = plan_check([tmp_path], recipe=RECIPE, name="mira", options=options)
+    text = run_check(plan, faces=DiscFaces()).describe()
+    assert shlex.split(text.partition("next: facekit train ")[2]) == [
+        str(tmp_path),
+        "--as",
+        "mira",
+        *options,
+    ]
+
+
+def test_photos_of_two_people_are_told_apart(tmp_path: Path):
+    """With as many photos of each, one of the two was taken without a word."""
+    for person, color in (("ines", RED), ("tomas", BLUE)):
+        for index in range(5):
+            write_image(tmp_path / person / f"{person}_{index}.png", draw_photo(color, seed=index))
+    recipe = load_recipe(overrides=["photos.duplicate_distance=0"])
+    report = run_check(
+        plan_check([tmp_path / "ines", tmp_path / "tomas"], recipe=recipe), faces=DiscFaces()
+    )
+    (said,) = [
+        advice.sentence for advice in report.inspection.advice if "people" in advice.sentence
+    ]
+    assert f"advice: {said}" in report.describe()
+    assert "seem to show 2 people: the one in ines_0.png was taken (5 photos)" in said
+    assert "not the one in tomas_0.png (5);" in said

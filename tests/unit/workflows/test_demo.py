@@ -1,10 +1,11 @@
 import json
+import shutil
 import sys
 import time
 
 import pytest
 
-from facekit.errors import OutputExists
+from facekit.errors import MediaError, OutputExists
 from facekit.types import NoProgress, Plan
 from facekit.workflows import backbone, demo
 from facekit.workflows.demo import plan_demo, run_demo
@@ -146,6 +147,25 @@ def test_the_seed_makes_another_demo(trained, plan):
     assert second.shots[0].seed == 5
 
 
+def test_the_photos_count_by_what_is_in_them(plan, trained, tmp_path):
+    """Another picture under the same name went on with the demo of the first one."""
+    moved, changed = tmp_path / "moved", tmp_path / "changed"
+    for folder in (moved, changed):
+        shutil.copytree(trained.photos, folder)
+    options = {"out": tmp_path / "demo", "quick": True, "recipe": trained.recipe}
+
+    first = plan()
+    assert plan_demo(photos=moved, **options).fingerprint == first.fingerprint
+    one, other = sorted(changed.glob("*.png"))[:2]
+    one.write_bytes(other.read_bytes())
+    second = plan_demo(photos=changed, **options)
+    assert second.fingerprint != first.fingerprint
+    one.with_suffix(".txt").write_text("in the park")
+    assert plan_demo(photos=changed, **options).fingerprint != second.fingerprint
+    with pytest.raises(MediaError, match="no such file or folder"):
+        plan_demo(photos=tmp_path / "nowhere", **options)
+
+
 def test_shots_of_another_build_are_not_taken_for_this_ones(plan, tmp_path, monkeypatch):
     """The record of an earlier demo lies there whole; then the shipped weights are rebuilt."""
     made = plan()
@@ -161,3 +181,33 @@ def test_shots_of_another_build_are_not_taken_for_this_ones(plan, tmp_path, monk
 
     with pytest.raises(OutputExists, match="holds another demo"):
         plan()
+
+
+def test_the_plan_says_what_is_there_already(trained, plan, tmp_path):
+    """In an empty folder it promised to go on where it had stopped."""
+    assert plan().describe().endswith(f"out: {tmp_path / 'demo'}")
+    demo._Stages(plan())
+    assert plan().describe().endswith("(goes on where it stopped)")
+    result = run(trained, plan())
+    assert plan().describe().endswith("(finished; only measured anew)")
+    assert plan(force=True).describe().endswith(f"out: {tmp_path / 'demo'}")
+    assert "\ntime over all sittings: " in result.describe()
+
+
+def test_every_stage_has_a_name_of_its_own(trained, plan):
+    """Two stages were called "Checking photos" and two "shots"."""
+    labels = []
+
+    class Listens(NoProgress):
+        def start(self, total, label):
+            labels.append(label)
+
+    run_demo(
+        plan(),
+        Listens(),
+        faces=trained.faces,
+        report_faces=trained.judge,
+        backbone=trained.backbone,
+    )
+    assert "the same without the character" in labels
+    assert len(set(labels)) == len(labels)

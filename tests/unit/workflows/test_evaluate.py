@@ -225,3 +225,45 @@ def test_readings_of_frames_are_joined_by_majority():
 
     assert _most_frequent(readings) == {"mood": "happy"}
     assert _most_frequent([{"mood": None}]) == {"mood": None}
+
+
+def test_a_result_says_what_each_gate_lacked_and_how_to_make_base_clips(trained, clips, tmp_path):
+    """One shot, no base clips and no truth were all "not scorable"."""
+    alone = sorted(clips.glob("*.mp4"))[0]
+    for suffix in (".mp4", ".json"):
+        (tmp_path / "one").mkdir(exist_ok=True)
+        shutil.copy(alone.with_suffix(suffix), tmp_path / "one")
+    made = plan(trained, tmp_path / "one", tmp_path)
+    result = run_evaluate(made, NoProgress(), faces=trained.judge)
+
+    said = result.describe()
+    assert "not measured  Least alike pair that counts: one shot only\n" in said
+    assert "not measured  Motion kept: no base clips\n" in said
+    assert "not measured  Copying of photos, beyond the truth: no drawn truth\n" in said
+    assert "off " not in said
+    for told in (made.describe(), said):
+        assert "--strength 0 --out CLIPS/base" in told
+    reasons = {gate["figure"]: gate["reason"] for gate in result.to_json()["gates"]}
+    assert reasons["motion_ratio"] == "no base clips"
+    assert reasons["coverage"] is None
+    page = result.report.read_text()
+    assert 'href="../one/' in page
+    assert "--strength 0" not in plan(trained, clips, tmp_path / "two").describe()
+
+
+def test_a_gate_that_is_off_is_told_in_plan_result_and_json(trained, clips, tmp_path):
+    settings = ["encoder.train=tiny", "encoder.report=judge", "gates.max_drift=off"]
+    made = plan_evaluate(
+        [clips],
+        character=str(trained.adapter),
+        recipe=load_recipe("tiny/train", settings),
+        out=tmp_path / "report",
+    )
+    result = run_evaluate(made, NoProgress(), faces=trained.judge)
+
+    assert "drift off" in made.describe()
+    assert made.to_json()["gates"]["max_drift"] == "off"
+    assert "(drift off)" in result.describe()
+    assert json.loads(result.report.with_suffix(".json").read_text())["gates"][-3]["verdict"] == (
+        "off"
+    )

@@ -9,7 +9,13 @@ from facekit.errors import FaceError, WeightsMissing
 from facekit.evaluation.scores import Reference
 from facekit.media.images import pixel_digest, read_image, write_image
 from facekit.workflows import measuring
-from facekit.workflows.measuring import Photos, load_probe, read_photos, refuse_copies
+from facekit.workflows.measuring import (
+    Photos,
+    load_probe,
+    read_photos,
+    refuse_copies,
+    refuse_strangers,
+)
 from tests.tiny.drawn_faces import DrawnFaces
 from tests.tiny.photos import good_photos
 
@@ -65,6 +71,15 @@ def test_a_recompressed_copy_is_refused_and_another_picture_is_not(photos, tmp_p
         refuse_copies(*seen(pictures[:1], [pictures[3], copy], alike=True), 4)
     refuse_copies(*seen(pictures[:1], [pictures[3]], alike=True), 4)
     refuse_copies(*seen(pictures[:1], [copy], alike=False), 4)
+
+
+def test_photos_of_somebody_else_cannot_judge(photos):
+    """Their low ceiling made half a likeness pass the gate."""
+    pictures = [read_image(path) for path in photos]
+
+    with pytest.raises(FaceError, match=r"new-0 \(0\.00\), new-1 \(0\.00\): shows somebody else"):
+        refuse_strangers(*seen(pictures[:2], pictures[2:4], alike=False), 0.35)
+    refuse_strangers(*seen(pictures[:2], pictures[2:4], alike=True), 0.35)
 
 
 def test_without_what_reads_prompts_back_the_toon_world_is_not_measured(monkeypatch):

@@ -35,7 +35,7 @@ def test_copy_keeps_comments_and_asks_before_replacing(tmp_path: Path) -> None:
     assert copied.to_json() == {"path": str(target)}
     spaced = recipes.copy_recipe("toon/train", tmp_path / "my own.toml")
     assert spaced.describe().endswith(f"--recipe '{tmp_path / 'my own.toml'}'")
-    with pytest.raises(OutputExists):
+    with pytest.raises(OutputExists, match="choose another FILE or add --force"):
         recipes.copy_recipe("toon/train", target)
 
 

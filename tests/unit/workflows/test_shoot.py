@@ -5,8 +5,10 @@ import shutil
 import pytest
 import torch
 
+from facekit.adapters.character_file import CharacterFile
 from facekit.errors import (
     AdapterDamaged,
+    AdapterError,
     AdapterMismatch,
     OutputError,
     OutputExists,
@@ -83,6 +85,18 @@ def test_prompts_call_the_character_by_its_trigger(trained, tmp_path):
     assert made.prompts == (f"close-up of {trigger} in the park",)
     (clip,) = shoot(trained, made).clips
     assert json.loads(clip.with_suffix(".json").read_text())["resolved_prompt"] == made.prompts[0]
+
+
+def test_guiding_the_identity_of_a_plain_lora_is_refused_by_the_plan(trained, tmp_path):
+    """It was refused once the backbone was loaded."""
+    made = CharacterFile.load(trained.adapter)
+    header = dataclasses.replace(made.header, level="none", sites=())
+    lora = dataclasses.replace(made, header=header, identity=None, tokens_BKC=None)
+    lora.save(tmp_path / "lora.safetensors")
+    recipe = load_recipe("tiny/train", ["sample.identity_guidance=2"])
+
+    with pytest.raises(AdapterError, match=r"a plain LoRA .*, got sample\.identity_guidance"):
+        plan_shoot(PROMPTS, character=str(tmp_path / "lora.safetensors"), recipe=recipe)
 
 
 def test_the_same_plan_gives_the_same_bytes(trained, tmp_path):
@@ -302,3 +316,67 @@ def test_the_pipeline_is_bare_after_an_interruption(trained, tmp_path):
 
     assert {name: type(p) for name, p in pipe.transformer.attn_processors.items()} == before
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_the_next_step_replaces_the_report_that_older_takes_left(trained, tmp_path):
+    """The command that shoot advised was refused by eval."""
+    result = shoot(trained, plan(trained, tmp_path / "shots", PROMPTS[:1]))
+    assert not result.describe().endswith("--force")
+    (tmp_path / "shots" / "report").mkdir()
+    (tmp_path / "shots" / "report" / "report.html").touch()
+    assert result.describe().endswith(f"--with {trained.adapter.parent} --force")
+    bare = plan(trained, tmp_path / "shots" / "base", PROMPTS[:1], strength=0.0)
+    step = shoot(trained, bare).describe().splitlines()[-1]
+    assert step.startswith(f"next: facekit eval {tmp_path / 'shots'} --with"), "and not of the base"
+
+
+def plan_on_toon(trained, out, prompts, **options):
+    """With the words of the shipped backbone; the tiny one knows next to none."""
+    character = str(trained.adapter)
+    return plan_shoot(prompts, character=character, out=out, recipe=load_recipe(), **options)
+
+
+def test_the_plan_tells_what_the_backbone_does_not_understand(trained, tmp_path):
+    """Training warned of it, shooting drew something else without a word."""
+    made = plan_on_toon(trained, tmp_path, ["close-up of @mira riding a dragon", *PROMPTS])
+    (warning,) = made.warnings
+    assert "'close-up of @mira riding a dragon': toon does not know 'riding', 'dragon'" in warning
+    assert f"warning: {warning}" in made.describe()
+    assert made.to_json()["warnings"] == [warning]
+    assert plan_on_toon(trained, tmp_path, PROMPTS).warnings == ()
+
+
+def test_the_plan_tells_where_no_character_is_named(trained, tmp_path):
+    asked = ["close-up of a person in the park"]
+    (warning,) = plan_on_toon(trained, tmp_path, asked, takes=2).warnings
+    assert "names no character" in warning
+    assert "say @mira" in warning
+    assert plan_on_toon(trained, tmp_path, asked, strength=0.0).warnings == ()
+
+
+@pytest.mark.parametrize("strength", [-0.1, 3.1, float("nan")])
+def test_a_strength_that_draws_only_noise_is_refused(trained, tmp_path, strength):
+    with pytest.raises(UsageError, match="expected 0 to 3; 1 is as trained"):
+        plan(trained, tmp_path, strength=strength)
+
+
+def test_progress_is_told_under_the_name_that_was_given(trained, tmp_path):
+    made = plan(trained, tmp_path, PROMPTS[:1], num_frames=1)
+    labels = []
+
+    class Listens(NoProgress):
+        def start(self, total, label):
+            labels.append(label)
+
+    shooting.shoot_takes(
+        trained.backbone.pipe,
+        made.spec,
+        made.shots,
+        made.prompts,
+        made.fingerprints,
+        made.settings,
+        tmp_path,
+        Listens(),
+        label="the same without the character",
+    )
+    assert labels == ["the same without the character"]

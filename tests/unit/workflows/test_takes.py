@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facekit.errors import MediaError, OutputExists
+from facekit.errors import MediaError, OutputError, OutputExists
 from facekit.types import Clip, Shot
 from facekit.workflows import takes
 from facekit.workflows.takes import find_done, is_done, read_take, scan_takes, write_take
@@ -32,6 +32,13 @@ def test_a_take_comes_back_as_it_was(tmp_path):
     assert np.abs(take.clip.frames.astype(int) - 120).max() <= 2
     assert take.record["strength"] == 0.8
     assert path.with_suffix(".png").is_file()
+
+
+def test_what_cannot_be_removed_ends_as_an_error_with_a_next_step(tmp_path):
+    """It was a traceback."""
+    (tmp_path / "01-park.mp4").mkdir()
+    with pytest.raises(OutputError, match=r"01-park\.mp4: not written .*; choose another --out"):
+        write_take(tmp_path, SHOT, CLIP, {})
 
 
 OWN, OTHER = "a" * 64, "b" * 64

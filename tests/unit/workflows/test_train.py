@@ -213,9 +213,25 @@ def test_an_interrupted_run_goes_on(photos: Path, out: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_train(plan, Stops(), faces=Alike())
     plan = plan_train([photos], name="mira", recipe=_recipe(), out=out)
-    assert plan.resumes
+    assert (plan.resumes, plan.is_finished) == (True, False)
     assert "goes on" in plan.describe()
-    assert run_train(plan, NoProgress(), faces=Alike()).adapter.read_bytes() == straight
+    made = run_train(plan, NoProgress(), faces=Alike())
+    assert made.adapter.read_bytes() == straight
+    assert not made.was_there
+    assert made.describe().count(" s\n") == 1
+
+
+def test_a_finished_character_is_not_called_unfinished(photos: Path, out: Path) -> None:
+    """It "goes on where it stopped", and told the time of the first call as its own."""
+    _train(photos, out)
+    plan = plan_train([photos], name="mira", recipe=_recipe(), out=out)
+    assert plan.is_finished
+    assert "out: " + str(out / "mira") + " (a finished character of this recipe" in plan.describe()
+    again = run_train(plan, NoProgress(), faces=Alike())
+    assert again.was_there
+    assert " s, earlier; it was finished and nothing was done\n" in again.describe()
+    forced = plan_train([photos], name="mira", recipe=_recipe(), out=out, force=True)
+    assert not forced.is_finished
 
 
 def test_what_a_kill_left_behind_is_swept(photos: Path, out: Path) -> None:
@@ -323,7 +339,9 @@ def test_a_plan_without_a_trigger_says_what_will_stand_for_the_character(
 ) -> None:
     plan = plan_train([photos], name="mira", recipe=_recipe(), out=out)
     assert plan.warnings == ()
-    assert 'trigger: "a mira person" where the backbone knows the name' in plan.describe()
+    assert "trigger: a person, for tiny does not know the name;" in plan.describe()
+    known = plan_train([photos], name="woman", recipe=load_recipe(), out=out)
+    assert "trigger: a woman person\n" in known.describe()
     plain = _recipe("identity.level=none")
     plan = plan_train([photos], name="mira", recipe=plain, out=out)
     assert "trigger: a mira person\n" in plan.describe()
@@ -369,7 +387,8 @@ def test_training_that_brought_nothing_is_said(
     assert "no checkpoint passed the 0.500 of step 0, so the character is as it was" in warning
     plain = _train(photos, out.parent / "plain", "identity.level=none")
     assert plain.best_step == 2
-    assert any("passed the 0.500 of step 0; add photos" in text for text in plain.warnings)
+    advice = "passed the 0.500 of step 0; train for more steps, add photos, or lower"
+    assert any(advice in text for text in plain.warnings)
 
 
 def test_frames_without_a_face_count_zero() -> None:

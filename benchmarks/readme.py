@@ -1,0 +1,243 @@
+"""The numbers of the README, written from `docs/results` and from nothing else.
+
+    python -m benchmarks.readme
+
+It replaces what stands between the two markers. A test compares README and results, so that no
+number is typed by hand and none outlives the weights that it was measured with.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results import RESULTS_DIR
+from facekit.media.files import write_text
+
+README = RESULTS_DIR.parents[1] / "README.md"
+BEGIN = "<!-- Numbers from docs/results, by python -m benchmarks.readme -->"
+END = "<!-- End of the numbers -->"
+
+ENCODER_ROWS = (
+    ("true accept rate at false accept rate 1e-3", "tar_at_far_1e-3", "at least 97 %"),
+    ("landmark error, part of the eye distance", "landmark_error_of_eye_distance", "at most 5 %"),
+    ("faces of 16 px and more found", "detection_rate", "at least 99 %"),
+    ("empty places without a face", "empty_places_without_a_face", "at least 99 %"),
+)
+ASKED = ("place", "shot_size", "light", "mood", "hair_style", "hair_color", "glasses")
+METHODS = ("base", "lora", "l0", "l1", "l2", "truth")
+
+
+def main() -> int:
+    """Write the section."""
+    write_text(README, with_numbers(README.read_text(encoding="utf-8"), RESULTS_DIR))
+    return 0
+
+
+def with_numbers(text: str, results_dir: Path) -> str:
+    """Put the tables of the results between the markers of a README.
+
+    Raises:
+        ValueError: The text has not both markers.
+    """
+    before, found, rest = text.partition(BEGIN)
+    _, also_found, after = rest.partition(END)
+    if not found or not also_found:
+        raise ValueError(f"README: expected the lines {BEGIN!r} and {END!r}; put them back")
+    return f"{before}{BEGIN}\n{tables(results_dir)}\n{END}{after}"
+
+
+def tables(results_dir: Path) -> str:
+    """Return the tables in markdown."""
+
+    def read(name: str) -> dict[str, Any]:
+        return dict(json.loads((results_dir / name).read_text(encoding="utf-8")))
+
+    encoders, backbone = read("toon_encoders.json")["encoders"], read("toon_backbone.json")
+    parts = [
+        _encoders(encoders),
+        _backbone(backbone),
+        _demo(read("demo.json"), read("overhead.json")),
+        _likeness(read("likeness.json")),
+    ]
+    return "\n\n".join(parts)
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f} points"
+
+
+def _told(value: float | None, write: Callable[[float], str], *, good: bool) -> str:
+    """Write a value; one that misses its goal is bold."""
+    if value is None:
+        return "not measured"
+    return write(value) if good else f"**{write(value)}**"
+
+
+def _goal(value: float | None, write: Callable[[float], str], goal: str) -> str:
+    """Write a value beside a goal such as "at least 97 %" or "0.60 to 1.50"."""
+    if value is None:
+        return "not measured"
+    numbers = [float(word) for word in goal.split() if word.replace(".", "").isdigit()]
+    scaled = 100 * value if "%" in goal or "points" in goal else value
+    if goal.startswith("at least"):
+        good = scaled >= numbers[0]
+    elif goal.startswith("at most"):
+        good = scaled <= numbers[0]
+    else:
+        good = numbers[0] <= scaled <= numbers[1]
+    return _told(value, write, good=good)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _encoders(encoders: Mapping[str, Mapping[str, float]]) -> str:
+    names = list(encoders)
+    rows = [
+        [title, goal, *(_goal(encoders[name][key], _percent, goal) for name in names)]
+        for title, key, goal in ENCODER_ROWS
+    ]
+    return _table(["Face encoders (`toon_encoders.json`)", "goal", *names], rows)
+
+
+def _backbone(found: Mapping[str, Any]) -> str:
+    clips, goal = found["clips"], "at least 85 %"
+    rows = []
+    for name in ASKED:
+        told = _goal(found["asked_and_drawn"][name], _percent, goal)
+        told += f" (drawn pictures: {_percent(found['probe_on_drawn_truth'][name])})"
+        rows.append([f"{name.replace('_', ' ').replace('color', 'colour')} as asked", goal, told])
+    rows += [
+        [title, goal, _goal(value, write, goal)]
+        for title, goal, value, write in (
+            (
+                "a face found in close-ups and medium shots",
+                "at least 97 %",
+                found["face_found_close_and_medium"],
+                _percent,
+            ),
+            ("VAE, held-out pictures, dB", "at least 30", found["vae_psnr_db_pictures"], _number),
+            ("VAE, held-out clips, dB", "at least 30", found["vae_psnr_db_clips"], _number),
+            (
+                "first to last frame's likeness, part of a drawn clip's",
+                "at least 0.90",
+                clips["first_to_last_ratio"],
+                _number,
+            ),
+            (
+                "landmark path, part of a drawn clip's, mean of five actions; more is flicker",
+                "0.60 to 1.50",
+                clips["landmark_path_ratio_mean_of_moving"],
+                _number,
+            ),
+        )
+    ]
+    jitter = clips["jitter"]
+    title = "jitter of the landmarks, eye distances a frame"
+    told = f"{jitter['generated']:.3f} (drawn clips: {jitter['drawn']:.3f})"
+    return _table(
+        ["Backbone (`toon_backbone.json`)", "goal", "reached"], [*rows, [title, "", told]]
+    )
+
+
+def _demo(found: Mapping[str, Any], overhead: Mapping[str, Any]) -> str:
+    figures = found["figures"]
+    drop = figures["prompt_drop"]
+    rows = [
+        [title, goal, _goal(value, write, goal)]
+        for title, goal, value, write in (
+            (
+                "likeness, part of the photos' own",
+                "at least 85 %",
+                figures["likeness_ratio"],
+                _percent,
+            ),
+            (
+                "least alike pair of shots, part of the drawn truth's",
+                "at least 75 %",
+                figures["xmin_ratio"],
+                _percent,
+            ),
+            (
+                "shots with at least half of the photos' own likeness",
+                "at least 50 %",
+                figures["shots_counted"],
+                _percent,
+            ),
+            (
+                "copying of photos, above the drawn truth's",
+                "at most 0.15",
+                figures["m_cp_over_truth"],
+                _number,
+            ),
+            ("faces that can be judged", "at least 90 %", figures["coverage"], _percent),
+            ("likeness lost along a clip", "at most 0.05", figures["drift"], _number),
+            ("prompts obeyed less than by the base", "at most 3 points", drop, _points),
+            ("motion, part of the base's", "at least 75 %", figures["motion_ratio"], _percent),
+            ("training one character, minutes", "at most 4", found["train_seconds"] / 60, _number),
+            (
+                "everything after installation, minutes",
+                "at most 12",
+                found["total_seconds"] / 60,
+                _number,
+            ),
+            (
+                "sampling time added by the identity branch (`overhead.json`)",
+                "at most 5 %",
+                overhead["added_percent"] / 100,
+                _percent,
+            ),
+            ("peak memory, GB", "at most 6", found["peak_memory_gb"], _number),
+        )
+    ]
+    return _table(["The demo (`demo.json`)", "goal", "reached"], rows)
+
+
+def _likeness(found: Mapping[str, Any]) -> str:
+    settings, methods = found["settings"], found["methods"]
+    head = ["The comparison (`likeness.json`)", "likeness ratio", "SimHeld", "prompts against base"]
+    rows = []
+    for key in METHODS:
+        row = methods[key]
+        delta = row["prompt_delta"]
+        rows.append(
+            [
+                str(row["title"]),
+                _with_interval(row, "likeness_ratio"),
+                _with_interval(row, "sim_held"),
+                "" if delta is None else _points(delta),
+            ]
+        )
+    low, high = found["l2_minus_lora_sim_held_ci95"]
+    return (
+        _table(head, rows)
+        + f"\n\n{settings['characters']} held-out characters, {settings['prompts']} prompts,"
+        f" {settings['seeds']} seeds, {settings['num_frames']} frames, the same photos and"
+        f" {settings['budget_s']:g} s of training each; brackets are 95 % intervals over"
+        f" characters. L2 minus plain LoRA in SimHeld: {found['l2_minus_lora_sim_held']:+.3f}"
+        f" [{low:+.3f}, {high:+.3f}]. All figures and the runs without single loss terms:"
+        " [docs/likeness.md](docs/likeness.md)."
+    )
+
+
+def _with_interval(row: Mapping[str, Any], figure: str) -> str:
+    value, pair = row[figure], row[f"{figure}_ci95"]
+    if value is None:
+        return "not measured"
+    return f"{value:.3f}" + (f" [{pair[0]:.3f}, {pair[1]:.3f}]" if pair else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+import pytest
+
+from benchmarks.readme import BEGIN, END, README, _goal, _number, _percent, tables, with_numbers
+from benchmarks.results import RESULTS_DIR
+
+
+def test_the_numbers_of_the_readme_are_those_of_the_results():
+    text = README.read_text(encoding="utf-8")
+
+    assert with_numbers(text, RESULTS_DIR) == text, "run python -m benchmarks.readme"
+
+
+def test_only_what_stands_between_the_markers_changes():
+    text = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+
+    found = with_numbers(text, RESULTS_DIR)
+
+    assert found == f"before\n{BEGIN}\n{tables(RESULTS_DIR)}\n{END}\nafter\n"
+    assert with_numbers(found, RESULTS_DIR) == found
+
+
+def test_a_readme_without_markers_is_refused():
+    with pytest.raises(ValueError, match="put them back"):
+        with_numbers("nothing here", RESULTS_DIR)
+
+
+@pytest.mark.parametrize(
+    ("value", "write", "goal", "told"),
+    [
+        (0.971, _percent, "at least 97 %", "97.1 %"),
+        (0.969, _percent, "at least 97 %", "**96.9 %**"),
+        (0.05, _number, "at most 0.05", "0.05"),
+        (0.06, _number, "at most 0.05", "**0.06**"),
+        (0.048, _percent, "at most 3 points", "**4.8 %**"),
+        (5.07, _number, "0.60 to 1.50", "**5.07**"),
+        (1.0, _number, "0.60 to 1.50", "1.00"),
+        (None, _number, "at least 30", "not measured"),
+    ],
+)
+def test_what_misses_its_goal_is_bold(value, write, goal, told):
+    assert _goal(value, write, goal) == told
