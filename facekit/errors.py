@@ -12,10 +12,12 @@
     |   +-- SeveralFacesFound    3
     |   +-- AlignmentError       3
     |   +-- PhotosRefused        3   the photos as a set will not do
+    +-- RightsRefused            4   a licence that does not allow what is asked
     +-- GateFailed               5   the clips are measured and are not good enough
     +-- WeightsError             6
     |   +-- WeightsMissing       6
     |   +-- ChecksumMismatch     6
+    |   +-- DownloadFailed       6   no network, or the server refuses
     |   +-- CheckpointMismatch   7   made by another recipe or another version
     +-- AdapterError             7
     |   +-- SiteMissing          7
@@ -41,6 +43,7 @@ __all__ = [
     "AlreadyAttached",
     "CheckpointMismatch",
     "ChecksumMismatch",
+    "DownloadFailed",
     "FaceError",
     "FacekitError",
     "GateFailed",
@@ -52,6 +55,7 @@ __all__ = [
     "OutputExists",
     "PhotosRefused",
     "RecipeError",
+    "RightsRefused",
     "SeveralFacesFound",
     "SiteMissing",
     "TrainingError",
@@ -136,6 +140,12 @@ class PhotosRefused(FaceError):
     """A set of photos that will not make a character; the reasons are in the message."""
 
 
+class RightsRefused(FacekitError):
+    """A use that a licence does not allow."""
+
+    exit_code = 4
+
+
 class GateFailed(FacekitError):
     """Clips that were measured and do not reach a gate."""
 
@@ -154,6 +164,10 @@ class WeightsMissing(WeightsError):
 
 class ChecksumMismatch(WeightsError):
     """A weights file whose sha256 is not the recorded one."""
+
+
+class DownloadFailed(WeightsError):
+    """Weights that could not be fetched; what came is kept, and fetching goes on from there."""
 
 
 class CheckpointMismatch(WeightsError):

@@ -8,7 +8,7 @@ import typer
 import typer.exceptions
 
 from facekit import __version__
-from facekit_cli import check, demo, doctor, evaluate, lab, recipe, shoot, train
+from facekit_cli import check, demo, doctor, evaluate, lab, recipe, shoot, train, weights
 from facekit_cli.output import INTERRUPTED, emit_error, quiet_libraries
 
 __all__ = ["app", "main"]
@@ -48,6 +48,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(recipe.app, name="recipe")
+app.add_typer(weights.app, name="weights")
 app.add_typer(lab.app, name="lab")
 
 

@@ -102,7 +102,7 @@ def test_full_disk_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 
 def test_missing_weights_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("facekit.weights.toon_dir", lambda: tmp_path)
+    monkeypatch.setattr("facekit.weights.manifest.toon_dir", lambda: tmp_path)
     (finding,) = doctor._toon_weights()
     assert finding.status == "fail"
     assert "build-toon" in finding.mend

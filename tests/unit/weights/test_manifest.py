@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from facekit import weights
+from facekit.weights import manifest as weights
 from facekit.errors import ChecksumMismatch, WeightsError, WeightsMissing
 
 
