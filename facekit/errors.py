@@ -7,6 +7,7 @@
     +-- OutputExists             2   would overwrite; --force allows it
     +-- OutputError              1   no permission, no space
     +-- InstallationError        1   something that ships with facekit is not there
+    |   +-- PackageMissing       1   a package of an extra is not there or breaks
     +-- FaceError                3
     |   +-- NoFaceFound          3
     |   +-- SeveralFacesFound    3
@@ -53,6 +54,7 @@ __all__ = [
     "NonFiniteLoss",
     "OutputError",
     "OutputExists",
+    "PackageMissing",
     "PhotosRefused",
     "RecipeError",
     "RightsRefused",
@@ -116,6 +118,10 @@ class OutputError(FacekitError):
 
 class InstallationError(FacekitError):
     """Something that ships with facekit is not where it was installed."""
+
+
+class PackageMissing(InstallationError):
+    """A package that an extra of facekit brings, and that is not installed or broken."""
 
 
 class FaceError(FacekitError):
