@@ -81,7 +81,9 @@ def inspect_photos(
     measured = [c for c in candidates if c.crop is not None]
     vectors = _embed(measured, faces)
     by_source = {c.source: vector for c, vector in zip(measured, vectors, strict=True)}
-    measured, similarity = _compare(measured, vectors, rules)
+    limit = rules.min_same_person
+    limit = faces.min_same_person if limit is None else limit
+    measured, similarity = _compare(measured, vectors, rules.duplicate_distance, limit)
     refined = {c.source: c for c in measured}
     candidates = [refined.get(c.source, c) for c in candidates]
 
@@ -118,7 +120,10 @@ def _embed(measured: Sequence[Candidate], faces: FaceVendor) -> FloatArray:
 
 
 def _compare(
-    measured: Sequence[Candidate], vectors: FloatArray, rules: PhotosSection
+    measured: Sequence[Candidate],
+    vectors: FloatArray,
+    duplicate_distance: int,
+    min_same_person: float,
 ) -> tuple[list[Candidate], dict[str, float]]:
     """Look for copies and for other people among the photos that are good by themselves."""
     good = [index for index, c in enumerate(measured) if not c.findings]
@@ -127,18 +132,18 @@ def _compare(
         between = similarity_matrix(vectors[good])
         weights = [_weight(measured[index]) for index in good]
         hashes = [measured[index].hash_bits for index in good]
-        repeated = find_duplicates(hashes, between, weights, rules.duplicate_distance)
+        repeated = find_duplicates(hashes, between, weights, duplicate_distance)
         for copy, (original, bits) in repeated.items():
             name = Path(measured[good[original]].source).name
             found[good[copy]] = Finding(
                 code=Code.DUPLICATE,
                 value=float(bits),
-                limit=float(rules.duplicate_distance),
+                limit=float(duplicate_distance),
                 sentence=f"the same picture as {name}: {bits} of 64 bits of their"
-                f" hashes differ, up to {rules.duplicate_distance} mean a copy; leave it out",
+                f" hashes differ, up to {duplicate_distance} mean a copy; leave it out",
             )
     single = [index for index in good if index not in found]
-    similarity, findings = compare_people(vectors[single], rules.min_same_person)
+    similarity, findings = compare_people(vectors[single], min_same_person)
     found |= {i: finding for i, finding in zip(single, findings, strict=True) if finding}
     refined = [
         replace(c, findings=(found[index],)) if index in found else c

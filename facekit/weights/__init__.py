@@ -9,6 +9,7 @@ from facekit.weights.catalogue import (
     CatalogueFile,
     catalogue,
     catalogue_entry,
+    entry_of_digest,
 )
 from facekit.weights.fetch import add_weights, fetch_weights
 from facekit.weights.manifest import (
@@ -41,6 +42,7 @@ __all__ = [
     "are_present",
     "catalogue",
     "catalogue_entry",
+    "entry_of_digest",
     "fetch_weights",
     "file_digest",
     "find_weights",

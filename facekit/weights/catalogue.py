@@ -9,7 +9,14 @@ from typing import Any
 
 from facekit.errors import UsageError
 
-__all__ = ["CatalogueEntry", "CatalogueFile", "catalogue", "catalogue_entry", "megabytes"]
+__all__ = [
+    "CatalogueEntry",
+    "CatalogueFile",
+    "catalogue",
+    "catalogue_entry",
+    "entry_of_digest",
+    "megabytes",
+]
 
 _CATALOGUE = Path(__file__).with_name("catalogue.toml")
 
@@ -91,6 +98,14 @@ def catalogue_entry(name: str) -> CatalogueEntry:
         known = ", ".join(entries)
         raise UsageError(f"{name}: no such weights, expected one of {known}; correct the name")
     return entries[name]
+
+
+def entry_of_digest(sha256: str) -> CatalogueEntry | None:
+    """Tell a file by its content; None for one that the catalogue does not know."""
+    for entry in catalogue().values():
+        if any(file.sha256 == sha256 for file in entry.files):
+            return entry
+    return None
 
 
 def megabytes(num_bytes: int) -> str:
