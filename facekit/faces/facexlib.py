@@ -229,9 +229,7 @@ def load_bisenet() -> BiSeNetParser:
     parsing = import_optional("facexlib.parsing.bisenet", extra=_EXTRA)
     (path,) = locate("bisenet")
     net = _filled(lambda: parsing.BiSeNet(num_class=19), path)
-    return BiSeNetParser(
-        net, digest=known_digest(path), licence=catalogue_entry("bisenet").licence
-    )
+    return BiSeNetParser(net, digest=known_digest(path), licence=catalogue_entry("bisenet").licence)
 
 
 def _filled(build: Callable[[], nn.Module], path: Path) -> nn.Module:

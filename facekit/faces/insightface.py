@@ -46,7 +46,9 @@ PACKS = ("antelopev2", "auraface", "buffalo_l", "buffalo_sc")
 # Source: serengil/deepface@2d4c2452 deepface/config/threshold.py: Buffalo_L, cosine distance 0.55.
 _MIN_SAME_PERSON = 0.45
 
-_UNKNOWN_LICENCE = "non-commercial research only (InsightFace), as nothing else is known of the file"
+_UNKNOWN_LICENCE = (
+    "non-commercial research only (InsightFace), as nothing else is known of the file"
+)
 _NOT_NEEDED = ("1k3d68", "2d106det", "genderage")
 """Parts of packs that are neither a detector nor an encoder."""
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}

@@ -157,7 +157,9 @@ def _steps(onnx: Any, graph: Any, opset: int) -> list[_Step]:
                 {**attributes, "opset": opset},
                 tuple(node.input),
                 node.output[0],
-                tuple(n for n in dict.fromkeys(node.input) if n in produced and last_use[n] == index),
+                tuple(
+                    n for n in dict.fromkeys(node.input) if n in produced and last_use[n] == index
+                ),
             )
         )
     return steps

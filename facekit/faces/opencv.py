@@ -186,9 +186,7 @@ def _are_one(one: Face, other: Face) -> bool:
     a, b = one.box_xyxy_px.astype(np.float64), other.box_xyxy_px.astype(np.float64)
     shared = math.prod(np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0.0))
     areas = [max(math.prod(box[2:] - box[:2]), 1e-6) for box in (a, b)]
-    return bool(
-        shared > _MAX_OVERLAP * (sum(areas) - shared) or shared > _MAX_INSIDE * min(areas)
-    )
+    return bool(shared > _MAX_OVERLAP * (sum(areas) - shared) or shared > _MAX_INSIDE * min(areas))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ def write_net(
     constants: dict[str, np.ndarray],
     *,
     shape: tuple[int | str, ...] = ("batch", 3, SIDE_PX, SIDE_PX),
+    output: tuple[int | str, ...] | None = None,
     opset: int = 17,
 ) -> Path:
     """Write a graph from ``x`` to ``y``."""
@@ -24,7 +25,7 @@ def write_net(
         nodes,
         "tiny",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, output)],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     imports = [helper.make_opsetid("", opset)]
@@ -67,7 +68,8 @@ def write_encoder(
         "w3": floats(DIM, 4 * 49),
         "b3": floats(DIM),
     }
-    return write_net(path, nodes, constants, shape=(batch, 3, SIDE_PX, SIDE_PX))
+    shape = (batch, 3, SIDE_PX, SIDE_PX)
+    return write_net(path, nodes, constants, shape=shape, output=(batch, DIM))
 
 
 def write_scrfd(path: Path, size_px: int = 64) -> Path:

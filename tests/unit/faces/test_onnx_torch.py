@@ -37,15 +37,16 @@ def node(kind: str, *inputs: str, **attributes: Any) -> Any:
     return helper.make_node(kind, ["x", *inputs], ["y"], **attributes)
 
 
-CHANNELS = {"scale": 1 + floats(4) ** 2, "bias": floats(4), "mean": floats(4), "var": floats(4) ** 2}
+CHANNELS = {
+    "scale": 1 + floats(4) ** 2,
+    "bias": floats(4),
+    "mean": floats(4),
+    "var": floats(4) ** 2,
+}
 CASES: dict[str, tuple[list[Any], dict[str, np.ndarray], int]] = {
     "conv": ([node("Conv", "w", "b")], {"w": floats(6, 4, 3, 3), "b": floats(6)}, 17),
     "conv, uneven border, stride, dilation, groups": (
-        [
-            node(
-                "Conv", "w", group=2, pads=[0, 1, 2, 0], strides=[2, 1], dilations=[1, 2]
-            )
-        ],
+        [node("Conv", "w", group=2, pads=[0, 1, 2, 0], strides=[2, 1], dilations=[1, 2])],
         {"w": floats(6, 2, 3, 2)},
         17,
     ),
@@ -159,9 +160,7 @@ CASES: dict[str, tuple[list[Any], dict[str, np.ndarray], int]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_an_operator_is_onnxruntimes(tmp_path: Path, case: str) -> None:
     nodes, constants, opset = CASES[case]
-    path = write_net(
-        tmp_path / "net.onnx", nodes, constants, shape=("batch", 4, 6, 8), opset=opset
-    )
+    path = write_net(tmp_path / "net.onnx", nodes, constants, shape=("batch", 4, 6, 8), opset=opset)
     pixels = floats(3, 4, 6, 8, seed=1)
     expected = by_onnxruntime(path, pixels)
     got = load_onnx(path)(torch.from_numpy(pixels)).numpy()
@@ -211,7 +210,13 @@ def test_the_net_holds_nothing_that_is_trained_and_moves_as_a_module(tmp_path: P
 
 
 def test_an_unknown_operator_is_named(tmp_path: Path) -> None:
-    path = write_net(tmp_path / "net.onnx", [node("Erf"), ], {})
+    path = write_net(
+        tmp_path / "net.onnx",
+        [
+            node("Erf"),
+        ],
+        {},
+    )
     with pytest.raises(WeightsError, match=r"net\.onnx: uses Erf, which .*; train with another"):
         load_onnx(path)
 

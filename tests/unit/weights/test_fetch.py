@@ -257,7 +257,9 @@ def test_a_member_that_says_less_than_it_holds_is_cut(pack: Pack, store: Path) -
     path = store / "lies.zip"
     store.mkdir()
     content = fetch_bytes(entry)
-    path.write_bytes(content.replace((50_000_000).to_bytes(4, "little"), (10).to_bytes(4, "little")))
+    path.write_bytes(
+        content.replace((50_000_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
+    )
     lying = entry_of(*entry.files, name="pack", archive=file_of("lies.zip", path.read_bytes()))
     with pytest.raises(ChecksumMismatch):
         add_weights(lying, path)
