@@ -8,7 +8,7 @@ import typer
 from facekit_cli.options import DryRun, Json
 from facekit_cli.output import GOES_ON, execute, show
 
-__all__ = ["add", "app", "fetch", "ls", "path", "verify"]
+__all__ = ["Name", "Names", "add", "app", "fetch", "ls", "path", "verify"]
 
 app = typer.Typer(help="List, fetch, add and verify face models.", no_args_is_help=True)
 

@@ -42,7 +42,8 @@ __all__ = [
 ]
 
 _EXTRA = "facexlib"
-_LONGEST_PX = 1280
+_LONGEST_PX = 1024
+"""The largest face it looks for is 512 px; what fills a picture is still found at this size."""
 _NMS_OVERLAP = 0.4
 
 # Source: TreB1eN/InsightFace_Pytorch@09258416 config.py: threshold 1.5 on the squared distance of
@@ -155,7 +156,8 @@ class FacexlibFaces:
         Source: TreB1eN/InsightFace_Pytorch@09258416 data/data_pipe.py: BGR files were written and
         read as RGB, so the net knows faces in BGR.
         """
-        return F.normalize(self._encoder(pixels_BCHW.flip(1)), dim=1)
+        # contiguous, for the net flattens with view
+        return F.normalize(self._encoder(pixels_BCHW.flip(1).contiguous()), dim=1)
 
 
 class BiSeNetParser:
@@ -240,7 +242,7 @@ def _filled(build: Callable[[], nn.Module], path: Path) -> nn.Module:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         net.load_state_dict({name.removeprefix("module."): value for name, value in state.items()})
-    except Exception as error:  # noqa: BLE001 - torch, pickle and zip each have their own
+    except Exception as error:
         reason = str(error).splitlines()[0]
         raise ChecksumMismatch(
             f"{path}: does not fill {type(net).__name__} ({reason}); fetch it again"

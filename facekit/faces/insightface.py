@@ -37,6 +37,7 @@ __all__ = [
     "InsightFaces",
     "ScrfdDetector",
     "load_insightface",
+    "probe_provider",
     "session_provider",
 ]
 
@@ -204,6 +205,31 @@ def load_insightface(pack: str) -> InsightFaces:
     return InsightFaces(name, detector, found.encoder, cpu)
 
 
+def probe_provider() -> tuple[str, str]:
+    """Open a session of an empty net, on CUDA where there is a device, and ask what it runs on.
+
+    Returns:
+        What it runs on, and what it should run on.
+
+    Raises:
+        PackageMissing: onnxruntime or onnx is not installed.
+    """
+    helper = import_optional("onnx.helper", extra="insightface")
+    runtime = import_optional("onnxruntime", extra="insightface")
+    kind = 1  # TensorProto.FLOAT
+    ends = [helper.make_tensor_value_info(name, kind, [1]) for name in ("x", "y")]
+    node = helper.make_node("Relu", ["x"], ["y"])
+    graph = helper.make_graph([node], "probe", ends[:1], ends[1:])
+    versions = [helper.make_opsetid("", 13)]
+    model = helper.make_model(graph, opset_imports=versions, ir_version=8)
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    wanted = _PROVIDERS["cuda" if torch.cuda.is_available() else "cpu"]
+    providers = list(dict.fromkeys([wanted, _PROVIDERS["cpu"]]))
+    session = runtime.InferenceSession(model.SerializeToString(), options, providers=providers)
+    return session_provider(session), wanted
+
+
 def session_provider(session: Any) -> str:
     """What a session really runs on; the list of available providers does not tell."""
     return str(session.get_providers()[0])
@@ -275,7 +301,7 @@ def _route(path: Path, provider: str, index: int = 0) -> Any:
                 provider_options=[cuda, {}] if cuda else [{}],
                 sess_options=options,
             )
-    except Exception as error:  # noqa: BLE001 - onnxruntime has its own, and the router none
+    except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
             f"{path}: InsightFace cannot open it ({reason}); fetch it again"

@@ -19,7 +19,7 @@ __all__ = ["OPERATORS", "Attributes", "UnsupportedForm"]
 Attributes: TypeAlias = Mapping[str, Any]
 """Ints, floats, strings, lists of these, and tensors; `opset` is that of the model."""
 
-Operator: TypeAlias = Callable[[Attributes, Sequence[Tensor | None]], Tensor]
+_Operator: TypeAlias = Callable[[Attributes, Sequence[Tensor | None]], Tensor]
 
 
 class UnsupportedForm(Exception):
@@ -95,7 +95,7 @@ def _gemm(attributes: Attributes, inputs: Sequence[Tensor | None]) -> Tensor:
     a, b, c = _three(inputs)
     a = a.T if attributes.get("transA", 0) else a
     b = b.T if attributes.get("transB", 0) else b
-    product = attributes.get("alpha", 1.0) * (a @ b)
+    product: Tensor = attributes.get("alpha", 1.0) * (a @ b)
     return product if c is None else product + attributes.get("beta", 1.0) * c
 
 
@@ -199,7 +199,7 @@ def _cast(attributes: Attributes, inputs: Sequence[Tensor | None]) -> Tensor:
     return _one(inputs).to(known[attributes["to"]])
 
 
-def _folded(combine: Callable[[Tensor, Tensor], Tensor]) -> Operator:
+def _folded(combine: Callable[[Tensor, Tensor], Tensor]) -> _Operator:
     """Of an operator of two inputs, one of any number of them."""
 
     def operator(attributes: Attributes, inputs: Sequence[Tensor | None]) -> Tensor:
@@ -211,7 +211,7 @@ def _folded(combine: Callable[[Tensor, Tensor], Tensor]) -> Operator:
     return operator
 
 
-def _plain(compute: Callable[[Tensor], Tensor]) -> Operator:
+def _plain(compute: Callable[[Tensor], Tensor]) -> _Operator:
     return lambda attributes, inputs: compute(_one(inputs))
 
 
@@ -241,7 +241,7 @@ def _number(value: Tensor | float | None) -> float | None:
     return float(value) if value is not None else None
 
 
-OPERATORS: Mapping[str, Operator] = {
+OPERATORS: Mapping[str, _Operator] = {
     "Add": _folded(torch.add),
     "AveragePool": _average_pool,
     "BatchNormalization": _batch_norm,

@@ -109,7 +109,7 @@ def load_onnx(path: Path) -> OnnxNet:
     onnx = import_optional("onnx", extra="onnx")
     try:
         model = onnx.load(str(path))
-    except Exception as error:  # noqa: BLE001 - protobuf, onnx and the file system have their own
+    except Exception as error:
         raise WeightsError(f"{path}: cannot be read as ONNX ({error}); fetch it again") from error
     graph = model.graph
     opset = next((entry.version for entry in model.opset_import if not entry.domain), 0)
@@ -151,17 +151,10 @@ def _steps(onnx: Any, graph: Any, opset: int) -> list[_Step]:
             entry.name: _plain(onnx, onnx.helper.get_attribute_value(entry))
             for entry in node.attribute
         }
-        steps.append(
-            _Step(
-                node.op_type,
-                {**attributes, "opset": opset},
-                tuple(node.input),
-                node.output[0],
-                tuple(
-                    n for n in dict.fromkeys(node.input) if n in produced and last_use[n] == index
-                ),
-            )
-        )
+        names = dict.fromkeys(node.input)
+        done_with = tuple(name for name in names if name in produced and last_use[name] == index)
+        attributes["opset"] = opset
+        steps.append(_Step(node.op_type, attributes, tuple(node.input), node.output[0], done_with))
     return steps
 
 

@@ -28,7 +28,7 @@ def import_optional(module: str, *, extra: str) -> Any:
             f"{error.name or module} is not installed, expected what the extra {extra} brings;"
             f" pip install 'facekit[{extra}]'"
         ) from error
-    except Exception as error:  # noqa: BLE001 - a torchvision of another torch raises RuntimeError
+    except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise PackageMissing(
             f"{module} is installed and cannot be imported ({reason}); run facekit doctor, and"

@@ -1,4 +1,4 @@
-"""The weights that can be fetched: what they are, how they are told, and what may be done with them."""
+"""The weights that can be fetched: what they are, and what may be done with them."""
 
 import tomllib
 from collections.abc import Mapping

@@ -6,7 +6,6 @@ only then takes its place, all files of an entry at once.
 """
 
 import errno
-import hashlib
 import shutil
 import time
 import zipfile
@@ -14,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 from facekit.errors import ChecksumMismatch, DownloadFailed, OutputError, WeightsMissing
 from facekit.weights.catalogue import CatalogueEntry, CatalogueFile, megabytes
@@ -35,7 +34,7 @@ _PAUSES_S = (1.0, 2.0, 5.0, 10.0)
 _WORTH_ANOTHER_TRY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
-Advance = Callable[[int], None]
+_Advance = Callable[[int], None]
 """Told of every piece: bytes that were written, below 0 where some had to be thrown away."""
 
 
@@ -45,7 +44,7 @@ def part_path(entry: CatalogueEntry, file: CatalogueFile, folder: Path) -> Path:
 
 
 def fetch_weights(
-    entry: CatalogueEntry, advance: Advance, *, pauses_s: tuple[float, ...] = _PAUSES_S
+    entry: CatalogueEntry, advance: _Advance, *, pauses_s: tuple[float, ...] = _PAUSES_S
 ) -> tuple[Path, ...]:
     """Download weights into the first folder of the store; run again, it goes on.
 
@@ -117,7 +116,7 @@ def add_weights(entry: CatalogueEntry, path: Path) -> tuple[Path, ...]:
 
 
 def _download(
-    file: CatalogueFile, part: Path, advance: Advance, pauses_s: tuple[float, ...]
+    file: CatalogueFile, part: Path, advance: _Advance, pauses_s: tuple[float, ...]
 ) -> None:
     """Grow the part until it is whole; getting further than ever starts the count anew."""
     import requests
@@ -140,7 +139,7 @@ def _download(
 
 
 def _attempt(
-    session: "requests.Session", file: CatalogueFile, part: Path, had: int, advance: Advance
+    session: "requests.Session", file: CatalogueFile, part: Path, had: int, advance: _Advance
 ) -> str:
     """Ask for what is missing and write what comes; returns what broke it off, if anything."""
     import requests
@@ -179,7 +178,7 @@ def _attempt(
     return "" if _size(part) >= file.num_bytes else "the connection broke"
 
 
-def _write(answer: "requests.Response", stream: BinaryIO, limit: int, advance: Advance) -> None:
+def _write(answer: "requests.Response", stream: BinaryIO, limit: int, advance: _Advance) -> None:
     """Write the pieces of an answer, one byte more than wanted at most."""
     for piece in answer.iter_content(_CHUNK_BYTES):
         kept = piece[: limit + 1]
@@ -248,7 +247,7 @@ def _unpack(archive: Path, entry: CatalogueEntry, fresh: Path) -> None:
         ) from error
 
 
-def _copy_stream(source: "zipfile.ZipExtFile", goal: BinaryIO, num_bytes: int) -> None:
+def _copy_stream(source: IO[bytes], goal: BinaryIO, num_bytes: int) -> None:
     while num_bytes > 0 and (piece := source.read(min(_CHUNK_BYTES, num_bytes))):
         goal.write(piece)
         num_bytes -= len(piece)

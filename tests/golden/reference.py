@@ -17,6 +17,7 @@ EXIT_CODES = {
     1: "the run failed",
     2: "the input is wrong",
     3: "the photos are refused",
+    4: "a licence does not allow what is asked",
     5: "a gate is missed",
     6: "damaged or missing weights",
     7: "adapter, backbone, encoder or checkpoint do not go together",

@@ -5,15 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
-
-from onnx import helper
-
 from facekit.errors import WeightsError
 from facekit.faces.onnx_ops import OPERATORS
 from facekit.faces.onnx_torch import load_onnx
 from tests.tiny.local_weights import local_weights
-from tests.tiny.onnx_nets import write_encoder, write_net
+
+onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
+helper = onnx.helper
+nets = pytest.importorskip("tests.tiny.onnx_nets")
 
 
 def by_onnxruntime(path: Path, pixels: np.ndarray) -> np.ndarray:
@@ -160,7 +159,9 @@ CASES: dict[str, tuple[list[Any], dict[str, np.ndarray], int]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_an_operator_is_onnxruntimes(tmp_path: Path, case: str) -> None:
     nodes, constants, opset = CASES[case]
-    path = write_net(tmp_path / "net.onnx", nodes, constants, shape=("batch", 4, 6, 8), opset=opset)
+    path = nets.write_net(
+        tmp_path / "net.onnx", nodes, constants, shape=("batch", 4, 6, 8), opset=opset
+    )
     pixels = floats(3, 4, 6, 8, seed=1)
     expected = by_onnxruntime(path, pixels)
     got = load_onnx(path)(torch.from_numpy(pixels)).numpy()
@@ -176,7 +177,7 @@ def test_every_operator_is_held_against_onnxruntime() -> None:
 @pytest.mark.parametrize("raw", [False, True])
 @pytest.mark.parametrize("batch", ["batch", 1])
 def test_a_random_encoder_is_onnxruntimes(tmp_path: Path, raw: bool, batch: int | str) -> None:
-    path = write_encoder(tmp_path / "net.onnx", raw=raw, batch=batch)
+    path = nets.write_encoder(tmp_path / "net.onnx", raw=raw, batch=batch)
     pixels = floats(3, 3, 112, 112) * (60.0 if raw else 1.0)
     expected = np.concatenate([by_onnxruntime(path, picture[None]) for picture in pixels])
     got = load_onnx(path)(torch.from_numpy(pixels)).numpy()
@@ -185,7 +186,7 @@ def test_a_random_encoder_is_onnxruntimes(tmp_path: Path, raw: bool, batch: int 
 
 def test_gradients_are_the_slopes_of_the_net(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    path = write_net(
+    path = nets.write_net(
         tmp_path / "net.onnx",
         [
             helper.make_node("Conv", ["x", "w"], ["a"], kernel_shape=[2, 2]),
@@ -203,14 +204,14 @@ def test_gradients_are_the_slopes_of_the_net(tmp_path: Path) -> None:
 
 
 def test_the_net_holds_nothing_that_is_trained_and_moves_as_a_module(tmp_path: Path) -> None:
-    net = load_onnx(write_encoder(tmp_path / "net.onnx"))
+    net = load_onnx(nets.write_encoder(tmp_path / "net.onnx"))
     assert not list(net.parameters())
     assert not net.training
     assert {value.device.type for value in net.to("meta").buffers()} == {"meta"}
 
 
 def test_an_unknown_operator_is_named(tmp_path: Path) -> None:
-    path = write_net(
+    path = nets.write_net(
         tmp_path / "net.onnx",
         [
             node("Erf"),
@@ -229,7 +230,7 @@ def test_an_unknown_form_of_an_operator_is_named(
     tmp_path: Path, attributes: dict[str, Any], named: str
 ) -> None:
     entry = node("Conv", "w", **attributes)
-    path = write_net(tmp_path / "net.onnx", [entry], {"w": floats(2, 3, 3, 3)})
+    path = nets.write_net(tmp_path / "net.onnx", [entry], {"w": floats(2, 3, 3, 3)})
     with pytest.raises(WeightsError, match=named):
         load_onnx(path)(torch.zeros(1, 3, 112, 112))
 
@@ -242,7 +243,7 @@ def test_what_is_not_onnx_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_net_of_two_outputs_is_no_encoder(tmp_path: Path) -> None:
-    path = write_net(tmp_path / "net.onnx", [node("Relu")], {})
+    path = nets.write_net(tmp_path / "net.onnx", [node("Relu")], {})
     model = onnx.load(str(path))
     model.graph.output.append(model.graph.output[0])
     model.graph.output[1].name = "x"

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from facekit.weights import manifest as weights
 from facekit.errors import ChecksumMismatch, WeightsError, WeightsMissing
+from facekit.weights import manifest as weights
 
 
 @pytest.fixture
