@@ -39,6 +39,11 @@ class VendorFacts:
     """That an extra brings; empty where none is needed."""
     extra: str = ""
 
+    def describe(self) -> str:
+        """The name and the licence, for plans."""
+        forbidden = "" if self.commercial_use else ", no commercial use"
+        return f"{self.name} (licence {self.licence}{forbidden})"
+
     @property
     def is_installed(self) -> bool:
         """Whether the module is there, without importing it."""

@@ -50,6 +50,8 @@ def test_facts_are_told_without_loading(tmp_path: Path, monkeypatch: pytest.Monk
     assert facts.missing_weights == ("sface",)
     assert vendors.vendor_facts("toon-a").missing_weights == ()
     assert vendors.vendor_facts("insightface:auraface").commercial_use
+    assert vendors.vendor_facts("toon-a").describe() == "toon-a (licence Apache-2.0)"
+    assert vendors.vendor_facts("insightface").describe().endswith("), no commercial use)")
     for name in ("insightface", "insightface:antelopev2", "facexlib"):
         assert not vendors.vendor_facts(name).commercial_use
         assert "non-commercial" in vendors.vendor_facts(name).licence
