@@ -7,12 +7,9 @@ Shapes: B pictures, C channels, H height, W width, D embedding.
 """
 
 import contextlib
-import io
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -21,8 +18,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facekit.errors import InstallationError, UsageError, WeightsError, WeightsMissing
+from facekit.errors import UsageError, WeightsError, WeightsMissing
 from facekit.faces.align import ARCFACE_SIDE_PX
+from facekit.faces.onnx_sessions import open_model, route_model, session_provider
 from facekit.faces.onnx_torch import OnnxNet, load_onnx
 from facekit.faces.opencv import load_yunet
 from facekit.faces.packages import import_optional
@@ -37,8 +35,6 @@ __all__ = [
     "InsightFaces",
     "ScrfdDetector",
     "load_insightface",
-    "probe_provider",
-    "session_provider",
 ]
 
 DEFAULT_PACK = "buffalo_l"
@@ -52,7 +48,6 @@ _UNKNOWN_LICENCE = (
 )
 _NOT_NEEDED = ("1k3d68", "2d106det", "genderage")
 """Parts of packs that are neither a detector nor an encoder."""
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _CHUNK = 16
 
 
@@ -68,7 +63,7 @@ class ScrfdDetector:
             WeightsError: The file is no detector.
         """
         self.path = path
-        self.model = _open(path, "detection", device)
+        self.model = open_model(path, "detection", device)
 
     def detect(self, images: Sequence[Image]) -> list[tuple[Face, ...]]:
         """Find the faces of every picture, largest first."""
@@ -115,7 +110,7 @@ class InsightFaces:
         known = entry_of_digest(self.digest)
         self.licence = _UNKNOWN_LICENCE if known is None else known.licence
         self._detector, self._path, self._device = detector, encoder, device
-        self._model = _open(encoder, "recognition", device)
+        self._model = open_model(encoder, "recognition", device)
         if tuple(self._model.input_size) != (ARCFACE_SIDE_PX, ARCFACE_SIDE_PX):
             raise WeightsError(
                 f"{encoder}: takes crops of {self._model.input_size}, expected"
@@ -205,36 +200,6 @@ def load_insightface(pack: str) -> InsightFaces:
     return InsightFaces(name, detector, found.encoder, cpu)
 
 
-def probe_provider() -> tuple[str, str]:
-    """Open a session of an empty net, on CUDA where there is a device, and ask what it runs on.
-
-    Returns:
-        What it runs on, and what it should run on.
-
-    Raises:
-        PackageMissing: onnxruntime or onnx is not installed.
-    """
-    helper = import_optional("onnx.helper", extra="insightface")
-    runtime = import_optional("onnxruntime", extra="insightface")
-    kind = 1  # TensorProto.FLOAT
-    ends = [helper.make_tensor_value_info(name, kind, [1]) for name in ("x", "y")]
-    node = helper.make_node("Relu", ["x"], ["y"])
-    graph = helper.make_graph([node], "probe", ends[:1], ends[1:])
-    versions = [helper.make_opsetid("", 13)]
-    model = helper.make_model(graph, opset_imports=versions, ir_version=8)
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4
-    wanted = _PROVIDERS["cuda" if torch.cuda.is_available() else "cpu"]
-    providers = list(dict.fromkeys([wanted, _PROVIDERS["cpu"]]))
-    session = runtime.InferenceSession(model.SerializeToString(), options, providers=providers)
-    return session_provider(session), wanted
-
-
-def session_provider(session: Any) -> str:
-    """What a session really runs on; the list of available providers does not tell."""
-    return str(session.get_providers()[0])
-
-
 def _of_store(pack: str) -> _Pack:
     paths = locate(pack)
     if len(catalogue_entry(pack).files) == 1:
@@ -259,57 +224,5 @@ def _of_folder(folder: Path) -> _Pack:
 
 def _task(path: Path) -> str:
     with contextlib.suppress(WeightsError):
-        return str(getattr(_route(path, "CPUExecutionProvider"), "taskname", ""))
+        return str(getattr(route_model(path, "CPUExecutionProvider"), "taskname", ""))
     return ""
-
-
-def _open(path: Path, task: str, device: torch.device) -> Any:
-    provider = _PROVIDERS.get(device.type)
-    if provider is None:
-        raise UsageError(
-            f"onnxruntime does not run on {device}, expected cpu or cuda; choose another --device"
-        )
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise InstallationError(
-            f"{path.name}: no CUDA device is there for {provider}; choose --device cpu"
-        )
-    model = _route(path, provider, device.index or 0)
-    if getattr(model, "taskname", None) != task:
-        raise WeightsError(f"{path}: no net for {task}; use a file of an InsightFace pack")
-    got = session_provider(model.session)
-    if got != provider:
-        raise InstallationError(
-            f"{path.name}: onnxruntime runs it on {got}, expected {provider}; pip uninstall -y"
-            " onnxruntime onnxruntime-gpu && pip install 'facekit[gpu]', or choose --device cpu"
-        )
-    return model
-
-
-def _route(path: Path, provider: str, index: int = 0) -> Any:
-    """Let the library choose its class for a file."""
-    zoo = import_optional("insightface.model_zoo", extra="insightface")
-    runtime = import_optional("onnxruntime", extra="insightface")
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4  # what matters of it is asked of the session below
-    options.intra_op_num_threads = torch.get_num_threads()
-    cuda = {"device_id": index} if provider != "CPUExecutionProvider" else {}
-    try:
-        with _quiet():
-            return zoo.get_model(
-                str(path.absolute()),
-                providers=[provider, "CPUExecutionProvider"] if cuda else [provider],
-                provider_options=[cuda, {}] if cuda else [{}],
-                sess_options=options,
-            )
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(
-            f"{path}: InsightFace cannot open it ({reason}); fetch it again"
-        ) from error
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield

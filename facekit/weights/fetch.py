@@ -7,35 +7,26 @@ only then takes its place, all files of an entry at once.
 
 import errno
 import shutil
-import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, BinaryIO
 
-from facekit.errors import ChecksumMismatch, DownloadFailed, OutputError, WeightsMissing
+from facekit.errors import ChecksumMismatch, OutputError, WeightsMissing
 from facekit.weights.catalogue import CatalogueEntry, CatalogueFile, megabytes
+from facekit.weights.download import PAUSES_S, Advance, download_file, part_size
 from facekit.weights.manifest import file_digest
 from facekit.weights.store import check_file, find_weights, store_dirs
 
 if TYPE_CHECKING:
-    import requests
+    pass
 
 __all__ = ["add_weights", "fetch_weights", "part_path"]
 
-_CHUNK_BYTES = 1 << 16
-"""What a break of the connection can cost."""
-_TIMEOUT_S = (15.0, 60.0)
-"""To connect, and between two pieces."""
-_PAUSES_S = (1.0, 2.0, 5.0, 10.0)
-"""Before each further attempt that brought nothing."""
-_WORTH_ANOTHER_TRY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_CHUNK_BYTES = 1 << 20
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-_Advance = Callable[[int], None]
-"""Told of every piece: bytes that were written, below 0 where some had to be thrown away."""
 
 
 def part_path(entry: CatalogueEntry, file: CatalogueFile, folder: Path) -> Path:
@@ -44,7 +35,7 @@ def part_path(entry: CatalogueEntry, file: CatalogueFile, folder: Path) -> Path:
 
 
 def fetch_weights(
-    entry: CatalogueEntry, advance: _Advance, *, pauses_s: tuple[float, ...] = _PAUSES_S
+    entry: CatalogueEntry, advance: Advance, *, pauses_s: tuple[float, ...] = PAUSES_S
 ) -> tuple[Path, ...]:
     """Download weights into the first folder of the store; run again, it goes on.
 
@@ -67,7 +58,7 @@ def fetch_weights(
         _require_space(entry, folder)
         for file in entry.downloads:
             part = part_path(entry, file, folder)
-            _download(file, part, advance, pauses_s)
+            download_file(file, part, advance, pauses_s)
             _check(part, file)
         with _fresh_folder(folder, entry.name) as fresh:
             if entry.archive is None:
@@ -115,99 +106,8 @@ def add_weights(entry: CatalogueEntry, path: Path) -> tuple[Path, ...]:
     return _installed(entry, folder)
 
 
-def _download(
-    file: CatalogueFile, part: Path, advance: _Advance, pauses_s: tuple[float, ...]
-) -> None:
-    """Grow the part until it is whole; getting further than ever starts the count anew."""
-    import requests
-
-    pauses, furthest = iter(pauses_s), _size(part)
-    with requests.Session() as session:
-        while (had := _size(part)) < file.num_bytes:
-            trouble = _attempt(session, file, part, had, advance)
-            if _size(part) > furthest:
-                pauses, furthest = iter(pauses_s), _size(part)
-            elif trouble:
-                pause_s = next(pauses, None)
-                if pause_s is None:
-                    raise DownloadFailed(
-                        f"{file.url}: {trouble}, {megabytes(had)} of {megabytes(file.num_bytes)}"
-                        " are here and kept; look at the network and run the same command again,"
-                        " or bring the file from elsewhere with facekit weights add"
-                    )
-                time.sleep(pause_s)
-
-
-def _attempt(
-    session: "requests.Session", file: CatalogueFile, part: Path, had: int, advance: _Advance
-) -> str:
-    """Ask for what is missing and write what comes; returns what broke it off, if anything."""
-    import requests
-
-    headers = {"Range": f"bytes={had}-"} if had else {}
-    # content must come as it is: a compressed answer has another length
-    headers["Accept-Encoding"] = "identity"
-    try:
-        with session.get(file.url, headers=headers, stream=True, timeout=_TIMEOUT_S) as answer:
-            if answer.status_code in _WORTH_ANOTHER_TRY:
-                return f"the server answers {answer.status_code}"
-            if had and answer.status_code == requests.codes.requested_range_not_satisfiable:
-                advance(-had)
-                part.unlink()
-                return "the server has less than what is here"
-            goes_on = answer.status_code == requests.codes.partial_content and _starts_at(
-                answer, had
-            )
-            if not goes_on and answer.status_code != requests.codes.ok:
-                raise DownloadFailed(
-                    f"{file.url}: the server answers {answer.status_code} {answer.reason}, expected"
-                    " the file; update facekit, or bring the file from elsewhere with facekit"
-                    " weights add"
-                )
-            _require_length(answer, file, file.num_bytes - (had if goes_on else 0))
-            if had and not goes_on:
-                advance(-had)  # the server begins anew
-            with part.open("ab" if goes_on else "wb") as stream:
-                _write(answer, stream, file.num_bytes - (had if goes_on else 0), advance)
-    except requests.ConnectionError:
-        return "no connection"
-    except requests.Timeout:
-        return "no answer in time"
-    except requests.RequestException as error:
-        return f"the connection broke ({type(error).__name__})"
-    return "" if _size(part) >= file.num_bytes else "the connection broke"
-
-
-def _write(answer: "requests.Response", stream: BinaryIO, limit: int, advance: _Advance) -> None:
-    """Write the pieces of an answer, one byte more than wanted at most."""
-    for piece in answer.iter_content(_CHUNK_BYTES):
-        kept = piece[: limit + 1]
-        stream.write(kept)
-        advance(len(kept))
-        limit -= len(kept)
-        if limit < 0:
-            break
-
-
-def _require_length(answer: "requests.Response", file: CatalogueFile, num_bytes: int) -> None:
-    told = answer.headers.get("Content-Length", "")
-    if told.isdigit() and int(told) != num_bytes:
-        raise ChecksumMismatch(
-            f"{file.url}: the server offers {told} bytes, expected {num_bytes}, so it is another"
-            " file; update facekit, or bring the file from elsewhere with facekit weights add"
-        )
-
-
-def _starts_at(answer: "requests.Response", offset: int) -> bool:
-    return answer.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
 def _check(part: Path, file: CatalogueFile) -> None:
-    got, num_bytes = file_digest(part), _size(part)
+    got, num_bytes = file_digest(part), part_size(part)
     if got == file.sha256 and num_bytes == file.num_bytes:
         return
     part.unlink()
@@ -266,7 +166,7 @@ def _installed(entry: CatalogueEntry, folder: Path) -> tuple[Path, ...]:
 
 def _require_space(entry: CatalogueEntry, folder: Path) -> None:
     needed = entry.num_bytes + (sum(f.num_bytes for f in entry.files) if entry.archive else 0)
-    needed -= sum(_size(part_path(entry, file, folder)) for file in entry.downloads)
+    needed -= sum(part_size(part_path(entry, file, folder)) for file in entry.downloads)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise OutputError(

@@ -24,7 +24,7 @@ def vendor_findings() -> list[Finding]:
 
 def onnxruntime_finding() -> list[Finding]:
     """Ask an open session what onnxruntime runs on; nothing where it is not installed."""
-    from facekit.faces.insightface import probe_provider
+    from facekit.faces.onnx_sessions import probe_provider
 
     try:
         provider, wanted = probe_provider()

@@ -8,13 +8,10 @@ import torch
 
 from facekit.errors import (
     ChecksumMismatch,
-    InstallationError,
     PackageMissing,
     UsageError,
-    WeightsError,
     WeightsMissing,
 )
-from facekit.faces import insightface as ours
 from facekit.faces.align import align, similarity_transform
 from facekit.faces.insightface import InsightFaces, load_insightface
 from facekit.faces.protocols import FaceVendor
@@ -209,32 +206,6 @@ def test_a_folder_without_a_detector(pack: Path) -> None:
         load_insightface(str(pack))
 
 
-def test_a_device_that_onnxruntime_does_not_run_on(tiny: InsightFaces) -> None:
-    with pytest.raises(UsageError, match="does not run on mps, expected cpu or cuda"):
-        tiny.to(torch.device("mps"))
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_cuda_where_there_is_none(tiny: InsightFaces) -> None:
-    with pytest.raises(InstallationError, match="choose --device cpu"):
-        tiny.to(torch.device("cuda"))
-
-
-def test_the_truth_about_cuda_is_asked_of_the_session(
-    tiny: InsightFaces, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A build for the CPU opens a session for CUDA without a word, and runs it on the CPU."""
-    import onnxruntime
-
-    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        pytest.skip("onnxruntime-gpu is installed")
-    monkeypatch.setattr(ours.torch.cuda, "is_available", lambda: True)
-    with pytest.raises(InstallationError) as caught:
-        tiny.to(torch.device("cuda", 0))
-    assert "runs it on CPUExecutionProvider, expected CUDAExecutionProvider" in str(caught.value)
-    assert "pip install 'facekit[gpu]'" in caught.value.next_step
-
-
 @pytest.mark.gpu
 def test_on_cuda_the_vectors_are_the_same(tiny: InsightFaces) -> None:
     import onnxruntime
@@ -247,10 +218,3 @@ def test_on_cuda_the_vectors_are_the_same(tiny: InsightFaces) -> None:
     face = Face(box_xyxy_px=box, landmarks_px=np.zeros((5, 2), np.float32), score=1.0)
     crops = [FaceCrop(pixels=noise(1, 112, 112), face=face, source="")]
     assert float((far.encode(crops) * tiny.encode(crops)).sum()) > 0.999
-
-
-def test_a_file_of_another_kind(pack: Path) -> None:
-    with pytest.raises(WeightsError, match=r"rec\.onnx: no net for detection"):
-        ours.ScrfdDetector(pack / "rec.onnx", CPU)
-    with pytest.raises(WeightsError, match=r"genderage\.onnx: InsightFace cannot open it"):
-        ours.ScrfdDetector(pack / "genderage.onnx", CPU)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from facekit.weights import CatalogueEntry, CatalogueFile
+from facekit.weights import CatalogueEntry, CatalogueFile, fetch_weights
 from tests.conftest import NetworkUsed
 
 CONTENT = bytes(range(256)) * 4096
@@ -123,3 +123,14 @@ def entry(server: Server) -> CatalogueEntry:
     """One file of a megabyte, which the server has."""
     server.files["net.onnx"] = CONTENT
     return entry_of(file_of("net.onnx", CONTENT, f"{server.url}/net.onnx"))
+
+
+NO_PAUSE = (0.0, 0.0)
+
+
+def fetched(entry: CatalogueEntry) -> tuple[Path, ...]:
+    return fetch_weights(entry, lambda _: None, pauses_s=NO_PAUSE)
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())

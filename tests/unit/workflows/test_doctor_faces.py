@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import WeightsMissing
-from facekit.faces import insightface
+from facekit.faces import onnx_sessions
 from facekit.faces.vendors import VendorFacts
 from facekit.workflows import doctor_faces
 from tests.tiny.faces import DiscFaces
@@ -68,7 +68,7 @@ def test_onnxruntime_is_asked_through_an_open_session() -> None:
 
 def test_a_graphics_card_that_onnxruntime_does_not_use(monkeypatch: pytest.MonkeyPatch) -> None:
     found = ("CPUExecutionProvider", "CUDAExecutionProvider")
-    monkeypatch.setattr(insightface, "probe_provider", lambda: found)
+    monkeypatch.setattr(onnx_sessions, "probe_provider", lambda: found)
     (finding,) = doctor_faces.onnxruntime_finding()
     assert finding.status == "warn"
     assert finding.mend.endswith("pip install 'facekit[gpu]'")
