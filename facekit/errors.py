@@ -7,15 +7,18 @@
     +-- OutputExists             2   would overwrite; --force allows it
     +-- OutputError              1   no permission, no space
     +-- InstallationError        1   something that ships with facekit is not there
+    |   +-- PackageMissing       1   a package of an extra is not there or breaks
     +-- FaceError                3
     |   +-- NoFaceFound          3
     |   +-- SeveralFacesFound    3
     |   +-- AlignmentError       3
     |   +-- PhotosRefused        3   the photos as a set will not do
+    +-- RightsRefused            4   a licence that does not allow what is asked
     +-- GateFailed               5   the clips are measured and are not good enough
     +-- WeightsError             6
     |   +-- WeightsMissing       6
     |   +-- ChecksumMismatch     6
+    |   +-- DownloadFailed       6   no network, or the server refuses
     |   +-- CheckpointMismatch   7   made by another recipe or another version
     +-- AdapterError             7
     |   +-- SiteMissing          7
@@ -41,6 +44,7 @@ __all__ = [
     "AlreadyAttached",
     "CheckpointMismatch",
     "ChecksumMismatch",
+    "DownloadFailed",
     "FaceError",
     "FacekitError",
     "GateFailed",
@@ -50,8 +54,10 @@ __all__ = [
     "NonFiniteLoss",
     "OutputError",
     "OutputExists",
+    "PackageMissing",
     "PhotosRefused",
     "RecipeError",
+    "RightsRefused",
     "SeveralFacesFound",
     "SiteMissing",
     "TrainingError",
@@ -114,6 +120,10 @@ class InstallationError(FacekitError):
     """Something that ships with facekit is not where it was installed."""
 
 
+class PackageMissing(InstallationError):
+    """A package that an extra of facekit brings, and that is not installed or broken."""
+
+
 class FaceError(FacekitError):
     """A picture whose faces are not what the job needs."""
 
@@ -136,6 +146,12 @@ class PhotosRefused(FaceError):
     """A set of photos that will not make a character; the reasons are in the message."""
 
 
+class RightsRefused(FacekitError):
+    """A use that a licence does not allow."""
+
+    exit_code = 4
+
+
 class GateFailed(FacekitError):
     """Clips that were measured and do not reach a gate."""
 
@@ -154,6 +170,10 @@ class WeightsMissing(WeightsError):
 
 class ChecksumMismatch(WeightsError):
     """A weights file whose sha256 is not the recorded one."""
+
+
+class DownloadFailed(WeightsError):
+    """Weights that could not be fetched; what came is kept, and fetching goes on from there."""
 
 
 class CheckpointMismatch(WeightsError):

@@ -8,7 +8,7 @@ import typer
 import typer.exceptions
 
 from facekit import __version__
-from facekit_cli import check, demo, doctor, evaluate, lab, recipe, shoot, train
+from facekit_cli import check, demo, doctor, evaluate, lab, recipe, shoot, train, weights
 from facekit_cli.output import (
     BROKEN_PIPE,
     INTERRUPTED,
@@ -26,8 +26,9 @@ EXIT_CODES = {
     1: "failed (also where stdout cannot be written)",
     2: "wrong input",
     3: "photos refused",
+    4: "a licence forbids it",
     5: "gate missed",
-    6: "weights damaged or missing",
+    6: "weights damaged or missing, or not to be fetched",
     7: "adapter, backbone, encoder or checkpoint do not go together",
     130: "interrupted",
     141: "who read stdout has stopped",
@@ -70,6 +71,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(recipe.app, name="recipe")
+app.add_typer(weights.app, name="weights")
 app.add_typer(lab.app, name="lab")
 
 

@@ -26,6 +26,10 @@ class BackboneSpec:
     """Where the weights live: a Hub repository, or empty for weights inside the package."""
     revision: str
     """The pinned commit of that repository; empty for weights inside the package."""
+    licence: str
+    """SPDX name of the licence of its weights, or its terms in words."""
+    commercial_use: bool
+    """Whether that licence allows commercial use."""
     lora_targets: tuple[str, ...]
     """Endings of the module paths that LoRA wraps."""
     sizes: Mapping[str, tuple[int, int]] = field(hash=False)

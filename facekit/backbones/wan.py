@@ -138,6 +138,9 @@ def _wan_spec(name: str, *, text_dim: int, layers: int, **facts: Any) -> Backbon
             load_pipeline=_load,
             load_tokenizer=_load_tokenizer,
             build_tiny=build_tiny,
+            # Source: the cards of the repositories; the toon weights by their manifest.
+            licence="Apache-2.0",
+            commercial_use=True,
             **facts,
         )
     )

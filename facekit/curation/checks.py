@@ -3,12 +3,13 @@
 import numpy as np
 
 from facekit.curation.findings import Code, Finding
+from facekit.faces.protocols import IdentityEncoder
 from facekit.faces.quality import FaceQuality
 from facekit.identity.similarity import leave_one_out, similarity_matrix
 from facekit.recipe import PhotosSection
 from facekit.types import FloatArray
 
-__all__ = ["check_quality", "compare_people", "group_people"]
+__all__ = ["check_quality", "compare_people", "group_people", "same_person_limit"]
 
 
 def check_quality(quality: FaceQuality, rules: PhotosSection) -> tuple[Finding, ...]:
@@ -65,6 +66,12 @@ def check_quality(quality: FaceQuality, rules: PhotosSection) -> tuple[Finding, 
             )
         )
     return tuple(found)
+
+
+def same_person_limit(rules: PhotosSection, encoder: IdentityEncoder) -> float:
+    """The similarity below which it is somebody else: the recipe's, or else the encoder's own."""
+    limit = rules.min_same_person
+    return encoder.min_same_person if limit is None else limit
 
 
 def compare_people(

@@ -8,7 +8,12 @@ import numpy as np
 
 from facekit.curation.advice import Advice, advise, tell_people
 from facekit.curation.candidates import Candidate, examine
-from facekit.curation.checks import check_quality, compare_people, group_people
+from facekit.curation.checks import (
+    check_quality,
+    compare_people,
+    group_people,
+    same_person_limit,
+)
 from facekit.curation.duplicates import find_duplicates
 from facekit.curation.findings import Code, Finding, Role, Verdict
 from facekit.curation.holdout import choose_holdout
@@ -84,7 +89,8 @@ def inspect_photos(
     measured = [c for c in candidates if c.crop is not None]
     vectors = _embed(measured, faces)
     by_source = {c.source: vector for c, vector in zip(measured, vectors, strict=True)}
-    measured, similarity = _compare(measured, vectors, rules)
+    limit = same_person_limit(rules, faces)
+    measured, similarity = _compare(measured, vectors, rules.duplicate_distance, limit)
     refined = {c.source: c for c in measured}
     candidates = [refined.get(c.source, c) for c in candidates]
 
@@ -96,7 +102,7 @@ def inspect_photos(
         verdicts=verdicts,
         advice=(
             *advise(verdicts, rules.holdout),
-            *tell_people([c.source for c in usable], _others(candidates, by_source, rules)),
+            *tell_people([c.source for c in usable], _others(candidates, by_source, limit)),
         ),
         photo_set=_photo_set(usable, held, by_source, encoder_id(faces)) if enough else None,
         min_usable=rules.min_usable,
@@ -124,7 +130,10 @@ def _embed(measured: Sequence[Candidate], faces: FaceVendor) -> FloatArray:
 
 
 def _compare(
-    measured: Sequence[Candidate], vectors: FloatArray, rules: PhotosSection
+    measured: Sequence[Candidate],
+    vectors: FloatArray,
+    duplicate_distance: int,
+    min_same_person: float,
 ) -> tuple[list[Candidate], dict[str, float]]:
     """Look for copies and for other people among the photos that are good by themselves."""
     good = [index for index, c in enumerate(measured) if not c.findings]
@@ -133,18 +142,18 @@ def _compare(
         between = similarity_matrix(vectors[good])
         weights = [_weight(measured[index]) for index in good]
         hashes = [measured[index].hash_bits for index in good]
-        repeated = find_duplicates(hashes, between, weights, rules.duplicate_distance)
+        repeated = find_duplicates(hashes, between, weights, duplicate_distance)
         for copy, (original, bits) in repeated.items():
             name = Path(measured[good[original]].source).name
             found[good[copy]] = Finding(
                 code=Code.DUPLICATE,
                 value=float(bits),
-                limit=float(rules.duplicate_distance),
+                limit=float(duplicate_distance),
                 sentence=f"the same picture as {name}: {bits} of 64 bits of their"
-                f" hashes differ, up to {rules.duplicate_distance} mean a copy; leave it out",
+                f" hashes differ, up to {duplicate_distance} mean a copy; leave it out",
             )
     single = [index for index in good if index not in found]
-    similarity, findings = compare_people(vectors[single], rules.min_same_person)
+    similarity, findings = compare_people(vectors[single], min_same_person)
     found |= {i: finding for i, finding in zip(single, findings, strict=True) if finding}
     refined = [
         replace(c, findings=(found[index],)) if index in found else c
@@ -155,13 +164,13 @@ def _compare(
 
 
 def _others(
-    candidates: Sequence[Candidate], vectors: dict[str, FloatArray], rules: PhotosSection
+    candidates: Sequence[Candidate], vectors: dict[str, FloatArray], min_same_person: float
 ) -> list[list[str]]:
     """The photos that show somebody else, person by person."""
     sources = [c.source for c in candidates if any(f.code is Code.WRONG_PERSON for f in c.findings)]
     if not sources:
         return []
-    groups = group_people(np.stack([vectors[source] for source in sources]), rules.min_same_person)
+    groups = group_people(np.stack([vectors[source] for source in sources]), min_same_person)
     return [[sources[place] for place in group] for group in groups]
 
 

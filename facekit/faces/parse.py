@@ -1,12 +1,16 @@
-"""Which pixels of a picture are the face: a soft ellipse from the box and the landmarks."""
+"""Which pixels of a picture are the face: a soft ellipse from the box and the landmarks.
+
+It is what is left where no real parser is installed; `load_parser` says so.
+"""
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from facekit.faces.protocols import FaceMasks
 from facekit.types import Face, FloatArray, Image
 
-__all__ = ["face_mask"]
+__all__ = ["EllipseParser", "face_mask"]
 
 _HULL_GROWTH = 1.25
 _SOFTNESS = 0.03
@@ -18,6 +22,24 @@ _ELLIPSE = np.stack(
     ],
     axis=1,
 )
+
+
+class EllipseParser:
+    """The geometric estimate as a `FaceParser`; it knows neither hair nor skin."""
+
+    name = "ellipse"
+    digest = ""
+    licence = "Apache-2.0"
+
+    def __init__(self, reason: str) -> None:
+        """Hold why there is nothing better."""
+        self.shortfall = (
+            f"masks are a geometric estimate of the face, without hair and skin: {reason}"
+        )
+
+    def parse(self, image: Image, face: Face) -> FaceMasks:
+        """Mark the face as `face_mask` does."""
+        return FaceMasks(face=face_mask(image, face))
 
 
 def face_mask(image: Image, face: Face) -> FloatArray:

@@ -1,18 +1,19 @@
 """What a face vendor must offer: find faces in pictures, and turn crops into unit vectors."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.types import Face, FaceCrop, Image
+from facekit.types import Face, FaceCrop, FloatArray, Image
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["FaceDetector", "FaceVendor", "IdentityEncoder"]
+__all__ = ["FaceDetector", "FaceMasks", "FaceParser", "FaceVendor", "IdentityEncoder"]
 
 
 @runtime_checkable
@@ -53,7 +54,15 @@ class IdentityEncoder(Protocol):
 
     @property
     def licence(self) -> str:
-        """SPDX name of the licence of the weights."""
+        """SPDX name of the licence of the weights, or its terms in words."""
+        ...
+
+    @property
+    def min_same_person(self) -> float:
+        """Similarity below which it is somebody else, where the recipe does not say.
+
+        Of this encoder alone: numbers of different encoders mean different things.
+        """
         ...
 
     @property
@@ -87,5 +96,51 @@ class FaceVendor(FaceDetector, IdentityEncoder, Protocol):
         """Return the same models on a device, this one as it is.
 
         Pictures still come and vectors still go as numpy; what `embed` takes and gives is there.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FaceMasks:
+    """Which pixels of a picture are what; each float32, (height, width), 0..1."""
+
+    face: FloatArray
+    """The face without its hair."""
+    skin: FloatArray | None = None
+    """Its skin alone: no eyes, brows, lips, glasses; None where the parser cannot tell."""
+    hair: FloatArray | None = None
+    """None where the parser cannot tell."""
+
+
+@runtime_checkable
+class FaceParser(Protocol):
+    """Tells hair, skin and face apart."""
+
+    @property
+    def name(self) -> str:
+        """Short name."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Sha256 of the weights, 64 hex digits; empty where there are none."""
+        ...
+
+    @property
+    def licence(self) -> str:
+        """SPDX name of the licence of the weights, or its terms in words."""
+        ...
+
+    @property
+    def shortfall(self) -> str:
+        """What it cannot do and why, to be said aloud; empty for a real parser."""
+        ...
+
+    def parse(self, image: Image, face: Face) -> FaceMasks:
+        """Mark one face of a picture.
+
+        Args:
+            image: The whole picture, RGB.
+            face: A face found in it.
         """
         ...

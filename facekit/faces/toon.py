@@ -53,6 +53,7 @@ class ToonFaces:
     """Detector and encoder for drawn faces; both `FaceDetector` and `IdentityEncoder`."""
 
     licence = "Apache-2.0"
+    min_same_person = 0.35
     dim = EMBEDDING_DIM
     crop_size_px = CROP_SIZE_PX
     crop_margin = TEMPLATE_MARGIN

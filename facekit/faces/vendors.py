@@ -1,14 +1,58 @@
 """Face models by name; a model is loaded once per process."""
 
+import importlib.util
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facekit.errors import UsageError
+from facekit.errors import FacekitError, UsageError
+from facekit.weights import are_present, catalogue_entry
 
 if TYPE_CHECKING:
-    from facekit.faces.protocols import FaceVendor
+    from facekit.faces.protocols import FaceParser, FaceVendor
 
-__all__ = ["check_vendor", "encoder_id", "known_vendors", "load_faces", "register_vendor"]
+__all__ = [
+    "VendorFacts",
+    "check_vendor",
+    "encoder_id",
+    "known_vendors",
+    "load_faces",
+    "load_parser",
+    "register_vendor",
+    "vendor_facts",
+]
+
+_PACK_PREFIX = "insightface:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendorFacts:
+    """What can be told of a vendor without loading it."""
+
+    name: str
+    licence: str
+    commercial_use: bool
+    weights: tuple[str, ...] = ()
+    """Names in the catalogue; empty where they ship or where a folder holds them."""
+    module: str = ""
+    """That an extra brings; empty where none is needed."""
+    extra: str = ""
+
+    def describe(self) -> str:
+        """The name and the licence, for plans."""
+        forbidden = "" if self.commercial_use else ", no commercial use"
+        return f"{self.name} (licence {self.licence}{forbidden})"
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the module is there, without importing it."""
+        return not self.module or importlib.util.find_spec(self.module) is not None
+
+    @property
+    def missing_weights(self) -> tuple[str, ...]:
+        """Those that are not in the store, by name alone."""
+        return tuple(name for name in self.weights if not are_present(name))
 
 
 def _toon(name: str) -> "Callable[[], FaceVendor]":
@@ -20,14 +64,43 @@ def _toon(name: str) -> "Callable[[], FaceVendor]":
     return load
 
 
+def _opencv() -> "FaceVendor":
+    from facekit.faces.opencv import load_opencv_faces
+
+    return load_opencv_faces()
+
+
+def _insightface(pack: str = "buffalo_l") -> "FaceVendor":
+    from facekit.faces.insightface import load_insightface
+
+    return load_insightface(pack)
+
+
+def _facexlib() -> "FaceVendor":
+    from facekit.faces.facexlib import load_facexlib
+
+    return load_facexlib()
+
+
 _loaders: "dict[str, Callable[[], FaceVendor]]" = {
-    name: _toon(name) for name in ("toon-a", "toon-b")
+    "facexlib": _facexlib,
+    "insightface": _insightface,
+    "opencv": _opencv,
+    "toon-a": _toon("toon-a"),
+    "toon-b": _toon("toon-b"),
 }
 _loaded: "dict[str, FaceVendor]" = {}
 
+_INSIGHTFACE_PACKS = {
+    "antelopev2": ("antelopev2",),
+    "auraface": ("auraface", "yunet"),
+    "buffalo_l": ("buffalo_l",),
+    "buffalo_sc": ("buffalo_sc",),
+}
+
 
 def known_vendors() -> tuple[str, ...]:
-    """List the names that `load_faces` takes, in order."""
+    """List the names that `load_faces` takes, in order; `insightface:PACK` is one more."""
     return tuple(sorted(_loaders))
 
 
@@ -48,24 +121,94 @@ def check_vendor(name: str) -> None:
     Raises:
         UsageError: The name is unknown; the message lists the known ones.
     """
+    pack = _pack_of(name)
+    if pack is not None:
+        if pack in _INSIGHTFACE_PACKS or Path(pack).is_dir():
+            return
+        raise UsageError(
+            f"{name}: no such pack and no such folder, expected one of"
+            f" {', '.join(_INSIGHTFACE_PACKS)}, or a folder with onnx files; correct the name"
+        )
     if name not in _loaders:
-        known = ", ".join(known_vendors())
+        known = ", ".join((*known_vendors(), f"{_PACK_PREFIX}PACK"))
         raise UsageError(f"{name}: no such face model, expected one of {known}; correct the name")
 
 
 def load_faces(name: str) -> "FaceVendor":
     """Load the detector and encoder of a name to the CPU; a second call gives the same object.
 
+    Args:
+        name: One of `known_vendors`, or ``insightface:PACK`` with a pack's name or its folder.
+
     Raises:
         UsageError: The name is unknown; the message lists the known ones.
+        PackageMissing: It needs an extra that is not installed.
         WeightsError: Its weights are missing or damaged.
     """
     check_vendor(name)
     if name not in _loaded:
-        _loaded[name] = _loaders[name]()
+        pack = _pack_of(name)
+        _loaded[name] = _loaders[name]() if pack is None else _insightface(pack)
     return _loaded[name]
+
+
+def load_parser() -> "FaceParser":
+    """Load the best parser that is here; its `shortfall` says what it cannot do, and why.
+
+    Without facexlib and its weights it is the geometric estimate.
+    """
+    from facekit.faces.parse import EllipseParser
+
+    try:
+        from facekit.faces.facexlib import load_bisenet
+
+        return load_bisenet()
+    except FacekitError as error:
+        return EllipseParser(str(error))
 
 
 def encoder_id(vendor: "FaceVendor") -> str:
     """Name an encoder for good: ``name@`` and the first 12 hex digits of its weights' sha256."""
     return f"{vendor.name}@{vendor.digest[:12]}"
+
+
+def vendor_facts(name: str) -> VendorFacts:
+    """Say what a vendor needs and what its licence allows, without loading it.
+
+    Of a vendor that was registered, and of a folder, nothing is known, so commercial use is not
+    allowed.
+
+    Raises:
+        UsageError: The name is unknown.
+    """
+    check_vendor(name)
+    if name in ("toon-a", "toon-b"):
+        return VendorFacts(name=name, licence="Apache-2.0", commercial_use=True)
+    if name == "opencv":
+        return _facts(name, ("yunet", "sface"))
+    if name == "facexlib":
+        return _facts(name, ("retinaface_resnet50", "arcface_ir_se50"), "facexlib")
+    pack = "buffalo_l" if name == "insightface" else _pack_of(name)
+    if pack in _INSIGHTFACE_PACKS:
+        return _facts(name, _INSIGHTFACE_PACKS[pack], "insightface")
+    extra = "" if pack is None else "insightface"
+    return VendorFacts(
+        name=name, licence="not known", commercial_use=False, module=extra, extra=extra
+    )
+
+
+def _facts(name: str, weights: tuple[str, ...], extra: str = "") -> VendorFacts:
+    entries = [catalogue_entry(entry) for entry in weights]
+    return VendorFacts(
+        name=name,
+        licence="; ".join(dict.fromkeys(entry.licence for entry in entries)),
+        commercial_use=all(entry.commercial_use for entry in entries),
+        weights=weights,
+        module=extra,
+        extra=extra,
+    )
+
+
+def _pack_of(name: str) -> str | None:
+    """What follows ``insightface:``."""
+    return name.removeprefix(_PACK_PREFIX) if name.startswith(_PACK_PREFIX) else None

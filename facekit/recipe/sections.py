@@ -117,8 +117,9 @@ class PhotosSection(Section):
     """Mean brightness of the face, 0..1."""
     max_exposure: Probability = 0.97
     """Mean brightness of the face, 0..1."""
-    min_same_person: float = Field(default=0.35, ge=-1, le=1)
-    """Similarity to the mean of the other photos; below it, it is somebody else."""
+    min_same_person: float | None = Field(default=None, ge=-1, le=1)
+    """Similarity to the mean of the other photos; below it, it is somebody else. Absent means the
+    encoder's own, for numbers of different encoders mean different things."""
     duplicate_distance: int = Field(default=4, ge=0, le=64)
     """Differing bits of a 64-bit picture hash, up to which two photos are the same."""
 

@@ -9,7 +9,7 @@ from facekit.curation.dataset import Inspection, inspect_photos
 from facekit.curation.findings import Role, Verdict
 from facekit.errors import PhotosRefused
 from facekit.faces.protocols import FaceVendor
-from facekit.faces.vendors import encoder_id, load_faces
+from facekit.faces.vendors import check_vendor, encoder_id, load_faces, vendor_facts
 from facekit.identity.photo_set import PhotoSet
 from facekit.media.files import scan_photos
 from facekit.recipe import Recipe
@@ -39,7 +39,7 @@ class CheckPlan:
         return "\n".join(
             [
                 f"photos: {len(self.photos)} in {', '.join(self.given)}",
-                f"encoder: {self.recipe.encoder.train}",
+                f"encoder: {vendor_facts(self.recipe.encoder.train).describe()}",
                 f"needed: {rules.min_usable} usable photos of one person, each with one face of"
                 f" {rules.min_face_px} px or more",
             ]
@@ -132,8 +132,10 @@ def plan_check(
         options: What chose the recipe, like ("--set", "photos.holdout=1"); training needs the same.
 
     Raises:
+        UsageError: The recipe names an unknown encoder.
         MediaError: A path does not exist, or there is no photo at all.
     """
+    check_vendor(recipe.encoder.train)
     found = scan_photos(photos, with_unread=True)
     given = tuple(str(path) for path in photos)
     return CheckPlan(

@@ -8,18 +8,18 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from facekit.errors import FacekitError
-from facekit.recipe import list_recipes
+from facekit.errors import FacekitError, RightsRefused
+from facekit.recipe import Recipe, list_recipes, load_recipe
 from facekit.types import Progress
 from facekit.weights import verify
+from facekit.workflows.doctor_faces import onnxruntime_finding, recipe_licences, vendor_findings
+from facekit.workflows.doctor_findings import Finding
 
-__all__ = ["DoctorPlan", "DoctorReport", "Finding", "Status", "plan_doctor", "run_doctor"]
-
-Status = Literal["ok", "warn", "fail"]
+__all__ = ["DoctorPlan", "DoctorReport", "plan_doctor", "run_doctor"]
 
 _NEEDED_GB: Final = 2.0
 _REQUIREMENT: Final = re.compile(r"([\w.-]+)>=([\d.]+)")
@@ -27,31 +27,22 @@ _REQUIREMENT: Final = re.compile(r"([\w.-]+)>=([\d.]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at."""
-
-    name: str
-    status: Status
-    """``fail`` stops facekit from working, ``warn`` does not."""
-    detail: str
-    """What was found."""
-    mend: str = ""
-    """The command or step that mends it; empty when nothing is wrong."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorPlan:
     """What will be looked at."""
 
     names: tuple[str, ...]
+    recipe: Recipe
+    """Whose licences are told."""
+    commercial: bool
+    """Whether a licence that forbids commercial use is refused."""
 
     def describe(self) -> str:
         """One line."""
-        return f"looking at: {', '.join(self.names)}"
+        return f"looking at: {', '.join([*self.names, 'licences'])}"
 
     def to_json(self) -> Mapping[str, object]:
         """The names."""
-        return {"names": list(self.names)}
+        return {"names": [*self.names, "licences"], "commercial": self.commercial}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +50,22 @@ class DoctorReport:
     """Everything found."""
 
     findings: tuple[Finding, ...]
+    licences: tuple[Finding, ...] = ()
+    """Of what the recipe uses; one that fails does not allow the use that was asked for."""
 
     @property
     def exit_code(self) -> int:
-        """1 when facekit cannot work here."""
+        """1 when facekit cannot work here, 4 when a licence does not allow commercial use."""
+        if any(finding.status == "fail" for finding in self.licences):
+            return RightsRefused.exit_code
         return int(any(finding.status == "fail" for finding in self.findings))
 
     def describe(self) -> str:
         """One line per finding, and a second one for what mends it."""
         lines = []
-        width = max((len(finding.name) for finding in self.findings), default=0)
-        for finding in self.findings:
+        findings = (*self.findings, *self.licences)
+        width = max((len(finding.name) for finding in findings), default=0)
+        for finding in findings:
             lines.append(f"{finding.status:<4}  {finding.name:<{width}}  {finding.detail}")
             if finding.mend:
                 lines.append(f"      {'':<{width}}  mend: {finding.mend}")
@@ -78,32 +74,38 @@ class DoctorReport:
     def to_json(self) -> Mapping[str, object]:
         """All findings."""
         return {
-            "findings": [
-                {
-                    "name": finding.name,
-                    "status": finding.status,
-                    "detail": finding.detail,
-                    "mend": finding.mend,
-                }
-                for finding in self.findings
-            ]
+            "findings": [asdict(finding) for finding in self.findings],
+            "licences": [asdict(finding) for finding in self.licences],
         }
 
 
-def plan_doctor() -> DoctorPlan:
-    """Name what will be looked at."""
-    return DoctorPlan(names=tuple(_CHECKS))
+def plan_doctor(recipe: Recipe | None = None, *, commercial: bool = False) -> DoctorPlan:
+    """Name what will be looked at.
+
+    Args:
+        recipe: Whose licences are told; the default one when None.
+        commercial: Whether a licence that forbids commercial use is refused.
+
+    Raises:
+        RecipeError: The default recipe is broken.
+    """
+    return DoctorPlan(names=tuple(_CHECKS), recipe=recipe or load_recipe(), commercial=commercial)
 
 
 def run_doctor(plan: DoctorPlan, progress: Progress) -> DoctorReport:
-    """Look at everything the plan names; a fault in one check does not stop the others."""
+    """Look at everything the plan names; a fault in one check does not stop the others.
+
+    Raises:
+        UsageError: The recipe names an unknown encoder or backbone.
+    """
+    licences = recipe_licences(plan.recipe, commercial=plan.commercial)
     findings: list[Finding] = []
     progress.start(len(plan.names), "doctor")
     for name in plan.names:
         findings += _CHECKS[name]()
         progress.advance(1, name)
     progress.finish()
-    return DoctorReport(findings=tuple(findings))
+    return DoctorReport(findings=tuple(findings), licences=tuple(licences))
 
 
 def _python() -> list[Finding]:
@@ -151,10 +153,10 @@ def _opencv_twins() -> list[Finding]:
     return [Finding(name="opencv", status="warn", detail=detail, mend=mend)]
 
 
-def _onnxruntime_twins() -> list[Finding]:
+def _onnxruntime() -> list[Finding]:
     """With both builds installed the GPU disappears, and uninstalling one breaks the other."""
     if not (_is_installed("onnxruntime") and _is_installed("onnxruntime-gpu")):
-        return []
+        return onnxruntime_finding()
     mend = "pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime-gpu"
     detail = "onnxruntime beside onnxruntime-gpu: the GPU is not used"
     return [Finding(name="onnxruntime", status="warn", detail=detail, mend=mend)]
@@ -246,10 +248,11 @@ _CHECKS: Final[Mapping[str, Callable[[], list[Finding]]]] = {
     "libraries": _libraries,
     "torchvision": _torchvision,
     "opencv": _opencv_twins,
-    "onnxruntime": _onnxruntime_twins,
+    "onnxruntime": _onnxruntime,
     "device": _device,
     "codec": _codec,
     "toon": _toon_weights,
+    "faces": vendor_findings,
     "recipes": _recipes,
     "disk": _disk,
 }

@@ -10,6 +10,7 @@ import torch
 
 import facekit
 from facekit.adapters.character import Character, load_character
+from facekit.curation.checks import same_person_limit
 from facekit.errors import GateFailed
 from facekit.evaluation.gates import GateResult, build_gates, judge, tell_verdict, verdict
 from facekit.evaluation.measure import check_report_encoder
@@ -240,7 +241,7 @@ def run_evaluate(
     reference = build_reference(photos, vendor)
     if plan.has_new_photos:  # those of training have been compared there
         refuse_copies(photos, reference, plan.recipe.photos.duplicate_distance)
-        refuse_strangers(photos, reference, plan.recipe.photos.min_same_person)
+        refuse_strangers(photos, reference, same_person_limit(plan.recipe.photos, vendor))
     progress.start(sum(map(bool, plan.clips + plan.base_clips + plan.truth_clips)), "measuring")
     named = zip(plan.clips, plan.names, strict=True)
     own = [_look(path, name, vendor, progress) for path, name in named]

@@ -192,6 +192,7 @@ def _character_file(
         "captions": list(result.captions),
         "class_phrase": subject.class_phrase,
         "seed": settings.seed,
+        "encoder_licence": faces.licence,
     }
     header = CharacterHeader(
         name=plan.name,

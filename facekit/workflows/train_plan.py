@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from facekit.errors import CheckpointMismatch, OutputExists, UsageError
+from facekit.faces.vendors import vendor_facts
 from facekit.media.files import scan_photos
 from facekit.recipe import Recipe, dump_recipe, recipe_digest
 from facekit.training.captions import Subject
@@ -69,7 +70,7 @@ class TrainPlan:
             f"photos: {len(self.photos)}, up to {recipe.photos.holdout} of them held out",
             f"backbone: {recipe.base.name}"
             + (f" from {recipe.base.source}" if recipe.base.source else ""),
-            f"encoder: {recipe.encoder.train}",
+            f"encoder: {vendor_facts(recipe.encoder.train).describe()}",
             f"device: {device_text(self.device)}",
             f"method: {_LEVELS[recipe.identity.level]}",
             f"effort: {self._effort()}",

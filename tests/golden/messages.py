@@ -2,8 +2,9 @@
 
 import contextlib
 import errno
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,15 @@ from facekit.recipe import PhotosSection, load_recipe
 from facekit.resources import recipes_dir
 from facekit.toon.fitting import load_average, seed_checkpoint
 from facekit.types import Clip
-from facekit.weights import read_manifest, verify, write_manifest
+from facekit.weights import (
+    WEIGHTS_VARIABLE,
+    add_weights,
+    catalogue_entry,
+    locate,
+    read_manifest,
+    verify,
+    write_manifest,
+)
 from facekit.workflows.build_toon import plan_build_toon
 from facekit.workflows.characters import evaluation_recipe
 from facekit.workflows.evaluate import plan_evaluate
@@ -48,6 +57,18 @@ def _altered(folder: Path) -> None:
     verify(folder)
 
 
+@contextlib.contextmanager
+def _store_at(folder: Path) -> Iterator[None]:
+    before = os.environ.get(WEIGHTS_VARIABLE)
+    os.environ[WEIGHTS_VARIABLE] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ[WEIGHTS_VARIABLE]
+        if before is not None:
+            os.environ[WEIGHTS_VARIABLE] = before
+
+
 Cases = dict[str, Callable[[], object]]
 
 
@@ -58,6 +79,7 @@ def _cases(tmp: Path) -> Cases:
         **_train_cases(tmp),
         **_character_cases(tmp),
         **_lab_cases(tmp),
+        **_weights_cases(tmp),
     }
 
 
@@ -203,12 +225,26 @@ def _lab_cases(tmp: Path) -> Cases:
     }
 
 
+def _weights_cases(tmp: Path) -> Cases:
+    (tmp / "store" / "bisenet").mkdir(parents=True, exist_ok=True)
+    (tmp / "store" / "bisenet" / "parsing_bisenet.pth").write_bytes(b"another")
+    pack = catalogue_entry("buffalo_l")
+    return {
+        "weights: unknown": lambda: catalogue_entry("buffalo"),
+        "weights: missing": lambda: locate("sface"),
+        "weights: another file": lambda: locate("bisenet"),
+        "weights: one file of a pack": lambda: add_weights(pack, tmp / "note.jpg"),
+        "weights: half a pack": lambda: add_weights(pack, tmp / "folder"),
+        "faces: pack": lambda: load_faces("insightface:buffalo"),
+    }
+
+
 def messages(tmp: Path) -> str:
     """Every message under its case, without folders and digests that differ from run to run."""
     said = []
     for name, provoke in _cases(tmp).items():
         try:
-            with contextlib.chdir(tmp):
+            with contextlib.chdir(tmp), _store_at(tmp / "store"):
                 provoke()
         except FacekitError as error:
             text = str(error).replace(f"{tmp}/", "").replace(str(tmp), "FOLDER")

@@ -24,6 +24,7 @@ class DrawnFaces:
     dim = GRID * GRID * 3
     digest = "d" * 64
     licence = "Apache-2.0"
+    min_same_person = 0.35
     crop_size_px = 64
     crop_margin = 0.0
 

@@ -60,6 +60,7 @@ class DiscFaces:
     dim = 4
     digest = hashlib.sha256(b"discs").hexdigest()
     licence = "Apache-2.0"
+    min_same_person = 0.35
     crop_size_px = 32
     crop_margin = TEMPLATE_MARGIN
 

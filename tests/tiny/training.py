@@ -40,6 +40,7 @@ class TinyFaces:
     dim = DIM
     digest = hashlib.sha256(b"tiny").hexdigest()
     licence = "Apache-2.0"
+    min_same_person = 0.35
     crop_size_px = CROP_PX
     crop_margin = 0.25
 

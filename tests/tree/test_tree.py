@@ -126,6 +126,8 @@ def test_every_dependency_is_pinned(root: Path) -> None:
 
 
 NOT_IMPORTED = {"ftfy"}  # by diffusers alone, which cleans prompts with it and does not require it
+EXTRAS = {"onnx", "insightface", "gpu", "facexlib", "dev"}
+"""Of face vendors, which are imported by name and late, so that nobody needs them."""
 
 
 def imported(files: list[Path]) -> set[str]:
@@ -146,7 +148,19 @@ def test_what_is_installed_is_what_is_imported(root: Path) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     wanted = {re.split(r"[>=<\[]", name)[0].lower() for name in project["dependencies"]}
     assert {owners[name][0].lower() for name in names} == wanted - NOT_IMPORTED
-    assert set(project["optional-dependencies"]) == {"dev"}
+    assert set(project["optional-dependencies"]) == EXTRAS
+
+
+def test_what_an_extra_brings_is_never_imported_at_once(root: Path) -> None:
+    brought = {"facexlib", "insightface", "onnx", "onnxruntime", "skimage", "torchvision"}
+    assert not imported(sources(root)) & brought
+
+
+def test_both_builds_of_onnxruntime_are_never_asked_for_together(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    for name, needs in project["optional-dependencies"].items():
+        builds = {re.split(r"[>=<\[]", need)[0] for need in needs}
+        assert not {"onnxruntime", "onnxruntime-gpu"} <= builds, name
 
 
 def test_the_import_test_can_fail(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from facekit.faces.align import template
-from facekit.faces.parse import face_mask
+from facekit.faces.parse import EllipseParser, face_mask
 from facekit.toon import ToonCharacter, draw, sample_scene
 from facekit.types import Face
 
@@ -37,3 +37,16 @@ def test_it_agrees_with_the_drawn_truth():
         overlaps.append(np.minimum(mask, truth.mask).sum() / np.maximum(mask, truth.mask).sum())
     assert np.median(overlaps) > 0.8
     assert min(overlaps) > 0.65
+
+
+def test_as_a_parser_it_says_what_it_cannot_do():
+    image = np.zeros((80, 80, 3), np.uint8)
+    marks = (template(40) + 20).astype(np.float32)
+    box = np.array([20, 20, 60, 60], np.float32)
+    face = Face(box_xyxy_px=box, landmarks_px=marks, score=1.0)
+    parser = EllipseParser("nothing better is here")
+    masks = parser.parse(image, face)
+    np.testing.assert_array_equal(masks.face, face_mask(image, face))
+    assert masks.hair is None
+    assert masks.skin is None
+    assert parser.shortfall.endswith("without hair and skin: nothing better is here")

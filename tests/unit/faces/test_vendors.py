@@ -1,8 +1,11 @@
+import sys
+from pathlib import Path
+
 import pytest
 
 from facekit.errors import UsageError
-from facekit.faces import vendors
-from facekit.faces.protocols import FaceDetector, FaceVendor, IdentityEncoder
+from facekit.faces import insightface, vendors
+from facekit.faces.protocols import FaceDetector, FaceParser, FaceVendor, IdentityEncoder
 from tests.tiny.faces import DiscFaces
 
 
@@ -18,6 +21,64 @@ def test_an_unknown_name_lists_the_known_ones():
             refuse("toon-c")
     vendors.check_vendor("toon-a")
     assert vendors._loaded == {}
+
+
+def test_every_vendor_has_its_name() -> None:
+    known = {"facexlib", "insightface", "opencv", "toon-a", "toon-b"}
+    assert known == set(vendors.known_vendors())
+
+
+def test_a_pack_is_named_or_a_folder(tmp_path: Path) -> None:
+    for name in ("insightface:auraface", f"insightface:{tmp_path}"):
+        vendors.check_vendor(name)
+    with pytest.raises(UsageError, match=r"insightface:buffalo: no such pack.*buffalo_l.*folder"):
+        vendors.check_vendor("insightface:buffalo")
+
+
+def test_the_packs_are_those_that_the_vendor_loads() -> None:
+    assert set(insightface.PACKS) == set(vendors._INSIGHTFACE_PACKS)
+    assert insightface.DEFAULT_PACK in insightface.PACKS
+
+
+def test_facts_are_told_without_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEKIT_WEIGHTS", str(tmp_path))
+    facts = vendors.vendor_facts("opencv")
+    assert (facts.commercial_use, facts.licence) == (True, "MIT; Apache-2.0")
+    assert facts.missing_weights == ("yunet", "sface")
+    assert facts.is_installed
+    (tmp_path / "face_detection_yunet_2023mar.onnx").touch()
+    assert facts.missing_weights == ("sface",)
+    assert vendors.vendor_facts("toon-a").missing_weights == ()
+    assert vendors.vendor_facts("insightface:auraface").commercial_use
+    assert vendors.vendor_facts("toon-a").describe() == "toon-a (licence Apache-2.0)"
+    assert vendors.vendor_facts("insightface").describe().endswith("), no commercial use)")
+    for name in ("insightface", "insightface:antelopev2", "facexlib"):
+        assert not vendors.vendor_facts(name).commercial_use
+        assert "non-commercial" in vendors.vendor_facts(name).licence
+
+
+def test_what_nobody_knows_is_not_for_commercial_use(tmp_path: Path) -> None:
+    vendors.register_vendor("discs", DiscFaces)
+    for name in ("discs", f"insightface:{tmp_path}"):
+        facts = vendors.vendor_facts(name)
+        assert (facts.licence, facts.commercial_use) == ("not known", False)
+
+
+def test_a_module_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vendors.importlib.util, "find_spec", lambda _: None)
+    assert not vendors.vendor_facts("facexlib").is_installed
+    assert vendors.vendor_facts("opencv").is_installed
+
+
+def test_without_facexlib_masks_are_an_estimate_and_say_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "facexlib", None)
+    parser = vendors.load_parser()
+    assert isinstance(parser, FaceParser)
+    assert parser.name == "ellipse"
+    assert "geometric estimate" in parser.shortfall
+    assert "pip install 'facekit[facexlib]'" in parser.shortfall
 
 
 def test_a_vendor_is_loaded_once():

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from facekit.recipe import load_recipe
 from facekit.types import NoProgress
 from facekit.workflows import doctor
 from facekit.workflows.device import choose_device
@@ -76,11 +77,46 @@ def test_two_opencv_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_two_builds_of_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_is_installed", lambda name: name.startswith("onnxruntime"))
-    (finding,) = doctor._onnxruntime_twins()
+    (finding,) = doctor._onnxruntime()
     assert finding.status == "warn"
     assert finding.mend.endswith("pip install onnxruntime-gpu")
     monkeypatch.setattr(doctor, "_is_installed", lambda name: name == "onnxruntime")
-    assert doctor._onnxruntime_twins() == []
+    assert all("beside" not in found.detail for found in doctor._onnxruntime())
+
+
+def commercially(*overrides: str) -> doctor.DoctorReport:
+    plan = doctor.plan_doctor(load_recipe(overrides=overrides), commercial=True)
+    return doctor.run_doctor(plan, NoProgress())
+
+
+def test_commercial_use_of_what_ships_is_allowed() -> None:
+    report = commercially()
+    assert [finding.status for finding in report.licences] == ["ok", "ok", "ok"]
+    assert report.exit_code == 0
+    assert "encoder.train toon-a" in report.describe()
+
+
+def test_commercial_use_is_refused_naming_what_forbids_it() -> None:
+    report = commercially("encoder.train=insightface", "encoder.report=opencv")
+    assert report.exit_code == 4
+    (refused,) = [finding for finding in report.licences if finding.status == "fail"]
+    assert refused.name == "encoder.train insightface"
+    assert "non-commercial research only" in refused.detail
+    assert "such as opencv" in refused.mend
+    assert report.to_json()["licences"][0]["status"] == "fail"
+
+
+def test_a_backbone_of_the_users_own_is_not_known() -> None:
+    report = commercially("base.source=/models/mine")
+    assert [f.name for f in report.licences if f.status == "fail"] == ["base.name toon"]
+    assert report.exit_code == 4
+
+
+def test_without_the_question_licences_are_only_told() -> None:
+    recipe = load_recipe(overrides=["encoder.train=insightface"])
+    report = doctor.run_doctor(doctor.plan_doctor(recipe), NoProgress())
+    assert report.exit_code == 0
+    assert "commercial use not allowed" in report.describe()
 
 
 def test_torchvision_for_another_torch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +138,7 @@ def test_full_disk_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 
 def test_missing_weights_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("facekit.weights.toon_dir", lambda: tmp_path)
+    monkeypatch.setattr("facekit.weights.manifest.toon_dir", lambda: tmp_path)
     (finding,) = doctor._toon_weights()
     assert finding.status == "fail"
     assert "build-toon" in finding.mend

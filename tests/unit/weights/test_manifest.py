@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from facekit import weights
 from facekit.errors import ChecksumMismatch, WeightsError, WeightsMissing
+from facekit.weights import manifest as weights
 
 
 @pytest.fixture
