@@ -60,6 +60,7 @@ def test_the_recipe_runs_on_the_tiny_model(
     spec = dataclasses.replace(get_spec(name), sizes=SIZES)
     monkeypatch.setattr(shoot_plan, "backbone_spec", lambda recipe: spec)
     backbone = Backbone(spec=spec, pipe=spec.tiny(), digest="")
+    monkeypatch.setattr(shoot_plan, "load_tokenizer", lambda recipe: backbone.pipe.tokenizer)
     recipe = load_recipe(f"{name}/train", SMALL)
     good_photos(tmp_path / "photos")
 
