@@ -19,6 +19,7 @@ from facekit.generation.sample import SampleSettings, guidance_options, sample
 from facekit.generation.shots import demo_shots, name_characters
 from facekit.media.files import atomic_write, write_text
 from facekit.media.images import write_image
+from facekit.media.scan import scan_sources
 from facekit.recipe import Recipe, load_recipe, recipe_digest
 from facekit.toon import ToonCharacter, draw, sample_scene
 from facekit.toon.character import HELD_OUT_SEED
@@ -110,11 +111,11 @@ class Subject:
         self.phrase = phrase_of(self.toon)
         self.photos_dir = bench.work / "photos" / str(seed)
         self._draw_photos()
-        paths = sorted(self.photos_dir.glob("*.png"))
-        self.photo_set = build_photo_set(paths, bench.recipe.photos, bench.train_faces)
+        sources = scan_sources([self.photos_dir])
+        self.photo_set = build_photo_set(sources, bench.recipe.photos, bench.train_faces)
         self.photos: Photos = read_photos(
-            [Path(photo.source) for photo in self.photo_set.train],
-            [Path(photo.source) for photo in self.photo_set.held_out],
+            [photo.file for photo in self.photo_set.train],
+            [photo.file for photo in self.photo_set.held_out],
         )
         self.reference: Reference = build_reference(self.photos, bench.report_faces)
         self._takes: dict[str, tuple[Take, ...]] = {}

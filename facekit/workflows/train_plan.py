@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from facekit.errors import CheckpointMismatch, OutputExists, UsageError
-from facekit.media.files import scan_photos
+from facekit.media.scan import Source, scan_sources, tell_sources
 from facekit.recipe import Recipe, dump_recipe, recipe_digest
 from facekit.training.captions import Subject
 from facekit.workflows.backbone import has_base_adapter, load_tokenizer, unknown_words
@@ -33,7 +33,7 @@ class TrainPlan:
     """What will be trained, on what, and where it goes."""
 
     name: str
-    photos: tuple[Path, ...]
+    sources: tuple[Source, ...]
     recipe: Recipe
     out_dir: Path
     """The character's own folder."""
@@ -57,7 +57,8 @@ class TrainPlan:
         lines = [
             f"character: {self.name}",
             f"trigger: {self._called()}",
-            f"photos: {len(self.photos)}, up to {recipe.photos.holdout} of them held out",
+            f"found: {tell_sources(self.sources, recipe.photos.frames_per_clip)};"
+            f" up to {recipe.photos.holdout} of them held out",
             f"backbone: {recipe.base.name}"
             + (f" from {recipe.base.source}" if recipe.base.source else ""),
             f"encoder: {recipe.encoder.train}",
@@ -76,7 +77,7 @@ class TrainPlan:
         """The same as plain data."""
         return {
             "name": self.name,
-            "photos": [str(path) for path in self.photos],
+            "photos": [source.name for source in self.sources],
             "recipe": self.recipe.model_dump(mode="json"),
             "recipe_digest": recipe_digest(self.recipe),
             "trigger": self.trigger,
@@ -161,7 +162,7 @@ def plan_train(
     """Decide everything before anything is loaded that takes time.
 
     Args:
-        photos: Files or folders.
+        photos: Files, folders, patterns or zip archives.
         name: What the character is called; its folder gets this name.
         recipe: How to train.
         out: Holds a folder per character; `characters` when None.
@@ -176,7 +177,7 @@ def plan_train(
             unknown backbone, encoder or device, or what the backbone cannot do.
         WeightsError: The base identity adapter is not there; or `base.source` or a trigger is
             given, and the backbone's tokenizer is missing or damaged.
-        MediaError: A path does not exist, or there is no photo at all.
+        MediaError: A path does not exist, or there is no photo and no clip at all.
         OutputExists: The folder holds something else.
         CheckpointMismatch: The folder holds a run of another recipe.
     """
@@ -194,7 +195,7 @@ def plan_train(
     out_dir = Path(out or CHARACTERS_DIR) / name
     return TrainPlan(
         name=name,
-        photos=tuple(scan_photos(photos, with_unread=True)),
+        sources=scan_sources(photos),
         recipe=recipe,
         out_dir=out_dir,
         trigger=trigger,
