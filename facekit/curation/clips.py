@@ -29,11 +29,11 @@ from facekit.weights import file_digest
 
 __all__ = ["ALIKE_EMBEDDING", "ALIKE_LANDMARKS", "choose_frames", "mine_clip"]
 
-ALIKE_LANDMARKS = 0.06
+ALIKE_LANDMARKS = 0.03
 """Two heads this near to each other, root mean square over five aligned landmarks in eye distances,
-are held and look the same; 0.06 is some 10 degrees of yaw, or a mouth that opens."""
+are held and look the same; 0.03 is some 8 degrees of yaw, or a mouth that opens."""
 
-ALIKE_EMBEDDING = 0.15
+ALIKE_EMBEDDING = 0.05
 """And two faces whose similarity is this near to 1."""
 
 _RULES_OF_MINING = 1
@@ -108,7 +108,7 @@ def mine_clip(
         )
     except MediaError as error:
         refusal = str(error).removeprefix(f"{clip.path}: ")
-        return (replace(clip, kind=Kind.OTHER, refusal=refusal),)
+        return (replace(clip, refusal=refusal),)
 
 
 def choose_frames(

@@ -143,7 +143,8 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise MediaError(f"{path}: no such file; check the spelling of the path") from error
     except (OSError, av.FFmpegError) as error:
         raise MediaError(
-            f"{path}: not a clip that can be read to its end ({error}); make or copy it again"
+            f"{path}: not a clip that can be read to its end ({error.strerror or error}); make or"
+            " copy it again"
         ) from error
 
 

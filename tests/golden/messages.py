@@ -18,8 +18,9 @@ from facekit.curation.dataset import build_photo_set
 from facekit.errors import FacekitError
 from facekit.faces.vendors import load_faces
 from facekit.identity.gallery import build_gallery
-from facekit.media.files import atomic_write, ensure_new, scan_photos
+from facekit.media.files import atomic_write, ensure_new
 from facekit.media.images import read_image, write_image
+from facekit.media.scan import scan_sources
 from facekit.media.video import read_clip, write_clip
 from facekit.recipe import PhotosSection, load_recipe
 from facekit.resources import recipes_dir
@@ -84,8 +85,8 @@ def _file_cases(tmp: Path) -> Cases:
         "photo: HEIC": lambda: read_image(tmp / "phone.heic"),
         "photo: raw": lambda: read_image(tmp / "camera.nef"),
         "photo: written as": lambda: write_image(tmp / "a.tga", frames[0]),
-        "photos: no such path": lambda: scan_photos([tmp / "none"]),
-        "photos: none in the folder": lambda: scan_photos([tmp / "folder"]),
+        "photos: no such path": lambda: scan_sources([tmp / "none"]),
+        "photos: none in the folder": lambda: scan_sources([tmp / "folder"]),
         "clip: missing": lambda: read_clip(tmp / "none.mp4"),
         "clip: empty": lambda: read_clip(tmp / "empty.mp4"),
         "clip: odd size": lambda: write_clip(tmp / "a.mp4", Clip(frames=frames, fps=8)),
@@ -136,7 +137,7 @@ def _train_cases(tmp: Path) -> Cases:
 
     def refused() -> object:
         files = [tmp / "photos" / "1.png", tmp / "phone.heic"]
-        return build_photo_set(files, PhotosSection(), DiscFaces())
+        return build_photo_set(scan_sources(files), PhotosSection(), DiscFaces())
 
     return {
         "train: name": lambda: train("mira smith"),

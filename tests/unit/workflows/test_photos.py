@@ -8,7 +8,7 @@ import pytest
 from facekit.adapters.character import Character, load_character
 from facekit.adapters.character_file import ADAPTER_FILE
 from facekit.errors import MediaError, UsageError
-from facekit.media.files import scan_photos
+from facekit.media.unpack import scan_photos
 from facekit.workflows.photos import find_photos
 from tests.tiny.faces import draw_photo
 from tests.tiny.photos import write
