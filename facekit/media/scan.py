@@ -117,7 +117,7 @@ def _walk(folder: Path, walked: set[tuple[int, int]]) -> Iterator[Path]:
     try:
         status = folder.stat()
         with os.scandir(folder) as entries:
-            children = sorted(entries, key=lambda entry: entry.name)
+            children = [folder / name for name in sorted(entry.name for entry in entries)]
     except OSError as error:
         raise MediaError(
             f"{folder}: cannot be listed ({error.strerror}); check the folder's permissions"
@@ -127,13 +127,12 @@ def _walk(folder: Path, walked: set[tuple[int, int]]) -> Iterator[Path]:
         return
     walked.add(here)
     for child in children:
-        path = folder / child.name
-        if is_junk(path):
+        if is_junk(child):
             continue
-        if child.is_dir():
-            yield from _walk(path, walked)
-        elif child.is_file():
-            yield path
+        if child.is_file():
+            yield child
+        elif child.is_dir():
+            yield from _walk(child, walked)
 
 
 def _look(path: Path, *, is_named: bool) -> tuple[Source, ...]:
