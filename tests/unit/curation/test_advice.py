@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from facekit.curation.advice import advise
 from facekit.curation.findings import Code, Finding, Role, Verdict
 from facekit.faces.quality import FaceQuality
@@ -50,3 +52,11 @@ def test_each_lack_is_named():
 def test_refused_photos_do_not_count():
     assert "no_left" in codes([verdict(), verdict(-40, role=Role.REFUSED)])
     assert codes([verdict(role=Role.REFUSED)]) == set()
+
+
+def test_frames_of_one_clip_alone_judge_too_kindly():
+    alone = [replace(verdict(), clip="a.mp4") for _ in range(4)]
+    assert "one_clip" in codes(alone)
+    assert "one_clip" not in codes([*alone, verdict()])
+    assert "one_clip" not in codes([*alone, replace(verdict(), clip="b.mp4")])
+    assert "one_clip" in codes([*alone, verdict(role=Role.REFUSED)])

@@ -1,12 +1,15 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 from facekit.curation.candidates import Candidate, examine, read_sidecar
 from facekit.curation.findings import Code
 from facekit.errors import MediaError
 from facekit.faces.protocols import FaceVendor
+from facekit.media.kinds import Kind
 from facekit.media.scan import Source, scan_sources
 from facekit.types import Face, NoProgress
 from tests.tiny.faces import BLUE, RED, DiscFaces, draw_photo
@@ -69,3 +72,37 @@ def test_a_sidecar_is_one_line_of_text(tmp_path: Path):
     candidate = look(photo)
     assert candidate.findings[0].code is Code.UNREADABLE
     assert "a.txt" in candidate.findings[0].sentence
+
+
+def test_several_photos_are_looked_at_in_order(tmp_path: Path):
+    paths = [write(tmp_path / f"{i:02}.png", draw_photo(diameter_px=30 + i)) for i in range(20)]
+    paths[9].write_bytes(b"")
+    seen: list[int] = []
+
+    class Counting(DiscFaces):
+        def detect(self, images):
+            seen.append(len(images))
+            return super().detect(images)
+
+    found = examine(scan_sources(paths), Counting(), 0.5, NoProgress())
+    assert [candidate.source.path for candidate in found] == paths
+    assert found[9].findings[0].code is Code.UNREADABLE
+    widths = [c.crop.face.width_px for c in found if c.crop is not None]
+    assert widths == sorted(widths)
+    assert max(seen) == 8, "in small batches, so that few pictures are held"
+
+
+def test_what_is_refused_already_is_not_read(tmp_path: Path):
+    refused = Source(name="p.zip/a.jpg", path=tmp_path / "p.zip", kind=Kind.OTHER, refusal="no; go")
+    (candidate,) = examine([refused], DiscFaces(), 0.5, NoProgress())
+    (finding,) = candidate.findings
+    assert (finding.code, finding.sentence) == (Code.UNREADABLE, "no; go")
+
+
+def test_what_was_known_and_what_was_read_of_the_colours_is_noted(tmp_path: Path):
+    PillowImage.fromarray(draw_photo()).save(tmp_path / "a.png", icc_profile=b"no profile")
+    source = replace(source_of(tmp_path / "a.png"), remarks=("flat colours; mend them",))
+    (candidate,) = examine([source], DiscFaces(), 0.5, NoProgress())
+    assert [note.code for note in candidate.notes] == [Code.COLOURS, Code.COLOURS]
+    assert candidate.notes[0].sentence == "flat colours; mend them"
+    assert candidate.findings == ()

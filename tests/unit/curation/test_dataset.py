@@ -40,7 +40,8 @@ def test_every_problem_gets_its_own_reason_and_stops_nothing(tmp_path: Path):
     assert [v.source for v in inspection.verdicts] == [str(p) for p in paths]
     got = {Path(v.source).name: [f.code.value for f in v.findings] for v in inspection.verdicts}
     assert got == {name: [code] for name, code in expected.items()} | {p.name: [] for p in good}
-    assert progress.total == progress.done == len(paths)
+    num_clips = 2
+    assert progress.total == progress.done == len(paths) + num_clips
     assert progress.infos[-1] == good[-1].name
     for verdict in inspection.verdicts:
         assert verdict.usable == (not verdict.findings)

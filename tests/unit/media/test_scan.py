@@ -95,6 +95,9 @@ def test_an_archive_is_opened_where_it_is_named_and_told_in_a_folder(tmp_path: P
     archive, photo = sorted(scan_sources([tmp_path]), key=lambda source: source.name, reverse=True)
     assert photo.path.name == "d.jpg"
     assert archive.refusal.startswith("an archive in a folder, which is not opened; name it")
+    for given in ([tmp_path, tmp_path / "p.zip"], [tmp_path / "p.zip", tmp_path]):
+        both = names(scan_sources(given), tmp_path)
+        assert sorted(both) == ["d.jpg", "p.zip/../c.jpg", "p.zip/a/b.jpg"]
 
 
 def test_a_broken_archive_stops_nothing(tmp_path: Path) -> None:
