@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Device", "DryRun", "Force", "Json", "Out", "OutParent", "Seed", "Settings"]
+__all__ = ["PHOTOS", "Device", "DryRun", "Force", "Json", "Out", "OutParent", "Seed", "Settings"]
+
+PHOTOS = "Photos and clips: files, folders, patterns such as 'a/*.jpg', or a zip of them."
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from facekit_cli.options import Device, DryRun, Force, Json, OutParent, Seed, Settings
+from facekit_cli.options import PHOTOS, Device, DryRun, Force, Json, OutParent, Seed, Settings
 from facekit_cli.output import GOES_ON, execute
 
 __all__ = ["Level", "train"]
@@ -21,7 +21,7 @@ class Level(StrEnum):
 
 
 def train(
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTOS", help="Files or folders.")],
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTOS", help=PHOTOS)],
     name: Annotated[str, typer.Option("--as", metavar="NAME", help="What to call the character.")],
     trigger: Annotated[
         str | None,

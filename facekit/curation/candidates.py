@@ -11,14 +11,21 @@ from facekit.errors import AlignmentError, MediaError
 from facekit.faces.align import align
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.quality import FaceQuality, measure_quality
-from facekit.media.images import Picture
+from facekit.media.images import Picture, read_picture
 from facekit.media.kinds import Kind
 from facekit.media.reading import read_ahead
 from facekit.media.scan import Source
 from facekit.media.unpack import turn, turned_file
 from facekit.types import Face, FaceCrop, Progress
 
-__all__ = ["OTHER_FACE_FRACTION", "Candidate", "examine", "only_face", "read_sidecar"]
+__all__ = [
+    "OTHER_FACE_FRACTION",
+    "Candidate",
+    "examine",
+    "examine_turned",
+    "only_face",
+    "read_sidecar",
+]
 
 OTHER_FACE_FRACTION = 0.3
 """A face in the background is a second person from this share of the first one's height on."""
@@ -72,7 +79,7 @@ def examine(
         One candidate for each, in order.
     """
     done: list[Candidate] = []
-    batch: list[tuple[Source, Picture | MediaError]] = []
+    batch: list[tuple[Source, Picture | MediaError | None]] = []
 
     def flush() -> None:
         for candidate in _examine(batch, faces, min_score):
@@ -82,28 +89,43 @@ def examine(
 
     with read_ahead([source.path for source in sources if not source.refusal]) as pictures:
         for source in sources:
-            read = MediaError(source.refusal) if source.refusal else next(pictures)
-            batch.append((source, read))
+            batch.append((source, None if source.refusal else next(pictures)))
             if len(batch) == _BATCH:
                 flush()
         flush()
     return done
 
 
+def examine_turned(
+    source: Source, faces: FaceVendor, min_score: float, turned_deg: int
+) -> Candidate:
+    """Read a photo again and look at it turned clockwise by this much.
+
+    Raises:
+        MediaError: It is no longer there.
+    """
+    picture = read_picture(source.path)
+    found = faces.detect([turn(picture.image, turned_deg)])[0]
+    return _measure(source, picture, found, faces, min_score, turned_deg)
+
+
 def _examine(
-    batch: Sequence[tuple[Source, Picture | MediaError]], faces: FaceVendor, min_score: float
+    batch: Sequence[tuple[Source, Picture | MediaError | None]], faces: FaceVendor, min_score: float
 ) -> Iterator[Candidate]:
     found = iter(faces.detect([p.image for _, p in batch if isinstance(p, Picture)]))
     for source, read in batch:
-        try:
-            if isinstance(read, MediaError):
-                raise read
-            yield _judge(source, read, next(found), faces, min_score)
-        except MediaError as error:
-            sentence = str(error).removeprefix(f"{source.path}: ")
-            code = Code.VIDEO if source.kind is Kind.CLIP else Code.UNREADABLE
-            finding = Finding(code=code, sentence=sentence)
-            yield Candidate(source=source, findings=(finding,))
+        sentence = source.refusal
+        if isinstance(read, Picture):
+            try:
+                yield _judge(source, read, next(found), faces, min_score)
+                continue
+            except MediaError as error:  # of its caption
+                sentence = str(error)
+        elif read is not None:
+            sentence = str(read).removeprefix(f"{source.path}: ")
+        code = Code.VIDEO if source.kind is Kind.CLIP else Code.UNREADABLE
+        finding = Finding(code=code, sentence=sentence)
+        yield Candidate(source=source, findings=(finding,))
 
 
 def _judge(
@@ -113,10 +135,21 @@ def _judge(
     faces: FaceVendor,
     min_score: float,
 ) -> Candidate:
-    image = picture.image
+    turned_deg, found = look_again(picture.image, found, faces, min_score)
+    return _measure(source, picture, found, faces, min_score, turned_deg)
+
+
+def _measure(
+    source: Source,
+    picture: Picture,
+    found: Sequence[Face],
+    faces: FaceVendor,
+    min_score: float,
+    turned_deg: int,
+) -> Candidate:
+    """Cut and measure the one face of a picture, which is turned first."""
     sidecar = read_sidecar(source)
-    turned_deg, found = look_again(image, found, faces, min_score)
-    image = turn(image, turned_deg) if turned_deg else image
+    image = turn(picture.image, turned_deg) if turned_deg else picture.image
     notes = _notes((*source.remarks, *picture.remarks), turned_deg)
     face, finding = only_face(found, min_score)
     if face is None:

@@ -13,6 +13,7 @@ from facekit.curation.clips import mine_clip
 from facekit.curation.duplicates import find_duplicates
 from facekit.curation.findings import Code, Finding, Role, Verdict
 from facekit.curation.holdout import choose_holdout
+from facekit.curation.second_look import turn_strangers
 from facekit.errors import MediaError, PhotosRefused
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import encoder_id
@@ -109,9 +110,13 @@ def inspect_photos(
 
     measured = [c for c in candidates if c.crop is not None]
     vectors = _embed(measured, faces)
-    by_source = {c.source.name: vector for c, vector in zip(measured, vectors, strict=True)}
-    measured, similarity = _compare(measured, vectors, rules)
-    refined = {c.source.name: c for c in measured}
+    judged, similarity = _compare(measured, vectors, rules)
+    if turned := turn_strangers(judged, vectors, rules, faces):
+        for index, (candidate, vector) in turned.items():
+            measured[index], vectors[index] = candidate, vector
+        judged, similarity = _compare(measured, vectors, rules)
+    by_source = {c.source.name: vector for c, vector in zip(judged, vectors, strict=True)}
+    refined = {c.source.name: c for c in judged}
     candidates = [refined.get(c.source.name, c) for c in candidates]
 
     usable = [c for c in candidates if c.crop is not None and not c.findings]

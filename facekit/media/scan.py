@@ -58,9 +58,9 @@ def scan_sources(paths: Sequence[Path | str]) -> tuple[Source, ...]:
     for given in map(Path, paths):
         for path, is_named in _expand(given, walked):
             place = path.resolve()
-            known = found.get(place, ())
-            is_closed = is_named and any(source.refusal for source in known)
-            if (not known or is_closed) and (sources := _look(path, is_named=is_named)):
+            before = found.get(place, ())
+            is_closed = is_named and any(source.refusal for source in before)
+            if (not before or is_closed) and (sources := _look(path, is_named=is_named)):
                 found[place] = sources  # an archive that a folder only told of is opened by name
     if not found:
         listed = ", ".join(str(path) for path in paths) or "no path given"

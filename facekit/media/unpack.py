@@ -90,9 +90,9 @@ def scan_photos(paths: Sequence[Path | str]) -> list[Path]:
     if not kept:
         listed = ", ".join(str(path) for path in paths)
         raise MediaError(f"{listed}: no photos found, only files of other kinds; name photos")
-    refused = [f"{source.name}: {source.refusal}" for source in kept if source.refusal]
-    if refused:
-        raise MediaError(refused[0])
+    for source in kept:
+        if source.refusal:
+            raise MediaError(f"{source.name}: {source.refusal}")
     return [source.path for source in unpack_sources(kept)]
 
 
