@@ -61,7 +61,9 @@ def _best_turn(
 ) -> tuple[Candidate, FloatArray] | None:
     """The turn that is most like the mean; None where none is like it enough."""
     best: tuple[Candidate, FloatArray] | None = None
-    for degrees in {0, 90, 180, 270} - {candidate.turned_deg}:
+    for degrees in (0, 90, 180, 270):
+        if degrees == candidate.turned_deg:
+            continue
         try:
             other = examine_turned(candidate.source, faces, rules.min_detection_score, degrees)
         except MediaError:

@@ -10,7 +10,7 @@ from facekit.media.images import write_image
 from facekit.media.scan import scan_sources
 from facekit.recipe import PhotosSection
 from facekit.types import FloatArray, NoProgress
-from tests.tiny.faces import BLUE, RED, DiscFaces, draw_photo
+from tests.tiny.faces import GREEN, RED, DiscFaces, draw_photo
 
 RULES = PhotosSection()
 STRANGER = Finding(code=Code.WRONG_PERSON, sentence="somebody else; leave it out")
@@ -54,7 +54,7 @@ def test_a_stranger_who_is_the_same_person_when_turned_is_none(tmp_path: Path):
 
 
 def test_a_stranger_stays_one_however_turned(tmp_path: Path):
-    upright = draw_photo(BLUE, seed=8, size=(96, 160))
+    upright = draw_photo(GREEN, seed=8, size=(96, 160))
     assert turn_strangers(*judged(tmp_path, upright), RULES, Upright()) == {}
 
 
