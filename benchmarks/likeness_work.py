@@ -19,6 +19,7 @@ from facekit.generation.sample import SampleSettings, guidance_options, sample
 from facekit.generation.shots import demo_shots, name_characters
 from facekit.media.files import atomic_write, write_text
 from facekit.media.images import write_image
+from facekit.media.scan import scan_sources
 from facekit.recipe import Recipe, load_recipe, recipe_digest
 from facekit.toon import ToonCharacter, draw, sample_scene
 from facekit.toon.character import HELD_OUT_SEED
@@ -111,11 +112,13 @@ class Subject:
         self.toon = ToonCharacter.from_seed(seed)
         self.phrase = phrase_of(self.toon)
         self.photos_dir = bench.work / "photos" / str(seed)
-        paths = [self._photo(self.photos_dir, index) for index in range(NUM_PHOTOS)]
-        self.photo_set = build_photo_set(paths, bench.recipe.photos, bench.train_faces)
+        for index in range(NUM_PHOTOS):
+            self._photo(self.photos_dir, index)
+        sources = scan_sources([self.photos_dir])
+        self.photo_set = build_photo_set(sources, bench.recipe.photos, bench.train_faces)
         judges_dir = bench.work / "judges" / str(seed)
         self.photos: Photos = read_photos(
-            [Path(photo.source) for photo in self.photo_set.train],
+            [photo.file for photo in self.photo_set.train],
             [self._photo(judges_dir, NUM_PHOTOS + index) for index in range(NUM_JUDGES)],
         )
         self.reference: Reference = build_reference(self.photos, bench.report_faces)

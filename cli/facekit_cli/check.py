@@ -5,14 +5,22 @@ from typing import Annotated
 
 import typer
 
-from facekit_cli.options import Base, Json, RecipeSource, Settings, join_overrides, read_settings
+from facekit_cli.options import (
+    PHOTOS,
+    Base,
+    Json,
+    RecipeSource,
+    Settings,
+    join_overrides,
+    read_settings,
+)
 from facekit_cli.output import execute
 
 __all__ = ["check"]
 
 
 def check(
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTOS", help="Files or folders.")],
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTOS", help=PHOTOS)],
     name: Annotated[
         str | None, typer.Option("--as", metavar="NAME", help="What the character is called.")
     ] = None,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # help must not wait for it
     from facekit.recipe import Recipe
 
 __all__ = [
+    "PHOTOS",
     "Base",
     "Device",
     "DryRun",
@@ -40,6 +41,8 @@ RecipeSource = Annotated[
         "--recipe", metavar="RECIPE", help="A recipe's name or file; BASE/train when absent."
     ),
 ]
+
+PHOTOS = "Photos and clips: files, folders, patterns such as 'a/*.jpg', or a zip of them."
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")]

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from facekit_cli.options import (
+    PHOTOS,
     Base,
     Device,
     DryRun,
@@ -33,7 +34,7 @@ class Level(StrEnum):
 
 
 def train(
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTOS", help="Files or folders.")],
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTOS", help=PHOTOS)],
     name: Annotated[str, typer.Option("--as", metavar="NAME", help="What to call the character.")],
     trigger: Annotated[
         str | None,

@@ -28,6 +28,9 @@ class PhotoRecord:
     pixels_sha256: str
     """Of its pixels, so that a copy is known under another name and in another format."""
     role: PhotoRole
+    turned_deg: int = 0
+    """How far the picture was turned clockwise before it was used; both digests are of the turned
+    one."""
 
     def __post_init__(self) -> None:
         """Refuse a name that leads out of a folder, and what is no digest and no role."""
@@ -39,6 +42,10 @@ class PhotoRecord:
                 raise ValueError(f"{self.name}: sha256 is {digest!r}, expected 64 hex digits")
         if self.role not in get_args(PhotoRole):
             raise ValueError(f"{self.name}: role is {self.role!r}, expected 'train' or 'held_out'")
+        if self.turned_deg not in (0, 90, 180, 270):
+            raise ValueError(
+                f"{self.name}: turned_deg is {self.turned_deg!r}, expected 0, 90, 180 or 270"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

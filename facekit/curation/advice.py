@@ -58,6 +58,7 @@ def advise(verdicts: Sequence[Verdict], wanted_held_out: int) -> tuple[Advice, .
     held_out = sum(verdict.role == "held out" for verdict in verdicts)
     return (
         *_count(len(usable), held_out, wanted_held_out),
+        *_recordings([v.clip for v in verdicts if v.usable]),
         *_angles(usable),
         *_light(usable),
         *_distance(usable),
@@ -109,6 +110,16 @@ def _count(count: int, held_out: int, wanted: int) -> list[Advice]:
             )
         )
     return found
+
+
+def _recordings(clips: Sequence[str | None]) -> list[Advice]:
+    if len(clips) < 2 or None in clips or len(set(clips)) > 1:
+        return []
+    sentence = (
+        "all photos are frames of one clip, so what is held out is of the same recording and judges"
+        " too kindly; add another clip or photos"
+    )
+    return [Advice(code="one_clip", value=1, limit=2, sentence=sentence)]
 
 
 def _angles(usable: Sequence[FaceQuality]) -> list[Advice]:

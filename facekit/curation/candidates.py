@@ -1,103 +1,213 @@
-"""Files to candidates: read, find the face, measure it. Nothing here aborts the other photos."""
+"""Sources to candidates: read, find the face, measure it. Nothing here aborts the other photos."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from facekit.curation.duplicates import picture_hash
 from facekit.curation.findings import Code, Finding
+from facekit.curation.turning import look_again
 from facekit.errors import AlignmentError, MediaError
 from facekit.faces.align import align
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.quality import FaceQuality, measure_quality
-from facekit.media.files import VIDEO_SUFFIXES
-from facekit.media.images import read_image
-from facekit.media.video import is_video
-from facekit.types import Face, FaceCrop, Image
+from facekit.media.images import Picture, read_picture
+from facekit.media.kinds import Kind
+from facekit.media.reading import read_ahead
+from facekit.media.scan import Source
+from facekit.media.unpack import turn, turned_file
+from facekit.types import Face, FaceCrop, Progress
 
-__all__ = ["OTHER_FACE_FRACTION", "Candidate", "examine", "read_sidecar"]
+__all__ = [
+    "OTHER_FACE_FRACTION",
+    "Candidate",
+    "examine",
+    "examine_turned",
+    "only_face",
+    "read_sidecar",
+]
 
 OTHER_FACE_FRACTION = 0.3
 """A face in the background is a second person from this share of the first one's height on."""
 
+_BATCH = 8
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidate:
-    """One file, with all that could be found out about it alone."""
+    """One source, with all that could be found out about it alone; without its pixels."""
 
-    source: str
+    source: Source
     findings: tuple[Finding, ...] = ()
-    image: Image | None = None
+    notes: tuple[Finding, ...] = ()
+    """What was done to the picture or could not be; none of it refuses the photo."""
     crop: FaceCrop | None = None
     """None where there is not exactly one face."""
     quality: FaceQuality | None = None
     hash_bits: int = 0
     """The picture's perceptual hash, 64 bits."""
     sidecar: str | None = None
+    turned_deg: int = 0
+    """How far the picture was turned clockwise."""
+
+    @property
+    def file(self) -> Path:
+        """The picture as it is used: the file itself, or its turned copy, made where missing.
+
+        Raises:
+            MediaError: The photo is no longer there.
+            OutputError: The cache cannot be written.
+        """
+        path = self.source.path
+        return turned_file(path, self.turned_deg) if self.turned_deg else path
 
 
-def examine(path: Path, faces: FaceVendor, min_score: float) -> Candidate:
-    """Read one photo, find its face, cut and measure it.
+def examine(
+    sources: Sequence[Source], faces: FaceVendor, min_score: float, progress: Progress
+) -> list[Candidate]:
+    """Read photos, find their faces, cut and measure them.
+
+    Several threads decode a few photos ahead; faces are looked for in small batches.
 
     Args:
-        path: The file.
+        sources: Photos with a file of their own, and what is refused already.
         faces: Detector and encoder.
         min_score: Faces below this detection score do not count, 0..1.
+        progress: Counts the photos.
+
+    Returns:
+        One candidate for each, in order.
     """
-    source = str(path)
-    if is_video(path) or path.suffix.lower() in VIDEO_SUFFIXES:
-        sentence = "a video, which is not read yet; save single frames of it as PNG"
-        return Candidate(source=source, findings=(Finding(code=Code.VIDEO, sentence=sentence),))
-    try:
-        image = read_image(path)
-        sidecar = read_sidecar(path)
-    except MediaError as error:
-        sentence = str(error).removeprefix(f"{path}: ")
-        return Candidate(
-            source=source, findings=(Finding(code=Code.UNREADABLE, sentence=sentence),)
-        )
-    found = faces.detect([image])[0]
-    face, finding = _only_face(found, min_score)
+    done: list[Candidate] = []
+    batch: list[tuple[Source, Picture | MediaError | None]] = []
+
+    def flush() -> None:
+        for candidate in _examine(batch, faces, min_score):
+            done.append(candidate)
+            progress.advance(1, Path(candidate.source.name).name)
+        batch.clear()
+
+    with read_ahead([source.path for source in sources if not source.refusal]) as pictures:
+        for source in sources:
+            batch.append((source, None if source.refusal else next(pictures)))
+            if len(batch) == _BATCH:
+                flush()
+        flush()
+    return done
+
+
+def examine_turned(
+    source: Source, faces: FaceVendor, min_score: float, turned_deg: int
+) -> Candidate:
+    """Read a photo again and look at it turned clockwise by this much.
+
+    Raises:
+        MediaError: It is no longer there.
+    """
+    picture = read_picture(source.path)
+    found = faces.detect([turn(picture.image, turned_deg)])[0]
+    return _measure(source, picture, found, faces, min_score, turned_deg)
+
+
+def _examine(
+    batch: Sequence[tuple[Source, Picture | MediaError | None]], faces: FaceVendor, min_score: float
+) -> Iterator[Candidate]:
+    found = iter(faces.detect([p.image for _, p in batch if isinstance(p, Picture)]))
+    for source, read in batch:
+        sentence = source.refusal
+        if isinstance(read, Picture):
+            try:
+                yield _judge(source, read, next(found), faces, min_score)
+                continue
+            except MediaError as error:  # of its caption
+                sentence = str(error)
+        elif read is not None:
+            sentence = str(read).removeprefix(f"{source.path}: ")
+        code = Code.VIDEO if source.kind is Kind.CLIP else Code.UNREADABLE
+        finding = Finding(code=code, sentence=sentence)
+        yield Candidate(source=source, findings=(finding,))
+
+
+def _judge(
+    source: Source,
+    picture: Picture,
+    found: tuple[Face, ...],
+    faces: FaceVendor,
+    min_score: float,
+) -> Candidate:
+    turned_deg, found = look_again(picture.image, found, faces, min_score)
+    return _measure(source, picture, found, faces, min_score, turned_deg)
+
+
+def _measure(
+    source: Source,
+    picture: Picture,
+    found: Sequence[Face],
+    faces: FaceVendor,
+    min_score: float,
+    turned_deg: int,
+) -> Candidate:
+    """Cut and measure the one face of a picture, which is turned first."""
+    sidecar = read_sidecar(source)
+    image = turn(picture.image, turned_deg) if turned_deg else picture.image
+    notes = _notes((*source.remarks, *picture.remarks), turned_deg)
+    face, finding = only_face(found, min_score)
     if face is None:
         findings = () if finding is None else (finding,)
-        return Candidate(source=source, findings=findings, image=image)
+        return Candidate(source=source, findings=findings, notes=notes)
     try:
         size_px, margin = faces.crop_size_px, faces.crop_margin
-        crop = align(image, face, size_px=size_px, margin=margin, source=source)
+        crop = align(image, face, size_px=size_px, margin=margin, source=source.name)
         quality = measure_quality(image, face)
     except AlignmentError as error:
         finding = Finding(code=Code.NOT_ALIGNED, sentence=str(error))
-        return Candidate(source=source, findings=(finding,), image=image)
+        return Candidate(source=source, findings=(finding,), notes=notes)
     return Candidate(
         source=source,
-        image=image,
+        notes=notes,
         crop=crop,
         quality=quality,
         hash_bits=picture_hash(image),
         sidecar=sidecar,
+        turned_deg=turned_deg,
     )
 
 
-def read_sidecar(photo: Path) -> str | None:
+def _notes(remarks: Sequence[str], turned_deg: int) -> tuple[Finding, ...]:
+    notes = [Finding(code=Code.COLOURS, sentence=remark) for remark in remarks]
+    if turned_deg:
+        lay = "stood on its head" if turned_deg == 180 else "lay on its side"
+        sentence = (
+            f"the face {lay}, so the picture was turned by {turned_deg} degrees clockwise;"
+            " leave the photo out if that is wrong"
+        )
+        notes.append(
+            Finding(code=Code.TURNED, value=float(turned_deg), limit=0.0, sentence=sentence)
+        )
+    return tuple(notes)
+
+
+def read_sidecar(source: Source) -> str | None:
     """Read the caption in the ``.txt`` beside a photo; None when there is none or it is empty.
 
     Raises:
         MediaError: The file is there and is not UTF-8 text.
     """
-    path = photo.with_suffix(".txt")
-    if not path.is_file():
+    path = source.caption
+    if path is None or not path.is_file():
         return None
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise MediaError(
-            f"{path}: not readable as UTF-8 text ({error}), expected one line of caption;"
-            " save it as UTF-8 or remove it"
+            f"{source.caption_name}: not readable as UTF-8 text ({error}), expected one line of"
+            " caption; save it as UTF-8 or remove it"
         ) from error
     return " ".join(text.split()) or None
 
 
-def _only_face(found: Sequence[Face], min_score: float) -> tuple[Face, None] | tuple[None, Finding]:
+def only_face(found: Sequence[Face], min_score: float) -> tuple[Face, None] | tuple[None, Finding]:
+    """Give the one face of a picture, or say why there is not exactly one."""
     sure = [face for face in found if face.score >= min_score]
     if not sure:
         best = max((face.score for face in found), default=None)

@@ -15,6 +15,17 @@ __all__ = ["check_quality", "compare_people", "group_people", "same_person_limit
 def check_quality(quality: FaceQuality, rules: PhotosSection) -> tuple[Finding, ...]:
     """List everything that one measured face falls short of."""
     found = []
+    if quality.visible < rules.min_visible:
+        found.append(
+            Finding(
+                code=Code.CUT_OFF,
+                value=quality.visible,
+                limit=rules.min_visible,
+                sentence=f"the face is cut off by the picture's border: {quality.visible:.0%} of it"
+                f" is visible, at least {rules.min_visible:.0%} is needed; use a photo that shows"
+                " the whole face",
+            )
+        )
     if quality.face_px < rules.min_face_px:
         found.append(
             Finding(

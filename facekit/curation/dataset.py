@@ -14,18 +14,33 @@ from facekit.curation.checks import (
     group_people,
     same_person_limit,
 )
+from facekit.curation.clips import mine_clip
 from facekit.curation.duplicates import find_duplicates
 from facekit.curation.findings import Code, Finding, Role, Verdict
 from facekit.curation.holdout import choose_holdout
-from facekit.errors import PhotosRefused
+from facekit.curation.second_look import turn_strangers
+from facekit.errors import MediaError, PhotosRefused
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import encoder_id
 from facekit.identity.photo_set import Photo, PhotoSet
 from facekit.identity.similarity import similarity_matrix
+from facekit.media.kinds import Kind
+from facekit.media.reading import read_ahead
+from facekit.media.scan import Source
+from facekit.media.unpack import unpack_sources
 from facekit.recipe import PhotosSection
 from facekit.types import FloatArray, NoProgress, Progress
 
 __all__ = ["Inspection", "build_photo_set", "inspect_photos"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Usable:
+    """A photo that is taken, without its pixels."""
+
+    candidate: Candidate
+    embedding: FloatArray
+    is_held_out: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,33 +48,45 @@ class Inspection:
     """What was found out about a set of photos."""
 
     verdicts: tuple[Verdict, ...]
-    """One per file, in the order given."""
+    """One per photo, in the order given; a clip has one per frame that is used."""
     advice: tuple[Advice, ...]
-    photo_set: PhotoSet | None
-    """None where too few photos are usable."""
     min_usable: int
+    encoder: str
+    """Who compared the faces."""
+    usable: tuple[_Usable, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether enough photos are usable."""
+        return len(self.usable) >= max(self.min_usable, 1)
 
     @property
     def set_aside(self) -> tuple[str, ...]:
         """A line for each photo that is not used, with its reasons."""
         return tuple(f"{v.source}: {v.reasons}" for v in self.verdicts if not v.usable)
 
+    @property
+    def noted(self) -> tuple[str, ...]:
+        """A line for each photo that is used and was not taken as it is."""
+        return tuple(f"{v.source}: {v.remarks}" for v in self.verdicts if v.usable and v.notes)
+
     def require(self) -> PhotoSet:
-        """Give the usable photos.
+        """Read the usable photos once more and give them.
 
         Raises:
             PhotosRefused: They are too few; the message gives the reason of each of the others.
+            MediaError: A photo is no longer there.
         """
-        if self.photo_set is not None:
-            return self.photo_set
-        usable, total = len(self.verdicts) - len(self.set_aside), len(self.verdicts)
+        if self.accepted:
+            return _photo_set(self.usable, self.encoder)
+        usable, total = len(self.usable), len(self.verdicts)
         head = f"{usable} usable of {total} photos, expected at least {self.min_usable}"
         tail = "; add sharp photos of one person, alone in the picture"
         raise PhotosRefused("\n  ".join([head, *self.set_aside]) + tail)
 
 
 def inspect_photos(
-    paths: Sequence[Path],
+    sources: Sequence[Source],
     rules: PhotosSection,
     faces: FaceVendor,
     progress: Progress | None = None,
@@ -69,48 +96,62 @@ def inspect_photos(
     """Give a verdict on every photo; a bad one never stops the others.
 
     Args:
-        paths: The files, as `scan_photos` lists them.
+        sources: What `scan_sources` gave; archives are unpacked into the cache, and clips give
+            their best frames.
         rules: The thresholds.
         faces: Detector and encoder that training will use.
         progress: Counts the photos.
         label: What the progress is called.
+
+    Raises:
+        MediaError: An archive is gone since it was listed.
+        OutputError: The cache cannot be written.
     """
     bar = progress or NoProgress()
-    bar.start(len(paths), label)
-    candidates = []
-    for path in paths:
-        candidate = examine(path, faces, rules.min_detection_score)
-        if candidate.quality is not None:
-            candidate = replace(candidate, findings=check_quality(candidate.quality, rules))
-        candidates.append(candidate)
-        bar.advance(1, path.name)
+    ready = _expand_clips(unpack_sources(sources, bar), rules, faces, bar)
+    bar.start(len(ready), label)
+    candidates = [
+        c if c.quality is None else replace(c, findings=check_quality(c.quality, rules))
+        for c in examine(ready, faces, rules.min_detection_score, bar)
+    ]
     bar.finish()
 
     measured = [c for c in candidates if c.crop is not None]
     vectors = _embed(measured, faces)
-    by_source = {c.source: vector for c, vector in zip(measured, vectors, strict=True)}
     limit = same_person_limit(rules, faces)
-    measured, similarity = _compare(measured, vectors, rules.duplicate_distance, limit)
-    refined = {c.source: c for c in measured}
-    candidates = [refined.get(c.source, c) for c in candidates]
+    judged, similarity = _compare(measured, vectors, rules.duplicate_distance, limit)
+    if turned := turn_strangers(judged, vectors, rules, limit, faces):
+        for index, (candidate, vector) in turned.items():
+            measured[index], vectors[index] = candidate, vector
+        judged, similarity = _compare(measured, vectors, rules.duplicate_distance, limit)
+    by_source = {c.source.name: vector for c, vector in zip(judged, vectors, strict=True)}
+    refined = {c.source.name: c for c in judged}
+    candidates = [refined.get(c.source.name, c) for c in candidates]
 
     usable = [c for c in candidates if c.crop is not None and not c.findings]
     held = _hold_out(usable, by_source, rules.holdout)
     verdicts = tuple(_verdict(c, held, similarity) for c in candidates)
-    enough = len(usable) >= max(rules.min_usable, 1)
     return Inspection(
         verdicts=verdicts,
         advice=(
             *advise(verdicts, rules.holdout),
-            *tell_people([c.source for c in usable], _others(candidates, by_source, limit)),
+            *tell_people([c.source.name for c in usable], _others(candidates, by_source, limit)),
         ),
-        photo_set=_photo_set(usable, held, by_source, encoder_id(faces)) if enough else None,
         min_usable=rules.min_usable,
+        encoder=encoder_id(faces),
+        usable=tuple(
+            _Usable(
+                candidate=c,
+                embedding=by_source[c.source.name],
+                is_held_out=c.source.name in held,
+            )
+            for c in usable
+        ),
     )
 
 
 def build_photo_set(
-    paths: Sequence[Path],
+    sources: Sequence[Source],
     rules: PhotosSection,
     faces: FaceVendor,
     progress: Progress | None = None,
@@ -120,8 +161,30 @@ def build_photo_set(
     Raises:
         PhotosRefused: Fewer than ``rules.min_usable`` photos are usable; the message gives the
             reason of each of the others.
+        MediaError: As for `inspect_photos`.
+        OutputError: As for `inspect_photos`.
     """
-    return inspect_photos(paths, rules, faces, progress).require()
+    return inspect_photos(sources, rules, faces, progress).require()
+
+
+def _expand_clips(
+    sources: Sequence[Source], rules: PhotosSection, faces: FaceVendor, bar: Progress
+) -> list[Source]:
+    """Put the chosen frames of each clip in its place."""
+    num_frames = rules.frames_per_clip
+    num_clips = sum(source.kind is Kind.CLIP for source in sources)
+    if num_clips:
+        bar.start(num_clips, "Looking through clips")
+    ready: list[Source] = []
+    for source in sources:
+        if source.kind is not Kind.CLIP:
+            ready.append(source)
+            continue
+        ready += mine_clip(source, rules, faces, num_frames)
+        bar.advance(1, Path(source.name).name)
+    if num_clips:
+        bar.finish()
+    return ready
 
 
 def _embed(measured: Sequence[Candidate], faces: FaceVendor) -> FloatArray:
@@ -144,7 +207,7 @@ def _compare(
         hashes = [measured[index].hash_bits for index in good]
         repeated = find_duplicates(hashes, between, weights, duplicate_distance)
         for copy, (original, bits) in repeated.items():
-            name = Path(measured[good[original]].source).name
+            name = Path(measured[good[original]].source.name).name
             found[good[copy]] = Finding(
                 code=Code.DUPLICATE,
                 value=float(bits),
@@ -160,14 +223,18 @@ def _compare(
         for index, c in enumerate(measured)
     ]
     compared = zip(single, similarity, strict=True) if len(single) > 1 else ()
-    return refined, {measured[index].source: float(value) for index, value in compared}
+    return refined, {measured[index].source.name: float(value) for index, value in compared}
 
 
 def _others(
     candidates: Sequence[Candidate], vectors: dict[str, FloatArray], min_same_person: float
 ) -> list[list[str]]:
     """The photos that show somebody else, person by person."""
-    sources = [c.source for c in candidates if any(f.code is Code.WRONG_PERSON for f in c.findings)]
+    sources = [
+        c.source.name
+        for c in candidates
+        if any(finding.code is Code.WRONG_PERSON for finding in c.findings)
+    ]
     if not sources:
         return []
     groups = group_people(np.stack([vectors[source] for source in sources]), min_same_person)
@@ -179,45 +246,51 @@ def _hold_out(
 ) -> frozenset[str]:
     if len(usable) < 2:
         return frozenset()
-    between = similarity_matrix(np.stack([vectors[c.source] for c in usable]))
-    chosen = choose_holdout(between, [c.hash_bits for c in usable], wanted)
-    return frozenset(usable[index].source for index in chosen)
+    between = similarity_matrix(np.stack([vectors[c.source.name] for c in usable]))
+    groups = [c.source.clip or c.source.name for c in usable]
+    chosen = choose_holdout(between, [c.hash_bits for c in usable], wanted, groups)
+    return frozenset(usable[index].source.name for index in chosen)
 
 
 def _verdict(candidate: Candidate, held: frozenset[str], similarity: dict[str, float]) -> Verdict:
-    role = Role.HELD_OUT if candidate.source in held else Role.TRAIN
+    name = candidate.source.name
+    role = Role.HELD_OUT if name in held else Role.TRAIN
     if candidate.findings:
         role = Role.REFUSED
     return Verdict(
-        source=candidate.source,
+        source=name,
         role=role,
         findings=candidate.findings,
+        notes=candidate.notes,
+        clip=candidate.source.clip or None,
         quality=candidate.quality,
-        similarity=similarity.get(candidate.source),
+        similarity=similarity.get(name),
     )
 
 
-def _photo_set(
-    usable: Sequence[Candidate],
-    held: frozenset[str],
-    vectors: dict[str, FloatArray],
-    encoder: str,
-) -> PhotoSet:
+def _photo_set(usable: Sequence[_Usable], encoder: str) -> PhotoSet:
     train: list[Photo] = []
     held_out: list[Photo] = []
-    for candidate in usable:
-        if candidate.image is None or candidate.crop is None:
-            continue
-        photo = Photo(
-            source=candidate.source,
-            image=candidate.image,
-            face=candidate.crop.face,
-            crop=candidate.crop,
-            embedding=vectors[candidate.source],
-            quality=_weight(candidate),
-            sidecar=candidate.sidecar,
-        )
-        (held_out if candidate.source in held else train).append(photo)
+    files = [item.candidate.file for item in usable]
+    with read_ahead(files) as pictures:
+        for item, file, picture in zip(usable, files, pictures, strict=True):
+            if isinstance(picture, MediaError):
+                raise picture
+            candidate = item.candidate
+            assert candidate.crop is not None  # it would not be usable
+            photo = Photo(
+                source=candidate.source.name,
+                file=file,
+                image=picture.image,
+                face=candidate.crop.face,
+                crop=candidate.crop,
+                embedding=item.embedding,
+                quality=_weight(candidate),
+                sidecar=candidate.sidecar,
+                sidecar_name=candidate.source.caption_name,
+                turned_deg=candidate.turned_deg,
+            )
+            (held_out if item.is_held_out else train).append(photo)
     return PhotoSet(train=tuple(train), held_out=tuple(held_out), encoder=encoder)
 
 

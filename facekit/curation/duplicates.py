@@ -7,7 +7,13 @@ import numpy.typing as npt
 
 from facekit.types import FloatArray, Image
 
-__all__ = ["DUPLICATE_SIMILARITY", "find_duplicates", "hash_distance", "picture_hash"]
+__all__ = [
+    "DUPLICATE_SIMILARITY",
+    "find_duplicates",
+    "hash_distance",
+    "hash_distances",
+    "picture_hash",
+]
 
 DUPLICATE_SIMILARITY = 0.9
 """Two photos are the same only if their faces are at least this similar as well."""
@@ -38,6 +44,12 @@ def hash_distance(first: int, second: int) -> int:
     return (first ^ second).bit_count()
 
 
+def hash_distances(hashes: Sequence[int]) -> npt.NDArray[np.uint8]:
+    """Count the bits that differ between any two of N hashes, shape (N, N)."""
+    known = np.array(hashes, dtype=np.uint64)
+    return np.asarray(np.bitwise_count(known[:, None] ^ known[None]), dtype=np.uint8)
+
+
 def find_duplicates(
     hashes: Sequence[int],
     similarities: FloatArray,
@@ -56,16 +68,20 @@ def find_duplicates(
         Index of each repeated photo -> (index of the one that stays, differing bits).
     """
     order = sorted(range(len(hashes)), key=lambda index: (-weights[index], index))
-    kept: list[int] = []
+    known = np.array(hashes, dtype=np.uint64)
+    kept = np.empty(len(hashes), dtype=np.intp)
+    num_kept = 0
     repeated: dict[int, tuple[int, int]] = {}
     for index in order:
-        for other in kept:
-            bits = hash_distance(hashes[index], hashes[other])
-            if bits <= max_distance and similarities[index, other] >= DUPLICATE_SIMILARITY:
-                repeated[index] = (other, bits)
-                break
+        others = kept[:num_kept]
+        bits = np.bitwise_count(known[others] ^ known[index])
+        alike = similarities[index, others] >= DUPLICATE_SIMILARITY
+        same = np.flatnonzero((bits <= max_distance) & alike)
+        if len(same):
+            repeated[index] = (int(others[same[0]]), int(bits[same[0]]))
         else:
-            kept.append(index)
+            kept[num_kept] = index
+            num_kept += 1
     return repeated
 
 

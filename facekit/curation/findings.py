@@ -10,13 +10,14 @@ __all__ = ["Code", "Finding", "Role", "Verdict"]
 
 
 class Code(StrEnum):
-    """Why a photo is refused; stable for programs."""
+    """Why a photo is refused, or what is noted of it; stable for programs."""
 
     UNREADABLE = "unreadable"
     VIDEO = "video"
     NO_FACE = "no_face"
     SEVERAL_FACES = "several_faces"
     NOT_ALIGNED = "not_aligned"
+    CUT_OFF = "cut_off"
     TOO_SMALL = "too_small"
     BLURRED = "blurred"
     TOO_DARK = "too_dark"
@@ -24,6 +25,10 @@ class Code(StrEnum):
     TURNED_AWAY = "turned_away"
     DUPLICATE = "duplicate"
     WRONG_PERSON = "wrong_person"
+    TURNED = "turned"
+    """Noted: the picture was turned, for its face was not upright."""
+    COLOURS = "colours"
+    """Noted: colours that could not be taken as they were meant."""
 
 
 class Role(StrEnum):
@@ -61,10 +66,15 @@ class Verdict:
     """Everything that is said about one photo."""
 
     source: str
-    """The path as it was given."""
+    """What it is called: the path as it was given, ``photos.zip/a/b.jpg`` in an archive,
+    ``clip.mp4@00:01.240`` for a frame of a clip."""
     role: Role
     findings: tuple[Finding, ...] = ()
     """Empty unless the photo is refused."""
+    notes: tuple[Finding, ...] = ()
+    """What was done to the picture, or could not be, without refusing it."""
+    clip: str | None = None
+    """The clip that it is a frame of."""
     quality: FaceQuality | None = None
     """None where no single face was measured."""
     similarity: float | None = None
@@ -79,6 +89,11 @@ class Verdict:
     def reasons(self) -> str:
         """All findings as one line; empty for a usable photo."""
         return "; ".join(finding.sentence for finding in self.findings)
+
+    @property
+    def remarks(self) -> str:
+        """All notes as one line; empty for most photos."""
+        return "; ".join(note.sentence for note in self.notes)
 
     def to_json(self) -> Mapping[str, object]:
         """The verdict with its measurements."""
@@ -101,7 +116,9 @@ class Verdict:
             "source": self.source,
             "role": self.role.value,
             "usable": self.usable,
+            "clip": self.clip,
             "findings": [finding.to_json() for finding in self.findings],
+            "notes": [note.to_json() for note in self.notes],
             "similarity": None if self.similarity is None else round(self.similarity, 4),
             "measured": measured,
         }

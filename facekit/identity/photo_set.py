@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 from facekit.errors import PhotosRefused
 from facekit.media.images import pixel_digest
@@ -15,7 +16,10 @@ class Photo:
     """One usable photo: exactly one face, already embedded by the training encoder."""
 
     source: str
-    """Path of the file, for messages."""
+    """What it is called: its path, ``photos.zip/a/b.jpg`` in an archive, ``clip.mp4@00:01.240``
+    for a frame of a clip."""
+    file: Path
+    """Where its pixels are read from: the photo itself, or what the cache holds of it."""
     image: Image
     """The whole picture, upright, scaled down where the file is very large."""
     face: Face
@@ -28,6 +32,10 @@ class Photo:
     """Weight in means, above 0 and at most 1."""
     sidecar: str | None = None
     """The user's own caption: the text file of the same name beside the photo."""
+    sidecar_name: str = ""
+    """What that file is called."""
+    turned_deg: int = 0
+    """How far the picture was turned clockwise, because its face was not upright."""
 
     @property
     def digest(self) -> str:

@@ -1,20 +1,16 @@
-"""Paths: which files are photos, and how a result is written whole or not at all."""
+"""How a result is written whole or not at all."""
 
 import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from facekit.errors import MediaError, OutputError, OutputExists
+from facekit.errors import OutputError, OutputExists
 
 __all__ = [
-    "HEIF_SUFFIXES",
-    "IMAGE_SUFFIXES",
-    "RAW_SUFFIXES",
-    "VIDEO_SUFFIXES",
     "atomic_write",
     "ensure_new",
     "ensure_out_dir",
@@ -22,78 +18,12 @@ __all__ = [
     "remove_file",
     "replace_folder",
     "restore_folder",
-    "scan_photos",
     "write_bytes",
     "write_text",
 ]
 
-IMAGE_SUFFIXES = frozenset(
-    {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-)
-HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
-"""What phones write and nothing here reads."""
-RAW_SUFFIXES = frozenset(
-    {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw"}
-)
-"""What cameras write and nothing here develops."""
-VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
-
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-
-
-def scan_photos(paths: Sequence[Path | str], *, with_unread: bool = False) -> list[Path]:
-    """List the photos that files and folders name.
-
-    A folder gives its own files in order of name, without its subfolders and hidden files; other
-    files in a folder (notes) are passed over. A file named by itself is always kept, so that
-    reading it can say what is wrong with it.
-
-    Args:
-        paths: Files and folders.
-        with_unread: Whether a folder also gives the photos and videos that cannot be read (HEIC,
-            raw), for a caller that says so of each.
-
-    Returns:
-        Each file once, in the order given.
-
-    Raises:
-        MediaError: A path does not exist, or nothing in all of them looks like a photo.
-    """
-    suffixes = IMAGE_SUFFIXES
-    if with_unread:
-        suffixes |= HEIF_SUFFIXES | RAW_SUFFIXES | VIDEO_SUFFIXES
-    found: dict[Path, Path] = {}
-    for path in map(Path, paths):
-        if path.is_dir():
-            for child in _files_in(path, suffixes):
-                found.setdefault(child.resolve(), child)
-        elif path.exists():
-            found.setdefault(path.resolve(), path)
-        else:
-            raise MediaError(f"{path}: no such file or folder; check the spelling of the path")
-    if not found:
-        listed = ", ".join(str(path) for path in paths) or "no path given"
-        known = " ".join(sorted(IMAGE_SUFFIXES))
-        raise MediaError(
-            f"{listed}: no photos found, expected files ending in {known};"
-            " name a folder that holds the photos"
-        )
-    return list(found.values())
-
-
-def _files_in(folder: Path, suffixes: frozenset[str]) -> list[Path]:
-    try:
-        children = sorted(folder.iterdir())
-    except OSError as error:
-        raise MediaError(
-            f"{folder}: cannot be listed ({error.strerror}); check the folder's permissions"
-        ) from error
-    return [
-        child
-        for child in children
-        if child.suffix.lower() in suffixes and not child.name.startswith(".") and child.is_file()
-    ]
 
 
 def ensure_new(path: Path | str, force: bool = False, *, other: str = "--out") -> Path:
@@ -142,7 +72,7 @@ def ensure_out_dir(path: Path | str) -> Path:
 
 
 @contextmanager
-def atomic_write(path: Path | str) -> Iterator[Path]:
+def atomic_write(path: Path | str, *, lasting: bool = True) -> Iterator[Path]:
     """Give a temporary name beside ``path`` and rename it at the end.
 
     The reader of ``path`` sees the old content or the whole new one, never a part. When the
@@ -150,6 +80,8 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
 
     Args:
         path: Where the result belongs; its folder is created.
+        lasting: Whether it is forced onto the disk. What can be made again at any time need not
+            be, which is much faster for many small files.
 
     Yields:
         A path with the same suffix, for the block to write a file to.
@@ -163,7 +95,8 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         with _refusals_told(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
-            _flush(temporary)
+            if lasting:
+                _flush(temporary)
             os.replace(temporary, path)
     finally:
         with suppress(OSError):

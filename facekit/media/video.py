@@ -14,31 +14,13 @@ from facekit.errors import MediaError, UsageError
 from facekit.media.files import atomic_write
 from facekit.types import Clip
 
-__all__ = ["is_video", "read_clip", "write_clip"]
+__all__ = ["read_clip", "write_clip"]
 
 _QUANTISER: Final = "12"
 """Near lossless, because likeness is measured on what is written; constant, because x264's rate
 control gave other bytes for the same small frames from one call to the next."""
 
 _BT709: Final = 1
-
-_IMAGE_BRANDS: Final = frozenset({b"avif", b"avis", b"heic", b"heif", b"heix", b"mif1", b"msf1"})
-
-
-def is_video(path: Path | str) -> bool:
-    """Tell by its first bytes whether a file is a video; false when it cannot be read."""
-    try:
-        with Path(path).open("rb") as stream:
-            head = stream.read(16)
-    except OSError:
-        return False
-    if head[4:8] == b"ftyp":
-        return head[8:12] not in _IMAGE_BRANDS
-    if head[4:8] in (b"moov", b"mdat", b"wide"):
-        return True
-    if head[:4] == b"RIFF":
-        return head[8:12] == b"AVI "
-    return head[:4] in (b"\x1aE\xdf\xa3", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3")
 
 
 def read_clip(path: Path | str, *, max_frames: int | None = None) -> Clip:

@@ -107,6 +107,10 @@ class PhotosSection(Section):
     """Fewer usable photos than this are refused."""
     min_face_px: int = Field(default=16, ge=1)
     """Shorter side of the face box."""
+    min_visible: Probability = 0.7
+    """Part of the face box inside the picture."""
+    frames_per_clip: int = Field(default=8, ge=1, le=64)
+    """Frames of one clip that are used as photos, at most: sharp ones, unlike each other."""
     max_yaw_deg: float = Field(default=75.0, gt=0, le=180)
     """Faces turned further than this are set aside."""
     min_detection_score: float = Field(default=0.5, ge=LEAST_DETECTION_SCORE, le=1)

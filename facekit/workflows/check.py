@@ -11,9 +11,10 @@ from facekit.errors import PhotosRefused
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import check_vendor, encoder_id, load_faces, vendor_facts
 from facekit.identity.photo_set import PhotoSet
-from facekit.media.files import scan_photos
+from facekit.media.scan import Source, scan_sources, tell_sources
 from facekit.recipe import Recipe
 from facekit.types import Progress
+from facekit.workflows.photos import name_within
 
 __all__ = ["CheckPlan", "CheckReport", "plan_check", "run_check"]
 
@@ -24,12 +25,12 @@ _HEAD = ("photo", "face px", "sharp", "light", "turn", "alike", "verdict")
 class CheckPlan:
     """Which photos will be looked at, and by what measure."""
 
-    photos: tuple[Path, ...]
+    sources: tuple[Source, ...]
     recipe: Recipe
     name: str | None
     """What the character is called; only for the next step."""
     given: tuple[str, ...]
-    """The files and folders as they were given."""
+    """The files, folders, patterns and archives as they were given."""
     options: tuple[str, ...] = ()
     """What chose the recipe, as words of a command line; only for the next step."""
 
@@ -38,7 +39,8 @@ class CheckPlan:
         rules = self.recipe.photos
         return "\n".join(
             [
-                f"photos: {len(self.photos)} in {', '.join(self.given)}",
+                f"found: {tell_sources(self.sources, rules.frames_per_clip)} in"
+                f" {', '.join(self.given)}",
                 f"encoder: {vendor_facts(self.recipe.encoder.train).describe()}",
                 f"needed: {rules.min_usable} usable photos of one person, each with one face of"
                 f" {rules.min_face_px} px or more",
@@ -48,7 +50,7 @@ class CheckPlan:
     def to_json(self) -> Mapping[str, object]:
         """The photos, the encoder and the thresholds."""
         return {
-            "photos": [str(path) for path in self.photos],
+            "photos": [source.name for source in self.sources],
             "encoder": self.recipe.encoder.train,
             "rules": self.recipe.photos.model_dump(mode="json"),
         }
@@ -67,7 +69,7 @@ class CheckReport:
     @property
     def accepted(self) -> bool:
         """Whether a character can be trained on these photos."""
-        return self.inspection.photo_set is not None
+        return self.inspection.accepted
 
     @property
     def exit_code(self) -> int:
@@ -126,21 +128,19 @@ def plan_check(
     """List the photos to look at.
 
     Args:
-        photos: Files or folders.
+        photos: Files, folders, patterns or zip archives.
         recipe: Names the encoder and the thresholds.
         name: What the character will be called.
         options: What chose the recipe, like ("--set", "photos.holdout=1"); training needs the same.
 
     Raises:
         UsageError: The recipe names an unknown encoder.
-        MediaError: A path does not exist, or there is no photo at all.
+        MediaError: A path does not exist, or there is no photo and no clip at all.
     """
     check_vendor(recipe.encoder.train)
-    found = scan_photos(photos, with_unread=True)
+    found = scan_sources(photos)
     given = tuple(str(path) for path in photos)
-    return CheckPlan(
-        photos=tuple(found), recipe=recipe, name=name, given=given, options=tuple(options)
-    )
+    return CheckPlan(sources=found, recipe=recipe, name=name, given=given, options=tuple(options))
 
 
 def run_check(
@@ -156,10 +156,12 @@ def run_check(
     Raises:
         UsageError: The recipe names an unknown encoder.
         WeightsError: The encoder's weights are missing or damaged.
+        MediaError: An archive is gone since it was listed.
+        OutputError: What is unpacked cannot be kept.
     """
     vendor = faces or load_faces(plan.recipe.encoder.train)
-    inspection = inspect_photos(plan.photos, plan.recipe.photos, vendor, progress)
-    if inspection.photo_set is None:
+    inspection = inspect_photos(plan.sources, plan.recipe.photos, vendor, progress)
+    if not inspection.accepted:
         step = "add sharp photos of one person, alone in the picture, and check again"
     else:
         words = (*plan.given, "--as", plan.name or "NAME", *plan.options)
@@ -168,7 +170,8 @@ def run_check(
 
 
 def _table(verdicts: Sequence[Verdict]) -> list[str]:
-    rows = [_HEAD, *(_row(verdict) for verdict in verdicts)]
+    names = name_within([verdict.source for verdict in verdicts])
+    rows = [_HEAD, *map(_row, verdicts, names)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     lines = []
     for row in rows:
@@ -178,7 +181,7 @@ def _table(verdicts: Sequence[Verdict]) -> list[str]:
     return lines
 
 
-def _row(verdict: Verdict) -> tuple[str, ...]:
+def _row(verdict: Verdict, name: str) -> tuple[str, ...]:
     quality = verdict.quality
     measured = ("-",) * 4
     if quality is not None:
@@ -191,4 +194,5 @@ def _row(verdict: Verdict) -> tuple[str, ...]:
     alike = "-" if verdict.similarity is None else f"{verdict.similarity:.2f}"
     role = verdict.role.value
     said = f"{role}: {verdict.reasons}" if verdict.findings else role
-    return (Path(verdict.source).name, *measured, alike, said)
+    said += f" (note: {verdict.remarks})" if verdict.notes else ""
+    return (name, *measured, alike, said)

@@ -11,7 +11,7 @@ import torch
 from facekit.digests import json_digest
 from facekit.errors import OutputExists
 from facekit.generation.shots import demo_shots
-from facekit.media.files import scan_photos
+from facekit.media.scan import scan_sources
 from facekit.recipe import Recipe, load_recipe, recipe_digest
 from facekit.resources import datasets_dir
 from facekit.toon import ToonCharacter
@@ -174,7 +174,7 @@ def plan_demo(
 
 
 def _photos_digest(folder: Path) -> str:
-    photos = scan_photos([folder], with_unread=True)
+    photos = [source.path for source in scan_sources([folder])]
     captions = (photo.with_suffix(".txt") for photo in photos)
     return json_digest(
         {

@@ -14,12 +14,20 @@ from facekit.adapters.character import Character
 from facekit.adapters.character_header import PhotoRecord, PhotoRole
 from facekit.errors import MediaError, UsageError
 from facekit.identity.photo_set import Photo, PhotoSet
-from facekit.media.files import full_path, scan_photos
+from facekit.media.files import full_path
+from facekit.media.frames import split_frame_name
 from facekit.media.images import pixel_digest, read_image
+from facekit.media.unpack import locate, scan_photos, turned_file
 from facekit.weights import file_digest
 from facekit.workflows.train_folder import photos_folder
 
-__all__ = ["FoundPhotos", "common_folder", "find_photos", "record_photos"]
+__all__ = [
+    "FoundPhotos",
+    "common_folder",
+    "find_photos",
+    "name_within",
+    "record_photos",
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +45,26 @@ class FoundPhotos:
 
 
 def common_folder(photos: PhotoSet) -> Path:
-    """The folder, in full, that all photos lie in or below."""
-    return Path(os.path.commonpath([full_path(photo.source).parent for photo in photos.photos]))
+    """The folder, in full, that all photos and their archives and clips lie in or below."""
+    return _common([photo.source for photo in photos.photos])
+
+
+def name_within(sources: Sequence[str]) -> list[str]:
+    """Call each source by its way from the folder that all share, with forward slashes."""
+    if not sources:
+        return []
+    folder = _common(sources)
+    return [full_path(source).relative_to(folder).as_posix() for source in sources]
+
+
+def _common(sources: Sequence[str]) -> Path:
+    """What lies in an archive is taken for lying where the archive does."""
+    return Path(os.path.commonpath([*map(_folder_of, sources)]))
+
+
+def _folder_of(source: str) -> Path:
+    above = full_path(source).parents
+    return next((parent for parent in above if parent.is_dir()), above[0])
 
 
 def record_photos(photos: PhotoSet) -> tuple[PhotoRecord, ...]:
@@ -56,9 +82,10 @@ def record_photos(photos: PhotoSet) -> tuple[PhotoRecord, ...]:
         PhotoRecord(
             name=full_path(photo.source).relative_to(folder).as_posix(),
             # In this order: a photo that is gone is told as such by the reader of pictures.
-            pixels_sha256=pixel_digest(read_image(photo.source)),
-            sha256=file_digest(photo.source),
+            pixels_sha256=pixel_digest(read_image(photo.file)),
+            sha256=file_digest(photo.file),
             role=role,
+            turned_deg=photo.turned_deg,
         )
         for role, group in groups
         for photo in group
@@ -74,7 +101,7 @@ def find_photos(character: Character, given: Sequence[Path | str] = ()) -> Found
 
     Args:
         character: Knows names and digests.
-        given: Files and folders.
+        given: Files, folders, patterns and archives.
 
     Raises:
         UsageError: Photos are missing, or none is there that may judge; the message names them.
@@ -88,8 +115,8 @@ def find_photos(character: Character, given: Sequence[Path | str] = ()) -> Found
     found: dict[PhotoRecord, Path] = {}
     for record in records:
         for folder in folders:
-            if (folder / record.name).is_file():
-                found[record] = _checked(folder / record.name, record)
+            if (file := _file_of(folder, record)) is not None:
+                found[record] = _checked(folder / record.name, file, record)
                 break
     judges = {record.sha256: record for record in records if record.role == "held_out"}
     digests = {path: file_digest(path) for path in named}
@@ -98,9 +125,11 @@ def find_photos(character: Character, given: Sequence[Path | str] = ()) -> Found
     if at_home is not None:
         # What trained tells copying, so it is looked for even where other photos judge.
         for record in records:
-            place = at_home / record.name
-            if record.role == "train" and record not in found and _is_same(place, record):
-                found[record] = place
+            if record.role != "train" or record in found:
+                continue
+            file = _file_of(at_home, record)
+            if file is not None and _is_same(file, record):
+                found[record] = file
     enrolled, held_out = (
         tuple(found[record] for record in records if record.role == role and record in found)
         for role in get_args(PhotoRole)
@@ -117,25 +146,61 @@ def find_photos(character: Character, given: Sequence[Path | str] = ()) -> Found
 def _sort_out(
     records: Sequence[PhotoRecord], given: Sequence[Path]
 ) -> tuple[list[Path], list[Path]]:
-    """Tell folders of the character's own photos from photos that are named to judge."""
+    """Tell folders of the character's own photos from photos that are named to judge.
+
+    An archive or a clip that the records name stands for the folder that it lies in.
+    """
     folders: list[Path] = []
     others: list[Path] = []
     for path in given:
-        is_own = path.is_dir() and any((path / record.name).is_file() for record in records)
-        (folders if is_own else others).append(path)
+        is_part = path.is_file() and any(
+            record.name.startswith((f"{path.name}/", f"{path.name}@")) for record in records
+        )
+        folder = path.parent if is_part else path
+        is_own = folder.is_dir() and any(
+            (_real_part(folder / record.name) is not None) for record in records
+        )
+        if is_own and (is_part or path.is_dir()):
+            folders.append(folder)
+        else:
+            others.append(path)
     return folders, scan_photos(others) if others else []
 
 
-def _is_same(path: Path, record: PhotoRecord) -> bool:
-    return path.is_file() and file_digest(path) == record.sha256
+def _real_part(path: Path) -> Path | None:
+    """The photo itself, or the archive or clip that it comes from; None where none is there."""
+    frame = split_frame_name(path.name)
+    names = [path] if frame is None else [path, path.with_name(frame[0])]
+    above = (name for path in names for name in (path, *path.parents))
+    return next((name for name in above if name.is_file()), None)
 
 
-def _checked(path: Path, record: PhotoRecord) -> Path:
-    if _is_same(path, record):
-        return path
+def _file_of(folder: Path, record: PhotoRecord) -> Path | None:
+    """The photo of a record as a file, upright; None where it is not there."""
+    file = locate(folder / record.name)
+    if file is None or not record.turned_deg:
+        return file
+    return turned_file(file, record.turned_deg)
+
+
+def _is_same(file: Path, record: PhotoRecord) -> bool:
+    """Whether a file is the one that was recorded.
+
+    What the cache holds is compared by its pixels as well: another version of a library may pack
+    the same pixels into other bytes.
+    """
+    if file_digest(file) == record.sha256:
+        return True
+    is_made = record.turned_deg or split_frame_name(record.name) is not None
+    return bool(is_made) and pixel_digest(read_image(file)) == record.pixels_sha256
+
+
+def _checked(place: Path, file: Path, record: PhotoRecord) -> Path:
+    if _is_same(file, record):
+        return file
     role = "trained on" if record.role == "train" else "held out"
     raise MediaError(
-        f"{path}: sha256 {file_digest(path)[:12]}, expected {record.sha256[:12]} of the photo of"
+        f"{place}: sha256 {file_digest(file)[:12]}, expected {record.sha256[:12]} of the photo of"
         f" this name that was {role}; put that one back, or, if this is another photo that"
         " training never saw, name it by itself with --photos"
     )

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from facekit.errors import MediaError, OutputExists
 from facekit.generation.shots import UNKNOWN_KIND, expected_attributes
-from facekit.media.files import VIDEO_SUFFIXES, full_path, remove_file, write_text
+from facekit.media.files import full_path, remove_file, write_text
 from facekit.media.images import write_image
-from facekit.media.video import is_video, read_clip, write_clip
+from facekit.media.kinds import VIDEO_SUFFIXES, is_video, read_head
+from facekit.media.video import read_clip, write_clip
 from facekit.types import Clip, Shot
 
 __all__ = [
@@ -180,7 +181,7 @@ def scan_takes(paths: Sequence[Path | str]) -> FoundTakes:
 
 
 def _check_video(path: Path) -> None:
-    if path.suffix.lower() not in VIDEO_SUFFIXES and not is_video(path):
+    if path.suffix.lower() not in VIDEO_SUFFIXES and not is_video(read_head(path)):
         known = " ".join(sorted(VIDEO_SUFFIXES))
         raise MediaError(
             f"{path}: not a video, expected a file ending in {known}; name clips, or a folder that"

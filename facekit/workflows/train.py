@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -69,7 +68,7 @@ def run_train(
     ensure_out_dir(out_dir)
     faces = faces or load_faces(recipe.encoder.train)
     inspection = inspect_photos(
-        plan.photos, recipe.photos, faces, progress, label="choosing photos to train on"
+        plan.sources, recipe.photos, faces, progress, label="choosing photos to train on"
     )
     photos = inspection.require()
     records = record_photos(photos)
@@ -129,6 +128,7 @@ def run_train(
         warnings=(
             *plan.warnings,
             *(f"set aside: {line}" for line in inspection.set_aside),
+            *(f"noted: {line}" for line in inspection.noted),
             *_warnings(photos, result),
         ),
     )
@@ -232,7 +232,7 @@ def _warnings(photos: PhotoSet, result: TrainingResult) -> tuple[str, ...]:
         words = drop_face_clauses(photo.sidecar)[1] if photo.sidecar else ()
         if words:
             found.append(
-                f"{Path(photo.source).with_suffix('.txt')}: speaks of the face"
+                f"{photo.sidecar_name}: speaks of the face"
                 f" ({', '.join(words)}); clauses about it were left out of the caption, since they"
                 " would bind the likeness to the words"
             )

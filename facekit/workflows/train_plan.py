@@ -10,7 +10,7 @@ import torch
 
 from facekit.errors import CheckpointMismatch, OutputExists, UsageError
 from facekit.faces.vendors import vendor_facts
-from facekit.media.files import scan_photos
+from facekit.media.scan import Source, scan_sources, tell_sources
 from facekit.recipe import Recipe, dump_recipe, recipe_digest
 from facekit.training.captions import Subject
 from facekit.workflows.backbone import has_base_adapter, load_tokenizer, unknown_words
@@ -39,7 +39,7 @@ class TrainPlan:
     """What will be trained, on what, and where it goes."""
 
     name: str
-    photos: tuple[Path, ...]
+    sources: tuple[Source, ...]
     recipe: Recipe
     out_dir: Path
     """The character's own folder."""
@@ -67,7 +67,8 @@ class TrainPlan:
         lines = [
             f"character: {self.name}",
             f"trigger: {self._called()}",
-            f"photos: {len(self.photos)}, up to {recipe.photos.holdout} of them held out",
+            f"found: {tell_sources(self.sources, recipe.photos.frames_per_clip)};"
+            f" up to {recipe.photos.holdout} of them held out",
             f"backbone: {recipe.base.name}"
             + (f" from {recipe.base.source}" if recipe.base.source else ""),
             f"encoder: {vendor_facts(recipe.encoder.train).describe()}",
@@ -86,7 +87,7 @@ class TrainPlan:
         """The same as plain data."""
         return {
             "name": self.name,
-            "photos": [str(path) for path in self.photos],
+            "photos": [source.name for source in self.sources],
             "recipe": self.recipe.model_dump(mode="json"),
             "recipe_digest": recipe_digest(self.recipe),
             "trigger": self.trigger,
@@ -180,7 +181,7 @@ def plan_train(
     """Decide everything before anything is loaded that takes time.
 
     Args:
-        photos: Files or folders.
+        photos: Files, folders, patterns or zip archives.
         name: What the character is called; its folder gets this name.
         recipe: How to train.
         out: Holds a folder per character; `characters` when None.
@@ -195,7 +196,7 @@ def plan_train(
             unknown backbone, encoder or device, or what the backbone cannot do.
         WeightsError: The base identity adapter is not there; or `base.source` or a trigger is
             given, and the backbone's tokenizer is missing or damaged.
-        MediaError: A path does not exist, or there is no photo at all.
+        MediaError: A path does not exist, or there is no photo and no clip at all.
         OutputExists: The folder holds something else.
         CheckpointMismatch: The folder holds a run of another recipe.
     """
@@ -211,11 +212,11 @@ def plan_train(
         )
     check_training(recipe)
     out_dir = Path(out or CHARACTERS_DIR) / name
-    found, where = tuple(scan_photos(photos, with_unread=True)), choose_device(device)
+    found, where = scan_sources(photos), choose_device(device)
     resumes = _resumes(out_dir, recipe, force=force)
     return TrainPlan(
         name=name,
-        photos=found,
+        sources=found,
         recipe=recipe,
         out_dir=out_dir,
         trigger=trigger,

@@ -4,6 +4,8 @@ import contextlib
 import errno
 import os
 import re
+import sys
+import unittest.mock
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,8 +21,12 @@ from facekit.curation.dataset import build_photo_set
 from facekit.errors import FacekitError
 from facekit.faces.vendors import load_faces
 from facekit.identity.gallery import build_gallery
-from facekit.media.files import atomic_write, ensure_new, scan_photos
+from facekit.media.archives import list_members
+from facekit.media.files import atomic_write, ensure_new
+from facekit.media.frames import read_frame, sample_frames
 from facekit.media.images import read_image, write_image
+from facekit.media.scan import scan_sources
+from facekit.media.unpack import scan_photos
 from facekit.media.video import read_clip, write_clip
 from facekit.recipe import PhotosSection, load_recipe
 from facekit.resources import recipes_dir
@@ -48,6 +54,12 @@ from tests.tiny.faces import BLUE, RED, DiscFaces, draw_photo
 def _refuse_to_write(path: Path, number: int) -> None:
     with atomic_write(path):
         raise OSError(number, "as the system says it")
+
+
+def _without_heif(path: Path) -> None:
+    """Read a photo as where the extra `heic` is not installed."""
+    with unittest.mock.patch.dict(sys.modules, {"pillow_heif": None}):
+        read_image(path)
 
 
 def _altered(folder: Path) -> None:
@@ -96,6 +108,9 @@ def _file_cases(tmp: Path) -> Cases:
     other = PillowImage.new("RGB", (8, 8), "red")
     still.save(tmp / "moving.gif", save_all=True, append_images=[other])
     write_clip(tmp / "clip.mp4", Clip(frames=np.zeros((1, 16, 16, 3), np.uint8), fps=8))
+    (tmp / "clips").mkdir(exist_ok=True)
+    (tmp / "clips" / "a.mp4").touch()
+    (tmp / "more.rar").touch()
     return {
         "photo: empty": lambda: read_image(tmp / "empty.png"),
         "photo: missing": lambda: read_image(tmp / "none.png"),
@@ -103,11 +118,17 @@ def _file_cases(tmp: Path) -> Cases:
         "photo: not a picture": lambda: read_image(tmp / "note.jpg"),
         "photo: animated": lambda: read_image(tmp / "moving.gif"),
         "photo: a video": lambda: read_image(tmp / "clip.mp4"),
-        "photo: HEIC": lambda: read_image(tmp / "phone.heic"),
+        "photo: HEIC": lambda: _without_heif(tmp / "phone.heic"),
         "photo: raw": lambda: read_image(tmp / "camera.nef"),
         "photo: written as": lambda: write_image(tmp / "a.tga", frames[0]),
-        "photos: no such path": lambda: scan_photos([tmp / "none"]),
-        "photos: none in the folder": lambda: scan_photos([tmp / "folder"]),
+        "photos: no such path": lambda: scan_sources([tmp / "none"]),
+        "photos: none in the folder": lambda: scan_sources([tmp / "folder"]),
+        "photos: no match": lambda: scan_sources([tmp / "*.xyz"]),
+        "photos: only others": lambda: scan_photos([tmp / "clips"]),
+        "photos: an archive of another kind": lambda: scan_photos([tmp / "more.rar"]),
+        "archive: no zip": lambda: list_members(tmp / "note.jpg"),
+        "clip: no such frame": lambda: read_frame(tmp / "clip.mp4", 100),
+        "clip: damaged": lambda: list(sample_frames(tmp / "note.jpg")),
         "clip: missing": lambda: read_clip(tmp / "none.mp4"),
         "clip: empty": lambda: read_clip(tmp / "empty.mp4"),
         "clip: odd size": lambda: write_clip(tmp / "a.mp4", Clip(frames=frames, fps=8)),
@@ -157,8 +178,8 @@ def _train_cases(tmp: Path) -> Cases:
         return plan_train(photos, name=name, recipe=recipe, **options)  # type: ignore[arg-type]
 
     def refused() -> object:
-        files = [tmp / "photos" / "1.png", tmp / "phone.heic"]
-        return build_photo_set(files, PhotosSection(), DiscFaces())
+        files = [tmp / "photos" / "1.png", tmp / "camera.nef"]
+        return build_photo_set(scan_sources(files), PhotosSection(), DiscFaces())
 
     return {
         "train: name": lambda: train("mira smith"),

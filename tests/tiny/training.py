@@ -87,6 +87,7 @@ def make_photo(index: int, faces: TinyFaces, shape: tuple[int, int] = (48, 48)) 
     crop = align(image, face_in(image), size_px=CROP_PX, margin=0.25, source=f"{index}.png")
     return Photo(
         source=f"{index}.png",
+        file=Path(f"{index}.png"),
         image=image,
         face=crop.face,
         crop=crop,

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from facekit.curation.advice import advise, tell_people
 from facekit.curation.findings import Code, Finding, Role, Verdict
 from facekit.faces.quality import FaceQuality
@@ -60,3 +62,11 @@ def test_several_people_are_told_with_a_photo_of_each():
         "the photos seem to show 3 people: the one in 1.png was taken (2 photos), not the one in"
         " 3.png (2), 5.png (1); check the photos of each person alone"
     )
+
+
+def test_frames_of_one_clip_alone_judge_too_kindly():
+    alone = [replace(verdict(), clip="a.mp4") for _ in range(4)]
+    assert "one_clip" in codes(alone)
+    assert "one_clip" not in codes([*alone, verdict()])
+    assert "one_clip" not in codes([*alone, replace(verdict(), clip="b.mp4")])
+    assert "one_clip" in codes([*alone, verdict(role=Role.REFUSED)])

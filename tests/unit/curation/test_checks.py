@@ -22,6 +22,7 @@ RULES = PhotosSection(min_sharpness=0.2)
 @pytest.mark.parametrize(
     ("field", "value", "code"),
     [
+        ("visible", 0.6, "cut_off"),
         ("face_px", 15.0, "too_small"),
         ("sharpness", 0.1, "blurred"),
         ("brightness", 0.05, "too_dark"),

@@ -7,6 +7,7 @@ import pytest
 from facekit.curation.dataset import build_photo_set, inspect_photos
 from facekit.curation.findings import Role
 from facekit.errors import PhotosRefused
+from facekit.media.scan import scan_sources
 from facekit.recipe import PhotosSection
 from tests.tiny.faces import BLUE, DiscFaces, draw_photo
 from tests.tiny.photos import bad_photos, good_photos, write
@@ -35,11 +36,12 @@ def test_every_problem_gets_its_own_reason_and_stops_nothing(tmp_path: Path):
     good, expected = good_photos(tmp_path), bad_photos(tmp_path)
     paths = [tmp_path / name for name in expected] + good
     progress = Counter()
-    inspection = inspect_photos(paths, RULES, DiscFaces(), progress)
+    inspection = inspect_photos(scan_sources(paths), RULES, DiscFaces(), progress)
     assert [v.source for v in inspection.verdicts] == [str(p) for p in paths]
     got = {Path(v.source).name: [f.code.value for f in v.findings] for v in inspection.verdicts}
     assert got == {name: [code] for name, code in expected.items()} | {p.name: [] for p in good}
-    assert progress.total == progress.done == len(paths)
+    num_clips = 2
+    assert progress.total == progress.done == len(paths) + num_clips
     assert progress.infos[-1] == good[-1].name
     for verdict in inspection.verdicts:
         assert verdict.usable == (not verdict.findings)
@@ -54,7 +56,7 @@ def test_every_problem_gets_its_own_reason_and_stops_nothing(tmp_path: Path):
 def test_a_photo_set_is_split_and_complete(tmp_path: Path):
     paths = good_photos(tmp_path)
     (tmp_path / "good_1.txt").write_text("a  woman,\n in the park\n", encoding="utf-8")
-    photos = build_photo_set(paths, RULES, DiscFaces())
+    photos = build_photo_set(scan_sources(paths), RULES, DiscFaces())
     assert len(photos.train) == 4
     assert len(photos.held_out) == 2
     assert photos.encoder == f"discs@{DiscFaces.digest[:12]}"
@@ -67,16 +69,16 @@ def test_a_photo_set_is_split_and_complete(tmp_path: Path):
         assert photo.crop.pixels.shape == (32, 32, 3)
         assert photo.crop.face is photo.face
         assert 0 < photo.quality <= 1
-    again = build_photo_set(paths, RULES, DiscFaces())
+    again = build_photo_set(scan_sources(paths), RULES, DiscFaces())
     assert again.digest == photos.digest
-    backwards = build_photo_set(paths[::-1], RULES, DiscFaces())
+    backwards = build_photo_set(scan_sources(paths[::-1]), RULES, DiscFaces())
     assert {p.source for p in backwards.held_out} == {p.source for p in photos.held_out}
 
 
 def test_too_few_photos_are_refused_with_every_reason(tmp_path: Path):
     good, bad = good_photos(tmp_path, 3), bad_photos(tmp_path)
     with pytest.raises(PhotosRefused) as refused:
-        build_photo_set(good + [tmp_path / name for name in bad], RULES, DiscFaces())
+        build_photo_set(scan_sources(good + [tmp_path / name for name in bad]), RULES, DiscFaces())
     message = str(refused.value)
     assert message.startswith("3 usable of 18 photos, expected at least 4")
     for name in bad:
@@ -87,8 +89,8 @@ def test_too_few_photos_are_refused_with_every_reason(tmp_path: Path):
 
 def test_no_photo_at_all_usable(tmp_path: Path):
     path = write(tmp_path / "room.png", draw_photo(None))
-    inspection = inspect_photos([path], RULES, DiscFaces())
-    assert inspection.photo_set is None
+    inspection = inspect_photos(scan_sources([path]), RULES, DiscFaces())
+    assert not inspection.accepted
     assert inspection.advice == ()
 
 
@@ -98,7 +100,7 @@ def test_a_second_person_in_many_photos_is_found_out(tmp_path: Path):
         write(tmp_path / f"other_{i}.png", draw_photo(BLUE, seed=40 + i, turn=0.1 * i))
         for i in range(3)
     ]
-    inspection = inspect_photos(paths, RULES, DiscFaces())
+    inspection = inspect_photos(scan_sources(paths), RULES, DiscFaces())
     roles = [verdict.role is Role.REFUSED for verdict in inspection.verdicts]
     assert roles == [False] * 5 + [True] * 3
 
@@ -108,7 +110,10 @@ def test_the_best_copy_stays(tmp_path: Path):
     large = draw_photo(size=(192, 192), seed=70, diameter_px=80)
     small = large.reshape(96, 2, 96, 2, 3).mean((1, 3)).astype(np.uint8)
     paths += [write(tmp_path / "small_copy.png", small), write(tmp_path / "large.png", large)]
-    verdicts = {Path(v.source).name: v for v in inspect_photos(paths, RULES, DiscFaces()).verdicts}
+    verdicts = {
+        Path(v.source).name: v
+        for v in inspect_photos(scan_sources(paths), RULES, DiscFaces()).verdicts
+    }
     assert verdicts["large.png"].usable
     (finding,) = verdicts["small_copy.png"].findings
     assert "the same picture as large.png" in finding.sentence
@@ -116,6 +121,6 @@ def test_the_best_copy_stays(tmp_path: Path):
 
 def test_one_photo_is_enough_when_the_recipe_says_so(tmp_path: Path):
     rules = RULES.model_copy(update={"min_usable": 1})
-    photos = build_photo_set(good_photos(tmp_path, 1), rules, DiscFaces())
+    photos = build_photo_set(scan_sources(good_photos(tmp_path, 1)), rules, DiscFaces())
     assert len(photos.train) == 1
     assert photos.held_out == ()

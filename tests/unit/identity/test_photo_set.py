@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ def photo(seed: int) -> Photo:
     (embedding,) = embed_crops([crop], faces)
     return Photo(
         source=f"{seed}.png",
+        file=Path(f"{seed}.png"),
         image=image,
         face=crop.face,
         crop=crop,

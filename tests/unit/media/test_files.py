@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from facekit.errors import MediaError, OutputError, OutputExists
+from facekit.errors import OutputError, OutputExists
 from facekit.media import files
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="file modes and limits")
@@ -30,33 +30,6 @@ def sealed() -> Iterator[Path]:
             if was_root:
                 os.seteuid(0)
             folder.chmod(0o755)
-
-
-def test_scan_takes_photos_of_a_folder_in_order_and_each_once(tmp_path: Path) -> None:
-    for name in ("b.JPG", "a.png", "notes.txt", ".hidden.png", "clip.mp4"):
-        (tmp_path / name).write_bytes(b"x")
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "c.png").write_bytes(b"x")
-    found = files.scan_photos([tmp_path / "b.JPG", tmp_path, tmp_path / "notes.txt"])
-    assert [path.name for path in found] == ["b.JPG", "a.png", "notes.txt"]
-
-
-def test_scan_gives_what_cannot_be_read_to_whoever_says_so(tmp_path: Path) -> None:
-    for name in ("a.png", "b.HEIC", "c.heif", "d.nef", "e.mov", "f.avif", "g.txt", ".DS_Store"):
-        (tmp_path / name).write_bytes(b"x")
-    assert [path.name for path in files.scan_photos([tmp_path])] == ["a.png", "f.avif"]
-    found = files.scan_photos([tmp_path], with_unread=True)
-    assert [path.name[0] for path in found] == list("abcdef")
-
-
-def test_scan_of_an_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"no photos found, expected files ending in \.avif .*;"):
-        files.scan_photos([tmp_path])
-
-
-def test_scan_of_nothing_there(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match="no such file or folder"):
-        files.scan_photos([tmp_path / "none"])
 
 
 def test_ensure_new(tmp_path: Path) -> None:

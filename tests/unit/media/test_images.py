@@ -1,17 +1,25 @@
 import io
 import os
 import struct
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
 from PIL import ImageCms
 
 from facekit.errors import MediaError, UsageError
-from facekit.media.images import MAX_SIDE_PX, read_image, write_image
+from facekit.media.images import (
+    MAX_SIDE_PX,
+    read_image,
+    read_picture,
+    shrink_to_limit,
+    write_image,
+)
 from facekit.media.video import write_clip
 from facekit.types import Clip
 
@@ -23,6 +31,52 @@ def picture(width: int = 40, height: int = 24) -> PillowImage.Image:
     pixels = np.empty((height, width, 3), np.uint8)
     pixels[:, : width // 2], pixels[:, width // 2 :] = RED, GREEN
     return PillowImage.fromarray(pixels)
+
+
+def s15(*values: float) -> bytes:
+    """Numbers as ICC writes them."""
+    return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+
+def icc(kind: bytes, space: bytes, connection: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """A colour profile built by hand. Source: ICC.1:2001-04, section 6."""
+    text = b"made by a test\0"
+    tags = {
+        **tags,
+        b"wtpt": b"XYZ \0\0\0\0" + s15(0.9642, 1.0, 0.8249),
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(text)) + text + b"\0" * 78,
+        b"cprt": b"text\0\0\0\0none\0",
+    }
+    table, body, start = b"", b"", 128 + 4 + 12 * len(tags)
+    for name, content in tags.items():
+        table += name + struct.pack(">II", start + len(body), len(content))
+        body += content + b"\0" * (-len(content) % 4)
+    total = struct.pack(">I", start + len(body))
+    header = total + b"none" + struct.pack(">I", 0x02400000) + kind + space + connection
+    header += b"\0" * 12 + b"acsp" + b"\0" * 28 + s15(0.9642, 1.0, 0.8249)
+    return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
+
+def wide_profile() -> bytes:
+    """Primaries wider than sRGB's, about those of Display P3."""
+    columns = {
+        b"rXYZ": (0.5151, 0.2412, -0.0011),
+        b"gXYZ": (0.2920, 0.6922, 0.0419),
+        b"bXYZ": (0.1571, 0.0666, 0.7841),
+    }
+    tags = {name: b"XYZ \0\0\0\0" + s15(*xyz) for name, xyz in columns.items()}
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(2.2 * 256)) + b"\0\0"
+    return icc(b"mntr", b"RGB ", b"XYZ ", tags | dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve))
+
+
+def ink_profile() -> bytes:
+    """Four inks of which each but the black one is a grey of its own: only a profile knows that."""
+    ramp = bytes(range(256))
+    lut = b"mft1\0\0\0\0" + bytes((4, 3, 2, 0)) + s15(1, 0, 0, 0, 1, 0, 0, 0, 1) + ramp * 4
+    for inks in range(16):
+        used = inks.bit_count()
+        lut += bytes((255 - 60 * used, 128, 128))  # Lab: lightness alone
+    return icc(b"prtr", b"CMYK", b"Lab ", {b"A2B0": lut + ramp * 3})
 
 
 def near(pixel: np.ndarray, colour: tuple[int, int, int], within: int = 6) -> bool:
@@ -173,9 +227,10 @@ def test_32_bit_and_float_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.tif"])
 def test_animated(tmp_path: Path, name: str) -> None:
+    what = "page" if name == "a.tif" else "frame"
     other = PillowImage.new("RGB", (40, 24), (0, 0, 255))
     picture().save(tmp_path / name, save_all=True, append_images=[other, picture()])
-    with pytest.raises(MediaError, match="3 frames, expected a still photo; save one frame"):
+    with pytest.raises(MediaError, match=f"3 {what}s, expected a still photo; save one {what}"):
         read_image(tmp_path / name)
 
 
@@ -220,9 +275,80 @@ def test_srgb_profile_leaves_the_pixels_alone(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_image(tmp_path / "srgb.png"), np.array(picture()))
 
 
-def test_broken_profile_is_passed_over(tmp_path: Path) -> None:
-    picture().save(tmp_path / "a.png", icc_profile=b"not a profile")
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.array(picture()))
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L"])
+def test_broken_profile_is_passed_over_and_told(tmp_path: Path, mode: str) -> None:
+    source = picture().convert(mode)
+    source.save(tmp_path / "a.png", icc_profile=b"not a profile")
+    read = read_picture(tmp_path / "a.png")
+    np.testing.assert_array_equal(read.image, np.array(source.convert("RGB")))
+    (remark,) = read.remarks
+    assert "colour profile is damaged" in remark
+    assert "taken as sRGB; save it" in remark
+
+
+def test_a_profile_of_another_kind_of_picture_is_told(tmp_path: Path) -> None:
+    picture().convert("L").save(tmp_path / "a.png", icc_profile=wide_profile())
+    assert "of another kind of picture" in read_picture(tmp_path / "a.png").remarks[0]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_a_wide_profile_is_converted_whatever_the_mode(tmp_path: Path, mode: str) -> None:
+    """RGBA and palettes once kept their numbers, and so lost their colours."""
+    source = picture().convert(mode)
+    source.save(tmp_path / "a.png", icc_profile=wide_profile())
+    read = read_picture(tmp_path / "a.png")
+    assert read.remarks == ()
+    red, _, blue = (int(value) for value in read.image[12, 8])
+    assert red > RED[0] + 10, "the same numbers are a stronger red in wider primaries"
+    assert blue < RED[2] + 1
+
+
+def test_cmyk_is_converted_by_its_profile(tmp_path: Path) -> None:
+    inks = PillowImage.new("CMYK", (24, 24), (255, 0, 0, 0))
+    inks.save(tmp_path / "plain.tif")
+    inks.save(tmp_path / "profiled.tif", icc_profile=ink_profile())
+    cyan = read_image(tmp_path / "plain.tif")[12, 12]
+    assert int(cyan[2]) - int(cyan[0]) > 100
+    read = read_picture(tmp_path / "profiled.tif")
+    assert read.remarks == ()
+    assert np.ptp(read.image[12, 12].astype(int)) <= 3
+    assert 160 < read.image[12, 12, 0] < 220
+
+
+def test_grey_with_alpha_and_a_profile(tmp_path: Path) -> None:
+    source = PillowImage.new("LA", (8, 8), (90, 0))
+    source.putpixel((0, 0), (90, 255))
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    source.save(tmp_path / "a.png", icc_profile=srgb)
+    read = read_picture(tmp_path / "a.png")
+    assert read.remarks == ()
+    assert read.image[0, 0].tolist() == [90] * 3
+    assert read.image[4, 4].tolist() == [255] * 3
+
+
+def test_16_bit_colour_tiff(tmp_path: Path) -> None:
+    pixels = np.empty((24, 40, 3), np.uint16)
+    pixels[:, :20], pixels[:, 20:] = np.array(RED) * 257, np.array(GREEN) * 257
+    cv2.imwrite(str(tmp_path / "a.tif"), pixels[..., ::-1])
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), np.array(picture()))
+
+
+def test_originals_are_left_alone(tmp_path: Path) -> None:
+    picture().save(tmp_path / "a.png", icc_profile=wide_profile())
+    before = (tmp_path / "a.png").read_bytes()
+    read_image(tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize(("height", "width"), [(3000, 20), (20, 3000)])
+def test_shrinking_is_what_reading_does(tmp_path: Path, height: int, width: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    PillowImage.fromarray(image).save(tmp_path / "a.png")
+    small = shrink_to_limit(image)
+    assert max(small.shape) == MAX_SIDE_PX
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), small)
+    assert shrink_to_limit(small) is small
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png"])
@@ -253,10 +379,40 @@ def test_video_instead_of_a_photo_whatever_its_name(tmp_path: Path) -> None:
         read_image(tmp_path / "a.jpg")
 
 
-def test_heic_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 40)
-    with pytest.raises(MediaError, match="HEIC, which is not read; convert it to JPEG or PNG"):
+@pytest.mark.parametrize("name", ["a.heic", "a.jpg"])
+def test_heic_without_its_library_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (tmp_path / name).write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 40)
+    with pytest.raises(
+        MediaError, match=r"extra heic .* pip install 'facekit\[heic\]', or convert"
+    ):
+        read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_heic_is_read_with_the_extra(tmp_path: Path, mode: str) -> None:
+    heif = pytest.importorskip("pillow_heif", reason="needs the extra heic")
+    heif.register_heif_opener()
+    picture(64, 48).convert(mode).save(tmp_path / "a.heic", quality=95)
+    read = read_image(tmp_path / "a.heic")
+    assert read.shape == (48, 64, 3)
+    assert near(read[24, 16], RED, 12)
+    assert near(read[24, 56], GREEN, 12)
+    content = (tmp_path / "a.heic").read_bytes()
+    (tmp_path / "a.heic").write_bytes(content[: len(content) // 2])
+    with pytest.raises(MediaError, match=r"a\.heic: (damaged or cut off|not a picture)"):
         read_image(tmp_path / "a.heic")
+
+
+def test_avif_under_the_general_name_is_not_taken_for_heic(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    picture(64, 48).save(tmp_path / "a.avif")
+    content = (tmp_path / "a.avif").read_bytes()
+    assert b"mif1" in content[16:32]
+    (tmp_path / "a.avif").write_bytes(content[:8] + b"mif1" + content[12:])
+    assert read_image(tmp_path / "a.avif").shape == (48, 64, 3)
 
 
 def test_avif_is_read(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facekit.errors import MediaError, UsageError
-from facekit.media.video import is_video, read_clip, write_clip
+from facekit.media.video import read_clip, write_clip
 from facekit.types import Clip
 
 
@@ -70,15 +70,6 @@ def test_truncated(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(content[: len(content) // 2])
     with pytest.raises(MediaError, match=r"a\.mp4: "):
         read_clip(tmp_path / "a.mp4")
-
-
-def test_is_video_goes_by_content(tmp_path: Path) -> None:
-    write_clip(tmp_path / "a.mp4", drawn(1))
-    (tmp_path / "b.png").write_bytes((tmp_path / "a.mp4").read_bytes())
-    (tmp_path / "c.mp4").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 20)
-    assert is_video(tmp_path / "b.png")
-    assert not is_video(tmp_path / "c.mp4")
-    assert not is_video(tmp_path / "none.mp4")
 
 
 def test_what_is_no_video_is_told_without_the_number_of_an_error(tmp_path: Path) -> None:

@@ -1,17 +1,28 @@
 """The photos of a character are found again, or it is said which are not."""
 
 import shutil
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from facekit.adapters.character import Character, load_character
 from facekit.adapters.character_file import ADAPTER_FILE
 from facekit.errors import MediaError, UsageError
-from facekit.media.files import scan_photos
-from facekit.workflows.photos import find_photos
+from facekit.media import unpack
+from facekit.media.images import pixel_digest, write_image
+from facekit.media.unpack import scan_photos
+from facekit.media.video import write_clip
+from facekit.recipe import load_recipe
+from facekit.types import Clip, Image, NoProgress
+from facekit.workflows.measuring import read_photos
+from facekit.workflows.photos import find_photos, name_within
+from facekit.workflows.train import TrainOutcome, plan_train, run_train
 from tests.tiny.faces import draw_photo
 from tests.tiny.photos import write
+from tests.tiny.training import TinyFaces
+from tests.unit.workflows.conftest import register_encoders
 
 
 @pytest.fixture
@@ -104,3 +115,119 @@ def test_a_file_that_knows_no_photos_asks_for_some(tmp_path):
         find_photos(plain)
     photo = write(tmp_path / "new.png", draw_photo(seed=95))
     assert find_photos(plain, [photo]).held_out == (photo,)
+
+
+class LyingFaces(TinyFaces):
+    """Finds nobody in a picture that is higher than wide."""
+
+    def detect(self, images):
+        found = super().detect(images)
+        return [f if i.shape[0] <= i.shape[1] else () for f, i in zip(found, images, strict=True)]
+
+
+def blocks(seed: int, rows: int = 8, columns: int = 12) -> Image:
+    coarse = np.random.default_rng(seed).integers(40, 220, (rows, columns, 3), dtype=np.uint8)
+    return np.kron(coarse, np.ones((12, 12, 1), np.uint8))
+
+
+@pytest.fixture(scope="module")
+def mixed(trained, tmp_path_factory: pytest.TempPathFactory) -> TrainOutcome:
+    """A character of a zip, a clip and a photo that lies on its side, in the folder `in`."""
+    folder = tmp_path_factory.mktemp("mixed") / "in"
+    folder.mkdir()
+    write(folder / "side.png", blocks(9, 12, 8))
+    with zipfile.ZipFile(folder / "p.zip", "w") as archive:
+        for seed in range(3):
+            archive.writestr(f"a/{seed}.png", write(folder / "x.png", blocks(seed)).read_bytes())
+    (folder / "x.png").unlink()
+    frames = np.stack([blocks(seed) for seed in (20, 21, 22)])
+    write_clip(folder / "c.mp4", Clip(frames=frames, fps=4.0))
+    settings = (
+        "encoder.train=tiny",
+        "encoder.report=judge",
+        "identity.level=L0",
+        "train.steps=0",
+        "photos.min_same_person=-1",
+        "photos.duplicate_distance=0",
+        "photos.min_sharpness=0",
+        "photos.holdout=3",
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        register_encoders(patch)
+        patch.setenv("FACEKIT_CACHE", str(folder.parent / "cache"))
+        plan = plan_train(
+            [folder, folder / "p.zip"],
+            name="mix",
+            recipe=load_recipe("tiny/train", settings),
+            out=folder.parent,
+        )
+        return run_train(plan, NoProgress(), faces=LyingFaces(), backbone=trained.backbone)
+
+
+def test_members_frames_and_turned_photos_train_and_are_recorded(mixed: TrainOutcome):
+    records = load_character(mixed.adapter).file.header.photos
+    assert sorted(record.name for record in records) == [
+        "c.mp4@00:00.000",
+        "c.mp4@00:00.250",
+        "c.mp4@00:00.500",
+        "p.zip/a/0.png",
+        "p.zip/a/1.png",
+        "p.zip/a/2.png",
+        "side.png",
+    ]
+    assert {record.name: record.turned_deg for record in records if record.turned_deg} == {
+        "side.png": 90
+    }
+    held = [record.name for record in records if record.role == "held_out"]
+    assert len(held) == 3
+    assert len([name for name in held if name.startswith("c.mp4")]) in (0, 3)
+    assert any("noted: " in line and "side.png: the face lay" in line for line in mixed.warnings)
+    assert "p.zip: an archive in a folder" not in " ".join(mixed.warnings)
+
+
+@pytest.mark.parametrize("given", [None, "in", "in/p.zip", "in/c.mp4"])
+def test_they_are_found_again_without_the_cache_and_in_another_place(
+    mixed: TrainOutcome, tmp_path: Path, given: str | None
+):
+    character = load_character(mixed.adapter)
+    if given is None:
+        found = find_photos(character)
+    else:
+        shutil.copytree(mixed.adapter.parents[1] / "in", tmp_path / "in")
+        (tmp_path / "mix").mkdir()
+        character = load_character(shutil.copy(mixed.adapter, tmp_path / "mix" / ADAPTER_FILE))
+        found = find_photos(character, [tmp_path / given])
+    assert (len(found.enrolled), len(found.held_out), found.missing) == (4, 3, ())
+    assert not found.has_new
+    photos = read_photos(found.enrolled, found.held_out)
+    pictures = {pixel_digest(image) for image in (*photos.enrolled, *photos.held_out)}
+    assert pictures == {record.pixels_sha256 for record in character.file.header.photos}
+    assert {image.shape for image in photos.enrolled} == {(96, 144, 3)}, "upright and of one size"
+
+
+def test_other_bytes_of_the_same_pixels_are_the_same_frame(mixed: TrainOutcome, monkeypatch):
+    """Another version of a library packs a PNG in another way."""
+    character = load_character(mixed.adapter)
+    monkeypatch.setattr(unpack, "_write", lambda place, image: write_image(place, image))
+    found = find_photos(character)
+    assert len(found.enrolled) + len(found.held_out) == 7
+
+
+def test_another_clip_of_the_same_name_is_refused(mixed: TrainOutcome, tmp_path: Path):
+    shutil.copytree(mixed.adapter.parents[1] / "in", tmp_path / "in")
+    frames = np.stack([blocks(seed) for seed in (30, 31, 32)])
+    write_clip(tmp_path / "in" / "c.mp4", Clip(frames=frames, fps=4.0))
+    with pytest.raises(MediaError, match=r"in/c\.mp4@00:00\.\d+: sha256 .* put that one back"):
+        find_photos(load_character(mixed.adapter), [tmp_path / "in"])
+
+
+def test_names_are_short_and_tell_folders_apart(tmp_path: Path):
+    for name in ("a/1.png", "b/1.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    (tmp_path / "p.zip").touch()
+    names = [f"{tmp_path}/a/1.png", f"{tmp_path}/b/1.png", f"{tmp_path}/p.zip/c/1.png"]
+    assert name_within(names) == ["a/1.png", "b/1.png", "p.zip/c/1.png"]
+    assert name_within(names[:1]) == ["1.png"]
+    assert name_within(names[2:]) == ["p.zip/c/1.png"]
+    assert name_within([]) == []

@@ -143,7 +143,7 @@ def test_a_file_that_is_no_video_is_refused_before_anything_is_measured(tmp_path
     renamed.write_bytes((tmp_path / "01-park.mp4").read_bytes())
 
     with pytest.raises(
-        MediaError, match=r"notes\.md: not a video, expected a file ending in \.avi"
+        MediaError, match=r"notes\.md: not a video, expected a file ending in \.3gp \.avi"
     ):
         scan_takes([tmp_path / "notes.md"])
     assert scan_takes([renamed]).clips == (renamed,)

@@ -1,0 +1,70 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from facekit.curation.candidates import Candidate, examine
+from facekit.curation.findings import Code, Finding
+from facekit.curation.second_look import turn_strangers
+from facekit.media.images import write_image
+from facekit.media.scan import scan_sources
+from facekit.recipe import PhotosSection
+from facekit.types import FloatArray, NoProgress
+from tests.tiny.faces import GREEN, RED, DiscFaces, draw_photo
+
+RULES = PhotosSection()
+STRANGER = Finding(code=Code.WRONG_PERSON, sentence="somebody else; leave it out")
+
+
+class Upright(DiscFaces):
+    """Takes a red disc for a blue one where the picture is higher than wide."""
+
+    def encode(self, crops):
+        vectors = super().encode(crops)
+        lying = [crop.face.box_xyxy_px[3] > 96 for crop in crops]
+        other = super().encode([replace(c, pixels=c.pixels[..., ::-1].copy()) for c in crops])
+        return np.where(np.array(lying)[:, None], other, vectors) if crops else vectors
+
+
+def judged(folder: Path, *last: np.ndarray) -> tuple[list[Candidate], FloatArray]:
+    """Three red discs and then the given pictures, which were taken for somebody else."""
+    good = [draw_photo(RED, seed=seed, size=(96, 160)) for seed in range(3)]
+    for index, image in enumerate([*good, *last]):
+        write_image(folder / f"{index}.png", image)
+    found = examine(scan_sources([folder]), Upright(), 0.5, NoProgress())
+    crops = [candidate.crop for candidate in found if candidate.crop is not None]
+    assert len(crops) == len(found)
+    marked = [c if i < 3 else replace(c, findings=(STRANGER,)) for i, c in enumerate(found)]
+    return marked, Upright().encode(crops)
+
+
+def lying(colour: tuple[int, int, int]) -> np.ndarray:
+    """Low in a picture that is higher than wide; turned by 90 degrees it is at the left."""
+    return draw_photo(colour, seed=7, size=(160, 96), centre=(0.5, 0.8))
+
+
+def test_a_stranger_who_is_the_same_person_when_turned_is_none(tmp_path: Path):
+    turned = turn_strangers(*judged(tmp_path, lying(RED)), RULES, Upright())
+    assert list(turned) == [3]
+    candidate, vector = turned[3]
+    assert candidate.turned_deg in (90, 270)
+    assert candidate.findings == ()
+    assert [note.code for note in candidate.notes] == [Code.TURNED]
+    assert vector.shape == (Upright.dim,)
+
+
+def test_a_stranger_stays_one_however_turned(tmp_path: Path):
+    upright = draw_photo(GREEN, seed=8, size=(96, 160))
+    assert turn_strangers(*judged(tmp_path, upright), RULES, Upright()) == {}
+
+
+def test_without_others_nobody_decides(tmp_path: Path):
+    candidates, vectors = judged(tmp_path, lying(RED))
+    alone = [replace(c, findings=(STRANGER,)) for c in candidates[:-1]] + candidates[-1:]
+    assert turn_strangers(alone, vectors, RULES, Upright()) == {}
+
+
+def test_a_photo_that_is_gone_stays_as_it_was(tmp_path: Path):
+    candidates, vectors = judged(tmp_path, lying(RED))
+    candidates[-1].source.path.unlink()
+    assert turn_strangers(candidates, vectors, RULES, Upright()) == {}
