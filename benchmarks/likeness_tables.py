@@ -1,5 +1,7 @@
 """The published side of the comparison: JSON, a table made from it, and a contact sheet."""
 
+import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image as PillowImage
 
 from benchmarks.likeness_work import FIGURES, Method, Subject, load_clips
 from facekit.evaluation.bootstrap import Interval, bootstrap_mean, paired_difference
@@ -187,7 +190,7 @@ def write_sheet(path: Path, methods: Sequence[Method], subject: Subject, runs: P
         line[0].text(
             -0.12,
             0.5,
-            title.replace(" (", "\n("),
+            textwrap.fill(title, 20),
             ha="right",
             va="center",
             fontsize=9,
@@ -197,8 +200,11 @@ def write_sheet(path: Path, methods: Sequence[Method], subject: Subject, runs: P
     figure.subplots_adjust(
         left=left, right=0.995, top=0.995, bottom=0.005, wspace=0.03, hspace=0.03
     )
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="png", facecolor="white", metadata={"Software": None})
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", facecolor="white")
+    with PillowImage.open(drawn) as picture, atomic_write(path) as temporary:
+        # Of 256 colours: the repository keeps every version of it.
+        picture.convert("RGB").quantize(256).save(temporary, format="PNG", optimize=True)
 
 
 def _frames(method: Method, subject: Subject, runs: Path) -> list[Image]:
