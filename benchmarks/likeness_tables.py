@@ -102,9 +102,9 @@ def build_page(results: Mapping[str, Any]) -> str:
         f" {settings['num_photos']} photos each, of which {settings['held_out']} chose the"
         f" checkpoint, and {settings['num_judges']} that nothing else has seen judge."
         f" Every trained method had the same photos, the same backbone and"
-        f" {settings['budget_s']:g} s of training on {machine['cores']} cores"
-        f" ({machine['device']}). The encoder that trained"
-        f" (`{settings['train_encoder']}`) does not report (`{settings['report_encoder']}`)."
+        f" {settings['budget_s']:g} s of training"
+        f" ({machine['device']}, {machine['cores']} cores, threads: {results['torch_threads']})."
+        f" The encoder that trained (`{settings['train_encoder']}`) does not report (`{settings['report_encoder']}`)."
         " Brackets are 95 % bootstrap intervals over characters;"
         " n is the number of characters that a cell counts, where some could not be measured.",
         "",

@@ -1,10 +1,9 @@
 """The units of the comparison: one method on one character, trained, shot, measured and kept."""
 
 import dataclasses
-import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from facekit.adapters.character import load_character
 from facekit.curation.dataset import build_photo_set
+from facekit.digests import json_digest
 from facekit.evaluation.scores import CharacterScores, Probe, Reference, Take
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import encoder_id
@@ -267,17 +267,13 @@ def load_clips(path: Path) -> list[Clip] | None:
         return [Clip(frames=stored[name], fps=fps) for name in names]
 
 
-def _digest(content: Mapping[str, object]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
 def _shots_digest(bench: Bench) -> str:
     content = {
         "shots": [dataclasses.asdict(shot) for shot in bench.shots],
         "backbone": bench.backbone.parts_digest,
         "sample": bench.recipe.sample.model_dump(mode="json"),
     }
-    return _digest(content)[:12]
+    return json_digest(content)[:12]
 
 
 def _unit_digest(bench: Bench, method: Method, subject: Subject) -> str:
@@ -292,4 +288,4 @@ def _unit_digest(bench: Bench, method: Method, subject: Subject) -> str:
         "probe": bench.probe is not None,
         "figures": list(FIGURES),
     }
-    return _digest(content)
+    return json_digest(content)

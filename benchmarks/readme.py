@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from benchmarks.results import RESULTS_DIR
 from facekit.media.files import write_text
@@ -26,6 +26,8 @@ ENCODER_ROWS = (
     ("empty places without a face", "empty_places_without_a_face", "at least 99 %"),
 )
 ASKED = ("place", "shot_size", "light", "mood", "hair_style", "hair_color", "glasses")
+_Measured: TypeAlias = tuple[str, str, float | None, Callable[[float], str]]
+"""Title, goal, value and how it is written."""
 METHODS = ("base", "lora", "l0", "l1", "l2", "truth")
 
 
@@ -76,15 +78,8 @@ def _points(value: float) -> str:
     return f"{100 * value:+.1f} points"
 
 
-def _told(value: float | None, write: Callable[[float], str], *, good: bool) -> str:
-    """Write a value; one that misses its goal is bold."""
-    if value is None:
-        return "not measured"
-    return write(value) if good else f"**{write(value)}**"
-
-
 def _goal(value: float | None, write: Callable[[float], str], goal: str) -> str:
-    """Write a value beside a goal such as "at least 97 %" or "0.60 to 1.50"."""
+    """Write a value, bold where it misses a goal such as "at least 97 %" or "0.60 to 1.50"."""
     if value is None:
         return "not measured"
     numbers = [float(word) for word in goal.split() if word.replace(".", "").isdigit()]
@@ -95,7 +90,11 @@ def _goal(value: float | None, write: Callable[[float], str], goal: str) -> str:
         good = scaled <= numbers[0]
     else:
         good = numbers[0] <= scaled <= numbers[1]
-    return _told(value, write, good=good)
+    return write(value) if good else f"**{write(value)}**"
+
+
+def _rows(measured: Sequence[_Measured]) -> list[list[str]]:
+    return [[title, goal, _goal(value, write, goal)] for title, goal, value, write in measured]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -119,9 +118,8 @@ def _backbone(found: Mapping[str, Any]) -> str:
         told = _goal(found["asked_and_drawn"][name], _percent, goal)
         told += f" (drawn pictures: {_percent(found['probe_on_drawn_truth'][name])})"
         rows.append([f"{name.replace('_', ' ').replace('color', 'colour')} as asked", goal, told])
-    rows += [
-        [title, goal, _goal(value, write, goal)]
-        for title, goal, value, write in (
+    rows += _rows(
+        (
             (
                 "a face found in close-ups and medium shots",
                 "at least 97 %",
@@ -143,7 +141,7 @@ def _backbone(found: Mapping[str, Any]) -> str:
                 _number,
             ),
         )
-    ]
+    )
     jitter = clips["jitter"]
     title = "jitter of the landmarks, eye distances a frame"
     told = f"{jitter['generated']:.3f} (drawn clips: {jitter['drawn']:.3f})"
@@ -155,9 +153,8 @@ def _backbone(found: Mapping[str, Any]) -> str:
 def _demo(found: Mapping[str, Any], overhead: Mapping[str, Any]) -> str:
     figures = found["figures"]
     drop = figures["prompt_drop"]
-    rows = [
-        [title, goal, _goal(value, write, goal)]
-        for title, goal, value, write in (
+    rows = _rows(
+        (
             (
                 "likeness, part of the photos' own",
                 "at least 85 %",
@@ -201,7 +198,7 @@ def _demo(found: Mapping[str, Any], overhead: Mapping[str, Any]) -> str:
             ),
             ("peak memory, GB", "at most 6", found["peak_memory_gb"], _number),
         )
-    ]
+    )
     return _table(["The demo (`demo.json`)", "goal", "reached"], rows)
 
 

@@ -116,6 +116,7 @@ def test_the_table_is_made_from_the_results_alone():
     about = {
         "command": "x",
         "machine": {"cores": 2, "device": "cpu"},
+        "torch_threads": 1,
         "settings": {
             "characters": 2,
             "prompts": 2,
