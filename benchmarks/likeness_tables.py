@@ -104,7 +104,8 @@ def build_page(results: Mapping[str, Any]) -> str:
         f" Every trained method had the same photos, the same backbone and"
         f" {settings['budget_s']:g} s of training"
         f" ({machine['device']}, {machine['cores']} cores, threads: {results['torch_threads']})."
-        f" The encoder that trained (`{settings['train_encoder']}`) does not report (`{settings['report_encoder']}`)."
+        f" The encoder that trained (`{settings['train_encoder']}`) does not report"
+        f" (`{settings['report_encoder']}`)."
         " Brackets are 95 % bootstrap intervals over characters;"
         " n is the number of characters that a cell counts, where some could not be measured.",
         "",

@@ -62,7 +62,7 @@ def _header(content: PageContent, title: str) -> str:
     frames = sum(len(shot.statuses) for shot in content.scores.shots)
     lead = (
         f"{len(content.takes)} shots with {frames} frames, compared with photos that were never "
-        "used in training, by a face encoder that took no part in it."
+        "trained on, by a face encoder that took no part in training."
     )
     ratio = content.scores.figures.get("likeness_ratio")
     if ratio is not None:
