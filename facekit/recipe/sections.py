@@ -102,7 +102,7 @@ class PhotosSection(Section):
     """Which photos will do."""
 
     holdout: int = Field(default=2, ge=0)
-    """Photos never used in training, kept to score the result."""
+    """Photos never trained on: they choose the checkpoint and score the result."""
     min_usable: int = Field(default=4, ge=1)
     """Fewer usable photos than this are refused."""
     min_face_px: int = Field(default=16, ge=1)
