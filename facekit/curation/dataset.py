@@ -1,23 +1,20 @@
 """Photos to a photo set: every file gets a verdict, and the usable ones are split."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from facekit.curation.advice import Advice, advise, tell_people
+from facekit.curation.allowing import read_allowed, with_findings
 from facekit.curation.candidates import Candidate, examine
-from facekit.curation.checks import (
-    check_quality,
-    compare_people,
-    group_people,
-    same_person_limit,
-)
+from facekit.curation.checks import check_picture, check_quality, same_person_limit
 from facekit.curation.clips import mine_clip
-from facekit.curation.duplicates import find_duplicates
-from facekit.curation.findings import Code, Finding, Role, Verdict
+from facekit.curation.comparing import compare_candidates, other_people, weight_of
+from facekit.curation.findings import Code, Role, Verdict
 from facekit.curation.holdout import choose_holdout
+from facekit.curation.people import choose_person
 from facekit.curation.second_look import turn_strangers
 from facekit.errors import MediaError, PhotosRefused
 from facekit.faces.protocols import FaceVendor
@@ -92,6 +89,7 @@ def inspect_photos(
     progress: Progress | None = None,
     *,
     label: str = "checking photos",
+    allow: Sequence[str] = (),
 ) -> Inspection:
     """Give a verdict on every photo; a bad one never stops the others.
 
@@ -102,16 +100,18 @@ def inspect_photos(
         faces: Detector and encoder that training will use.
         progress: Counts the photos.
         label: What the progress is called.
+        allow: Codes of reasons that are overruled; what they would have refused stays on record.
 
     Raises:
+        UsageError: What is to be overruled is no reason.
         MediaError: An archive is gone since it was listed.
         OutputError: The cache cannot be written.
     """
-    bar = progress or NoProgress()
+    bar, allowed = progress or NoProgress(), read_allowed(allow)
     ready = _expand_clips(unpack_sources(sources, bar), rules, faces, bar)
     bar.start(len(ready), label)
     candidates = [
-        c if c.quality is None else replace(c, findings=check_quality(c.quality, rules))
+        _judge_alone(c, rules, allowed)
         for c in examine(ready, faces, rules.min_detection_score, bar)
     ]
     bar.finish()
@@ -119,13 +119,24 @@ def inspect_photos(
     measured = [c for c in candidates if c.crop is not None]
     vectors = _embed(measured, faces)
     limit = same_person_limit(rules, faces)
-    judged, similarity = _compare(measured, vectors, rules.duplicate_distance, limit)
-    if turned := turn_strangers(judged, vectors, rules, limit, faces):
-        for index, (candidate, vector) in turned.items():
-            measured[index], vectors[index] = candidate, vector
-        judged, similarity = _compare(measured, vectors, rules.duplicate_distance, limit)
+    judged, similarity = compare_candidates(measured, vectors, rules, faces, allowed)
+    turned = turn_strangers(judged, vectors, rules, limit, faces)
+    for index, (candidate, vector) in turned.items():
+        measured[index], vectors[index] = candidate, vector
+    if turned:
+        judged, similarity = compare_candidates(measured, vectors, rules, faces, allowed)
+    known = vectors[[index for index, c in enumerate(judged) if not c.findings]]
+    refined: dict[str, Candidate] = {}
+    for several in (c for c in candidates if c.people):
+        alone, vector_of_one = choose_person(several, known, limit, faces)
+        refined[alone.source.name] = alone
+        if vector_of_one is not None:
+            measured.append(_judge_alone(alone, rules, allowed))
+            vectors = np.concatenate([vectors, vector_of_one[None]])
+    if len(measured) > len(judged):
+        judged, similarity = compare_candidates(measured, vectors, rules, faces, allowed)
     by_source = {c.source.name: vector for c, vector in zip(judged, vectors, strict=True)}
-    refined = {c.source.name: c for c in judged}
+    refined |= {c.source.name: c for c in judged}
     candidates = [refined.get(c.source.name, c) for c in candidates]
 
     usable = [c for c in candidates if c.crop is not None and not c.findings]
@@ -135,7 +146,9 @@ def inspect_photos(
         verdicts=verdicts,
         advice=(
             *advise(verdicts, rules.holdout),
-            *tell_people([c.source.name for c in usable], _others(candidates, by_source, limit)),
+            *tell_people(
+                [c.source.name for c in usable], other_people(candidates, by_source, limit)
+            ),
         ),
         min_usable=rules.min_usable,
         encoder=encoder_id(faces),
@@ -187,58 +200,21 @@ def _expand_clips(
     return ready
 
 
+def _judge_alone(candidate: Candidate, rules: PhotosSection, allowed: frozenset[Code]) -> Candidate:
+    """What one photo falls short of by itself."""
+    if candidate.quality is None or candidate.traits is None:
+        return candidate
+    found = [*check_quality(candidate.quality, rules)]
+    # Where the light is wrong, it is no filter that left few values.
+    is_lit = not any(finding.code in (Code.TOO_DARK, Code.TOO_BRIGHT) for finding in found)
+    seen = check_picture(candidate.traits, rules)
+    found += [finding for finding in seen if is_lit or finding.code is not Code.FILTERED]
+    return with_findings(candidate, found, allowed)
+
+
 def _embed(measured: Sequence[Candidate], faces: FaceVendor) -> FloatArray:
     crops = [c.crop for c in measured if c.crop is not None]
     return faces.encode(crops) if crops else np.zeros((0, faces.dim), np.float32)
-
-
-def _compare(
-    measured: Sequence[Candidate],
-    vectors: FloatArray,
-    duplicate_distance: int,
-    min_same_person: float,
-) -> tuple[list[Candidate], dict[str, float]]:
-    """Look for copies and for other people among the photos that are good by themselves."""
-    good = [index for index, c in enumerate(measured) if not c.findings]
-    found: dict[int, Finding] = {}
-    if len(good) > 1:
-        between = similarity_matrix(vectors[good])
-        weights = [_weight(measured[index]) for index in good]
-        hashes = [measured[index].hash_bits for index in good]
-        repeated = find_duplicates(hashes, between, weights, duplicate_distance)
-        for copy, (original, bits) in repeated.items():
-            name = Path(measured[good[original]].source.name).name
-            found[good[copy]] = Finding(
-                code=Code.DUPLICATE,
-                value=float(bits),
-                limit=float(duplicate_distance),
-                sentence=f"the same picture as {name}: {bits} of 64 bits of their"
-                f" hashes differ, up to {duplicate_distance} mean a copy; leave it out",
-            )
-    single = [index for index in good if index not in found]
-    similarity, findings = compare_people(vectors[single], min_same_person)
-    found |= {i: finding for i, finding in zip(single, findings, strict=True) if finding}
-    refined = [
-        replace(c, findings=(found[index],)) if index in found else c
-        for index, c in enumerate(measured)
-    ]
-    compared = zip(single, similarity, strict=True) if len(single) > 1 else ()
-    return refined, {measured[index].source.name: float(value) for index, value in compared}
-
-
-def _others(
-    candidates: Sequence[Candidate], vectors: dict[str, FloatArray], min_same_person: float
-) -> list[list[str]]:
-    """The photos that show somebody else, person by person."""
-    sources = [
-        c.source.name
-        for c in candidates
-        if any(finding.code is Code.WRONG_PERSON for finding in c.findings)
-    ]
-    if not sources:
-        return []
-    groups = group_people(np.stack([vectors[source] for source in sources]), min_same_person)
-    return [[sources[place] for place in group] for group in groups]
 
 
 def _hold_out(
@@ -262,6 +238,8 @@ def _verdict(candidate: Candidate, held: frozenset[str], similarity: dict[str, f
         role=role,
         findings=candidate.findings,
         notes=candidate.notes,
+        allowed=candidate.allowed,
+        traits=candidate.traits,
         clip=candidate.source.clip or None,
         quality=candidate.quality,
         similarity=similarity.get(name),
@@ -285,14 +263,11 @@ def _photo_set(usable: Sequence[_Usable], encoder: str) -> PhotoSet:
                 face=candidate.crop.face,
                 crop=candidate.crop,
                 embedding=item.embedding,
-                quality=_weight(candidate),
+                quality=weight_of(candidate),
                 sidecar=candidate.sidecar,
                 sidecar_name=candidate.source.caption_name,
                 turned_deg=candidate.turned_deg,
+                cut_xyxy_px=candidate.cut_xyxy_px,
             )
             (held_out if item.is_held_out else train).append(photo)
     return PhotoSet(train=tuple(train), held_out=tuple(held_out), encoder=encoder)
-
-
-def _weight(candidate: Candidate) -> float:
-    return 1.0 if candidate.quality is None else candidate.quality.weight

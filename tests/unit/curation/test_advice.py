@@ -16,7 +16,11 @@ def verdict(
         brightness=brightness,
         contrast=0.2,
         yaw_deg=yaw,
+        pitch_deg=20.0,
         roll_deg=0.0,
+        burnt=0.0,
+        black=0.0,
+        mouth=1.0,
         score=0.9,
     )
     findings = (Finding(code=Code.BLURRED, sentence="x"),) if role is Role.REFUSED else ()

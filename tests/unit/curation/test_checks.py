@@ -13,7 +13,11 @@ GOOD = {
     "brightness": 0.5,
     "contrast": 0.2,
     "yaw_deg": 0.0,
+    "pitch_deg": 20.0,
     "roll_deg": 0.0,
+    "burnt": 0.0,
+    "black": 0.0,
+    "mouth": 1.0,
     "score": 0.9,
 }
 RULES = PhotosSection(min_sharpness=0.2)
@@ -27,6 +31,8 @@ RULES = PhotosSection(min_sharpness=0.2)
         ("sharpness", 0.1, "blurred"),
         ("brightness", 0.05, "too_dark"),
         ("brightness", 0.99, "too_bright"),
+        ("burnt", 0.4, "too_bright"),
+        ("black", 0.6, "too_dark"),
         ("yaw_deg", -80.0, "turned_away"),
         ("yaw_deg", 80.0, "turned_away"),
     ],
