@@ -56,7 +56,7 @@ class TimedFaces:
         self.seconds += time.perf_counter() - start
         return vectors
 
-    def embed(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
+    def embed(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
         """Embed with gradients."""
         return self._faces.embed(pixels_BCHW)
 
@@ -77,10 +77,13 @@ def confusion(
     for seed in seeds:
         write_set(folder / str(seed), seed)
         inspection = inspect_photos(scan_sources([folder / str(seed)]), rules, faces)
-        for verdict in inspection.verdicts:
-            planted = Path(verdict.source).stem.replace("_", " ")
+        verdicts = {Path(v.source).stem: v for v in inspection.verdicts}
+        if verdicts["copy"].usable:  # the better of two copies stays, whichever it is
+            verdicts["copy"], verdicts["clean_0"] = verdicts["clean_0"], verdicts["copy"]
+        for stem, verdict in verdicts.items():
+            planted = stem.replace("_", " ")
             planted = "clean" if planted.startswith("clean") else planted
-            wanted = DEFECTS[planted][0] if planted in DEFECTS else ""
+            wanted = DEFECTS[planted][0] if planted in DEFECTS else "duplicate"
             said = [finding.code.value for finding in verdict.findings]
             counts[planted, wanted if wanted in said else (said or [USED])[0]] += 1
     return counts

@@ -5,7 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from facekit.curation.findings import Code, Finding
-from facekit.curation.pictures import PictureTraits
+from facekit.curation.pictures import (
+    DRAWN_FLATNESS,
+    PictureKind,
+    PictureTraits,
+    wanted_kind,
+)
 from facekit.faces.protocols import IdentityEncoder
 from facekit.faces.quality import FaceQuality
 from facekit.identity.similarity import leave_one_out, similarity_matrix
@@ -13,6 +18,7 @@ from facekit.recipe import PhotosSection
 from facekit.types import FloatArray
 
 __all__ = [
+    "check_kind",
     "check_picture",
     "check_pitch",
     "check_quality",
@@ -135,6 +141,36 @@ def check_picture(traits: PictureTraits, rules: PhotosSection) -> tuple[Finding,
             )
         )
     return tuple(found)
+
+
+def check_kind(traits: Sequence[PictureTraits], encoder: str) -> Finding | None:
+    """Find out that a face model is given drawings and knows photographs, or the reverse.
+
+    The set decides as a whole: one blurred photograph is as flat as a drawing.
+
+    Args:
+        traits: Of all pictures that could be read.
+        encoder: Who compares the faces.
+
+    Returns:
+        What refuses the set; None where it fits, and where it is not known what was wanted.
+    """
+    wanted = wanted_kind(encoder)
+    if wanted is None or not traits:
+        return None
+    flatness = float(np.median([one.flatness for one in traits]))
+    are: PictureKind = "drawing" if flatness >= DRAWN_FLATNESS else "photograph"
+    if are == wanted:
+        return None
+    other = "toon-a" if are == "drawing" else "opencv"
+    return Finding(
+        code=Code.WRONG_KIND,
+        value=flatness,
+        limit=DRAWN_FLATNESS,
+        sentence=f"these are {are}s and {encoder} knows {wanted}s: {flatness:.0%} of a picture is"
+        f" flat, and from {DRAWN_FLATNESS:.0%} on it is drawn; use --set encoder.train={other}, or"
+        f" --allow {Code.WRONG_KIND.value} if that is wrong",
+    )
 
 
 def check_pitch(pitches_deg: Sequence[float], rules: PhotosSection) -> tuple[Finding | None, ...]:

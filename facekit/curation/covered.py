@@ -19,10 +19,10 @@ from facekit.types import FaceCrop, FloatArray
 
 __all__ = ["ALIKE_COVERED", "Covering", "find_covered", "judge_covering"]
 
-ALIKE_COVERED = 0.75
+ALIKE_COVERED = 0.8
 """From this share of the others' own agreement on, a covered face shows the same person."""
 
-_SUSPICIOUS = 0.93
+_SUSPICIOUS = 0.94
 """Faces that agree with the others this well, as a share of what is usual, are not looked at."""
 _MOST_OTHERS = 8
 _LEAST_OTHERS = 3

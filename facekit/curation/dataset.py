@@ -2,26 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from facekit.curation.advice import Advice, advise, tell_people
 from facekit.curation.allowing import read_allowed, with_findings
 from facekit.curation.candidates import Candidate, examine
-from facekit.curation.checks import check_picture, check_quality, same_person_limit
-from facekit.curation.clips import mine_clip
+from facekit.curation.checks import check_kind, check_picture, check_quality, same_person_limit
+from facekit.curation.clips import expand_clips
 from facekit.curation.comparing import compare_candidates, other_people, weight_of
-from facekit.curation.findings import Code, Role, Verdict
+from facekit.curation.findings import Code, Finding, Role, Verdict
 from facekit.curation.holdout import choose_holdout
 from facekit.curation.people import choose_person
 from facekit.curation.second_look import turn_strangers
+from facekit.curation.views import BEST_VIEWS, choose_views
 from facekit.errors import MediaError, PhotosRefused
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import encoder_id
 from facekit.identity.photo_set import Photo, PhotoSet
 from facekit.identity.similarity import similarity_matrix
-from facekit.media.kinds import Kind
 from facekit.media.reading import read_ahead
 from facekit.media.scan import Source
 from facekit.media.unpack import unpack_sources
@@ -51,11 +50,29 @@ class Inspection:
     encoder: str
     """Who compared the faces."""
     usable: tuple[_Usable, ...]
+    findings: tuple[Finding, ...] = ()
+    """What refuses the set as a whole."""
+    views: tuple[str, ...] = ()
+    """The photos to train on that show most between them, the best first; at most `BEST_VIEWS`."""
+    allowed: tuple[Finding, ...] = ()
+    """What would have refused the set, and was overruled."""
 
     @property
     def accepted(self) -> bool:
-        """Whether enough photos are usable."""
-        return len(self.usable) >= max(self.min_usable, 1)
+        """Whether enough photos are usable, and nothing refuses the set."""
+        return len(self.usable) >= max(self.min_usable, 1) and not self.findings
+
+    @property
+    def overruled(self) -> tuple[str, ...]:
+        """A line for each finding that was overruled, of the set and of photos."""
+        of_photos = (f"{v.source}: {v.overruled}" for v in self.verdicts if v.allowed)
+        return (*(finding.sentence for finding in self.allowed), *of_photos)
+
+    @property
+    def overruled_codes(self) -> tuple[str, ...]:
+        """The codes of all findings that were overruled, each once."""
+        findings = [*self.allowed, *(f for v in self.verdicts for f in v.allowed)]
+        return tuple(sorted({finding.code.value for finding in findings}))
 
     @property
     def set_aside(self) -> tuple[str, ...]:
@@ -71,11 +88,14 @@ class Inspection:
         """Read the usable photos once more and give them.
 
         Raises:
-            PhotosRefused: They are too few; the message gives the reason of each of the others.
+            PhotosRefused: They are too few, and the message gives the reason of each of the
+                others; or something refuses the set.
             MediaError: A photo is no longer there.
         """
         if self.accepted:
             return _photo_set(self.usable, self.encoder)
+        if self.findings:
+            raise PhotosRefused("; ".join(finding.sentence for finding in self.findings))
         usable, total = len(self.usable), len(self.verdicts)
         head = f"{usable} usable of {total} photos, expected at least {self.min_usable}"
         tail = "; add sharp photos of one person, alone in the picture"
@@ -108,7 +128,7 @@ def inspect_photos(
         OutputError: The cache cannot be written.
     """
     bar, allowed = progress or NoProgress(), read_allowed(allow)
-    ready = _expand_clips(unpack_sources(sources, bar), rules, faces, bar)
+    ready = expand_clips(unpack_sources(sources, bar), rules, faces, bar)
     bar.start(len(ready), label)
     candidates = [
         _judge_alone(c, rules, allowed)
@@ -127,7 +147,7 @@ def inspect_photos(
         judged, similarity = compare_candidates(measured, vectors, rules, faces, allowed)
     known = vectors[[index for index, c in enumerate(judged) if not c.findings]]
     refined: dict[str, Candidate] = {}
-    for several in (c for c in candidates if c.people):
+    for several in (c for c in candidates if c.people and rules.people == "choose"):
         alone, vector_of_one = choose_person(several, known, limit, faces)
         refined[alone.source.name] = alone
         if vector_of_one is not None:
@@ -142,6 +162,8 @@ def inspect_photos(
     usable = [c for c in candidates if c.crop is not None and not c.findings]
     held = _hold_out(usable, by_source, rules.holdout)
     verdicts = tuple(_verdict(c, held, similarity) for c in candidates)
+    wrong_kind = check_kind([c.traits for c in candidates if c.traits is not None], faces.name)
+    of_set = () if wrong_kind is None else (wrong_kind,)
     return Inspection(
         verdicts=verdicts,
         advice=(
@@ -152,6 +174,9 @@ def inspect_photos(
         ),
         min_usable=rules.min_usable,
         encoder=encoder_id(faces),
+        findings=tuple(finding for finding in of_set if finding.code not in allowed),
+        allowed=tuple(finding for finding in of_set if finding.code in allowed),
+        views=_views([c for c in usable if c.source.name not in held], by_source),
         usable=tuple(
             _Usable(
                 candidate=c,
@@ -180,26 +205,6 @@ def build_photo_set(
     return inspect_photos(sources, rules, faces, progress).require()
 
 
-def _expand_clips(
-    sources: Sequence[Source], rules: PhotosSection, faces: FaceVendor, bar: Progress
-) -> list[Source]:
-    """Put the chosen frames of each clip in its place."""
-    num_frames = rules.frames_per_clip
-    num_clips = sum(source.kind is Kind.CLIP for source in sources)
-    if num_clips:
-        bar.start(num_clips, "Looking through clips")
-    ready: list[Source] = []
-    for source in sources:
-        if source.kind is not Kind.CLIP:
-            ready.append(source)
-            continue
-        ready += mine_clip(source, rules, faces, num_frames)
-        bar.advance(1, Path(source.name).name)
-    if num_clips:
-        bar.finish()
-    return ready
-
-
 def _judge_alone(candidate: Candidate, rules: PhotosSection, allowed: frozenset[Code]) -> Candidate:
     """What one photo falls short of by itself."""
     if candidate.quality is None or candidate.traits is None:
@@ -215,6 +220,15 @@ def _judge_alone(candidate: Candidate, rules: PhotosSection, allowed: frozenset[
 def _embed(measured: Sequence[Candidate], faces: FaceVendor) -> FloatArray:
     crops = [c.crop for c in measured if c.crop is not None]
     return faces.encode(crops) if crops else np.zeros((0, faces.dim), np.float32)
+
+
+def _views(trained: Sequence[Candidate], vectors: dict[str, FloatArray]) -> tuple[str, ...]:
+    if not trained:
+        return ()
+    qualities = [c.quality for c in trained if c.quality is not None]
+    embedded = np.stack([vectors[c.source.name] for c in trained])
+    chosen = choose_views(qualities, embedded, BEST_VIEWS)
+    return tuple(trained[index].source.name for index in chosen)
 
 
 def _hold_out(

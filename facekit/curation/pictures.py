@@ -9,9 +9,9 @@ import numpy as np
 
 from facekit.types import FloatArray, Image
 
-__all__ = ["DRAWN_FLATNESS", "Kind", "PictureTraits", "measure_picture", "wanted_kind"]
+__all__ = ["DRAWN_FLATNESS", "PictureKind", "PictureTraits", "measure_picture", "wanted_kind"]
 
-Kind = Literal["drawing", "photograph"]
+PictureKind = Literal["drawing", "photograph"]
 
 DRAWN_FLATNESS = 0.45
 """From this share of flat pixels on, a picture is a drawing. Measured on whole pictures: drawn ones
@@ -43,11 +43,6 @@ class PictureTraits:
     posterised: float
     """Part of it that a few values of each colour channel make up, 0..1; 1 is posterised."""
 
-    @property
-    def kind(self) -> Kind:
-        """Whether it is drawn or photographed."""
-        return "drawing" if self.flatness >= DRAWN_FLATNESS else "photograph"
-
     def to_json(self) -> Mapping[str, object]:
         """The measurements."""
         return {
@@ -64,7 +59,7 @@ def measure_picture(image: Image) -> PictureTraits:
     return PictureTraits(flatness=_flatness(inside), border=border, posterised=_posterised(inside))
 
 
-def wanted_kind(encoder: str) -> Kind | None:
+def wanted_kind(encoder: str) -> PictureKind | None:
     """What a face model was made for, by its name; None where it is not known.
 
     The embedded models know drawn faces, all that are fetched know photographed ones.

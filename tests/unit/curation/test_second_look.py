@@ -44,7 +44,9 @@ def lying(colour: tuple[int, int, int]) -> np.ndarray:
 
 
 def test_a_stranger_who_is_the_same_person_when_turned_is_none(tmp_path: Path):
-    turned = turn_strangers(*judged(tmp_path, lying(RED)), RULES, DiscFaces.min_same_person, Upright())
+    turned = turn_strangers(
+        *judged(tmp_path, lying(RED)), RULES, DiscFaces.min_same_person, Upright()
+    )
     assert list(turned) == [3]
     candidate, vector = turned[3]
     assert candidate.turned_deg in (90, 270)
@@ -55,7 +57,10 @@ def test_a_stranger_who_is_the_same_person_when_turned_is_none(tmp_path: Path):
 
 def test_a_stranger_stays_one_however_turned(tmp_path: Path):
     upright = draw_photo(GREEN, seed=8, size=(96, 160))
-    assert turn_strangers(*judged(tmp_path, upright), RULES, DiscFaces.min_same_person, Upright()) == {}
+    assert (
+        turn_strangers(*judged(tmp_path, upright), RULES, DiscFaces.min_same_person, Upright())
+        == {}
+    )
 
 
 def test_without_others_nobody_decides(tmp_path: Path):
