@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facekit.curation import people
 from facekit.curation.dataset import build_photo_set, inspect_photos
 from facekit.curation.people import cut_window
 from facekit.media.images import read_image
@@ -15,16 +16,14 @@ from tests.tiny.photos import good_photos, write
 RULES = PhotosSection(min_sharpness=0.2)
 
 
-def beside(
-    *colours: tuple[int, int, int], gap: float = 0.3, diameter_px: int = 40
-) -> np.ndarray:
+def beside(*colours: tuple[int, int, int]) -> np.ndarray:
     image = draw_photo(None, seed=31, size=(96, 240))
     for place, colour in enumerate(colours):
         image = draw_photo(
             colour,
             size=(96, 240),
-            centre=(0.5 + gap * (place - (len(colours) - 1) / 2), 0.5),
-            diameter_px=diameter_px,
+            centre=(0.5 + 0.3 * (place - (len(colours) - 1) / 2), 0.5),
+            diameter_px=40,
             canvas=image,
         )
     return image
@@ -36,15 +35,15 @@ def verdict_on(folder: Path, image: np.ndarray, rules: PhotosSection = RULES, go
 
 
 def test_the_one_like_the_other_photos_is_taken_and_told(tmp_path: Path):
-    for place, people in enumerate(((BLUE, RED), (RED, BLUE), (BLUE, RED, GREEN))):
-        verdict = verdict_on(tmp_path / str(place), beside(*people))
+    for place, shown in enumerate(((BLUE, RED), (RED, BLUE), (BLUE, RED, GREEN))):
+        verdict = verdict_on(tmp_path / str(place), beside(*shown))
         assert verdict.usable, verdict.reasons
         (note,) = verdict.notes
         assert note.code == "chosen_face"
         assert note.value is not None
         assert note.limit is not None
         assert note.value > 0.8 > note.limit
-        assert f"of {len(people)} people" in note.sentence
+        assert f"of {len(shown)} people" in note.sentence
 
 
 def test_the_picture_is_cut_to_the_one_and_training_sees_nobody_else(tmp_path: Path):
@@ -59,24 +58,28 @@ def test_the_picture_is_cut_to_the_one_and_training_sees_nobody_else(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("people", "gap", "diameter_px", "reason"),
+    ("shown", "reason"),
     [
-        ((BLUE, GREEN), 0.3, 40, "none of them is like the other photos"),
-        ((RED, RED), 0.3, 40, "two are alike the other photos"),
-        ((BLUE, RED), 0.375, 80, "too near each other"),
+        ((BLUE, GREEN), "none of them is like the other photos"),
+        ((RED, RED), "two are alike the other photos"),
     ],
 )
-def test_who_cannot_be_told_or_cut_apart_is_refused(
+def test_who_cannot_be_told_apart_is_refused(
     tmp_path: Path,
-    people: tuple[tuple[int, int, int], ...],
-    gap: float,
-    diameter_px: int,
+    shown: tuple[tuple[int, int, int], ...],
     reason: str,
 ):
-    verdict = verdict_on(tmp_path, beside(*people, gap=gap, diameter_px=diameter_px))
+    verdict = verdict_on(tmp_path, beside(*shown))
     (finding,) = verdict.findings
     assert finding.code == "several_faces"
     assert reason in finding.sentence
+
+
+def test_people_who_touch_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(people, "cut_window", lambda size, chosen, others: None)
+    verdict = verdict_on(tmp_path, beside(BLUE, RED))
+    assert [finding.code for finding in verdict.findings] == ["several_faces"]
+    assert "too near each other to cut" in verdict.reasons
 
 
 def test_without_others_and_where_the_recipe_says_so_nobody_is_chosen(tmp_path: Path):
