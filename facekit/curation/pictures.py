@@ -100,14 +100,13 @@ def _bars(image: Image) -> tuple[float, tuple[int, int, int, int]]:
     height, width = image.shape[:2]
     if min(height, width) < 16:
         return 0.0, (0, 0, 0, 0)
-    lines = image.astype(np.float32)
-    top, bottom = _pair(lines)
-    left, right = _pair(lines[top : height - bottom].transpose(1, 0, 2))
+    top, bottom = _pair(image)
+    left, right = _pair(image[top : height - bottom].transpose(1, 0, 2))
     inside = (height - top - bottom) * (width - left - right)
     return 1.0 - inside / (height * width), (top, bottom, left, right)
 
 
-def _pair(lines: FloatArray) -> tuple[int, int]:
+def _pair(lines: Image) -> tuple[int, int]:
     """The bars at both ends; one alone must be grey, for skies and floors are coloured."""
     first, last = _bar(lines), _bar(lines[::-1])
     if first and last:
@@ -115,17 +114,18 @@ def _pair(lines: FloatArray) -> tuple[int, int]:
     return first * _is_grey(lines[0]), last * _is_grey(lines[-1])
 
 
-def _is_grey(line: FloatArray) -> bool:
+def _is_grey(line: Image) -> bool:
     return float(np.ptp(np.median(line, axis=0))) <= _GREY
 
 
-def _bar(lines: FloatArray) -> int:
+def _bar(lines: Image) -> int:
     """How many lines from the first on are a bar of one colour that ends at once; 0 for none."""
-    colour = np.median(lines[0], axis=0)
+    colour = np.median(lines[0], axis=0).astype(np.float32)
+    if (np.abs(lines[0] - colour).max(axis=1) <= _SAME_LEVEL).mean() < 0.95:
+        return 0  # nearly every picture, so that this must be quick
+    lines = lines.astype(np.float32)
     same = np.abs(lines - colour).max(axis=2) <= _SAME_LEVEL
     share = same.mean(axis=1)
-    if share[0] < 0.95:
-        return 0
     others = np.flatnonzero(share < _LEAST_BAR)
     if not len(others) or others[0] < 2 or others[0] > _MOST_BAR * len(lines):
         return 0
