@@ -135,6 +135,7 @@ def main() -> None:
         **provenance(torch.device("cpu")),
         "encoder": options.encoder,
         "characters": options.characters,
+        "max_covered_gain": rules.max_covered_gain,
         "clean_photos_each": NUM_CLEAN,
         "goal": {"found": 0.95, "false_alarms": 0.03},
         "rates": table,
