@@ -7,6 +7,7 @@ import typer
 
 from facekit_cli.options import (
     PHOTOS,
+    Allow,
     Base,
     Json,
     RecipeSource,
@@ -27,6 +28,7 @@ def check(
     base: Base = None,
     recipe: RecipeSource = None,
     settings: Settings = None,
+    allow: Allow = None,
     as_json: Json = False,
 ) -> None:
     """Say whether photos will make a character, and why not.
@@ -37,6 +39,7 @@ def check(
     from facekit.workflows.check import plan_check, run_check
 
     given = [("--base", base), ("--recipe", recipe), *(("--set", one) for one in settings or ())]
+    given += [("--allow", one) for one in allow or ()]
     execute(
         "check",
         lambda: plan_check(
@@ -48,6 +51,7 @@ def check(
                     {"--base": ("base.name", base)}, read_settings(settings, "encoder", "photos")
                 ),
             ),
+            allow=allow or (),
             options=[word for flag, said in given if said is not None for word in (flag, said)],
         ),
         run_check,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # help must not wait for it
 
 __all__ = [
     "PHOTOS",
+    "Allow",
     "Base",
     "Device",
     "DryRun",
@@ -56,6 +57,14 @@ Device = Annotated[
     ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Folder of the result.")]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        metavar="REASON",
+        help="Overrule one reason by its code, such as blurred, on the record; repeatable.",
+    ),
+]
 OutParent = Annotated[
     Path | None,
     typer.Option(

@@ -8,6 +8,7 @@ import typer
 
 from facekit_cli.options import (
     PHOTOS,
+    Allow,
     Base,
     Device,
     DryRun,
@@ -47,6 +48,7 @@ def train(
     base: Base = None,
     recipe: RecipeSource = None,
     settings: Settings = None,
+    allow: Allow = None,
     level: Annotated[
         Level | None,
         typer.Option(
@@ -85,6 +87,7 @@ def train(
             force=force,
             trigger=trigger,
             device=device,
+            allow=allow or (),
         ),
         run_train,
         as_json=as_json,

@@ -31,6 +31,9 @@ class PhotoRecord:
     turned_deg: int = 0
     """How far the picture was turned clockwise before it was used; both digests are of the turned
     one."""
+    cut_xyxy_px: tuple[int, int, int, int] | None = None
+    """The part of the turned picture that was used, left, top, right, bottom; both digests are of
+    that part. None for all of it."""
 
     def __post_init__(self) -> None:
         """Refuse a name that leads out of a folder, and what is no digest and no role."""
@@ -46,6 +49,14 @@ class PhotoRecord:
             raise ValueError(
                 f"{self.name}: turned_deg is {self.turned_deg!r}, expected 0, 90, 180 or 270"
             )
+        cut = self.cut_xyxy_px
+        if cut is not None:
+            is_box = len(cut) == 4 and all(isinstance(value, int) for value in cut)
+            if not is_box or not (0 <= cut[0] < cut[2] and 0 <= cut[1] < cut[3]):
+                raise ValueError(
+                    f"{self.name}: cut_xyxy_px is {cut!r}, expected left, top, right and bottom"
+                )
+            object.__setattr__(self, "cut_xyxy_px", tuple(cut))  # JSON knows lists alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

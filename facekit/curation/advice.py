@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from facekit.curation.coverage import YAWS, cover
 from facekit.curation.findings import Verdict
 from facekit.faces.quality import FaceQuality
 
@@ -12,6 +13,7 @@ __all__ = [
     "GOOD_COUNT",
     "LEAST_DISTANCE_RATIO",
     "LEAST_LIGHT_RANGE",
+    "LOW_LIGHT",
     "Advice",
     "advise",
     "tell_people",
@@ -22,6 +24,9 @@ FRONT_DEG = 15.0
 """Heads turned less than this look to the front."""
 LEAST_LIGHT_RANGE = 0.12
 LEAST_DISTANCE_RATIO = 1.5
+LOW_LIGHT = 0.35
+"""Faces darker than this are in low light."""
+_LEAST_FOR_EXPRESSIONS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,8 @@ def advise(verdicts: Sequence[Verdict], wanted_held_out: int) -> tuple[Advice, .
         *_count(len(usable), held_out, wanted_held_out),
         *_recordings([v.clip for v in verdicts if v.usable]),
         *_angles(usable),
+        *_views(usable),
+        *_expressions(usable),
         *_light(usable),
         *_distance(usable),
     )
@@ -134,11 +141,48 @@ def _angles(usable: Sequence[FaceQuality]) -> list[Advice]:
         "from the front": "looking at the camera",
         "from the right": "with the head turned to the picture's right",
     }
+    adds = {
+        "from the left": "left three-quarter",
+        "from the front": "front",
+        "from the right": "right three-quarter",
+    }
+    dim = ", low light" if min(quality.brightness for quality in usable) > LOW_LIGHT else ""
     return [
-        Advice(code=codes[view], value=0, limit=1, sentence=f"no photo {looks[view]}; add one")
+        Advice(
+            code=codes[view],
+            value=0,
+            limit=1,
+            sentence=f"no photo {looks[view]}; add: {adds[view]}{dim}",
+        )
         for view, count in views.items()
         if count == 0
     ]
+
+
+def _views(usable: Sequence[FaceQuality]) -> list[Advice]:
+    """Name the views that nothing shows, where something of that side is there."""
+    grid = cover(usable).grid
+    columns = [sum(row[place] for row in grid) for place in range(len(YAWS))]
+    dark = min(usable, key=lambda quality: quality.brightness).brightness > LOW_LIGHT
+    found = []
+    for side, three_quarter, profile in (("left", 1, 0), ("right", 3, 4)):
+        if columns[profile] and not columns[three_quarter]:
+            found.append(f"{side} three-quarter" + (", low light" if dark else ""))
+    if len(usable) >= GOOD_COUNT:
+        rows = [sum(row) for row in grid]
+        words = ("from below, looking up", "", "from above, looking down")
+        found += [word for word, count in zip(words, rows, strict=True) if word and not count]
+    return [
+        Advice(code="missing_view", value=0, limit=1, sentence=f"add: {view}") for view in found
+    ]
+
+
+def _expressions(usable: Sequence[FaceQuality]) -> list[Advice]:
+    counts = cover(usable).expressions
+    if len(usable) < _LEAST_FOR_EXPRESSIONS or counts["usual"] < len(usable):
+        return []
+    sentence = "all mouths are equally wide; add photos that smile and that do not"
+    return [Advice(code="same_expression", value=1, limit=2, sentence=sentence)]
 
 
 def _light(usable: Sequence[FaceQuality]) -> list[Advice]:

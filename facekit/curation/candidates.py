@@ -1,11 +1,12 @@
 """Sources to candidates: read, find the face, measure it. Nothing here aborts the other photos."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facekit.curation.duplicates import picture_hash
 from facekit.curation.findings import Code, Finding
+from facekit.curation.pictures import PictureTraits, measure_picture
 from facekit.curation.turning import look_again
 from facekit.errors import AlignmentError, MediaError
 from facekit.faces.align import align
@@ -15,14 +16,15 @@ from facekit.media.images import Picture, read_picture
 from facekit.media.kinds import Kind
 from facekit.media.reading import read_ahead
 from facekit.media.scan import Source
-from facekit.media.unpack import turn, turned_file
-from facekit.types import Face, FaceCrop, Progress
+from facekit.media.unpack import changed_file, turn
+from facekit.types import Face, FaceCrop, Image, Progress
 
 __all__ = [
     "OTHER_FACE_FRACTION",
     "Candidate",
     "examine",
     "examine_turned",
+    "measure_face",
     "only_face",
     "read_sidecar",
 ]
@@ -41,25 +43,32 @@ class Candidate:
     findings: tuple[Finding, ...] = ()
     notes: tuple[Finding, ...] = ()
     """What was done to the picture or could not be; none of it refuses the photo."""
+    allowed: tuple[Finding, ...] = ()
+    """What was found and overruled."""
     crop: FaceCrop | None = None
     """None where there is not exactly one face."""
+    people: tuple[FaceCrop, ...] = ()
+    """Where there are several: a crop of each."""
+    traits: PictureTraits | None = None
+    """Of the whole picture; None where it could not be read."""
     quality: FaceQuality | None = None
     hash_bits: int = 0
     """The picture's perceptual hash, 64 bits."""
     sidecar: str | None = None
     turned_deg: int = 0
     """How far the picture was turned clockwise."""
+    cut_xyxy_px: tuple[int, int, int, int] | None = None
+    """The part of the turned picture that is used; None for all of it."""
 
     @property
     def file(self) -> Path:
-        """The picture as it is used: the file itself, or its turned copy, made where missing.
+        """The picture as it is used: the file itself, or a turned or cut copy, made where missing.
 
         Raises:
             MediaError: The photo is no longer there.
             OutputError: The cache cannot be written.
         """
-        path = self.source.path
-        return turned_file(path, self.turned_deg) if self.turned_deg else path
+        return changed_file(self.source.path, self.turned_deg, self.cut_xyxy_px)
 
 
 def examine(
@@ -151,26 +160,57 @@ def _measure(
     sidecar = read_sidecar(source)
     image = turn(picture.image, turned_deg) if turned_deg else picture.image
     notes = _notes((*source.remarks, *picture.remarks), turned_deg)
+    candidate = Candidate(source=source, notes=notes, sidecar=sidecar, turned_deg=turned_deg)
     face, finding = only_face(found, min_score)
-    if face is None:
-        findings = () if finding is None else (finding,)
-        return Candidate(source=source, findings=findings, notes=notes)
+    if face is not None:
+        return measure_face(candidate, image, face, faces)
+    return replace(
+        candidate,
+        findings=() if finding is None else (finding,),
+        traits=measure_picture(image),
+        people=_crops(image, found, faces, min_score, source.name),
+    )
+
+
+def measure_face(candidate: Candidate, image: Image, face: Face, faces: FaceVendor) -> Candidate:
+    """Cut and measure one face of a picture as it is used."""
     try:
         size_px, margin = faces.crop_size_px, faces.crop_margin
-        crop = align(image, face, size_px=size_px, margin=margin, source=source.name)
+        crop = align(image, face, size_px=size_px, margin=margin, source=candidate.source.name)
         quality = measure_quality(image, face)
     except AlignmentError as error:
         finding = Finding(code=Code.NOT_ALIGNED, sentence=str(error))
-        return Candidate(source=source, findings=(finding,), notes=notes)
-    return Candidate(
-        source=source,
-        notes=notes,
+        return replace(candidate, findings=(finding,))
+    return replace(
+        candidate,
         crop=crop,
         quality=quality,
         hash_bits=picture_hash(image),
-        sidecar=sidecar,
-        turned_deg=turned_deg,
+        traits=measure_picture(image),
     )
+
+
+def _crops(
+    image: Image, found: Sequence[Face], faces: FaceVendor, min_score: float, source: str
+) -> tuple[FaceCrop, ...]:
+    """A crop of each person, where there are several; nothing where one cannot be aligned."""
+    people = _people(found, min_score)
+    size_px, margin = faces.crop_size_px, faces.crop_margin
+    try:
+        return tuple(
+            align(image, face, size_px=size_px, margin=margin, source=source) for face in people
+        )
+    except AlignmentError:
+        return ()
+
+
+def _people(found: Sequence[Face], min_score: float) -> list[Face]:
+    """The faces that count, in the order given."""
+    sure = [face for face in found if face.score >= min_score]
+    first = max(sure, key=lambda face: face.width_px * face.height_px, default=None)
+    if first is None:
+        return []
+    return [face for face in sure if face.height_px >= OTHER_FACE_FRACTION * first.height_px]
 
 
 def _notes(remarks: Sequence[str], turned_deg: int) -> tuple[Finding, ...]:
@@ -219,8 +259,7 @@ def only_face(found: Sequence[Face], min_score: float) -> tuple[Face, None] | tu
             sentence=f"no face {how};"
             " use a photo that shows the face from the front and in good light",
         )
-    first = max(sure, key=lambda face: face.width_px * face.height_px)
-    people = [f for f in sure if f.height_px >= OTHER_FACE_FRACTION * first.height_px]
+    people = _people(found, min_score)
     if len(people) > 1:
         return None, Finding(
             code=Code.SEVERAL_FACES,
@@ -228,4 +267,4 @@ def only_face(found: Sequence[Face], min_score: float) -> tuple[Face, None] | tu
             limit=1.0,
             sentence=f"{len(people)} people, expected 1; crop the picture to one person",
         )
-    return first, None
+    return max(people, key=lambda face: face.width_px * face.height_px), None

@@ -1,15 +1,31 @@
 """The checks: what one photo must show, and how the photos must go together."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from facekit.curation.findings import Code, Finding
+from facekit.curation.pictures import (
+    DRAWN_FLATNESS,
+    PictureKind,
+    PictureTraits,
+    wanted_kind,
+)
 from facekit.faces.protocols import IdentityEncoder
 from facekit.faces.quality import FaceQuality
 from facekit.identity.similarity import leave_one_out, similarity_matrix
 from facekit.recipe import PhotosSection
 from facekit.types import FloatArray
 
-__all__ = ["check_quality", "compare_people", "group_people", "same_person_limit"]
+__all__ = [
+    "check_kind",
+    "check_picture",
+    "check_pitch",
+    "check_quality",
+    "compare_people",
+    "group_people",
+    "same_person_limit",
+]
 
 
 def check_quality(quality: FaceQuality, rules: PhotosSection) -> tuple[Finding, ...]:
@@ -46,6 +62,26 @@ def check_quality(quality: FaceQuality, rules: PhotosSection) -> tuple[Finding, 
                 f" {rules.min_sharpness:.2f} is needed; use a photo in focus",
             )
         )
+    if quality.brightness >= rules.min_exposure and quality.black > rules.max_black:
+        found.append(
+            Finding(
+                code=Code.TOO_DARK,
+                value=quality.black,
+                limit=rules.max_black,
+                sentence=f"the face is lost in the dark: {quality.black:.0%} of it is black, at"
+                f" most {rules.max_black:.0%} will do; use a photo with more light on the face",
+            )
+        )
+    if quality.brightness <= rules.max_exposure and quality.burnt > rules.max_burnt:
+        found.append(
+            Finding(
+                code=Code.TOO_BRIGHT,
+                value=quality.burnt,
+                limit=rules.max_burnt,
+                sentence=f"the face is burnt out: {quality.burnt:.0%} of it is white, at most"
+                f" {rules.max_burnt:.0%} will do; use a photo with less light on the face",
+            )
+        )
     if quality.brightness < rules.min_exposure:
         found.append(
             Finding(
@@ -77,6 +113,94 @@ def check_quality(quality: FaceQuality, rules: PhotosSection) -> tuple[Finding, 
             )
         )
     return tuple(found)
+
+
+def check_picture(traits: PictureTraits, rules: PhotosSection) -> tuple[Finding, ...]:
+    """List everything that a picture as a whole falls short of."""
+    found = []
+    if traits.border > rules.max_border:
+        found.append(
+            Finding(
+                code=Code.BORDERS,
+                value=traits.border,
+                limit=rules.max_border,
+                sentence=f"{traits.border:.0%} of the picture is bars of one colour, at most"
+                f" {rules.max_border:.0%} will do; cut them off, or use the original file in place"
+                " of a screenshot",
+            )
+        )
+    if traits.posterised > rules.max_posterised:
+        found.append(
+            Finding(
+                code=Code.FILTERED,
+                value=traits.posterised,
+                limit=rules.max_posterised,
+                sentence=f"a heavy filter left few colours: {traits.posterised:.0%} of the picture"
+                f" has six values of each channel, at most {rules.max_posterised:.0%} will do; use"
+                " the photo without the filter",
+            )
+        )
+    return tuple(found)
+
+
+def check_kind(traits: Sequence[PictureTraits], encoder: str) -> Finding | None:
+    """Find out that a face model is given drawings and knows photographs, or the reverse.
+
+    The set decides as a whole: one blurred photograph is as flat as a drawing.
+
+    Args:
+        traits: Of all pictures that could be read.
+        encoder: Who compares the faces.
+
+    Returns:
+        What refuses the set; None where it fits, and where it is not known what was wanted.
+    """
+    wanted = wanted_kind(encoder)
+    if wanted is None or not traits:
+        return None
+    flatness = float(np.median([one.flatness for one in traits]))
+    are: PictureKind = "drawing" if flatness >= DRAWN_FLATNESS else "photograph"
+    if are == wanted:
+        return None
+    other = "toon-a" if are == "drawing" else "opencv"
+    return Finding(
+        code=Code.WRONG_KIND,
+        value=flatness,
+        limit=DRAWN_FLATNESS,
+        sentence=f"these are {are}s and {encoder} knows {wanted}s: {flatness:.0%} of a picture is"
+        f" flat, and from {DRAWN_FLATNESS:.0%} on it is drawn; use --set encoder.train={other}, or"
+        f" --allow {Code.WRONG_KIND.value} if that is wrong",
+    )
+
+
+def check_pitch(pitches_deg: Sequence[float], rules: PhotosSection) -> tuple[Finding | None, ...]:
+    """Find the heads that look up or down further than most of the same person.
+
+    How long a face is looks like a nod, so a photo is compared with the middle one of the set.
+
+    Returns:
+        One finding or None for each; none where there are fewer than three.
+    """
+    if len(pitches_deg) < 3:
+        return (None,) * len(pitches_deg)
+    middle = float(np.median(pitches_deg))
+    return tuple(
+        _tilted(pitch - middle, rules.max_pitch_deg)
+        if abs(pitch - middle) > rules.max_pitch_deg
+        else None
+        for pitch in pitches_deg
+    )
+
+
+def _tilted(by_deg: float, limit: float) -> Finding:
+    where = "down" if by_deg > 0 else "up"
+    return Finding(
+        code=Code.TILTED,
+        value=abs(by_deg),
+        limit=limit,
+        sentence=f"the head looks {where} by {abs(by_deg):.0f} degrees more than in most photos, at"
+        f" most {limit:.0f} will do; use a photo from the height of the eyes",
+    )
 
 
 def same_person_limit(rules: PhotosSection, encoder: IdentityEncoder) -> float:

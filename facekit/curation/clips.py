@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
@@ -24,10 +25,10 @@ from facekit.media.kinds import Kind
 from facekit.media.scan import Source
 from facekit.media.unpack import frame_file
 from facekit.recipe import PhotosSection
-from facekit.types import Face, FaceCrop, FloatArray
+from facekit.types import Face, FaceCrop, FloatArray, Progress
 from facekit.weights import file_digest
 
-__all__ = ["ALIKE_EMBEDDING", "ALIKE_LANDMARKS", "choose_frames", "mine_clip"]
+__all__ = ["ALIKE_EMBEDDING", "ALIKE_LANDMARKS", "choose_frames", "expand_clips", "mine_clip"]
 
 ALIKE_LANDMARKS = 0.03
 """Two heads this near to each other, root mean square over five aligned landmarks in eye distances,
@@ -109,6 +110,26 @@ def mine_clip(
     except MediaError as error:
         refusal = str(error).removeprefix(f"{clip.path}: ")
         return (replace(clip, refusal=refusal),)
+
+
+def expand_clips(
+    sources: Sequence[Source], rules: PhotosSection, faces: FaceVendor, bar: Progress
+) -> list[Source]:
+    """Put the chosen frames of each clip in its place."""
+    num_frames = rules.frames_per_clip
+    num_clips = sum(source.kind is Kind.CLIP for source in sources)
+    if num_clips:
+        bar.start(num_clips, "Looking through clips")
+    ready: list[Source] = []
+    for source in sources:
+        if source.kind is not Kind.CLIP:
+            ready.append(source)
+            continue
+        ready += mine_clip(source, rules, faces, num_frames)
+        bar.advance(1, Path(source.name).name)
+    if num_clips:
+        bar.finish()
+    return ready
 
 
 def choose_frames(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from facekit.curation.pictures import PictureTraits
 from facekit.faces.quality import FaceQuality
 
 __all__ = ["Code", "Finding", "Role", "Verdict"]
@@ -23,12 +24,20 @@ class Code(StrEnum):
     TOO_DARK = "too_dark"
     TOO_BRIGHT = "too_bright"
     TURNED_AWAY = "turned_away"
+    TILTED = "tilted"
+    OCCLUDED = "occluded"
+    BORDERS = "borders"
+    FILTERED = "filtered"
     DUPLICATE = "duplicate"
     WRONG_PERSON = "wrong_person"
     TURNED = "turned"
     """Noted: the picture was turned, for its face was not upright."""
     COLOURS = "colours"
     """Noted: colours that could not be taken as they were meant."""
+    CHOSEN_FACE = "chosen_face"
+    """Noted: one of several people was taken, and the picture cut to it."""
+    WRONG_KIND = "wrong_kind"
+    """Of the set: drawings for a face model that knows photographs, or the reverse."""
 
 
 class Role(StrEnum):
@@ -73,10 +82,14 @@ class Verdict:
     """Empty unless the photo is refused."""
     notes: tuple[Finding, ...] = ()
     """What was done to the picture, or could not be, without refusing it."""
+    allowed: tuple[Finding, ...] = ()
+    """What would have refused the photo, and was overruled."""
     clip: str | None = None
     """The clip that it is a frame of."""
     quality: FaceQuality | None = None
     """None where no single face was measured."""
+    traits: PictureTraits | None = None
+    """None where the picture could not be read."""
     similarity: float | None = None
     """To the mean of the other photos of the set; None where it was not compared."""
 
@@ -91,6 +104,11 @@ class Verdict:
         return "; ".join(finding.sentence for finding in self.findings)
 
     @property
+    def overruled(self) -> str:
+        """All findings that were overruled as one line; empty for most photos."""
+        return "; ".join(finding.sentence for finding in self.allowed)
+
+    @property
     def remarks(self) -> str:
         """All notes as one line; empty for most photos."""
         return "; ".join(note.sentence for note in self.notes)
@@ -98,9 +116,9 @@ class Verdict:
     def to_json(self) -> Mapping[str, object]:
         """The verdict with its measurements."""
         quality = self.quality
-        measured: dict[str, float] = {}
+        measured = {} if self.traits is None else dict(self.traits.to_json())
         if quality is not None:
-            measured = {
+            measured |= {
                 "face_px": round(quality.face_px, 1),
                 "face_fraction": round(quality.face_fraction, 3),
                 "visible": round(quality.visible, 3),
@@ -108,7 +126,11 @@ class Verdict:
                 "brightness": round(quality.brightness, 3),
                 "contrast": round(quality.contrast, 3),
                 "yaw_deg": round(quality.yaw_deg, 1),
+                "pitch_deg": round(quality.pitch_deg, 1),
                 "roll_deg": round(quality.roll_deg, 1),
+                "burnt": round(quality.burnt, 3),
+                "black": round(quality.black, 3),
+                "mouth": round(quality.mouth, 3),
                 "score": round(quality.score, 3),
                 "weight": round(quality.weight, 3),
             }
@@ -118,6 +140,7 @@ class Verdict:
             "usable": self.usable,
             "clip": self.clip,
             "findings": [finding.to_json() for finding in self.findings],
+            "allowed": [finding.to_json() for finding in self.allowed],
             "notes": [note.to_json() for note in self.notes],
             "similarity": None if self.similarity is None else round(self.similarity, 4),
             "measured": measured,

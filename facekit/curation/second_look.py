@@ -22,6 +22,8 @@ __all__ = ["CLEARLY_MORE_ALIKE", "turn_strangers"]
 CLEARLY_MORE_ALIKE = 0.2
 """Turned, a face must be more like the others by this than it was."""
 
+_UNLIKE = (Code.WRONG_PERSON, Code.OCCLUDED)
+
 
 def turn_strangers(
     judged: Sequence[Candidate],
@@ -30,7 +32,7 @@ def turn_strangers(
     min_same_person: float,
     faces: FaceVendor,
 ) -> dict[int, tuple[Candidate, FloatArray]]:
-    """Look at those who seem to be somebody else again, turned.
+    """Look at those who seem to be somebody else, or to be hidden, again, turned.
 
     Args:
         judged: Candidates with one face each, and with what was found when they were compared.
@@ -50,7 +52,7 @@ def turn_strangers(
     mean = np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
     turned = {}
     for index, candidate in enumerate(judged):
-        if any(finding.code is Code.WRONG_PERSON for finding in candidate.findings):
+        if any(finding.code in _UNLIKE for finding in candidate.findings):
             least = float(similarity_matrix(vectors[index : index + 1], mean)[0, 0])
             least = max(min_same_person, least + CLEARLY_MORE_ALIKE)
             if (found := _best_turn(candidate, mean, least, rules, faces)) is not None:

@@ -16,6 +16,7 @@ SHARPNESS_SIDE_PX = 64
 """Faces are judged at this crop size, smaller ones at their own."""
 _LEAST_SIDE_PX = 16
 _LEAST_CONTRAST = 0.02
+_BURNT, _BLACK = 250.5 / 255.0, 8.5 / 255.0
 
 # Eyes, nose tip and mouth corners of an average face, x right, y down, z towards the viewer, in
 # eye distances; x and y are those of the ArcFace template, the depths lie between a photographed
@@ -55,8 +56,17 @@ class FaceQuality:
     """Standard deviation of the brightness of the face, 0..0.5."""
     yaw_deg: float
     """Turn of the head towards the picture's right, estimated from the landmarks."""
+    pitch_deg: float
+    """Nod of the head, down, estimated from the landmarks. Long and short faces differ by some 30
+    degrees, so that only photos of one person can be compared."""
     roll_deg: float
     """Tilt, clockwise as seen."""
+    burnt: float
+    """Part of the face that is burnt out, 0..1."""
+    black: float
+    """Part of the face that is black, 0..1."""
+    mouth: float
+    """Width of the mouth over the distance of the eyes: a smile widens it."""
     score: float
     """How sure the detector was, 0..1."""
 
@@ -92,7 +102,10 @@ def measure_quality(image: Image, face: Face) -> FaceQuality:
     side = _native_side_px(face)
     crop = align(image, face, size_px=side, margin=TEMPLATE_MARGIN)
     skin = _gray(crop.pixels)[_middle(side)]
-    yaw, roll = head_pose_deg(face.landmarks_px)
+    yaw, pitch, roll = _pose(face.landmarks_px)
+    eyes, mouth = (
+        float(np.linalg.norm(face.landmarks_px[i + 1] - face.landmarks_px[i])) for i in (0, 3)
+    )
     return FaceQuality(
         face_px=min(x1 - x0, y1 - y0),
         face_fraction=(y1 - y0) / height,
@@ -101,7 +114,11 @@ def measure_quality(image: Image, face: Face) -> FaceQuality:
         brightness=float(skin.mean()),
         contrast=float(skin.std()),
         yaw_deg=yaw,
+        pitch_deg=pitch,
         roll_deg=roll,
+        burnt=float((skin >= _BURNT).mean()),
+        black=float((skin <= _BLACK).mean()),
+        mouth=mouth / max(eyes, 1e-6),
         score=float(face.score),
     )
 
@@ -115,6 +132,14 @@ def head_pose_deg(landmarks_px: npt.NDArray[np.floating]) -> tuple[float, float]
     Raises:
         AlignmentError: The landmarks are no face.
 
+    """
+    yaw, _, roll = _pose(landmarks_px)
+    return yaw, roll
+
+
+def _pose(landmarks_px: npt.NDArray[np.floating]) -> tuple[float, float, float]:
+    """Yaw, pitch and roll in degrees.
+
     Source: DeMenthon and Davis 1995, POS: a scaled orthographic camera by least squares.
     """
     marks = np.asarray(landmarks_px, dtype=np.float64)
@@ -124,9 +149,10 @@ def head_pose_deg(landmarks_px: npt.NDArray[np.floating]) -> tuple[float, float]
     rows = (_FACE_XYZ_INVERSE @ (marks - marks.mean(axis=0))).T
     # The two orthonormal rows nearest to the fitted ones.
     left, _, right = np.linalg.svd(rows, full_matrices=False)
-    across = (left @ right)[0]
+    across, down = left @ right
     yaw = np.arctan2(across[2], np.hypot(across[0], across[1]))
-    return float(np.rad2deg(yaw)), float(np.rad2deg(roll))
+    pitch = np.arctan2(down[2], np.hypot(down[0], down[1]))
+    return float(np.rad2deg(yaw)), float(np.rad2deg(pitch)), float(np.rad2deg(roll))
 
 
 def sharpness(crop: FaceCrop) -> float:

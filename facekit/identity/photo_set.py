@@ -36,6 +36,8 @@ class Photo:
     """What that file is called."""
     turned_deg: int = 0
     """How far the picture was turned clockwise, because its face was not upright."""
+    cut_xyxy_px: tuple[int, int, int, int] | None = None
+    """The part of the turned picture that is used, because others are in it; None for all."""
 
     @property
     def digest(self) -> str:

@@ -21,7 +21,7 @@ from facekit.media.scan import Source, scan_sources
 from facekit.types import Image, NoProgress, Progress
 from facekit.weights import file_digest
 
-__all__ = ["frame_file", "locate", "scan_photos", "turn", "turned_file", "unpack_sources"]
+__all__ = ["changed_file", "frame_file", "locate", "scan_photos", "turn", "unpack_sources"]
 
 
 def unpack_sources(
@@ -145,20 +145,33 @@ def frame_file(clip: Path, at_ms: int, *, digest: str = "") -> Path:
     return place
 
 
-def turned_file(photo: Path, turned_deg: int) -> Path:
-    """Give a photo turned clockwise as a PNG in the cache, made where it is missing.
+def changed_file(
+    photo: Path, turned_deg: int = 0, cut_xyxy_px: tuple[int, int, int, int] | None = None
+) -> Path:
+    """Give a photo turned clockwise and then cut as a PNG in the cache, made where it is missing.
 
     Args:
         photo: The file.
-        turned_deg: 90, 180 or 270.
+        turned_deg: 0, 90, 180 or 270.
+        cut_xyxy_px: Left, top, right and bottom of the part that stays; None for all of it.
+
+    Returns:
+        The photo itself where nothing changes.
 
     Raises:
         MediaError: The photo cannot be read.
         OutputError: The cache cannot be written.
     """
-    place = cache_dir() / "turned" / f"{file_digest(photo)}-{turned_deg}.png"
+    if not turned_deg and cut_xyxy_px is None:
+        return photo
+    part = "" if cut_xyxy_px is None else "-" + "_".join(map(str, cut_xyxy_px))
+    place = cache_dir() / "turned" / f"{file_digest(photo)}-{turned_deg}{part}.png"
     if not place.is_file():
-        _write(place, turn(read_image(photo), turned_deg))
+        image = turn(read_image(photo), turned_deg)
+        if cut_xyxy_px is not None:
+            left, top, right, bottom = cut_xyxy_px
+            image = np.ascontiguousarray(image[top:bottom, left:right])
+        _write(place, image)
     return place
 
 

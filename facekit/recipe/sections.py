@@ -109,10 +109,15 @@ class PhotosSection(Section):
     """Shorter side of the face box."""
     min_visible: Probability = 0.7
     """Part of the face box inside the picture."""
+    people: Literal["choose", "refuse"] = "choose"
+    """What to do with a photo of several people: cut it to the one that agrees with the other
+    photos, or set it aside."""
     frames_per_clip: int = Field(default=8, ge=1, le=64)
     """Frames of one clip that are used as photos, at most: sharp ones, unlike each other."""
     max_yaw_deg: float = Field(default=75.0, gt=0, le=180)
     """Faces turned further than this are set aside."""
+    max_pitch_deg: float = Field(default=35.0, gt=0, le=180)
+    """Faces that look further up or down than the middle one of the set are set aside."""
     min_detection_score: float = Field(default=0.5, ge=LEAST_DETECTION_SCORE, le=1)
     """Below it, there is no face. Detectors themselves tell of none below 0.35."""
     min_sharpness: float = Field(default=0.2, ge=0)
@@ -121,6 +126,17 @@ class PhotosSection(Section):
     """Mean brightness of the face, 0..1."""
     max_exposure: Probability = 0.97
     """Mean brightness of the face, 0..1."""
+    max_burnt: Probability = 0.25
+    """Part of the face that may be burnt out."""
+    max_black: Probability = 0.45
+    """Part of the face that may be black."""
+    max_border: Probability = 0.05
+    """Part of the picture that may be bars of one colour, as of a screenshot."""
+    max_posterised: Probability = 0.9
+    """Part of the picture that may consist of six values of each colour channel."""
+    max_covered_gain: float = Field(default=0.1, gt=0, le=2)
+    """How much more a face may agree with the others once one region is covered in all, as a share
+    of their own agreement; above it, something hides that region."""
     min_same_person: float | None = Field(default=None, ge=-1, le=1)
     """Similarity to the mean of the other photos; below it, it is somebody else. Absent means the
     encoder's own, for numbers of different encoders mean different things."""

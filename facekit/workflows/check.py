@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from facekit.curation.allowing import read_allowed
+from facekit.curation.coverage import PITCHES, YAWS, Coverage, cover
 from facekit.curation.dataset import Inspection, inspect_photos
 from facekit.curation.findings import Role, Verdict
 from facekit.errors import PhotosRefused
@@ -31,6 +33,8 @@ class CheckPlan:
     """What the character is called; only for the next step."""
     given: tuple[str, ...]
     """The files, folders, patterns and archives as they were given."""
+    allow: tuple[str, ...] = ()
+    """Codes of reasons that are overruled."""
     options: tuple[str, ...] = ()
     """What chose the recipe, as words of a command line; only for the next step."""
 
@@ -44,6 +48,7 @@ class CheckPlan:
                 f"encoder: {vendor_facts(self.recipe.encoder.train).describe()}",
                 f"needed: {rules.min_usable} usable photos of one person, each with one face of"
                 f" {rules.min_face_px} px or more",
+                *([f"overruled: {', '.join(self.allow)}"] if self.allow else []),
             ]
         )
 
@@ -53,6 +58,7 @@ class CheckPlan:
             "photos": [source.name for source in self.sources],
             "encoder": self.recipe.encoder.train,
             "rules": self.recipe.photos.model_dump(mode="json"),
+            "allow": list(self.allow),
         }
 
 
@@ -81,6 +87,11 @@ class CheckReport:
         """One per photo, in the order given."""
         return self.inspection.verdicts
 
+    @property
+    def coverage(self) -> Coverage:
+        """What the usable photos show."""
+        return cover([v.quality for v in self.verdicts if v.usable and v.quality is not None])
+
     def require(self) -> PhotoSet:
         """The photos to train on and those held out.
 
@@ -93,13 +104,18 @@ class CheckReport:
         """A table with a row per photo, the advice, and what to do now."""
         usable = sum(verdict.usable for verdict in self.verdicts)
         held_out = sum(verdict.role is Role.HELD_OUT for verdict in self.verdicts)
-        lines = [*_table(self.verdicts), ""]
+        lines = [*_table(self.verdicts), "", *_grid(self.coverage)]
         lines += [f"advice: {advice.sentence}" for advice in self.inspection.advice]
         lines.append(
             f"usable: {usable} of {len(self.verdicts)} photos"
             + (f", {held_out} of them held out to measure the result" if held_out else "")
         )
-        if not self.accepted:
+        if self.inspection.views:
+            best = ", ".join(name_within(self.inspection.views))
+            lines.append(f"best views: {best}")
+        lines += [f"overruled: {line}" for line in self.inspection.overruled]
+        lines += [f"refused: {finding.sentence}" for finding in self.inspection.findings]
+        if not self.accepted and not self.inspection.findings:
             lines.append(f"refused: at least {self.inspection.min_usable} usable photos are needed")
         lines.append(f"next: {self.next_step}")
         return "\n".join(lines)
@@ -112,7 +128,11 @@ class CheckReport:
             "num_usable": sum(verdict.usable for verdict in self.verdicts),
             "min_usable": self.inspection.min_usable,
             "encoder": self.encoder,
+            "findings": [finding.to_json() for finding in self.inspection.findings],
+            "allowed": [finding.to_json() for finding in self.inspection.allowed],
             "photos": [verdict.to_json() for verdict in self.verdicts],
+            "coverage": self.coverage.to_json(),
+            "views": list(self.inspection.views),
             "advice": [advice.to_json() for advice in self.inspection.advice],
             "next": self.next_step,
         }
@@ -124,6 +144,7 @@ def plan_check(
     recipe: Recipe,
     name: str | None = None,
     options: Sequence[str] = (),
+    allow: Sequence[str] = (),
 ) -> CheckPlan:
     """List the photos to look at.
 
@@ -132,15 +153,24 @@ def plan_check(
         recipe: Names the encoder and the thresholds.
         name: What the character will be called.
         options: What chose the recipe, like ("--set", "photos.holdout=1"); training needs the same.
+        allow: Codes of reasons that are overruled, like "blurred".
 
     Raises:
-        UsageError: The recipe names an unknown encoder.
+        UsageError: The recipe names an unknown encoder, or what is overruled is no reason.
         MediaError: A path does not exist, or there is no photo and no clip at all.
     """
     check_vendor(recipe.encoder.train)
+    read_allowed(allow)
     found = scan_sources(photos)
     given = tuple(str(path) for path in photos)
-    return CheckPlan(sources=found, recipe=recipe, name=name, given=given, options=tuple(options))
+    return CheckPlan(
+        sources=found,
+        recipe=recipe,
+        name=name,
+        given=given,
+        options=tuple(options),
+        allow=tuple(allow),
+    )
 
 
 def run_check(
@@ -160,8 +190,12 @@ def run_check(
         OutputError: What is unpacked cannot be kept.
     """
     vendor = faces or load_faces(plan.recipe.encoder.train)
-    inspection = inspect_photos(plan.sources, plan.recipe.photos, vendor, progress)
-    if not inspection.accepted:
+    inspection = inspect_photos(
+        plan.sources, plan.recipe.photos, vendor, progress, allow=plan.allow
+    )
+    if inspection.findings:
+        step = inspection.findings[0].sentence.rpartition("; ")[2]
+    elif not inspection.accepted:
         step = "add sharp photos of one person, alone in the picture, and check again"
     else:
         words = (*plan.given, "--as", plan.name or "NAME", *plan.options)
@@ -181,6 +215,30 @@ def _table(verdicts: Sequence[Verdict]) -> list[str]:
     return lines
 
 
+def _grid(coverage: Coverage) -> list[str]:
+    """A row per pitch and a column per yaw, and a line of what else is shown."""
+    rows: list[tuple[str, ...]] = [("views", *YAWS)]
+    rows += [
+        (name, *("-" if count == 0 else str(count) for count in row))
+        for name, row in zip(PITCHES, coverage.grid, strict=True)
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    parts = (
+        ("light", coverage.lights),
+        ("distance", coverage.distances),
+        ("mouth", coverage.expressions),
+    )
+    told = [
+        f"{name}: " + ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        for name, counts in parts
+    ]
+    return [*lines, "; ".join(told), ""]
+
+
 def _row(verdict: Verdict, name: str) -> tuple[str, ...]:
     quality = verdict.quality
     measured = ("-",) * 4
@@ -195,4 +253,5 @@ def _row(verdict: Verdict, name: str) -> tuple[str, ...]:
     role = verdict.role.value
     said = f"{role}: {verdict.reasons}" if verdict.findings else role
     said += f" (note: {verdict.remarks})" if verdict.notes else ""
+    said += f" (overruled: {verdict.overruled})" if verdict.allowed else ""
     return (name, *measured, alike, said)

@@ -145,7 +145,11 @@ def plan_demo(
         OutputExists: The folder holds another demo, one of other weights, or something else.
         WeightsMissing: The recipe names a folder without a backbone.
     """
-    overrides = [*(QUICK if quick else ()), *([f"train.seed={seed}"] if seed is not None else [])]
+    overrides = [
+        "photos.people=refuse",  # the published numbers are of the photos of one person
+        *(QUICK if quick else ()),
+        *([f"train.seed={seed}"] if seed is not None else []),
+    ]
     chosen = recipe or load_recipe(overrides=overrides)
     truth_seed = sample_seed(SAMPLE) if photos is None else None
     phrase = None if truth_seed is None else phrase_of(ToonCharacter.from_seed(truth_seed))

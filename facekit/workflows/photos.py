@@ -17,7 +17,7 @@ from facekit.identity.photo_set import Photo, PhotoSet
 from facekit.media.files import full_path
 from facekit.media.frames import split_frame_name
 from facekit.media.images import pixel_digest, read_image
-from facekit.media.unpack import locate, scan_photos, turned_file
+from facekit.media.unpack import changed_file, locate, scan_photos
 from facekit.weights import file_digest
 from facekit.workflows.train_folder import photos_folder
 
@@ -86,6 +86,7 @@ def record_photos(photos: PhotoSet) -> tuple[PhotoRecord, ...]:
             sha256=file_digest(photo.file),
             role=role,
             turned_deg=photo.turned_deg,
+            cut_xyxy_px=photo.cut_xyxy_px,
         )
         for role, group in groups
         for photo in group
@@ -178,9 +179,7 @@ def _real_part(path: Path) -> Path | None:
 def _file_of(folder: Path, record: PhotoRecord) -> Path | None:
     """The photo of a record as a file, upright; None where it is not there."""
     file = locate(folder / record.name)
-    if file is None or not record.turned_deg:
-        return file
-    return turned_file(file, record.turned_deg)
+    return None if file is None else changed_file(file, record.turned_deg, record.cut_xyxy_px)
 
 
 def _is_same(file: Path, record: PhotoRecord) -> bool:
@@ -191,7 +190,8 @@ def _is_same(file: Path, record: PhotoRecord) -> bool:
     """
     if file_digest(file) == record.sha256:
         return True
-    is_made = record.turned_deg or split_frame_name(record.name) is not None
+    is_changed = record.turned_deg or record.cut_xyxy_px is not None
+    is_made = is_changed or split_frame_name(record.name) is not None
     return bool(is_made) and pixel_digest(read_image(file)) == record.pixels_sha256
 
 

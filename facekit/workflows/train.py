@@ -68,7 +68,12 @@ def run_train(
     ensure_out_dir(out_dir)
     faces = faces or load_faces(recipe.encoder.train)
     inspection = inspect_photos(
-        plan.sources, recipe.photos, faces, progress, label="choosing photos to train on"
+        plan.sources,
+        recipe.photos,
+        faces,
+        progress,
+        label="choosing photos to train on",
+        allow=plan.allow,
     )
     photos = inspection.require()
     records = record_photos(photos)
@@ -113,7 +118,18 @@ def run_train(
         progress=progress,
     )
     file = _character_file(
-        plan, result, settings, photos, records, subject, backbone, faces, adapter, lora, digest
+        plan,
+        result,
+        settings,
+        photos,
+        records,
+        subject,
+        backbone,
+        faces,
+        adapter,
+        lora,
+        digest,
+        overruled=inspection.overruled_codes,
     )
     file.save(out_dir / ADAPTER_FILE)
     outcome = TrainOutcome(
@@ -125,6 +141,7 @@ def run_train(
         best_step=result.best_step,
         steps=result.steps,
         train_seconds=round(result.elapsed_s, 3),
+        overruled=inspection.overruled,
         warnings=(
             *plan.warnings,
             *(f"set aside: {line}" for line in inspection.set_aside),
@@ -181,6 +198,8 @@ def _character_file(
     adapter: IdentityAdapter | None,
     lora: LoraSettings | None,
     digest: str,
+    *,
+    overruled: tuple[str, ...],
 ) -> CharacterFile:
     """Fold what was learned. Nothing in it depends on when or how often the run was stopped."""
     training: Mapping[str, object] = {
@@ -194,6 +213,8 @@ def _character_file(
         "seed": settings.seed,
         "encoder_licence": faces.licence,
     }
+    if overruled:
+        training = {**training, "overruled": list(overruled)}
     header = CharacterHeader(
         name=plan.name,
         level=settings.level,

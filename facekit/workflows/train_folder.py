@@ -37,7 +37,12 @@ def finished_outcome(out_dir: Path, digest: str) -> TrainOutcome | None:
             return None
         if _is_of_another_run(adapter, digest):
             return None
-        own = {"adapter": adapter, "warnings": tuple(outcome["warnings"]), "was_there": True}
+        own = {
+            "adapter": adapter,
+            "warnings": tuple(outcome["warnings"]),
+            "overruled": tuple(outcome.get("overruled", ())),
+            "was_there": True,
+        }
         return TrainOutcome(**{**outcome, **own})
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from facekit.curation.allowing import read_allowed
 from facekit.errors import CheckpointMismatch, OutputExists, UsageError
 from facekit.faces.vendors import vendor_facts
 from facekit.media.scan import Source, scan_sources, tell_sources
@@ -55,6 +56,8 @@ class TrainPlan:
     """Whether that run is finished, so that the same one is given as it is."""
     named: bool
     """Whether the backbone knows the name of the character."""
+    allow: tuple[str, ...] = ()
+    """Codes of reasons against photos that are overruled."""
     warnings: tuple[str, ...] = ()
     """What is allowed and better known before the work starts."""
 
@@ -79,6 +82,7 @@ class TrainPlan:
             f"seed: {recipe.train.seed}",
             f"recipe: {recipe_digest(recipe)[:12]}",
             f"out: {self.out_dir}{self._found()}",
+            *([f"overruled: {', '.join(self.allow)}"] if self.allow else []),
             *(f"warning: {warning}" for warning in self.warnings),
         ]
         return "\n".join(lines)
@@ -92,6 +96,7 @@ class TrainPlan:
             "recipe_digest": recipe_digest(self.recipe),
             "trigger": self.trigger,
             "device": str(self.device),
+            "allow": list(self.allow),
             "out": str(self.out_dir),
             "resumes": self.resumes,
             "is_finished": self.is_finished,
@@ -137,6 +142,8 @@ class TrainOutcome:
     steps: int
     train_seconds: float
     """Over all sittings."""
+    overruled: tuple[str, ...] = ()
+    """Findings against photos that were overruled."""
     warnings: tuple[str, ...] = ()
     was_there: bool = dataclasses.field(default=False, compare=False)
     """Whether an earlier call had finished it, and this one had nothing to do."""
@@ -152,6 +159,7 @@ class TrainOutcome:
         return "\n".join(
             [
                 *(f"warning: {warning}" for warning in self.warnings),
+                *(f"overruled: {line}" for line in self.overruled),
                 str(self.adapter),
                 f"trigger: {self.trigger}",
                 f"chosen: {chosen}",
@@ -164,7 +172,12 @@ class TrainOutcome:
     def to_json(self) -> Mapping[str, object]:
         """The same as plain data."""
         content = dataclasses.asdict(self)
-        return {**content, "adapter": str(self.adapter), "warnings": list(self.warnings)}
+        return {
+            **content,
+            "adapter": str(self.adapter),
+            "warnings": list(self.warnings),
+            "overruled": list(self.overruled),
+        }
 
 
 def plan_train(
@@ -177,6 +190,7 @@ def plan_train(
     trigger: str | None = None,
     noun: str = "person",
     device: str = AUTO,
+    allow: Sequence[str] = (),
 ) -> TrainPlan:
     """Decide everything before anything is loaded that takes time.
 
@@ -190,6 +204,7 @@ def plan_train(
             with red hair"; kept in the character file.
         noun: What anybody of its kind is called.
         device: Where the backbone runs, as for `choose_device`.
+        allow: Codes of reasons against photos that are overruled, like "blurred".
 
     Raises:
         UsageError: A name that cannot be a folder and an `@name`, a trigger without a word, an
@@ -211,6 +226,7 @@ def plan_train(
             " after --trigger, or leave it away"
         )
     check_training(recipe)
+    read_allowed(allow)
     out_dir = Path(out or CHARACTERS_DIR) / name
     found, where = scan_sources(photos), choose_device(device)
     resumes = _resumes(out_dir, recipe, force=force)
@@ -226,6 +242,7 @@ def plan_train(
         resumes=resumes,
         is_finished=resumes and not force and (out_dir / RESULT_FILE).is_file(),
         named=not trigger and _knows(recipe, name),
+        allow=tuple(allow),
         warnings=tuple(_warnings(trigger, recipe)),
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from facekit.types import Image
-from tests.tiny.faces import BLUE, RED, draw_photo
+from tests.tiny.faces import BLUE, GREEN, RED, draw_photo
 
 GOOD = tuple(f"good_{index}.png" for index in range(6))
 
@@ -41,7 +41,7 @@ def bad_photos(folder: Path) -> dict[str, str]:
     folder.mkdir(parents=True, exist_ok=True)
     good = draw_photo(RED, seed=0, diameter_px=30, centre=(0.4, 0.5))
     two = draw_photo(BLUE, seed=20, size=(96, 176), centre=(0.2, 0.5))
-    two = draw_photo(RED, size=(96, 176), centre=(0.8, 0.5), canvas=two)
+    two = draw_photo(GREEN, size=(96, 176), centre=(0.8, 0.5), canvas=two)
     write(folder / "copy.png", cv2.resize(good, (80, 80), interpolation=cv2.INTER_AREA))
     write(folder / "empty_room.png", draw_photo(None, seed=21))
     write(folder / "two.png", two)

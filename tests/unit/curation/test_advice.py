@@ -6,7 +6,12 @@ from facekit.faces.quality import FaceQuality
 
 
 def verdict(
-    yaw: float = 0.0, brightness: float = 0.5, fraction: float = 0.4, role: Role = Role.TRAIN
+    yaw: float = 0.0,
+    brightness: float = 0.5,
+    fraction: float = 0.4,
+    role: Role = Role.TRAIN,
+    pitch: float = 20.0,
+    mouth: float = 1.0,
 ) -> Verdict:
     quality = FaceQuality(
         face_px=40,
@@ -16,7 +21,11 @@ def verdict(
         brightness=brightness,
         contrast=0.2,
         yaw_deg=yaw,
+        pitch_deg=pitch,
         roll_deg=0.0,
+        burnt=0.0,
+        black=0.0,
+        mouth=mouth,
         score=0.9,
     )
     findings = (Finding(code=Code.BLURRED, sentence="x"),) if role is Role.REFUSED else ()
@@ -29,9 +38,14 @@ def codes(verdicts: list[Verdict], wanted: int = 0) -> set[str]:
 
 def test_a_varied_set_needs_no_advice():
     varied = [
-        verdict(yaw, light, near)
-        for yaw, light, near in zip(
-            (-40, -20, 0, 5, 20, 40, 0, 0), [0.3, 0.5] * 4, [0.2, 0.4] * 4, strict=True
+        verdict(yaw, light, near, pitch=pitch, mouth=mouth)
+        for yaw, light, near, pitch, mouth in zip(
+            (-40, -20, 0, 5, 20, 40, 0, 0),
+            [0.3, 0.5] * 4,
+            [0.2, 0.4] * 4,
+            (0, 20, 20, 20, 20, 40, 20, 20),
+            [1.0, 1.2] * 4,
+            strict=True,
         )
     ]
     assert codes(varied) == set()
@@ -45,6 +59,7 @@ def test_each_lack_is_named():
         "no_right",
         "same_light",
         "same_distance",
+        "same_expression",
     }
     assert "no_front" in codes([verdict(40), verdict(-40)])
 

@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from facekit.curation.checks import check_quality, compare_people, group_people
+from facekit.curation.checks import (
+    check_kind,
+    check_picture,
+    check_pitch,
+    check_quality,
+    compare_people,
+    group_people,
+)
+from facekit.curation.pictures import PictureTraits
 from facekit.faces.quality import FaceQuality
 from facekit.recipe import PhotosSection
 
@@ -13,7 +21,11 @@ GOOD = {
     "brightness": 0.5,
     "contrast": 0.2,
     "yaw_deg": 0.0,
+    "pitch_deg": 20.0,
     "roll_deg": 0.0,
+    "burnt": 0.0,
+    "black": 0.0,
+    "mouth": 1.0,
     "score": 0.9,
 }
 RULES = PhotosSection(min_sharpness=0.2)
@@ -27,6 +39,8 @@ RULES = PhotosSection(min_sharpness=0.2)
         ("sharpness", 0.1, "blurred"),
         ("brightness", 0.05, "too_dark"),
         ("brightness", 0.99, "too_bright"),
+        ("burnt", 0.4, "too_bright"),
+        ("black", 0.6, "too_dark"),
         ("yaw_deg", -80.0, "turned_away"),
         ("yaw_deg", 80.0, "turned_away"),
     ],
@@ -70,3 +84,49 @@ def test_photos_of_one_person_are_put_together():
     assert group_people(vectors, 0.9) == ((0, 1, 2), (3, 4), (5,))
     assert group_people(vectors[:0], 0.9) == ()
     assert group_people(vectors[5:], 2.0) == ((0,),), "alike to nobody is a person too"
+
+
+@pytest.mark.parametrize(
+    ("ours", "intruders"),
+    [(8, (1,)), (7, (1, 1)), (7, (2,)), (6, (1, 1, 1)), (6, (3,)), (6, (2, 1)), (5, (2, 2))],
+)
+def test_intruders_are_found_alone_and_as_one_person(ours: int, intruders: tuple[int, ...]):
+    """Also where intruders agree with each other better than we do, and are half like us."""
+    rng = np.random.default_rng(sum(intruders))
+    people = np.eye(32)
+    rows = [people[0] + rng.normal(0, 0.12, 32) for _ in range(ours)]
+    for number, count in enumerate(intruders, start=1):
+        other = people[number] + 0.2 * people[0]
+        rows += [other + rng.normal(0, 0.02, 32) for _ in range(count)]
+    order = rng.permutation(len(rows))
+    vectors = np.stack(rows)[order].astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    _, findings = compare_people(vectors, 0.35)
+    assert [finding is not None for finding in findings] == (order >= ours).tolist()
+
+
+def test_a_nod_is_told_beside_the_set_however_long_the_face_is():
+    for offset in (0.0, 30.0):
+        found = check_pitch([offset + pitch for pitch in (0, 5, -5, 60, -50)], RULES)
+        assert [f is not None for f in found] == [False, False, False, True, True]
+        assert found[3] is not None
+        assert found[3].code == "tilted"
+        assert "looks down by 60 degrees" in found[3].sentence
+    assert check_pitch([0.0, 90.0], RULES) == (None, None)
+
+
+def test_bars_and_filters_have_thresholds():
+    plain = PictureTraits(flatness=0.2, border=0.0, posterised=0.1)
+    assert check_picture(plain, RULES) == ()
+    bad = PictureTraits(flatness=0.2, border=0.2, posterised=1.0)
+    assert [finding.code.value for finding in check_picture(bad, RULES)] == ["borders", "filtered"]
+
+
+def test_the_kind_of_the_set_is_what_most_are():
+    flat, rough = (PictureTraits(flatness=f, border=0.0, posterised=0.1) for f in (0.8, 0.1))
+    assert check_kind([rough, rough, flat], "opencv") is None
+    assert check_kind([flat, flat, rough], "toon-a") is None
+    found = check_kind([rough, rough, flat], "toon-a")
+    assert found is not None
+    assert "--set encoder.train=opencv" in found.sentence
+    assert check_kind([flat], "somebody's own") is check_kind([], "opencv") is None

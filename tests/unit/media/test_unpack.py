@@ -11,7 +11,7 @@ from facekit.media.cache import cache_dir
 from facekit.media.images import read_image, write_image
 from facekit.media.kinds import Kind
 from facekit.media.scan import scan_sources
-from facekit.media.unpack import frame_file, locate, scan_photos, turn, turned_file, unpack_sources
+from facekit.media.unpack import changed_file, frame_file, locate, scan_photos, turn, unpack_sources
 from facekit.media.video import write_clip
 from facekit.types import Clip
 from facekit.weights import file_digest
@@ -105,8 +105,8 @@ def test_a_frame_is_decoded_once(tmp_path: Path, packed: Path, monkeypatch) -> N
 @pytest.mark.parametrize("turned_deg", [90, 180, 270])
 def test_a_turned_photo_is_a_file_of_its_own(tmp_path: Path, turned_deg: int) -> None:
     write_image(tmp_path / "a.png", noise())
-    place = turned_file(tmp_path / "a.png", turned_deg)
-    assert turned_file(tmp_path / "a.png", turned_deg) == place
+    place = changed_file(tmp_path / "a.png", turned_deg)
+    assert changed_file(tmp_path / "a.png", turned_deg) == place
     np.testing.assert_array_equal(read_image(place), turn(noise(), turned_deg))
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), noise())
 

@@ -148,6 +148,7 @@ def mixed(trained, tmp_path_factory: pytest.TempPathFactory) -> TrainOutcome:
         "identity.level=L0",
         "train.steps=0",
         "photos.min_same_person=-1",
+        "photos.max_covered_gain=2",
         "photos.duplicate_distance=0",
         "photos.min_sharpness=0",
         "photos.holdout=3",

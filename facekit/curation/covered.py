@@ -1,0 +1,153 @@
+"""Faces that something hides: with that region covered in all photos, they are like the others.
+
+A hand, a bar or a mask makes a face unlike the others of the set, and so does another person. What
+tells them apart is where: the same region of the crop is made grey in this photo and in the others.
+A hidden face then becomes like them, for the region that was hidden no longer counts; a stranger
+does not.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from facekit.curation.findings import Code, Finding
+from facekit.faces.align import template
+from facekit.faces.protocols import IdentityEncoder
+from facekit.identity.similarity import leave_one_out, similarity_matrix
+from facekit.types import FaceCrop, FloatArray
+
+__all__ = ["ALIKE_COVERED", "Covering", "find_covered", "judge_covering"]
+
+ALIKE_COVERED = 0.8
+"""From this share of the others' own agreement on, a covered face shows the same person."""
+
+_SUSPICIOUS = 0.94
+"""Faces that agree with the others this well, as a share of what is usual, are not looked at."""
+_MOST_OTHERS = 8
+_LEAST_OTHERS = 3
+_GREY = 128
+
+_Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covering:
+    """How a face agrees with the others, as it is and with its most hidden region covered.
+
+    Agreement is the similarity to the mean of the others over what is usual among them.
+    """
+
+    plain: float
+    covered: float
+    region: str
+
+    @property
+    def gain(self) -> float:
+        """How much better it agrees with the region covered."""
+        return self.covered - self.plain
+
+
+def find_covered(
+    crops: Sequence[FaceCrop], vectors: FloatArray, is_same: Sequence[bool], faces: IdentityEncoder
+) -> dict[int, Covering]:
+    """Look at the faces that are less like the others than is usual.
+
+    Args:
+        crops: One per photo.
+        vectors: Their embeddings, shape (N, dim).
+        is_same: Whether each one counts as the person of the set.
+        faces: Embeds the covered crops.
+
+    Returns:
+        Index of each face that was looked at -> what was found; empty where fewer than three others
+        show the person as usual.
+    """
+    same = np.asarray(is_same, dtype=bool)
+    if same.sum() < _LEAST_OTHERS:
+        return {}
+    usual, plain = _agreement(vectors, same)
+    others = np.flatnonzero(same & (plain >= _SUSPICIOUS))
+    # The most usual ones, in order of the set.
+    others = np.sort(others[np.argsort(-plain[others], kind="stable")[:_MOST_OTHERS]])
+    looked_at = [int(index) for index in np.flatnonzero(plain < _SUSPICIOUS)]
+    if usual <= 0 or len(others) < _LEAST_OTHERS or not looked_at:
+        return {}
+    best = dict.fromkeys(looked_at, (-np.inf, ""))
+    taken = [*others, *looked_at]
+    for region, boxes in _regions(faces).items():
+        for box in boxes:
+            hidden = faces.encode([_cover(crops[index], box) for index in taken])
+            known = hidden[: len(others)]
+            among = float(np.median(leave_one_out(known)))
+            mean = known.sum(axis=0, keepdims=True)
+            alike = similarity_matrix(hidden[len(others) :], mean)[:, 0]
+            for index, value in zip(looked_at, alike, strict=True):
+                best[index] = max(best[index], (float(value) / max(among, 1e-6), region))
+    return {
+        index: Covering(plain=float(plain[index]), covered=covered, region=region)
+        for index, (covered, region) in best.items()
+    }
+
+
+def judge_covering(covering: Covering, limit: float) -> Finding:
+    """Put into words that a region is hidden."""
+    return Finding(
+        code=Code.OCCLUDED,
+        value=covering.gain,
+        limit=limit,
+        sentence=f"something hides {covering.region}, or the head is turned too far: without that"
+        f" part the face agrees with the others by {covering.gain:.2f} better, at most {limit:.2f}"
+        " is usual; use a photo with the whole face free",
+    )
+
+
+def _agreement(vectors: FloatArray, same: np.ndarray) -> tuple[float, FloatArray]:
+    """What is usual among those of one person, and the agreement of each photo, shape (N,)."""
+    among = leave_one_out(vectors[same])
+    usual = float(np.median(among))
+    plain = np.empty(len(vectors), np.float32)
+    plain[same] = among
+    if not same.all():
+        mean = vectors[same].sum(axis=0, keepdims=True)
+        plain[~same] = similarity_matrix(vectors[~same], mean)[:, 0]
+    return usual, plain / np.float32(max(usual, 1e-6))
+
+
+def _cover(crop: FaceCrop, box: _Box) -> FaceCrop:
+    left, top, right, bottom = box
+    pixels = crop.pixels.copy()
+    pixels[top:bottom, left:right] = _GREY
+    return FaceCrop(pixels=pixels, face=crop.face, source=crop.source)
+
+
+def _regions(faces: IdentityEncoder) -> Mapping[str, tuple[_Box, ...]]:
+    """Boxes of the crop, left, top, right, bottom, by what they hide."""
+    side = faces.crop_size_px
+    marks = template(side, faces.crop_margin).astype(np.float64)
+    unit = float(np.linalg.norm(marks[1] - marks[0]))
+    eyes, mouth = marks[:2].mean(axis=0), marks[3:].mean(axis=0)
+
+    def box(centre: np.ndarray, half_x: float, half_y: float) -> _Box:
+        half = np.array([half_x, half_y]) * unit
+        corners = np.stack([centre - half, centre + half])
+        left, top, right, bottom = (int(v) for v in np.clip(corners, 0, side).ravel())
+        return left, top, right, bottom
+
+    def column(index: int) -> _Box:
+        return box((marks[index] + marks[3 + index]) / 2, 0.45, 1.2)
+
+    middle = round(float(eyes[0]))
+    gap = round(0.05 * unit)
+    return {
+        "an eye": (box(marks[0], 0.5, 0.42), box(marks[1], 0.5, 0.42)),
+        "the eyes": (box(eyes, 1.25, 0.45),),
+        "the mouth": (box(mouth, 0.75, 0.5),),
+        "nose and mouth": ((0, int(marks[2][1] - 0.1 * unit), side, side),),
+        "one side of the face": (
+            (0, 0, middle - gap, side),
+            (middle + gap, 0, side, side),
+            column(0),
+            column(1),
+        ),
+    }

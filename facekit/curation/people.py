@@ -1,0 +1,166 @@
+"""Several people in one photo: the one that agrees with the other photos is the character."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from facekit.curation.candidates import Candidate, measure_face
+from facekit.curation.findings import Code, Finding
+from facekit.errors import MediaError
+from facekit.faces.protocols import FaceVendor
+from facekit.identity.similarity import similarity_matrix
+from facekit.media.images import read_picture
+from facekit.media.unpack import turn
+from facekit.types import Face, FloatArray
+
+__all__ = ["CLEARLY_THE_ONE", "LEAST_KNOWN", "choose_person", "cut_window"]
+
+CLEARLY_THE_ONE = 0.1
+"""The character must agree with the other photos better than anybody beside it by this."""
+
+LEAST_KNOWN = 2
+"""Photos of the character alone that there must be to tell it from others."""
+
+_Window = tuple[int, int, int, int]
+_BESIDE, _ABOVE, _BELOW = 0.15, 0.3, 0.1
+"""What of a head is kept around the box of its face, in parts of the box."""
+
+
+def choose_person(
+    candidate: Candidate, known: FloatArray, min_same_person: float, faces: FaceVendor
+) -> tuple[Candidate, FloatArray | None]:
+    """Tell which of several people is the one of the other photos, and cut the picture to it.
+
+    Args:
+        candidate: With several people.
+        known: Embeddings of the photos that show the character alone, shape (K, dim).
+        min_same_person: Below it, it is somebody else.
+        faces: Detector and encoder.
+
+    Returns:
+        The candidate with one face, a note and no finding, and its embedding; or the candidate
+        with the reason why nobody could be taken, and None.
+    """
+    people = candidate.people
+    if len(known) < LEAST_KNOWN:
+        return candidate, None
+    mean = known.sum(axis=0, keepdims=True)
+    likeness = similarity_matrix(faces.encode(people), mean)[:, 0]
+    order = np.argsort(-likeness, kind="stable")
+    best, second = (float(likeness[index]) for index in order[:2])
+    if best < min_same_person:
+        return _refuse(
+            candidate,
+            best,
+            min_same_person,
+            f"none of them is like the other photos (at best {best:.2f}, at least"
+            f" {min_same_person:.2f} is expected); leave it out or crop the picture to one person",
+        )
+    if best - second < CLEARLY_THE_ONE:
+        return _refuse(
+            candidate,
+            best - second,
+            CLEARLY_THE_ONE,
+            f"two are alike the other photos ({best:.2f} and {second:.2f}); crop the picture to"
+            " one person",
+        )
+    chosen = people[order[0]].face
+    others = [people[index].face for index in order[1:]]
+    try:
+        picture = read_picture(candidate.source.path)
+    except MediaError:
+        return candidate, None  # it could be read before, so what was found then stands
+    image = turn(picture.image, candidate.turned_deg) if candidate.turned_deg else picture.image
+    window = cut_window(image.shape[:2], chosen, others)
+    if window is None:
+        return _refuse(
+            candidate,
+            float(len(people)),
+            1.0,
+            "they are too near each other to cut the picture to one; use another photo",
+        )
+    left, top, right, bottom = window
+    offset = np.array([left, top], np.float32)
+    moved = Face(
+        box_xyxy_px=chosen.box_xyxy_px - np.tile(offset, 2),
+        landmarks_px=chosen.landmarks_px - offset,
+        score=chosen.score,
+    )
+    note = Finding(
+        code=Code.CHOSEN_FACE,
+        value=best,
+        limit=second,
+        sentence=f"of {len(people)} people the one like the other photos was taken (similarity"
+        f" {best:.2f}, the next has {second:.2f}) and the picture cut to it; leave the photo out"
+        " if that is wrong",
+    )
+    alone = replace(
+        candidate, findings=(), people=(), notes=(*candidate.notes, note), cut_xyxy_px=window
+    )
+    image = np.ascontiguousarray(image[top:bottom, left:right])
+    measured = measure_face(alone, image, moved, faces)
+    if measured.crop is None:
+        return measured, None
+    return measured, faces.encode([measured.crop])[0]
+
+
+def cut_window(size: tuple[int, int], chosen: Face, others: Sequence[Face]) -> _Window | None:
+    """Find the largest part of a picture that shows one head whole and no other face.
+
+    Args:
+        size: Height and width of the picture.
+        chosen: Who stays.
+        others: Who must not be seen.
+
+    Returns:
+        Left, top, right and bottom in pixels; None where there is no such part.
+    """
+    height, width = size
+    x0, y0, x1, y1 = (float(value) for value in chosen.box_xyxy_px)
+    wide, tall = x1 - x0, y1 - y0
+    need = (
+        max(0, math.floor(x0 - _BESIDE * wide)),
+        max(0, math.floor(y0 - _ABOVE * tall)),
+        min(width, math.ceil(x1 + _BESIDE * wide)),
+        min(height, math.ceil(y1 + _BELOW * tall)),
+    )
+    window = (0, 0, width, height)
+    for face in others:
+        a0, b0, a1, b1 = (float(value) for value in face.box_xyxy_px)
+        left, top, right, bottom = window
+        if a1 <= left or a0 >= right or b1 <= top or b0 >= bottom:
+            continue
+        options = (
+            (math.ceil(a1), top, right, bottom),
+            (left, top, math.floor(a0), bottom),
+            (left, math.ceil(b1), right, bottom),
+            (left, top, right, math.floor(b0)),
+        )
+        whole = [o for o in options if _holds(o, need)]
+        if not whole:
+            return None
+        window = max(whole, key=lambda o: (o[2] - o[0]) * (o[3] - o[1]))
+    return window
+
+
+def _holds(window: _Window, need: _Window) -> bool:
+    return (
+        window[0] <= need[0]
+        and window[1] <= need[1]
+        and window[2] >= need[2]
+        and window[3] >= need[3]
+    )
+
+
+def _refuse(
+    candidate: Candidate, value: float, limit: float, why: str
+) -> tuple[Candidate, FloatArray | None]:
+    finding = Finding(
+        code=Code.SEVERAL_FACES,
+        value=value,
+        limit=limit,
+        sentence=f"{len(candidate.people)} people, and {why}",
+    )
+    return replace(candidate, findings=(finding,)), None

@@ -1,0 +1,141 @@
+"""What can be told of a picture as a whole: drawn or photographed, framed by bars, posterised."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from facekit.types import FloatArray, Image
+
+__all__ = ["DRAWN_FLATNESS", "PictureKind", "PictureTraits", "measure_picture", "wanted_kind"]
+
+PictureKind = Literal["drawing", "photograph"]
+
+DRAWN_FLATNESS = 0.45
+"""From this share of flat pixels on, a picture is a drawing. Measured on whole pictures: drawn ones
+have 0.78 and more (0.47 as JPEG of quality 60), photographs 0.25 and less (0.38 as JPEG)."""
+
+_LOOKED_AT_PX = 256
+_FLAT = 1.0
+"""Laplacian, in levels of 255, up to which a pixel is flat."""
+_SAME_LEVEL = 4.0
+"""A line of a bar differs from the bar's colour by at most this."""
+_LEAST_BAR = 0.75
+"""Part of a line that has the bar's colour: icons and a clock may stand in the rest."""
+_LEAST_EDGE = 0.55
+"""Part of the line behind a bar that differs from it: the edge is straight and goes across."""
+_MOST_BAR = 0.45
+_GREY = 8.0
+"""Channels of a grey differ by at most this."""
+_FEW = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureTraits:
+    """Measurements of one picture."""
+
+    flatness: float
+    """Part of its pixels that lie in areas without any texture, 0..1."""
+    border: float
+    """Part of it that is bars: letterbox, a frame, or those of a telephone, 0..1."""
+    posterised: float
+    """Part of it that a few values of each colour channel make up, 0..1; 1 is posterised."""
+
+    def to_json(self) -> Mapping[str, object]:
+        """The measurements."""
+        return {
+            "flatness": round(self.flatness, 3),
+            "border": round(self.border, 3),
+            "posterised": round(self.posterised, 3),
+        }
+
+
+def measure_picture(image: Image) -> PictureTraits:
+    """Measure a picture, RGB, upright or not."""
+    border, (top, bottom, left, right) = _bars(image)
+    inside = image[top : image.shape[0] - bottom, left : image.shape[1] - right]
+    return PictureTraits(flatness=_flatness(inside), border=border, posterised=_posterised(inside))
+
+
+def wanted_kind(encoder: str) -> PictureKind | None:
+    """What a face model was made for, by its name; None where it is not known.
+
+    The embedded models know drawn faces, all that are fetched know photographed ones.
+    """
+    if encoder in ("toon-a", "toon-b"):
+        return "drawing"
+    is_real = encoder in ("opencv", "facexlib", "insightface")
+    return "photograph" if is_real or encoder.startswith("insightface:") else None
+
+
+def _flatness(image: Image) -> float:
+    gray = _gray(image)
+    scale = _LOOKED_AT_PX / max(gray.shape)
+    if scale < 1.0:
+        gray = np.asarray(cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+    if min(gray.shape) < 3:
+        return 0.0
+    waves = np.abs(cv2.Laplacian(gray, cv2.CV_32F))[1:-1, 1:-1]
+    # burnt out or black areas are flat in a photograph as well
+    exposed = (gray > 8.0) & (gray < 247.0)
+    seen = exposed[1:-1, 1:-1]
+    if seen.mean() < 0.05:
+        return 0.0
+    return float((waves[seen] <= _FLAT).mean())
+
+
+def _posterised(image: Image) -> float:
+    """The share of the `_FEW` most frequent values, of the channel where it is least."""
+    shares = []
+    for channel in range(3):
+        counts = np.bincount(image[..., channel].ravel(), minlength=256)
+        shares.append(np.sort(counts)[-_FEW:].sum() / max(counts.sum(), 1))
+    return float(min(shares))
+
+
+def _bars(image: Image) -> tuple[float, tuple[int, int, int, int]]:
+    """The share of a picture that is bars, and how thick they are: top, bottom, left, right."""
+    height, width = image.shape[:2]
+    if min(height, width) < 16:
+        return 0.0, (0, 0, 0, 0)
+    top, bottom = _pair(image)
+    left, right = _pair(image[top : height - bottom].transpose(1, 0, 2))
+    inside = (height - top - bottom) * (width - left - right)
+    return 1.0 - inside / (height * width), (top, bottom, left, right)
+
+
+def _pair(lines: Image) -> tuple[int, int]:
+    """The bars at both ends; one alone must be grey, for skies and floors are coloured."""
+    first, last = _bar(lines), _bar(lines[::-1])
+    if first and last:
+        return first, last
+    return first * _is_grey(lines[0]), last * _is_grey(lines[-1])
+
+
+def _is_grey(line: Image) -> bool:
+    return float(np.ptp(np.median(line, axis=0))) <= _GREY
+
+
+def _bar(lines: Image) -> int:
+    """How many lines from the first on are a bar of one colour that ends at once; 0 for none."""
+    colour = np.median(lines[0], axis=0).astype(np.float32)
+    if (np.abs(lines[0] - colour).max(axis=1) <= _SAME_LEVEL).mean() < 0.95:
+        return 0  # nearly every picture, so that this must be quick
+    lines = lines.astype(np.float32)
+    same = np.abs(lines - colour).max(axis=2) <= _SAME_LEVEL
+    share = same.mean(axis=1)
+    others = np.flatnonzero(share < _LEAST_BAR)
+    if not len(others) or others[0] < 2 or others[0] > _MOST_BAR * len(lines):
+        return 0
+    thick = int(others[0])
+    # A soft edge may take a line or two.
+    behind = lines[min(thick + 2, len(lines) - 1)]
+    differs = np.abs(behind - colour).max(axis=1) > 2 * _SAME_LEVEL
+    sharp = np.abs(lines[thick + 1] - lines[thick - 1]).max(axis=1) > 2 * _SAME_LEVEL
+    return thick if min(differs.mean(), sharp.mean()) >= _LEAST_EDGE else 0
+
+
+def _gray(image: Image) -> FloatArray:
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY), np.float32)

@@ -1,0 +1,66 @@
+"""The photos that make the identity tokens: good ones that each add a view."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from facekit.faces.quality import FaceQuality
+from facekit.identity.similarity import similarity_matrix
+from facekit.types import FloatArray
+
+__all__ = ["BEST_VIEWS", "choose_views"]
+
+BEST_VIEWS = 5
+"""As many photos say who it is."""
+
+_FULL_TURN_DEG = 30.0
+"""Heads turned apart by this much are wholly other views."""
+_FULL_LIGHT = 0.25
+_FULL_NEARNESS = 2.0
+_FULL_FACE = 0.15
+"""Embeddings less alike by this much are."""
+_PARTS = (0.4, 0.2, 0.15, 0.25)
+"""How much pose, light, distance and embedding count in how new a view is."""
+
+
+def choose_views(
+    qualities: Sequence[FaceQuality], vectors: FloatArray, count: int
+) -> tuple[int, ...]:
+    """Choose photos one after the other: the best, then always the one that adds most.
+
+    What a photo adds is its weight times how much it differs from the nearest one chosen before.
+
+    Args:
+        qualities: One per photo of one person.
+        vectors: Unit embeddings, shape (N, dim).
+        count: How many.
+
+    Returns:
+        Indices in the order chosen, all of them where there are no more than `count`.
+    """
+    if not qualities:
+        return ()
+    weights = np.array([quality.weight for quality in qualities])
+    apart = _apart(qualities, vectors)
+    chosen = [int(np.argmax(weights))]
+    while len(chosen) < min(count, len(qualities)):
+        gain = weights * apart[:, chosen].min(axis=1)
+        gain[chosen] = -1.0
+        chosen.append(int(np.argmax(gain)))
+    return tuple(chosen)
+
+
+def _apart(qualities: Sequence[FaceQuality], vectors: FloatArray) -> np.ndarray:
+    """How different any two views are, 0..1, shape (N, N)."""
+    pose = np.array([[quality.yaw_deg, quality.pitch_deg] for quality in qualities])
+    light = np.array([quality.brightness for quality in qualities])
+    near = np.log(np.maximum([quality.face_fraction for quality in qualities], 1e-3))
+    differences = (
+        np.linalg.norm(pose[:, None] - pose[None], axis=2) / _FULL_TURN_DEG,
+        np.abs(light[:, None] - light[None]) / _FULL_LIGHT,
+        np.abs(near[:, None] - near[None]) / np.log(_FULL_NEARNESS),
+        (1.0 - similarity_matrix(vectors)) / _FULL_FACE,
+    )
+    parts = zip(_PARTS, differences, strict=True)
+    total: np.ndarray = sum(part * np.minimum(value, 1.0) for part, value in parts)
+    return total
