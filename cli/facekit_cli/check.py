@@ -27,6 +27,14 @@ def check(
     base: Base = None,
     recipe: RecipeSource = None,
     settings: Settings = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="PATH",
+            help="Write the dataset and report.html here, or bring them up to date.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say whether photos will make a character, and why not.
@@ -45,9 +53,11 @@ def check(
             recipe=load_recipe(
                 recipe or training_recipe(base),
                 join_overrides(
-                    {"--base": ("base.name", base)}, read_settings(settings, "encoder", "photos")
+                    {"--base": ("base.name", base)},
+                    read_settings(settings, "encoder", "photos", "captions"),
                 ),
             ),
+            out=out,
             options=[word for flag, said in given if said is not None for word in (flag, said)],
         ),
         run_check,

@@ -47,6 +47,8 @@ class Candidate:
     hash_bits: int = 0
     """The picture's perceptual hash, 64 bits."""
     sidecar: str | None = None
+    captioned_by: str = ""
+    """The model that wrote the caption; empty where it is the text beside the photo."""
     turned_deg: int = 0
     """How far the picture was turned clockwise."""
 

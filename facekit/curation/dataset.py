@@ -1,6 +1,6 @@
 """Photos to a photo set: every file gets a verdict, and the usable ones are split."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from facekit.curation.clips import mine_clip
 from facekit.curation.duplicates import find_duplicates
 from facekit.curation.findings import Code, Finding, Role, Verdict
 from facekit.curation.holdout import choose_holdout
+from facekit.curation.memory import Known, Memory
 from facekit.curation.second_look import turn_strangers
 from facekit.errors import MediaError, PhotosRefused
 from facekit.faces.protocols import FaceVendor
@@ -54,6 +55,10 @@ class Inspection:
     encoder: str
     """Who compared the faces."""
     usable: tuple[_Usable, ...]
+    looked_at: tuple[Known, ...]
+    """One per verdict, in the same order: the face, its crop and its embedding."""
+    min_same_person: float
+    """The similarity below which it is somebody else."""
 
     @property
     def accepted(self) -> bool:
@@ -69,6 +74,28 @@ class Inspection:
     def noted(self) -> tuple[str, ...]:
         """A line for each photo that is used and was not taken as it is."""
         return tuple(f"{v.source}: {v.remarks}" for v in self.verdicts if v.usable and v.notes)
+
+    def with_captions(self, captions: Mapping[str, str], named: str) -> "Inspection":
+        """Give photos without a text of their own another one.
+
+        Args:
+            captions: By the name of the source.
+            named: What wrote them; stands for the name of the file in messages.
+        """
+
+        def captioned(candidate: Candidate) -> Candidate:
+            text = captions.get(candidate.source.name)
+            if candidate.sidecar is not None or not text:
+                return candidate
+            told = f"{named} of {candidate.source.name}"
+            source = replace(candidate.source, caption_name=told)
+            return replace(candidate, sidecar=text, captioned_by=named, source=source)
+
+        return replace(
+            self,
+            usable=tuple(replace(u, candidate=captioned(u.candidate)) for u in self.usable),
+            looked_at=tuple(replace(k, candidate=captioned(k.candidate)) for k in self.looked_at),
+        )
 
     def require(self) -> PhotoSet:
         """Read the usable photos once more and give them.
@@ -110,17 +137,19 @@ def inspect_photos(
     bar = progress or NoProgress()
     ready = _expand_clips(unpack_sources(sources, bar), rules, faces, bar)
     bar.start(len(ready), label)
+    memory = Memory(faces, rules.min_detection_score)
+    known = _look(ready, memory, bar)
+    bar.finish()
     candidates = [
         c if c.quality is None else replace(c, findings=check_quality(c.quality, rules))
-        for c in examine(ready, faces, rules.min_detection_score, bar)
+        for c in (one.candidate for one in known)
     ]
-    bar.finish()
 
     measured = [c for c in candidates if c.crop is not None]
-    vectors = _embed(measured, faces)
+    vectors = _stack([one.vector for one in known if one.vector is not None], faces)
     limit = same_person_limit(rules, faces)
     judged, similarity = _compare(measured, vectors, rules.duplicate_distance, limit)
-    if turned := turn_strangers(judged, vectors, rules, limit, faces):
+    if turned := turn_strangers(judged, vectors, rules, limit, memory):
         for index, (candidate, vector) in turned.items():
             measured[index], vectors[index] = candidate, vector
         judged, similarity = _compare(measured, vectors, rules.duplicate_distance, limit)
@@ -147,6 +176,10 @@ def inspect_photos(
             )
             for c in usable
         ),
+        looked_at=tuple(
+            Known(candidate=c, vector=by_source.get(c.source.name)) for c in candidates
+        ),
+        min_same_person=limit,
     )
 
 
@@ -187,9 +220,26 @@ def _expand_clips(
     return ready
 
 
-def _embed(measured: Sequence[Candidate], faces: FaceVendor) -> FloatArray:
-    crops = [c.crop for c in measured if c.crop is not None]
-    return faces.encode(crops) if crops else np.zeros((0, faces.dim), np.float32)
+def _look(sources: Sequence[Source], memory: Memory, bar: Progress) -> list[Known]:
+    """Look at the photos that nothing is known of yet, and keep what is found."""
+    recalled = [memory.recall(source) for source in sources]
+    new = [source for source, known in zip(sources, recalled, strict=True) if known is None]
+    if num_known := len(sources) - len(new):
+        bar.advance(num_known, "known already")
+    seen = examine(new, memory.faces, memory.min_score, bar)
+    crops = [c.crop for c in seen if c.crop is not None]
+    vectors = iter(memory.faces.encode(crops) if crops else ())
+    fresh = []
+    for candidate in seen:
+        vector = None if candidate.crop is None else next(vectors)
+        memory.keep(candidate, vector)
+        fresh.append(Known(candidate=candidate, vector=vector))
+    rest = iter(fresh)
+    return [next(rest) if known is None else known for known in recalled]
+
+
+def _stack(vectors: Sequence[FloatArray], faces: FaceVendor) -> FloatArray:
+    return np.stack(vectors) if vectors else np.zeros((0, faces.dim), np.float32)
 
 
 def _compare(

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facekit.curation.candidates import Candidate, examine_turned
+from facekit.curation.candidates import Candidate
 from facekit.curation.checks import check_quality
 from facekit.curation.findings import Code
+from facekit.curation.memory import Memory
 from facekit.errors import MediaError
-from facekit.faces.protocols import FaceVendor
 from facekit.identity.similarity import similarity_matrix
 from facekit.recipe import PhotosSection
 from facekit.types import FloatArray
@@ -28,7 +28,7 @@ def turn_strangers(
     vectors: FloatArray,
     rules: PhotosSection,
     min_same_person: float,
-    faces: FaceVendor,
+    memory: Memory,
 ) -> dict[int, tuple[Candidate, FloatArray]]:
     """Look at those who seem to be somebody else again, turned.
 
@@ -37,7 +37,7 @@ def turn_strangers(
         vectors: Their embeddings, shape (N, dim).
         rules: The thresholds of a photo by itself.
         min_same_person: Below it, it is somebody else.
-        faces: Detector and encoder.
+        memory: Looks at a photo turned, once.
 
     Returns:
         Index of each one that turned out to be the same person -> the turned candidate, without
@@ -53,13 +53,13 @@ def turn_strangers(
         if any(finding.code is Code.WRONG_PERSON for finding in candidate.findings):
             least = float(similarity_matrix(vectors[index : index + 1], mean)[0, 0])
             least = max(min_same_person, least + CLEARLY_MORE_ALIKE)
-            if (found := _best_turn(candidate, mean, least, rules, faces)) is not None:
+            if (found := _best_turn(candidate, mean, least, rules, memory)) is not None:
                 turned[index] = found
     return turned
 
 
 def _best_turn(
-    candidate: Candidate, mean: FloatArray, least: float, rules: PhotosSection, faces: FaceVendor
+    candidate: Candidate, mean: FloatArray, least: float, rules: PhotosSection, memory: Memory
 ) -> tuple[Candidate, FloatArray] | None:
     """The turn that is most like the mean; None where none is like it enough."""
     best: tuple[Candidate, FloatArray] | None = None
@@ -67,13 +67,13 @@ def _best_turn(
         if degrees == candidate.turned_deg:
             continue
         try:
-            other = examine_turned(candidate.source, faces, rules.min_detection_score, degrees)
+            known = memory.look_turned(candidate.source, degrees)
         except MediaError:
             return None  # it could be read before, so what was found then stands
-        if other.crop is None or other.quality is None or check_quality(other.quality, rules):
+        other, vector = known.candidate, known.vector
+        if vector is None or other.quality is None or check_quality(other.quality, rules):
             continue
-        vector = faces.encode([other.crop])
-        likeness = float(similarity_matrix(vector, mean)[0, 0])
+        likeness = float(similarity_matrix(vector[None], mean)[0, 0])
         if likeness >= least:
-            best, least = (other, vector[0]), likeness
+            best, least = (other, vector), likeness
     return best

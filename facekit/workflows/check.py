@@ -5,16 +5,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from facekit.curation.captioning import check_captioner
 from facekit.curation.dataset import Inspection, inspect_photos
 from facekit.curation.findings import Role, Verdict
+from facekit.curation.folder import check_place
+from facekit.curation.manifest import DatasetManifest
 from facekit.errors import PhotosRefused
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import check_vendor, encoder_id, load_faces, vendor_facts
 from facekit.identity.photo_set import PhotoSet
-from facekit.media.scan import Source, scan_sources, tell_sources
+from facekit.media.scan import Source, is_dataset, scan_sources, tell_sources
 from facekit.recipe import Recipe
-from facekit.types import Progress
-from facekit.workflows.photos import name_within
+from facekit.types import NoProgress, Progress
+from facekit.workflows.captions import CaptionSummary, add_captions, summarise_captions
+from facekit.workflows.datasets import REPORT_FILE, refuse_datasets, write_checked
+from facekit.workflows.source_names import name_within
 
 __all__ = ["CheckPlan", "CheckReport", "plan_check", "run_check"]
 
@@ -33,6 +38,8 @@ class CheckPlan:
     """The files, folders, patterns and archives as they were given."""
     options: tuple[str, ...] = ()
     """What chose the recipe, as words of a command line; only for the next step."""
+    out_dir: Path | None = None
+    """Where the dataset goes; None writes none."""
 
     def describe(self) -> str:
         """The number of photos, the encoder and the thresholds."""
@@ -44,6 +51,7 @@ class CheckPlan:
                 f"encoder: {vendor_facts(self.recipe.encoder.train).describe()}",
                 f"needed: {rules.min_usable} usable photos of one person, each with one face of"
                 f" {rules.min_face_px} px or more",
+                *([] if self.out_dir is None else [f"out: {self.out_dir}{self._found()}"]),
             ]
         )
 
@@ -53,7 +61,12 @@ class CheckPlan:
             "photos": [source.name for source in self.sources],
             "encoder": self.recipe.encoder.train,
             "rules": self.recipe.photos.model_dump(mode="json"),
+            "out": None if self.out_dir is None else str(self.out_dir),
         }
+
+    def _found(self) -> str:
+        known = self.out_dir is not None and is_dataset(self.out_dir)
+        return " (brought up to date)" if known else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +78,12 @@ class CheckReport:
     """Who compared the faces: ``name@`` and the first 12 hex digits of the weights' sha256."""
     next_step: str
     """What to do now."""
+    captions: CaptionSummary
+    """What will be said of the photos."""
+    dataset: Path | None = None
+    """The folder that was written; None where none was asked for."""
+    manifest: DatasetManifest | None = None
+    """What is in it."""
 
     @property
     def accepted(self) -> bool:
@@ -101,6 +120,12 @@ class CheckReport:
         )
         if not self.accepted:
             lines.append(f"refused: at least {self.inspection.min_usable} usable photos are needed")
+        lines += self.captions.lines()
+        if self.dataset is not None:
+            lines.append(f"dataset: {self.dataset}")
+            lines.append(f"report: {self.dataset / REPORT_FILE}")
+            if self.manifest is not None and self.manifest.parser.shortfall:
+                lines.append(f"note: {self.manifest.parser.shortfall}")
         lines.append(f"next: {self.next_step}")
         return "\n".join(lines)
 
@@ -114,6 +139,12 @@ class CheckReport:
             "encoder": self.encoder,
             "photos": [verdict.to_json() for verdict in self.verdicts],
             "advice": [advice.to_json() for advice in self.inspection.advice],
+            "captions": self.captions.to_json(),
+            "dataset": None if self.dataset is None else str(self.dataset),
+            "report": None if self.dataset is None else str(self.dataset / REPORT_FILE),
+            "manifest": None
+            if self.manifest is None
+            else self.manifest.model_dump(mode="json", exclude={"photos", "advice"}),
             "next": self.next_step,
         }
 
@@ -124,6 +155,7 @@ def plan_check(
     recipe: Recipe,
     name: str | None = None,
     options: Sequence[str] = (),
+    out: Path | None = None,
 ) -> CheckPlan:
     """List the photos to look at.
 
@@ -132,15 +164,27 @@ def plan_check(
         recipe: Names the encoder and the thresholds.
         name: What the character will be called.
         options: What chose the recipe, like ("--set", "photos.holdout=1"); training needs the same.
+        out: The folder of the dataset; None writes none.
 
     Raises:
-        UsageError: The recipe names an unknown encoder.
+        UsageError: The recipe names an unknown encoder or captioning model, or a dataset is given.
         MediaError: A path does not exist, or there is no photo and no clip at all.
+        OutputExists: `out` holds something else.
     """
     check_vendor(recipe.encoder.train)
+    check_captioner(recipe.captions.model)
+    refuse_datasets(photos)
     found = scan_sources(photos)
-    given = tuple(str(path) for path in photos)
-    return CheckPlan(sources=found, recipe=recipe, name=name, given=given, options=tuple(options))
+    if out is not None:
+        check_place(out)
+    return CheckPlan(
+        sources=found,
+        recipe=recipe,
+        name=name,
+        given=tuple(str(path) for path in photos),
+        options=tuple(options),
+        out_dir=out,
+    )
 
 
 def run_check(
@@ -155,18 +199,31 @@ def run_check(
 
     Raises:
         UsageError: The recipe names an unknown encoder.
-        WeightsError: The encoder's weights are missing or damaged.
+        WeightsError: The weights of the encoder or the captioning model are missing or damaged.
         MediaError: An archive is gone since it was listed.
-        OutputError: What is unpacked cannot be kept.
+        OutputError: What is unpacked cannot be kept, or the dataset cannot be written.
     """
+    bar = progress or NoProgress()
     vendor = faces or load_faces(plan.recipe.encoder.train)
-    inspection = inspect_photos(plan.sources, plan.recipe.photos, vendor, progress)
+    inspection = inspect_photos(plan.sources, plan.recipe.photos, vendor, bar)
+    inspection = add_captions(inspection, plan.recipe.captions, bar)
+    manifest = None
+    if plan.out_dir is not None:
+        manifest = write_checked(plan.out_dir, inspection, vendor, plan.recipe, plan.name, bar)
     if not inspection.accepted:
         step = "add sharp photos of one person, alone in the picture, and check again"
     else:
-        words = (*plan.given, "--as", plan.name or "NAME", *plan.options)
+        photos = plan.given if plan.out_dir is None else (str(plan.out_dir),)
+        words = (*photos, "--as", plan.name or "NAME", *plan.options)
         step = f"facekit train {shlex.join(words)}"
-    return CheckReport(inspection=inspection, encoder=encoder_id(vendor), next_step=step)
+    return CheckReport(
+        inspection=inspection,
+        encoder=encoder_id(vendor),
+        next_step=step,
+        captions=summarise_captions(inspection, plan.recipe.captions),
+        dataset=plan.out_dir,
+        manifest=manifest,
+    )
 
 
 def _table(verdicts: Sequence[Verdict]) -> list[str]:

@@ -5,6 +5,7 @@ import numpy as np
 
 from facekit.curation.candidates import Candidate, examine
 from facekit.curation.findings import Code, Finding
+from facekit.curation.memory import Memory
 from facekit.curation.second_look import turn_strangers
 from facekit.media.images import write_image
 from facekit.media.scan import scan_sources
@@ -38,13 +39,17 @@ def judged(folder: Path, *last: np.ndarray) -> tuple[list[Candidate], FloatArray
     return marked, Upright().encode(crops)
 
 
+def remembering() -> Memory:
+    return Memory(Upright(), 0.5)
+
+
 def lying(colour: tuple[int, int, int]) -> np.ndarray:
     """Low in a picture that is higher than wide; turned by 90 degrees it is at the left."""
     return draw_photo(colour, seed=7, size=(160, 96), centre=(0.5, 0.8))
 
 
 def test_a_stranger_who_is_the_same_person_when_turned_is_none(tmp_path: Path):
-    turned = turn_strangers(*judged(tmp_path, lying(RED)), RULES, Upright())
+    turned = turn_strangers(*judged(tmp_path, lying(RED)), RULES, remembering())
     assert list(turned) == [3]
     candidate, vector = turned[3]
     assert candidate.turned_deg in (90, 270)
@@ -55,16 +60,16 @@ def test_a_stranger_who_is_the_same_person_when_turned_is_none(tmp_path: Path):
 
 def test_a_stranger_stays_one_however_turned(tmp_path: Path):
     upright = draw_photo(GREEN, seed=8, size=(96, 160))
-    assert turn_strangers(*judged(tmp_path, upright), RULES, Upright()) == {}
+    assert turn_strangers(*judged(tmp_path, upright), RULES, remembering()) == {}
 
 
 def test_without_others_nobody_decides(tmp_path: Path):
     candidates, vectors = judged(tmp_path, lying(RED))
     alone = [replace(c, findings=(STRANGER,)) for c in candidates[:-1]] + candidates[-1:]
-    assert turn_strangers(alone, vectors, RULES, Upright()) == {}
+    assert turn_strangers(alone, vectors, RULES, remembering()) == {}
 
 
 def test_a_photo_that_is_gone_stays_as_it_was(tmp_path: Path):
     candidates, vectors = judged(tmp_path, lying(RED))
     candidates[-1].source.path.unlink()
-    assert turn_strangers(candidates, vectors, RULES, Upright()) == {}
+    assert turn_strangers(candidates, vectors, RULES, remembering()) == {}
