@@ -14,8 +14,9 @@ from PIL import Image as PillowImage
 from safetensors.numpy import save
 
 import facekit
+from facekit.curation.candidates import Candidate
 from facekit.curation.dataset import Inspection
-from facekit.curation.findings import Verdict
+from facekit.curation.findings import Code, Verdict
 from facekit.curation.manifest import (
     AdviceRecord,
     CaptionRecord,
@@ -50,6 +51,7 @@ Captioned = Callable[[Known, tuple[int, int]], CaptionRecord]
 """Writes the caption of a photo whose picture has this height and width."""
 
 _CROPS, _MASKS, _THUMBNAILS, _EMBEDDINGS = "crops", "masks", "thumbnails", "embeddings"
+_NO_PICTURE = (Code.UNREADABLE, Code.VIDEO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +60,8 @@ class _Files:
 
     pixels_sha256: str
     size_px: tuple[int, int]
-    crop: str
-    mask: str
+    crop: str | None
+    mask: str | None
     thumbnail: str
 
 
@@ -116,20 +118,20 @@ def write_dataset(
     before = _earlier(folder)
     entries: list[PhotoEntry] = []
     vectors: dict[str, FloatArray] = {}
-    measured = sum(known.candidate.crop is not None for known in inspection.looked_at)
-    progress.start(measured, "writing the dataset")
+    progress.start(len(names), "writing the dataset")
     rows = zip(names, inspection.verdicts, inspection.looked_at, strict=True)
     for name, verdict, known in rows:
-        crop, vector = known.candidate.crop, known.vector
-        if crop is None or vector is None:
-            entries.append(_plain_entry(name, verdict))
-            continue
-        digest = content_digest(known.candidate.source.path)
-        files = _kept_files(folder, before.get((digest, known.candidate.turned_deg)), faces, parser)
-        files = files or _make_files(folder, known, crop, faces, parser)
-        vectors[files.pixels_sha256] = vector
-        caption = captioned(known, files.size_px) if verdict.usable else None
-        entries.append(_entry(name, verdict, known, crop, files, digest, caption))
+        entry = _plain_entry(name, verdict)
+        if not any(finding.code in _NO_PICTURE for finding in verdict.findings):
+            digest = content_digest(known.candidate.source.path)
+            kept = before.get((digest, known.candidate.turned_deg))
+            files = _kept_files(folder, kept, known.candidate, faces, parser)
+            files = files or _make_files(folder, known.candidate, faces, parser)
+            if known.vector is not None:
+                vectors[files.pixels_sha256] = known.vector
+            caption = captioned(known, files.size_px) if verdict.usable else None
+            entry = _filled(entry, known.candidate, files, digest, caption)
+        entries.append(entry)
         progress.advance(1, Path(name).name)
     progress.finish()
     manifest = DatasetManifest(
@@ -164,30 +166,40 @@ def _earlier(folder: Path) -> dict[tuple[str | None, int], PhotoEntry]:
         photos = read_manifest(folder).photos
     except MediaError:
         return {}  # a new folder, or one of another version: all is made again
-    return {(photo.sha256, photo.turned_deg): photo for photo in photos if photo.face is not None}
+    return {(photo.sha256, photo.turned_deg): photo for photo in photos if photo.sha256}
 
 
-def _names(pixels_sha256: str, faces: FaceVendor, parser: FaceParser) -> tuple[str, str, str]:
+def _names(
+    pixels_sha256: str, crop: FaceCrop | None, faces: FaceVendor, parser: FaceParser
+) -> tuple[str | None, str | None, str]:
+    """The names of crop, mask and thumbnail; a picture without a face has the last one alone."""
     picture = pixels_sha256[:16]
+    thumbnail = f"{_THUMBNAILS}/{picture}.webp"
+    if crop is None:
+        return None, None, thumbnail
+    where = hashlib.sha256(crop.face.box_xyxy_px.tobytes() + crop.face.landmarks_px.tobytes())
+    found = f"{picture}-{where.hexdigest()[:8]}"
     encoder = f"{faces.name.replace('/', '-').replace(':', '-')}-{faces.digest[:12]}"
     masked = f"{parser.name}-{parser.digest[:12]}".rstrip("-")
     return (
-        f"{_CROPS}/{picture}-{encoder}.png",
-        f"{_MASKS}/{picture}-{masked}-{encoder}.png",
-        f"{_THUMBNAILS}/{picture}.webp",
+        f"{_CROPS}/{found}-{encoder}.png",
+        f"{_MASKS}/{found}-{masked}.png",
+        thumbnail,
     )
 
 
 def _kept_files(
-    folder: Path, before: PhotoEntry | None, faces: FaceVendor, parser: FaceParser
+    folder: Path,
+    before: PhotoEntry | None,
+    candidate: Candidate,
+    faces: FaceVendor,
+    parser: FaceParser,
 ) -> _Files | None:
     """The files of an earlier run where they all are those that would be made now."""
     if before is None or before.pixels_sha256 is None or before.size_px is None:
         return None
-    names = _names(before.pixels_sha256, faces, parser)
-    if (before.crop, before.mask, before.thumbnail) != names:
-        return None
-    if not all((folder / name).is_file() for name in names):
+    names = _names(before.pixels_sha256, candidate.crop, faces, parser)
+    if not all((folder / name).is_file() for name in names if name is not None):
         return None
     crop, mask, thumbnail = names
     digest, size = before.pixels_sha256, before.size_px
@@ -195,14 +207,14 @@ def _kept_files(
 
 
 def _make_files(
-    folder: Path, known: Known, crop: FaceCrop, faces: FaceVendor, parser: FaceParser
+    folder: Path, candidate: Candidate, faces: FaceVendor, parser: FaceParser
 ) -> _Files:
-    image = read_image(known.candidate.file)
+    image, crop = read_image(candidate.file), candidate.crop
     digest = pixel_digest(image)
-    crop_name, mask_name, thumbnail = _names(digest, faces, parser)
-    if not (folder / crop_name).is_file():
+    crop_name, mask_name, thumbnail = _names(digest, crop, faces, parser)
+    if crop is not None and crop_name is not None and not (folder / crop_name).is_file():
         write_image(folder / crop_name, crop.pixels)
-    if not (folder / mask_name).is_file():
+    if crop is not None and mask_name is not None and not (folder / mask_name).is_file():
         masks = parser.parse(image, crop.face)
         none = np.zeros(image.shape[:2], np.float32)
         layers = (masks.face, masks.skin, masks.hair)
@@ -235,8 +247,8 @@ def _plain_entry(name: str, verdict: Verdict) -> PhotoEntry:
         clip=verdict.clip,
         findings=verdict.findings,
         notes=verdict.notes,
-        similarity=None,
-        measured=None,
+        similarity=verdict.similarity,
+        measured=verdict.quality,
         sha256=None,
         pixels_sha256=None,
         size_px=None,
@@ -249,42 +261,39 @@ def _plain_entry(name: str, verdict: Verdict) -> PhotoEntry:
     )
 
 
-def _entry(
-    name: str,
-    verdict: Verdict,
-    known: Known,
-    crop: FaceCrop,
+def _filled(
+    entry: PhotoEntry,
+    candidate: Candidate,
     files: _Files,
     digest: str,
     caption: CaptionRecord | None,
 ) -> PhotoEntry:
-    face = FaceRecord.model_validate(
-        {
-            "box_xyxy_px": crop.face.box_xyxy_px.tolist(),
-            "landmarks_px": crop.face.landmarks_px.tolist(),
-            "score": crop.face.score,
+    """Add what is known of a picture, and of the face in it where there is one."""
+    told: dict[str, object] = {
+        "sha256": digest,
+        "pixels_sha256": files.pixels_sha256,
+        "size_px": files.size_px,
+        "turned_deg": candidate.turned_deg,
+        "crop": files.crop,
+        "mask": files.mask,
+        "thumbnail": files.thumbnail,
+        "caption": caption,
+    }
+    if candidate.crop is not None:
+        face = candidate.crop.face
+        marks = {
+            "box_xyxy_px": face.box_xyxy_px.tolist(),
+            "landmarks_px": face.landmarks_px.tolist(),
+            "score": face.score,
         }
-    )
-    return _plain_entry(name, verdict).model_copy(
-        update={
-            "similarity": verdict.similarity,
-            "measured": verdict.quality,
-            "sha256": digest,
-            "pixels_sha256": files.pixels_sha256,
-            "size_px": files.size_px,
-            "turned_deg": known.candidate.turned_deg,
-            "face": face,
-            "crop": files.crop,
-            "mask": files.mask,
-            "thumbnail": files.thumbnail,
-            "caption": caption,
-        }
-    )
+        told |= {"face": FaceRecord.model_validate(marks)}
+    return entry.model_copy(update=told)
 
 
 def _write_vectors(folder: Path, vectors: Mapping[str, FloatArray], faces: FaceVendor) -> str:
     known = {name: np.ascontiguousarray(vectors[name]) for name in sorted(vectors)}
-    content = save(known, {"encoder": faces.name, "encoder_digest": faces.digest})
+    # One entry alone: safetensors writes several in any order, and the digest is the name.
+    content = save(known, {"encoder": f"{faces.name}@{faces.digest}"})
     name = f"{_EMBEDDINGS}/{hashlib.sha256(content).hexdigest()[:16]}.safetensors"
     if not (folder / name).is_file():
         write_bytes(folder / name, content)

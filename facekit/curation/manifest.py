@@ -95,9 +95,9 @@ class PhotoEntry(Section):
     similarity: float | None
     """To the mean of the other photos."""
     measured: FaceQuality | None
-    """None where no single face was measured; so is all that follows."""
+    """None where no single face was measured."""
     sha256: str | None
-    """Of the file."""
+    """Of the file; None, as all that follows, where no picture could be read."""
     pixels_sha256: str | None
     """Of the pixels as they are used: upright, sRGB, turned."""
     size_px: tuple[int, int] | None
@@ -105,7 +105,7 @@ class PhotoEntry(Section):
     turned_deg: int
     """How far it was turned clockwise."""
     face: FaceRecord | None
-    """Where the face is."""
+    """None where there is not exactly one; then there is neither crop nor mask."""
     crop: str | None
     """The face as the encoder takes it; a PNG in the dataset."""
     mask: str | None

@@ -96,13 +96,13 @@ class Memory:
             return
         if candidate.crop is None and not candidate.findings:
             return
-        tensors = {}
+        tensors, score = {}, 0.0
         if candidate.crop is not None and vector is not None:
             face = candidate.crop.face
+            score = face.score
             tensors = {
                 "box_xyxy_px": face.box_xyxy_px,
                 "landmarks_px": face.landmarks_px,
-                "score": np.array(face.score, np.float64),
                 "crop": candidate.crop.pixels,
                 "vector": vector,
             }
@@ -110,6 +110,7 @@ class Memory:
             "findings": [finding.to_json() for finding in candidate.findings],
             "notes": [note.to_json() for note in candidate.notes],
             "quality": None if candidate.quality is None else dataclasses.asdict(candidate.quality),
+            "score": score,
             "hash_bits": candidate.hash_bits,
             "turned_deg": candidate.turned_deg,
         }
@@ -148,7 +149,7 @@ def _read(record: Any, source: Source) -> Known:
         face = Face(
             box_xyxy_px=record.get_tensor("box_xyxy_px"),
             landmarks_px=record.get_tensor("landmarks_px"),
-            score=float(record.get_tensor("score")),
+            score=told["score"],
         )
         crop = FaceCrop(pixels=record.get_tensor("crop"), face=face, source=source.name)
         vector = record.get_tensor("vector")

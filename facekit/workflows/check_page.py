@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from facekit.curation.findings import Finding, Role
-from facekit.curation.manifest import CaptionRecord, DatasetManifest, PhotoEntry
+from facekit.curation.manifest import CaptionRecord, DatasetManifest, FaceRecord, PhotoEntry
 from facekit.curation.stored import read_vectors
 from facekit.evaluation.page_parts import section, strong, table, text
 from facekit.faces.quality import FaceQuality
@@ -147,22 +147,29 @@ def _card(folder: Path, photo: PhotoEntry) -> str:
 
 
 def _picture(folder: Path, photo: PhotoEntry) -> str:
-    if photo.thumbnail is None or photo.face is None or photo.size_px is None:
-        return "<p>no single face</p>"
+    if photo.thumbnail is None or photo.size_px is None:
+        return "<p>no picture</p>"
     content = base64.b64encode((folder / photo.thumbnail).read_bytes()).decode("ascii")
     height, width = photo.size_px
-    left, top, right, bottom = photo.face.box_xyxy_px
-    stroke = max(height, width) / 110
-    dots = "".join(
-        f'<circle cx="{x + 0.5:.1f}" cy="{y + 0.5:.1f}" r="{stroke:.1f}"/>'
-        for x, y in photo.face.landmarks_px
-    )
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(photo.name)}">'
         f'<image href="data:image/webp;base64,{content}" width="{width}" height="{height}"'
-        ' preserveAspectRatio="none"/>'
+        f' preserveAspectRatio="none"/>{_marks(photo.face, max(height, width) / 110)}</svg>'
+    )
+
+
+def _marks(face: FaceRecord | None, stroke: float) -> str:
+    """Draw the box and the landmarks; nothing where there is no single face."""
+    if face is None:
+        return ""
+    left, top, right, bottom = face.box_xyxy_px
+    dots = "".join(
+        f'<circle cx="{x + 0.5:.1f}" cy="{y + 0.5:.1f}" r="{1.6 * stroke:.1f}"/>'
+        for x, y in face.landmarks_px
+    )
+    return (
         f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}"'
-        f' height="{bottom - top:.1f}" stroke-width="{stroke:.1f}"/>{dots}</svg>'
+        f' height="{bottom - top:.1f}" stroke-width="{stroke:.1f}"/>{dots}'
     )
 
 

@@ -49,7 +49,7 @@ def lying(colour: tuple[int, int, int]) -> np.ndarray:
 
 
 def test_a_stranger_who_is_the_same_person_when_turned_is_none(tmp_path: Path):
-    turned = turn_strangers(*judged(tmp_path, lying(RED)), RULES, remembering())
+    turned = turn_strangers(*judged(tmp_path, lying(RED)), RULES, 0.35, remembering())
     assert list(turned) == [3]
     candidate, vector = turned[3]
     assert candidate.turned_deg in (90, 270)
@@ -60,16 +60,16 @@ def test_a_stranger_who_is_the_same_person_when_turned_is_none(tmp_path: Path):
 
 def test_a_stranger_stays_one_however_turned(tmp_path: Path):
     upright = draw_photo(GREEN, seed=8, size=(96, 160))
-    assert turn_strangers(*judged(tmp_path, upright), RULES, remembering()) == {}
+    assert turn_strangers(*judged(tmp_path, upright), RULES, 0.35, remembering()) == {}
 
 
 def test_without_others_nobody_decides(tmp_path: Path):
     candidates, vectors = judged(tmp_path, lying(RED))
     alone = [replace(c, findings=(STRANGER,)) for c in candidates[:-1]] + candidates[-1:]
-    assert turn_strangers(alone, vectors, RULES, remembering()) == {}
+    assert turn_strangers(alone, vectors, RULES, 0.35, remembering()) == {}
 
 
 def test_a_photo_that_is_gone_stays_as_it_was(tmp_path: Path):
     candidates, vectors = judged(tmp_path, lying(RED))
     candidates[-1].source.path.unlink()
-    assert turn_strangers(candidates, vectors, RULES, remembering()) == {}
+    assert turn_strangers(candidates, vectors, RULES, 0.35, remembering()) == {}
