@@ -97,7 +97,7 @@ def test_no_face_at_all_is_a_page_too(tmp_path: Path):
 
 
 def test_five_hundred_photos_fit_into_twenty_megabytes(tmp_path: Path):
-    """A photo's noise takes more than any picture: its thumbnail is the most that there can be."""
+    """Each thumbnail as large as those of detailed photographs."""
     good_photos(tmp_path / "photos")
     page_of(tmp_path / "photos", tmp_path / "out")
     manifest = read_manifest(tmp_path / "out")
