@@ -1,12 +1,14 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from facekit.curation.captioning import CAPTION_MODELS, check_captioner, load_captioner
 from facekit.errors import UsageError, WeightsMissing
 from facekit.media.images import write_image
-from tests.tiny.captioners import SPECIAL, WORDS, write_tiny_blip
+from tests.tiny.captioners import SPECIAL, WORDS, write_tiny_blip, write_tiny_florence
 
 
 @pytest.fixture
@@ -35,6 +37,25 @@ def test_a_model_in_a_folder_writes_a_line_and_remembers_it(
     write_image(photo, np.zeros((40, 48, 3), np.uint8))
     with pytest.raises(AttributeError):  # another picture is asked about
         again.caption(photo)
+
+
+def test_florence_is_given_the_picture_and_its_task(
+    tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+):
+    captioner = load_captioner(str(write_tiny_florence(tmp_path / "tiny florence")))
+    generate, given = captioner._model.generate, {}
+
+    def spied(**inputs: Any) -> Any:
+        given.update(inputs)
+        tokens = generate(**inputs)
+        tokens[:, 1:3] = torch.tensor([8, 9])  # its own are random and may be none at all
+        return tokens[:, :3]
+
+    monkeypatch.setattr(captioner._model, "generate", spied)
+    assert captioner.caption(photo) == " ".join(WORDS[:2])
+    assert given["pixel_values"].shape == (1, 3, 64, 64)
+    assert (given["input_ids"] == 7).sum() >= 5
+    assert (given["input_ids"] != 7).sum() >= 3
 
 
 @pytest.mark.parametrize("name", CAPTION_MODELS)
