@@ -80,8 +80,10 @@ def check_recipe(folder: Path, manifest: DatasetManifest, recipe: Recipe) -> Non
             f" {manifest.rules.min_usable}"
         )
         lines = [f"{name}: {reasons}" for name, reasons in set_aside(manifest)]
-        tail = "; add sharp photos of one person, alone in the picture, and check again"
-        raise PhotosRefused("\n  ".join([head, *lines]) + tail)
+        told = "\n  ".join([head, *lines])
+        raise PhotosRefused(
+            f"{told}; add sharp photos of one person, alone in the picture, and check again"
+        )
 
 
 def set_aside(manifest: DatasetManifest) -> Iterator[tuple[str, str]]:
