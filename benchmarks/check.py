@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.planted import CHECK_SEED, DEFECTS, NUM_CLEAN, write_set
 from benchmarks.results import RESULTS_DIR, write_results
-from facekit.curation.dataset import inspect_photos
+from facekit.curation.inspecting import inspect_photos
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import load_faces
 from facekit.media.scan import scan_sources
@@ -41,6 +41,7 @@ class TimedFaces:
         self.name, self.digest, self.licence = faces.name, faces.digest, faces.licence
         self.dim, self.min_same_person = faces.dim, faces.min_same_person
         self.crop_size_px, self.crop_margin = faces.crop_size_px, faces.crop_margin
+        self.made_for = faces.made_for
 
     def detect(self, images: Sequence[Image]) -> list[tuple[Face, ...]]:
         """Find faces, timed."""

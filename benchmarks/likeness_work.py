@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from facekit.adapters.character import load_character
-from facekit.curation.dataset import build_photo_set
+from facekit.curation.inspecting import build_photo_set
 from facekit.digests import json_digest
 from facekit.evaluation.scores import CharacterScores, Probe, Reference, Take
 from facekit.faces.protocols import FaceVendor

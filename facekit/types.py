@@ -60,6 +60,14 @@ class Face:
         _require(box.shape == (4,), f"box_xyxy_px has shape {box.shape}, expected (4,)")
         _require(marks.shape == (5, 2), f"landmarks_px has shape {marks.shape}, expected (5, 2)")
 
+    def to_json(self) -> Mapping[str, object]:
+        """The three fields as plain lists and a number."""
+        return {
+            "box_xyxy_px": self.box_xyxy_px.tolist(),
+            "landmarks_px": self.landmarks_px.tolist(),
+            "score": float(self.score),
+        }
+
     @property
     def width_px(self) -> float:
         """Width of the box."""

@@ -29,6 +29,14 @@ def check(
     recipe: RecipeSource = None,
     settings: Settings = None,
     allow: Allow = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="PATH",
+            help="Write the dataset and report.html here, or bring them up to date.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say whether photos will make a character, and why not.
@@ -48,10 +56,12 @@ def check(
             recipe=load_recipe(
                 recipe or training_recipe(base),
                 join_overrides(
-                    {"--base": ("base.name", base)}, read_settings(settings, "encoder", "photos")
+                    {"--base": ("base.name", base)},
+                    read_settings(settings, "encoder", "photos", "captions"),
                 ),
             ),
             allow=allow or (),
+            out=out,
             options=[word for flag, said in given if said is not None for word in (flag, said)],
         ),
         run_check,

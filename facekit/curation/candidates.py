@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from facekit.curation.duplicates import picture_hash
 from facekit.curation.findings import Code, Finding
-from facekit.curation.pictures import PictureTraits, measure_picture
 from facekit.curation.turning import look_again
 from facekit.errors import AlignmentError, MediaError
 from facekit.faces.align import align
@@ -16,6 +17,7 @@ from facekit.media.images import Picture, read_picture
 from facekit.media.kinds import Kind
 from facekit.media.reading import read_ahead
 from facekit.media.scan import Source
+from facekit.media.traits import PictureTraits, measure_picture
 from facekit.media.unpack import changed_file, turn
 from facekit.types import Face, FaceCrop, Image, Progress
 
@@ -23,8 +25,8 @@ __all__ = [
     "OTHER_FACE_FRACTION",
     "Candidate",
     "examine",
+    "examine_part",
     "examine_turned",
-    "measure_face",
     "only_face",
     "read_sidecar",
 ]
@@ -49,12 +51,16 @@ class Candidate:
     """None where there is not exactly one face."""
     people: tuple[FaceCrop, ...] = ()
     """Where there are several: a crop of each."""
+    size_px: tuple[int, int] | None = None
+    """Height and width of the turned picture; None where it could not be read."""
     traits: PictureTraits | None = None
     """Of the whole picture; None where it could not be read."""
     quality: FaceQuality | None = None
     hash_bits: int = 0
     """The picture's perceptual hash, 64 bits."""
     sidecar: str | None = None
+    captioned_by: str = ""
+    """The model that wrote the caption; empty where it is the text beside the photo."""
     turned_deg: int = 0
     """How far the picture was turned clockwise."""
     cut_xyxy_px: tuple[int, int, int, int] | None = None
@@ -118,6 +124,32 @@ def examine_turned(
     return _measure(source, picture, found, faces, min_score, turned_deg)
 
 
+def examine_part(
+    candidate: Candidate, face: Face, cut_xyxy_px: tuple[int, int, int, int], faces: FaceVendor
+) -> Candidate:
+    """Read a photo again and measure one of the faces in it, in the part that is cut out.
+
+    Args:
+        candidate: A picture with several people.
+        face: The one that stays, in pixels of the whole turned picture.
+        cut_xyxy_px: Left, top, right and bottom of the part.
+        faces: Its crops are cut.
+
+    Raises:
+        MediaError: It is no longer there.
+    """
+    left, top, right, bottom = cut_xyxy_px
+    image = turn(read_picture(candidate.source.path).image, candidate.turned_deg)
+    offset = np.array([left, top], np.float32)
+    moved = Face(
+        box_xyxy_px=face.box_xyxy_px - np.tile(offset, 2),
+        landmarks_px=face.landmarks_px - offset,
+        score=face.score,
+    )
+    alone = replace(candidate, findings=(), people=(), cut_xyxy_px=cut_xyxy_px)
+    return _measure_face(alone, np.ascontiguousarray(image[top:bottom, left:right]), moved, faces)
+
+
 def _examine(
     batch: Sequence[tuple[Source, Picture | MediaError | None]], faces: FaceVendor, min_score: float
 ) -> Iterator[Candidate]:
@@ -160,10 +192,16 @@ def _measure(
     sidecar = read_sidecar(source)
     image = turn(picture.image, turned_deg) if turned_deg else picture.image
     notes = _notes((*source.remarks, *picture.remarks), turned_deg)
-    candidate = Candidate(source=source, notes=notes, sidecar=sidecar, turned_deg=turned_deg)
+    candidate = Candidate(
+        source=source,
+        notes=notes,
+        sidecar=sidecar,
+        turned_deg=turned_deg,
+        size_px=(image.shape[0], image.shape[1]),
+    )
     face, finding = only_face(found, min_score)
     if face is not None:
-        return measure_face(candidate, image, face, faces)
+        return _measure_face(candidate, image, face, faces)
     return replace(
         candidate,
         findings=() if finding is None else (finding,),
@@ -172,7 +210,7 @@ def _measure(
     )
 
 
-def measure_face(candidate: Candidate, image: Image, face: Face, faces: FaceVendor) -> Candidate:
+def _measure_face(candidate: Candidate, image: Image, face: Face, faces: FaceVendor) -> Candidate:
     """Cut and measure one face of a picture as it is used."""
     try:
         size_px, margin = faces.crop_size_px, faces.crop_margin

@@ -5,15 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from facekit.curation.findings import Code, Finding
-from facekit.curation.pictures import (
-    DRAWN_FLATNESS,
-    PictureKind,
-    PictureTraits,
-    wanted_kind,
-)
 from facekit.faces.protocols import IdentityEncoder
 from facekit.faces.quality import FaceQuality
 from facekit.identity.similarity import leave_one_out, similarity_matrix
+from facekit.media.traits import DRAWN_FLATNESS, PictureTraits
 from facekit.recipe import PhotosSection
 from facekit.types import FloatArray
 
@@ -143,7 +138,7 @@ def check_picture(traits: PictureTraits, rules: PhotosSection) -> tuple[Finding,
     return tuple(found)
 
 
-def check_kind(traits: Sequence[PictureTraits], encoder: str) -> Finding | None:
+def check_kind(traits: Sequence[PictureTraits], encoder: IdentityEncoder) -> Finding | None:
     """Find out that a face model is given drawings and knows photographs, or the reverse.
 
     The set decides as a whole: one blurred photograph is as flat as a drawing.
@@ -155,11 +150,11 @@ def check_kind(traits: Sequence[PictureTraits], encoder: str) -> Finding | None:
     Returns:
         What refuses the set; None where it fits, and where it is not known what was wanted.
     """
-    wanted = wanted_kind(encoder)
+    wanted = encoder.made_for
     if wanted is None or not traits:
         return None
     flatness = float(np.median([one.flatness for one in traits]))
-    are: PictureKind = "drawing" if flatness >= DRAWN_FLATNESS else "photograph"
+    are = "drawing" if flatness >= DRAWN_FLATNESS else "photograph"
     if are == wanted:
         return None
     other = "toon-a" if are == "drawing" else "opencv"
@@ -167,9 +162,9 @@ def check_kind(traits: Sequence[PictureTraits], encoder: str) -> Finding | None:
         code=Code.WRONG_KIND,
         value=flatness,
         limit=DRAWN_FLATNESS,
-        sentence=f"these are {are}s and {encoder} knows {wanted}s: {flatness:.0%} of a picture is"
-        f" flat, and from {DRAWN_FLATNESS:.0%} on it is drawn; use --set encoder.train={other}, or"
-        f" --allow {Code.WRONG_KIND.value} if that is wrong",
+        sentence=f"these are {are}s and {encoder.name} knows {wanted}s: {flatness:.0%} of a picture"
+        f" is flat, and from {DRAWN_FLATNESS:.0%} on it is drawn; use --set"
+        f" encoder.train={other}, or --allow {Code.WRONG_KIND.value} if that is wrong",
     )
 
 

@@ -22,11 +22,11 @@ from facekit.identity.similarity import similarity_matrix
 from facekit.media.cache import cache_dir, cached_write
 from facekit.media.frames import Frame, frame_name, sample_frames
 from facekit.media.kinds import Kind
+from facekit.media.known_files import content_digest
 from facekit.media.scan import Source
 from facekit.media.unpack import frame_file
 from facekit.recipe import PhotosSection
 from facekit.types import Face, FaceCrop, FloatArray, Progress
-from facekit.weights import file_digest
 
 __all__ = ["ALIKE_EMBEDDING", "ALIKE_LANDMARKS", "choose_frames", "expand_clips", "mine_clip"]
 
@@ -80,7 +80,7 @@ def mine_clip(
     Raises:
         OutputError: The cache cannot be written.
     """
-    digest = file_digest(clip.path)
+    digest = content_digest(clip.path)
     asked = json.dumps(
         [_RULES_OF_MINING, faces.name, faces.digest, num_frames, rules.model_dump(mode="json")]
     )

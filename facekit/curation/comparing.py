@@ -1,6 +1,7 @@
 """The photos of a set against each other: copies, other people, hidden faces, heads far up."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,64 +12,71 @@ from facekit.curation.checks import check_pitch, compare_people, group_people, s
 from facekit.curation.covered import ALIKE_COVERED, find_covered, judge_covering
 from facekit.curation.duplicates import find_duplicates
 from facekit.curation.findings import Code, Finding
-from facekit.faces.protocols import IdentityEncoder
+from facekit.curation.memory import Known, Memory
 from facekit.identity.similarity import similarity_matrix
 from facekit.recipe import PhotosSection
 from facekit.types import FloatArray
 
-__all__ = ["compare_candidates", "other_people", "weight_of"]
+__all__ = ["compare_photos", "other_people", "stack_vectors", "weight_of"]
 
 
-def compare_candidates(
-    measured: Sequence[Candidate],
-    vectors: FloatArray,
+def compare_photos(
+    looked_at: Sequence[Known],
     rules: PhotosSection,
-    faces: IdentityEncoder,
+    memory: Memory,
     allowed: frozenset[Code] = frozenset(),
-) -> tuple[list[Candidate], dict[str, float]]:
+) -> tuple[list[Known], dict[int, float]]:
     """Compare the photos that are good by themselves.
 
     Args:
-        measured: With one face each.
-        vectors: Their embeddings, shape (N, dim).
+        looked_at: All photos, judged by themselves.
         rules: The thresholds.
-        faces: Embeds covered faces.
+        memory: Embeds covered faces, each once.
         allowed: What is overruled.
 
     Returns:
-        The same candidates with what was found, and the similarity of each one that was compared
-        to the mean of the others, by its name.
+        The same photos with what was found, and the similarity of each one that was compared to
+        the mean of the others, by its index.
     """
-    good = [index for index, c in enumerate(measured) if not c.findings]
-    found = _copies(measured, vectors, good, rules.duplicate_distance)
+    good = [i for i, k in enumerate(looked_at) if k.vector is not None and not k.candidate.findings]
+    found = _copies(looked_at, good, rules.duplicate_distance)
     single = [index for index in good if index not in found]
-    similarity, strangers = compare_people(vectors[single], same_person_limit(rules, faces))
-    found |= _unlike(measured, vectors, single, strangers, rules, faces)
+    vectors = stack_vectors([looked_at[index] for index in single], memory.faces.dim)
+    similarity, strangers = compare_people(vectors, same_person_limit(rules, memory.faces))
+    found |= _unlike(looked_at, vectors, single, strangers, rules, memory)
     usual = [index for index in single if index not in found]
-    pitches = [_pitch_deg(measured[index]) for index in usual]
+    pitches = [_pitch_deg(looked_at[index].candidate) for index in usual]
     tilted = check_pitch(pitches, rules)
     found |= {index: finding for index, finding in zip(usual, tilted, strict=True) if finding}
     refined = [
-        with_findings(c, (found[index],), allowed) if index in found else c
-        for index, c in enumerate(measured)
+        replace(k, candidate=with_findings(k.candidate, (found[index],), allowed))
+        if index in found
+        else k
+        for index, k in enumerate(looked_at)
     ]
     compared = zip(single, similarity, strict=True) if len(single) > 1 else ()
-    return refined, {measured[index].source.name: float(value) for index, value in compared}
+    return refined, {index: float(value) for index, value in compared}
 
 
-def other_people(
-    candidates: Sequence[Candidate], vectors: dict[str, FloatArray], min_same_person: float
-) -> list[list[str]]:
+def stack_vectors(looked_at: Sequence[Known], dim: int) -> FloatArray:
+    """The embeddings of photos that have one, shape (N, dim)."""
+    vectors = [known.vector for known in looked_at if known.vector is not None]
+    return np.stack(vectors) if vectors else np.zeros((0, dim), np.float32)
+
+
+def other_people(looked_at: Sequence[Known], min_same_person: float) -> list[list[str]]:
     """Give the photos that show somebody else, person by person."""
-    sources = [
-        c.source.name
-        for c in candidates
-        if any(finding.code is Code.WRONG_PERSON for finding in c.findings)
+    strangers = [
+        known
+        for known in looked_at
+        if any(finding.code is Code.WRONG_PERSON for finding in known.candidate.findings)
     ]
-    if not sources:
+    vectors = [known.vector for known in strangers if known.vector is not None]
+    if not vectors:
         return []
-    groups = group_people(np.stack([vectors[source] for source in sources]), min_same_person)
-    return [[sources[place] for place in group] for group in groups]
+    names = [known.candidate.source.name for known in strangers]
+    groups = group_people(np.stack(vectors), min_same_person)
+    return [[names[place] for place in group] for group in groups]
 
 
 def weight_of(candidate: Candidate) -> float:
@@ -77,23 +85,20 @@ def weight_of(candidate: Candidate) -> float:
 
 
 def _copies(
-    measured: Sequence[Candidate],
-    vectors: FloatArray,
-    good: Sequence[int],
-    duplicate_distance: int,
+    looked_at: Sequence[Known], good: Sequence[int], duplicate_distance: int
 ) -> dict[int, Finding]:
     if len(good) < 2:
         return {}
-    hashes = [measured[index].hash_bits for index in good]
-    weights = [weight_of(measured[index]) for index in good]
-    between = similarity_matrix(vectors[list(good)])
+    measured = [looked_at[index].candidate for index in good]
+    between = similarity_matrix(stack_vectors([looked_at[index] for index in good], 0))
+    hashes, weights = [c.hash_bits for c in measured], [weight_of(c) for c in measured]
     repeated = find_duplicates(hashes, between, weights, duplicate_distance)
     return {
         good[copy]: Finding(
             code=Code.DUPLICATE,
             value=float(bits),
             limit=float(duplicate_distance),
-            sentence=f"the same picture as {Path(measured[good[original]].source.name).name}:"
+            sentence=f"the same picture as {Path(measured[original].source.name).name}:"
             f" {bits} of 64 bits of their hashes differ, up to {duplicate_distance} mean a copy;"
             " leave it out",
         )
@@ -102,17 +107,17 @@ def _copies(
 
 
 def _unlike(
-    measured: Sequence[Candidate],
+    looked_at: Sequence[Known],
     vectors: FloatArray,
     single: Sequence[int],
     strangers: Sequence[Finding | None],
     rules: PhotosSection,
-    faces: IdentityEncoder,
+    memory: Memory,
 ) -> dict[int, Finding]:
     """Somebody else, or a hidden face."""
-    crops = [crop for index in single if (crop := measured[index].crop) is not None]
+    crops = [crop for index in single if (crop := looked_at[index].candidate.crop) is not None]
     is_same = [finding is None for finding in strangers]
-    coverings = find_covered(crops, vectors[list(single)], is_same, faces)
+    coverings = find_covered(crops, vectors, is_same, memory.faces, memory.look_covered)
     found = {}
     for place, (index, stranger) in enumerate(zip(single, strangers, strict=True)):
         covering = coverings.get(place)

@@ -6,7 +6,7 @@ A hidden face then becomes like them, for the region that was hidden no longer c
 does not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,14 @@ from facekit.faces.protocols import IdentityEncoder
 from facekit.identity.similarity import leave_one_out, similarity_matrix
 from facekit.types import FaceCrop, FloatArray
 
-__all__ = ["ALIKE_COVERED", "Covering", "find_covered", "judge_covering"]
+__all__ = [
+    "ALIKE_COVERED",
+    "Covering",
+    "cover_crops",
+    "find_covered",
+    "judge_covering",
+    "region_names",
+]
 
 ALIKE_COVERED = 0.8
 """From this share of the others' own agreement on, a covered face shows the same person."""
@@ -49,7 +56,11 @@ class Covering:
 
 
 def find_covered(
-    crops: Sequence[FaceCrop], vectors: FloatArray, is_same: Sequence[bool], faces: IdentityEncoder
+    crops: Sequence[FaceCrop],
+    vectors: FloatArray,
+    is_same: Sequence[bool],
+    faces: IdentityEncoder,
+    covered: Callable[[Sequence[FaceCrop]], FloatArray] | None = None,
 ) -> dict[int, Covering]:
     """Look at the faces that are less like the others than is usual.
 
@@ -58,6 +69,7 @@ def find_covered(
         vectors: Their embeddings, shape (N, dim).
         is_same: Whether each one counts as the person of the set.
         faces: Embeds the covered crops.
+        covered: Gives what `cover_crops` gives, when it is known already.
 
     Returns:
         Index of each face that was looked at -> what was found; empty where fewer than three others
@@ -73,21 +85,40 @@ def find_covered(
     looked_at = [int(index) for index in np.flatnonzero(plain < _SUSPICIOUS)]
     if usual <= 0 or len(others) < _LEAST_OTHERS or not looked_at:
         return {}
+    taken = [crops[index] for index in [*others, *looked_at]]
+    hidden = cover_crops(taken, faces) if covered is None else covered(taken)
     best = dict.fromkeys(looked_at, (-np.inf, ""))
-    taken = [*others, *looked_at]
-    for region, boxes in _regions(faces).items():
-        for box in boxes:
-            hidden = faces.encode([_cover(crops[index], box) for index in taken])
-            known = hidden[: len(others)]
-            among = float(np.median(leave_one_out(known)))
-            mean = known.sum(axis=0, keepdims=True)
-            alike = similarity_matrix(hidden[len(others) :], mean)[:, 0]
-            for index, value in zip(looked_at, alike, strict=True):
-                best[index] = max(best[index], (float(value) / max(among, 1e-6), region))
+    for place, region in enumerate(region_names(faces)):
+        known = np.ascontiguousarray(hidden[: len(others), place])
+        among = float(np.median(leave_one_out(known)))
+        mean = known.sum(axis=0, keepdims=True)
+        alike = similarity_matrix(hidden[len(others) :, place], mean)[:, 0]
+        for index, value in zip(looked_at, alike, strict=True):
+            best[index] = max(best[index], (float(value) / max(among, 1e-6), region))
     return {
-        index: Covering(plain=float(plain[index]), covered=covered, region=region)
-        for index, (covered, region) in best.items()
+        index: Covering(plain=float(plain[index]), covered=value, region=region)
+        for index, (value, region) in best.items()
     }
+
+
+def cover_crops(crops: Sequence[FaceCrop], faces: IdentityEncoder) -> FloatArray:
+    """Embed crops with one region after the other made grey.
+
+    Args:
+        crops: As the encoder takes them.
+        faces: Embeds them.
+
+    Returns:
+        Unit vectors, shape (N, regions, dim), in the order of `region_names`.
+    """
+    boxes = [box for _, box in _regions(faces)]
+    hidden = faces.encode([_cover(crop, box) for crop in crops for box in boxes])
+    return hidden.reshape(len(crops), len(boxes), faces.dim)
+
+
+def region_names(faces: IdentityEncoder) -> tuple[str, ...]:
+    """What each covered region is called; some names stand for several."""
+    return tuple(name for name, _ in _regions(faces))
 
 
 def judge_covering(covering: Covering, limit: float) -> Finding:
@@ -121,8 +152,8 @@ def _cover(crop: FaceCrop, box: _Box) -> FaceCrop:
     return FaceCrop(pixels=pixels, face=crop.face, source=crop.source)
 
 
-def _regions(faces: IdentityEncoder) -> Mapping[str, tuple[_Box, ...]]:
-    """Boxes of the crop, left, top, right, bottom, by what they hide."""
+def _regions(faces: IdentityEncoder) -> list[tuple[str, _Box]]:
+    """What is hidden by each box of the crop: left, top, right, bottom."""
     side = faces.crop_size_px
     marks = template(side, faces.crop_margin).astype(np.float64)
     unit = float(np.linalg.norm(marks[1] - marks[0]))
@@ -139,7 +170,7 @@ def _regions(faces: IdentityEncoder) -> Mapping[str, tuple[_Box, ...]]:
 
     middle = round(float(eyes[0]))
     gap = round(0.05 * unit)
-    return {
+    by_name: Mapping[str, tuple[_Box, ...]] = {
         "an eye": (box(marks[0], 0.5, 0.42), box(marks[1], 0.5, 0.42)),
         "the eyes": (box(eyes, 1.25, 0.45),),
         "the mouth": (box(mouth, 0.75, 0.5),),
@@ -151,3 +182,4 @@ def _regions(faces: IdentityEncoder) -> Mapping[str, tuple[_Box, ...]]:
             column(1),
         ),
     }
+    return [(name, box) for name, boxes in by_name.items() for box in boxes]

@@ -1,11 +1,12 @@
 """What is said about photos: one finding per reason, one verdict per photo."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from facekit.curation.pictures import PictureTraits
 from facekit.faces.quality import FaceQuality
+from facekit.media.traits import PictureTraits
+from facekit.types import Face
 
 __all__ = ["Code", "Finding", "Role", "Verdict"]
 
@@ -90,6 +91,10 @@ class Verdict:
     """None where no single face was measured."""
     traits: PictureTraits | None = None
     """None where the picture could not be read."""
+    face: Face | None = field(default=None, compare=False)
+    """The one that was measured, in pixels of the picture as it is used; None without one."""
+    people: tuple[Face, ...] = field(default=(), compare=False)
+    """Where there are several: each of them."""
     similarity: float | None = None
     """To the mean of the other photos of the set; None where it was not compared."""
 
@@ -143,5 +148,7 @@ class Verdict:
             "allowed": [finding.to_json() for finding in self.allowed],
             "notes": [note.to_json() for note in self.notes],
             "similarity": None if self.similarity is None else round(self.similarity, 4),
+            "face": None if self.face is None else self.face.to_json(),
+            "people": [face.to_json() for face in self.people],
             "measured": measured,
         }

@@ -6,13 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from facekit.curation.candidates import Candidate, measure_face
 from facekit.curation.findings import Code, Finding
+from facekit.curation.memory import Known, Memory
 from facekit.errors import MediaError
-from facekit.faces.protocols import FaceVendor
 from facekit.identity.similarity import similarity_matrix
-from facekit.media.images import read_picture
-from facekit.media.unpack import turn
 from facekit.types import Face, FloatArray
 
 __all__ = ["CLEARLY_THE_ONE", "LEAST_KNOWN", "choose_person", "cut_window"]
@@ -29,30 +26,31 @@ _BESIDE, _ABOVE, _BELOW = 0.15, 0.3, 0.1
 
 
 def choose_person(
-    candidate: Candidate, known: FloatArray, min_same_person: float, faces: FaceVendor
-) -> tuple[Candidate, FloatArray | None]:
+    several: Known, known: FloatArray, min_same_person: float, memory: Memory
+) -> Known:
     """Tell which of several people is the one of the other photos, and cut the picture to it.
 
     Args:
-        candidate: With several people.
+        several: A photo with several people.
         known: Embeddings of the photos that show the character alone, shape (K, dim).
         min_same_person: Below it, it is somebody else.
-        faces: Detector and encoder.
+        memory: Looks at the part of the photo that stays, once.
 
     Returns:
-        The candidate with one face, a note and no finding, and its embedding; or the candidate
-        with the reason why nobody could be taken, and None.
+        The photo with one face, a note and no finding; or with several people and the reason why
+        nobody could be taken.
     """
+    candidate = several.candidate
     people = candidate.people
-    if len(known) < LEAST_KNOWN:
-        return candidate, None
+    if len(known) < LEAST_KNOWN or several.people is None or candidate.size_px is None:
+        return several
     mean = known.sum(axis=0, keepdims=True)
-    likeness = similarity_matrix(faces.encode(people), mean)[:, 0]
+    likeness = similarity_matrix(several.people, mean)[:, 0]
     order = np.argsort(-likeness, kind="stable")
     best, second = (float(likeness[index]) for index in order[:2])
     if best < min_same_person:
         return _refuse(
-            candidate,
+            several,
             best,
             min_same_person,
             f"none of them is like the other photos (at best {best:.2f}, at least"
@@ -60,34 +58,25 @@ def choose_person(
         )
     if best - second < CLEARLY_THE_ONE:
         return _refuse(
-            candidate,
+            several,
             best - second,
             CLEARLY_THE_ONE,
             f"two are alike the other photos ({best:.2f} and {second:.2f}); crop the picture to"
             " one person",
         )
     chosen = people[order[0]].face
-    others = [people[index].face for index in order[1:]]
-    try:
-        picture = read_picture(candidate.source.path)
-    except MediaError:
-        return candidate, None  # it could be read before, so what was found then stands
-    image = turn(picture.image, candidate.turned_deg) if candidate.turned_deg else picture.image
-    window = cut_window(image.shape[:2], chosen, others)
+    window = cut_window(candidate.size_px, chosen, [people[index].face for index in order[1:]])
     if window is None:
         return _refuse(
-            candidate,
+            several,
             float(len(people)),
             1.0,
             "they are too near each other to cut the picture to one; use another photo",
         )
-    left, top, right, bottom = window
-    offset = np.array([left, top], np.float32)
-    moved = Face(
-        box_xyxy_px=chosen.box_xyxy_px - np.tile(offset, 2),
-        landmarks_px=chosen.landmarks_px - offset,
-        score=chosen.score,
-    )
+    try:
+        alone = memory.look_at_part(candidate, chosen, window)
+    except MediaError:
+        return several  # it could be read before, so what was found then stands
     note = Finding(
         code=Code.CHOSEN_FACE,
         value=best,
@@ -96,14 +85,8 @@ def choose_person(
         f" {best:.2f}, the next has {second:.2f}) and the picture cut to it; leave the photo out"
         " if that is wrong",
     )
-    alone = replace(
-        candidate, findings=(), people=(), notes=(*candidate.notes, note), cut_xyxy_px=window
-    )
-    image = np.ascontiguousarray(image[top:bottom, left:right])
-    measured = measure_face(alone, image, moved, faces)
-    if measured.crop is None:
-        return measured, None
-    return measured, faces.encode([measured.crop])[0]
+    notes = (*candidate.notes, note)
+    return replace(alone, candidate=replace(alone.candidate, notes=notes))
 
 
 def cut_window(size: tuple[int, int], chosen: Face, others: Sequence[Face]) -> _Window | None:
@@ -154,13 +137,11 @@ def _holds(window: _Window, need: _Window) -> bool:
     )
 
 
-def _refuse(
-    candidate: Candidate, value: float, limit: float, why: str
-) -> tuple[Candidate, FloatArray | None]:
+def _refuse(several: Known, value: float, limit: float, why: str) -> Known:
     finding = Finding(
         code=Code.SEVERAL_FACES,
         value=value,
         limit=limit,
-        sentence=f"{len(candidate.people)} people, and {why}",
+        sentence=f"{len(several.candidate.people)} people, and {why}",
     )
-    return replace(candidate, findings=(finding,)), None
+    return replace(several, candidate=replace(several.candidate, findings=(finding,)))

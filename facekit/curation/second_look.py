@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facekit.curation.candidates import Candidate, examine_turned
+from facekit.curation.candidates import Candidate
 from facekit.curation.checks import check_quality
 from facekit.curation.findings import Code
+from facekit.curation.memory import Known, Memory
 from facekit.errors import MediaError
-from facekit.faces.protocols import FaceVendor
 from facekit.identity.similarity import similarity_matrix
 from facekit.recipe import PhotosSection
 from facekit.types import FloatArray
@@ -26,56 +26,52 @@ _UNLIKE = (Code.WRONG_PERSON, Code.OCCLUDED)
 
 
 def turn_strangers(
-    judged: Sequence[Candidate],
-    vectors: FloatArray,
-    rules: PhotosSection,
-    min_same_person: float,
-    faces: FaceVendor,
-) -> dict[int, tuple[Candidate, FloatArray]]:
+    judged: Sequence[Known], rules: PhotosSection, min_same_person: float, memory: Memory
+) -> dict[int, Known]:
     """Look at those who seem to be somebody else, or to be hidden, again, turned.
 
     Args:
-        judged: Candidates with one face each, and with what was found when they were compared.
-        vectors: Their embeddings, shape (N, dim).
+        judged: Photos, with what was found when they were compared.
         rules: The thresholds of a photo by itself.
         min_same_person: Below it, it is somebody else.
-        faces: Detector and encoder.
+        memory: Looks at a photo turned, once.
 
     Returns:
-        Index of each one that turned out to be the same person -> the turned candidate, without
-        findings, and its embedding, shape (dim,).
+        Index of each one that turned out to be the same person -> the turned photo, without
+        findings.
     """
-    known = vectors[[index for index, c in enumerate(judged) if not c.findings]]
+    known = [k.vector for k in judged if k.vector is not None and not k.candidate.findings]
     if len(known) < 2:
         return {}
-    mean = known.mean(axis=0, keepdims=True)
+    mean = np.stack(known).mean(axis=0, keepdims=True)
     mean = np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
     turned = {}
-    for index, candidate in enumerate(judged):
-        if any(finding.code in _UNLIKE for finding in candidate.findings):
-            least = float(similarity_matrix(vectors[index : index + 1], mean)[0, 0])
+    for index, one in enumerate(judged):
+        is_unlike = any(finding.code in _UNLIKE for finding in one.candidate.findings)
+        if one.vector is not None and is_unlike:
+            least = float(similarity_matrix(one.vector[None], mean)[0, 0])
             least = max(min_same_person, least + CLEARLY_MORE_ALIKE)
-            if (found := _best_turn(candidate, mean, least, rules, faces)) is not None:
+            if (found := _best_turn(one.candidate, mean, least, rules, memory)) is not None:
                 turned[index] = found
     return turned
 
 
 def _best_turn(
-    candidate: Candidate, mean: FloatArray, least: float, rules: PhotosSection, faces: FaceVendor
-) -> tuple[Candidate, FloatArray] | None:
+    candidate: Candidate, mean: FloatArray, least: float, rules: PhotosSection, memory: Memory
+) -> Known | None:
     """The turn that is most like the mean; None where none is like it enough."""
-    best: tuple[Candidate, FloatArray] | None = None
+    best: Known | None = None
     for degrees in (0, 90, 180, 270):
         if degrees == candidate.turned_deg:
             continue
         try:
-            other = examine_turned(candidate.source, faces, rules.min_detection_score, degrees)
+            known = memory.look_turned(candidate.source, degrees)
         except MediaError:
             return None  # it could be read before, so what was found then stands
-        if other.crop is None or other.quality is None or check_quality(other.quality, rules):
+        quality = known.candidate.quality
+        if known.vector is None or quality is None or check_quality(quality, rules):
             continue
-        vector = faces.encode([other.crop])
-        likeness = float(similarity_matrix(vector, mean)[0, 0])
+        likeness = float(similarity_matrix(known.vector[None], mean)[0, 0])
         if likeness >= least:
-            best, least = (other, vector[0]), likeness
+            best, least = known, likeness
     return best

@@ -28,7 +28,7 @@ from facekit.faces.align import (
     similarity_transform,
 )
 from facekit.faces.packages import import_optional
-from facekit.faces.protocols import FaceMasks
+from facekit.faces.protocols import FaceMasks, PictureKind
 from facekit.recipe import LEAST_DETECTION_SCORE
 from facekit.types import Face, FaceCrop, FloatArray, Image
 from facekit.weights import catalogue_entry, known_digest, locate
@@ -115,6 +115,7 @@ class FacexlibFaces:
     crop_size_px = ARCFACE_SIDE_PX
     crop_margin = 0.0
     min_same_person = _MIN_SAME_PERSON
+    made_for: PictureKind | None = "photograph"
 
     def __init__(
         self, detector: RetinaFaceDetector, encoder: nn.Module, *, digest: str, licence: str

@@ -24,7 +24,7 @@ from facekit.faces.onnx_sessions import open_model, route_model, session_provide
 from facekit.faces.onnx_torch import OnnxNet, load_onnx
 from facekit.faces.opencv import load_yunet
 from facekit.faces.packages import import_optional
-from facekit.faces.protocols import FaceDetector
+from facekit.faces.protocols import FaceDetector, PictureKind
 from facekit.recipe import LEAST_DETECTION_SCORE
 from facekit.types import Face, FaceCrop, Image
 from facekit.weights import catalogue_entry, entry_of_digest, known_digest, locate
@@ -94,6 +94,7 @@ class InsightFaces:
     crop_size_px = ARCFACE_SIDE_PX
     crop_margin = 0.0
     min_same_person = _MIN_SAME_PERSON
+    made_for: PictureKind | None = "photograph"
 
     def __init__(
         self, name: str, detector: FaceDetector, encoder: Path, device: torch.device

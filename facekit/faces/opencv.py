@@ -20,6 +20,7 @@ from torch import Tensor
 from facekit.errors import WeightsError
 from facekit.faces.align import ARCFACE_SIDE_PX
 from facekit.faces.onnx_torch import OnnxNet, load_onnx
+from facekit.faces.protocols import PictureKind
 from facekit.recipe import LEAST_DETECTION_SCORE
 from facekit.types import Face, FaceCrop, Image
 from facekit.weights import catalogue_entry, known_digest, locate
@@ -105,6 +106,7 @@ class OpenCVFaces:
     crop_size_px = ARCFACE_SIDE_PX
     crop_margin = 0.0
     min_same_person = _MIN_SAME_PERSON
+    made_for: PictureKind | None = "photograph"
 
     def __init__(self, detector: YuNetDetector, encoder: Path, licence: str) -> None:
         """Hold a detector and read an encoder that takes RGB in 0..255 at 112 px.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["FaceDetector", "FaceMasks", "FaceParser", "FaceVendor", "IdentityEncoder"]
+__all__ = [
+    "FaceDetector",
+    "FaceMasks",
+    "FaceParser",
+    "FaceVendor",
+    "IdentityEncoder",
+    "PictureKind",
+]
+
+PictureKind = Literal["drawing", "photograph"]
 
 
 @runtime_checkable
@@ -63,6 +72,11 @@ class IdentityEncoder(Protocol):
 
         Of this encoder alone: numbers of different encoders mean different things.
         """
+        ...
+
+    @property
+    def made_for(self) -> PictureKind | None:
+        """What it was trained on; None where that is not known."""
         ...
 
     @property

@@ -24,6 +24,7 @@ from facekit.faces.align import (
     template,
     transform_points,
 )
+from facekit.faces.protocols import PictureKind
 from facekit.faces.toon_nets import (
     EMBEDDING_DIM,
     STRIDE,
@@ -54,6 +55,7 @@ class ToonFaces:
 
     licence = "Apache-2.0"
     min_same_person = 0.35
+    made_for: PictureKind | None = "drawing"
     dim = EMBEDDING_DIM
     crop_size_px = CROP_SIZE_PX
     crop_margin = TEMPLATE_MARGIN

@@ -10,7 +10,12 @@ from facekit.errors import MediaError
 from facekit.media.archives import CAPTION_SUFFIX, Member, list_members
 from facekit.media.kinds import CLOSED_SUFFIXES, IMAGE_SUFFIXES, Kind, is_junk, kind_of, read_head
 
-__all__ = ["Source", "scan_sources", "tell_sources"]
+__all__ = ["MANIFEST_FILE", "Source", "is_dataset", "scan_sources", "tell_sources"]
+
+MANIFEST_FILE = "dataset.json"
+"""Says that a folder is a dataset, which holds crops and masks and no photos."""
+
+_MARK = b'"facekit.dataset/'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +77,15 @@ def scan_sources(paths: Sequence[Path | str]) -> tuple[Source, ...]:
     return tuple(source for sources in found.values() for source in sources)
 
 
+def is_dataset(path: Path) -> bool:
+    """Whether a folder is a dataset that `facekit check` has written, of whatever version."""
+    try:
+        with (path / MANIFEST_FILE).open("rb") as stream:
+            return _MARK in stream.read(256)
+    except OSError:
+        return False
+
+
 def tell_sources(sources: Sequence[Source], num_frames: int) -> str:
     """Count them for people: ``12 photos, 1 clip (up to 8 frames of each are photos)``.
 
@@ -125,7 +139,7 @@ def _walk(folder: Path, walked: set[tuple[int, int]]) -> Iterator[Path]:
             f"{folder}: cannot be listed ({error.strerror}); check the folder's permissions"
         ) from error
     here = (status.st_dev, status.st_ino)
-    if here in walked:
+    if here in walked or is_dataset(folder):
         return
     walked.add(here)
     for child in children:

@@ -13,6 +13,7 @@ from facekit.recipe.loading import (
 from facekit.recipe.sections import (
     LEAST_DETECTION_SCORE,
     BaseSection,
+    CaptionsSection,
     DropoutSection,
     EncoderSection,
     IdentitySection,
@@ -27,6 +28,7 @@ from facekit.recipe.values import Level
 __all__ = [
     "LEAST_DETECTION_SCORE",
     "BaseSection",
+    "CaptionsSection",
     "DropoutSection",
     "EncoderSection",
     "GatesSection",

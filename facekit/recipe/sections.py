@@ -16,6 +16,7 @@ from facekit.recipe.values import Level, Probability, Section, Weight
 __all__ = [
     "LEAST_DETECTION_SCORE",
     "BaseSection",
+    "CaptionsSection",
     "DropoutSection",
     "EncoderSection",
     "IdentitySection",
@@ -144,6 +145,14 @@ class PhotosSection(Section):
     """Differing bits of a 64-bit picture hash, up to which two photos are the same."""
 
 
+class CaptionsSection(Section):
+    """What is said of a photo that has no text beside it."""
+
+    model: str | None = Field(default=None, min_length=1)
+    """Writes those captions: florence-2, blip, or a folder that holds a model of one of these
+    kinds. Absent means shot size and trigger alone."""
+
+
 class TrainSection(Section):
     """The loop."""
 
@@ -223,6 +232,7 @@ with warnings.catch_warnings():  # pydantic's deprecated BaseModel.validate lose
         identity: IdentitySection = IdentitySection()
         lora: LoraSection = LoraSection()
         photos: PhotosSection = PhotosSection()
+        captions: CaptionsSection = CaptionsSection()
         train: TrainSection = TrainSection()
         loss: LossSection = LossSection()
         dropout: DropoutSection = DropoutSection()

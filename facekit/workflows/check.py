@@ -6,21 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facekit.curation.allowing import read_allowed
-from facekit.curation.coverage import PITCHES, YAWS, Coverage, cover
-from facekit.curation.dataset import Inspection, inspect_photos
+from facekit.curation.captioning import check_captioner
+from facekit.curation.coverage import Coverage, cover
 from facekit.curation.findings import Role, Verdict
+from facekit.curation.folder import check_place
+from facekit.curation.inspecting import inspect_photos
+from facekit.curation.inspection import Inspection
+from facekit.curation.manifest import DatasetManifest
 from facekit.errors import PhotosRefused
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import check_vendor, encoder_id, load_faces, vendor_facts
 from facekit.identity.photo_set import PhotoSet
-from facekit.media.scan import Source, scan_sources, tell_sources
+from facekit.media.scan import Source, is_dataset, scan_sources, tell_sources
 from facekit.recipe import Recipe
-from facekit.types import Progress
-from facekit.workflows.photos import name_within
+from facekit.types import NoProgress, Progress
+from facekit.workflows.captions import CaptionSummary, add_captions, summarise_captions
+from facekit.workflows.check_table import coverage_lines, photo_table
+from facekit.workflows.datasets import REPORT_FILE, refuse_datasets, write_checked
+from facekit.workflows.source_names import name_within
 
 __all__ = ["CheckPlan", "CheckReport", "plan_check", "run_check"]
-
-_HEAD = ("photo", "face px", "sharp", "light", "turn", "alike", "verdict")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,8 @@ class CheckPlan:
     """Codes of reasons that are overruled."""
     options: tuple[str, ...] = ()
     """What chose the recipe, as words of a command line; only for the next step."""
+    out_dir: Path | None = None
+    """Where the dataset goes; None writes none."""
 
     def describe(self) -> str:
         """The number of photos, the encoder and the thresholds."""
@@ -49,6 +56,7 @@ class CheckPlan:
                 f"needed: {rules.min_usable} usable photos of one person, each with one face of"
                 f" {rules.min_face_px} px or more",
                 *([f"overruled: {', '.join(self.allow)}"] if self.allow else []),
+                *([] if self.out_dir is None else [f"out: {self.out_dir}{self._found()}"]),
             ]
         )
 
@@ -59,7 +67,12 @@ class CheckPlan:
             "encoder": self.recipe.encoder.train,
             "rules": self.recipe.photos.model_dump(mode="json"),
             "allow": list(self.allow),
+            "out": None if self.out_dir is None else str(self.out_dir),
         }
+
+    def _found(self) -> str:
+        known = self.out_dir is not None and is_dataset(self.out_dir)
+        return " (brought up to date)" if known else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +84,12 @@ class CheckReport:
     """Who compared the faces: ``name@`` and the first 12 hex digits of the weights' sha256."""
     next_step: str
     """What to do now."""
+    captions: CaptionSummary
+    """What will be said of the photos."""
+    dataset: Path | None = None
+    """The folder that was written; None where none was asked for."""
+    manifest: DatasetManifest | None = None
+    """What is in it."""
 
     @property
     def accepted(self) -> bool:
@@ -104,7 +123,7 @@ class CheckReport:
         """A table with a row per photo, the advice, and what to do now."""
         usable = sum(verdict.usable for verdict in self.verdicts)
         held_out = sum(verdict.role is Role.HELD_OUT for verdict in self.verdicts)
-        lines = [*_table(self.verdicts), "", *_grid(self.coverage)]
+        lines = [*photo_table(self.verdicts), "", *coverage_lines(self.coverage)]
         lines += [f"advice: {advice.sentence}" for advice in self.inspection.advice]
         lines.append(
             f"usable: {usable} of {len(self.verdicts)} photos"
@@ -117,6 +136,12 @@ class CheckReport:
         lines += [f"refused: {finding.sentence}" for finding in self.inspection.findings]
         if not self.accepted and not self.inspection.findings:
             lines.append(f"refused: at least {self.inspection.min_usable} usable photos are needed")
+        lines += self.captions.lines()
+        if self.dataset is not None:
+            lines.append(f"dataset: {self.dataset}")
+            lines.append(f"report: {self.dataset / REPORT_FILE}")
+            if self.manifest is not None and self.manifest.parser.shortfall:
+                lines.append(f"note: {self.manifest.parser.shortfall}")
         lines.append(f"next: {self.next_step}")
         return "\n".join(lines)
 
@@ -131,9 +156,16 @@ class CheckReport:
             "findings": [finding.to_json() for finding in self.inspection.findings],
             "allowed": [finding.to_json() for finding in self.inspection.allowed],
             "photos": [verdict.to_json() for verdict in self.verdicts],
+            "similarity": self.inspection.similarity_to_json(),
             "coverage": self.coverage.to_json(),
             "views": list(self.inspection.views),
             "advice": [advice.to_json() for advice in self.inspection.advice],
+            "captions": self.captions.to_json(),
+            "dataset": None if self.dataset is None else str(self.dataset),
+            "report": None if self.dataset is None else str(self.dataset / REPORT_FILE),
+            "manifest": None
+            if self.manifest is None
+            else self.manifest.model_dump(mode="json", exclude={"photos", "advice"}),
             "next": self.next_step,
         }
 
@@ -145,6 +177,7 @@ def plan_check(
     name: str | None = None,
     options: Sequence[str] = (),
     allow: Sequence[str] = (),
+    out: Path | None = None,
 ) -> CheckPlan:
     """List the photos to look at.
 
@@ -154,22 +187,29 @@ def plan_check(
         name: What the character will be called.
         options: What chose the recipe, like ("--set", "photos.holdout=1"); training needs the same.
         allow: Codes of reasons that are overruled, like "blurred".
+        out: The folder of the dataset; None writes none.
 
     Raises:
-        UsageError: The recipe names an unknown encoder, or what is overruled is no reason.
+        UsageError: The recipe names an unknown encoder or captioning model, what is overruled is
+            no reason, or a dataset is given.
         MediaError: A path does not exist, or there is no photo and no clip at all.
+        OutputExists: `out` holds something else.
     """
     check_vendor(recipe.encoder.train)
+    check_captioner(recipe.captions.model)
     read_allowed(allow)
+    refuse_datasets(photos)
     found = scan_sources(photos)
-    given = tuple(str(path) for path in photos)
+    if out is not None:
+        check_place(out)
     return CheckPlan(
         sources=found,
         recipe=recipe,
         name=name,
-        given=given,
+        given=tuple(str(path) for path in photos),
         options=tuple(options),
         allow=tuple(allow),
+        out_dir=out,
     )
 
 
@@ -185,73 +225,32 @@ def run_check(
 
     Raises:
         UsageError: The recipe names an unknown encoder.
-        WeightsError: The encoder's weights are missing or damaged.
+        WeightsError: The weights of the encoder or the captioning model are missing or damaged.
         MediaError: An archive is gone since it was listed.
-        OutputError: What is unpacked cannot be kept.
+        OutputError: What is unpacked cannot be kept, or the dataset cannot be written.
     """
+    bar = progress or NoProgress()
     vendor = faces or load_faces(plan.recipe.encoder.train)
-    inspection = inspect_photos(
-        plan.sources, plan.recipe.photos, vendor, progress, allow=plan.allow
-    )
+    inspection = inspect_photos(plan.sources, plan.recipe.photos, vendor, bar, allow=plan.allow)
+    inspection = add_captions(inspection, plan.recipe.captions, bar)
+    manifest = None
+    if plan.out_dir is not None:
+        manifest = write_checked(
+            plan.out_dir, inspection, vendor, plan.recipe, plan.allow, plan.name, bar
+        )
     if inspection.findings:
         step = inspection.findings[0].sentence.rpartition("; ")[2]
     elif not inspection.accepted:
         step = "add sharp photos of one person, alone in the picture, and check again"
     else:
-        words = (*plan.given, "--as", plan.name or "NAME", *plan.options)
+        photos = plan.given if plan.out_dir is None else (str(plan.out_dir),)
+        words = (*photos, "--as", plan.name or "NAME", *plan.options)
         step = f"facekit train {shlex.join(words)}"
-    return CheckReport(inspection=inspection, encoder=encoder_id(vendor), next_step=step)
-
-
-def _table(verdicts: Sequence[Verdict]) -> list[str]:
-    names = name_within([verdict.source for verdict in verdicts])
-    rows = [_HEAD, *map(_row, verdicts, names)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    lines = []
-    for row in rows:
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)]
-        lines.append("  ".join([*cells, row[-1]]).rstrip())
-    return lines
-
-
-def _grid(coverage: Coverage) -> list[str]:
-    """A row per pitch and a column per yaw, and a line of what else is shown."""
-    rows: list[tuple[str, ...]] = [("views", *YAWS)]
-    rows += [
-        (name, *("-" if count == 0 else str(count) for count in row))
-        for name, row in zip(PITCHES, coverage.grid, strict=True)
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    parts = (
-        ("light", coverage.lights),
-        ("distance", coverage.distances),
-        ("mouth", coverage.expressions),
+    return CheckReport(
+        inspection=inspection,
+        encoder=encoder_id(vendor),
+        next_step=step,
+        captions=summarise_captions(inspection, plan.recipe.captions),
+        dataset=plan.out_dir,
+        manifest=manifest,
     )
-    told = [
-        f"{name}: " + ", ".join(f"{count} {kind}" for kind, count in counts.items())
-        for name, counts in parts
-    ]
-    return [*lines, "; ".join(told), ""]
-
-
-def _row(verdict: Verdict, name: str) -> tuple[str, ...]:
-    quality = verdict.quality
-    measured = ("-",) * 4
-    if quality is not None:
-        measured = (
-            f"{quality.face_px:.0f}",
-            f"{quality.sharpness:.2f}",
-            f"{quality.brightness:.2f}",
-            f"{round(quality.yaw_deg):+d}",
-        )
-    alike = "-" if verdict.similarity is None else f"{verdict.similarity:.2f}"
-    role = verdict.role.value
-    said = f"{role}: {verdict.reasons}" if verdict.findings else role
-    said += f" (note: {verdict.remarks})" if verdict.notes else ""
-    said += f" (overruled: {verdict.overruled})" if verdict.allowed else ""
-    return (name, *measured, alike, said)

@@ -5,7 +5,6 @@ beside it, into the run's result, and can be named when it has moved.
 """
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
@@ -19,13 +18,13 @@ from facekit.media.frames import split_frame_name
 from facekit.media.images import pixel_digest, read_image
 from facekit.media.unpack import changed_file, locate, scan_photos
 from facekit.weights import file_digest
+from facekit.workflows.source_names import common_folder_of
 from facekit.workflows.train_folder import photos_folder
 
 __all__ = [
     "FoundPhotos",
     "common_folder",
     "find_photos",
-    "name_within",
     "record_photos",
 ]
 
@@ -46,25 +45,7 @@ class FoundPhotos:
 
 def common_folder(photos: PhotoSet) -> Path:
     """The folder, in full, that all photos and their archives and clips lie in or below."""
-    return _common([photo.source for photo in photos.photos])
-
-
-def name_within(sources: Sequence[str]) -> list[str]:
-    """Call each source by its way from the folder that all share, with forward slashes."""
-    if not sources:
-        return []
-    folder = _common(sources)
-    return [full_path(source).relative_to(folder).as_posix() for source in sources]
-
-
-def _common(sources: Sequence[str]) -> Path:
-    """What lies in an archive is taken for lying where the archive does."""
-    return Path(os.path.commonpath([*map(_folder_of, sources)]))
-
-
-def _folder_of(source: str) -> Path:
-    above = full_path(source).parents
-    return next((parent for parent in above if parent.is_dir()), above[0])
+    return common_folder_of([photo.source for photo in photos.photos])
 
 
 def record_photos(photos: PhotoSet) -> tuple[PhotoRecord, ...]:

@@ -11,7 +11,8 @@ from facekit.adapters.character_header import PhotoRecord
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import LoraSettings
 from facekit.backbones.spec import BackboneSpec
-from facekit.curation.dataset import inspect_photos
+from facekit.curation.inspecting import inspect_photos
+from facekit.curation.inspection import Inspection
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import load_faces
 from facekit.generation.sample import SampleSettings, guidance_options
@@ -23,6 +24,7 @@ from facekit.training.settings import TrainSettings
 from facekit.training.train_character import TrainingResult, run_digest, train_character
 from facekit.types import Progress
 from facekit.workflows.backbone import Backbone, load_backbone, load_base_adapter, unknown_words
+from facekit.workflows.captions import add_captions
 from facekit.workflows.characters import ADAPTER_FILE, RECIPE_FILE
 from facekit.workflows.likeness import likeness_validation
 from facekit.workflows.others import other_faces
@@ -67,15 +69,8 @@ def run_train(
     recipe, out_dir = plan.recipe, plan.out_dir
     ensure_out_dir(out_dir)
     faces = faces or load_faces(recipe.encoder.train)
-    inspection = inspect_photos(
-        plan.sources,
-        recipe.photos,
-        faces,
-        progress,
-        label="choosing photos to train on",
-        allow=plan.allow,
-    )
-    photos = inspection.require()
+    checked = plan.dataset or _inspect(plan, faces, progress)
+    photos = checked.require() if isinstance(checked, Inspection) else checked.photos(faces)
     records = record_photos(photos)
     backbone = backbone or load_backbone(recipe, plan.device)
     spec, pipe = backbone.spec, backbone.pipe
@@ -129,7 +124,7 @@ def run_train(
         adapter,
         lora,
         digest,
-        overruled=inspection.overruled_codes,
+        overruled=checked.overruled_codes,
     )
     file.save(out_dir / ADAPTER_FILE)
     outcome = TrainOutcome(
@@ -141,17 +136,30 @@ def run_train(
         best_step=result.best_step,
         steps=result.steps,
         train_seconds=round(result.elapsed_s, 3),
-        overruled=inspection.overruled,
+        overruled=checked.overruled,
         warnings=(
             *plan.warnings,
-            *(f"set aside: {line}" for line in inspection.set_aside),
-            *(f"noted: {line}" for line in inspection.noted),
+            *(f"set aside: {line}" for line in checked.set_aside),
+            *(f"noted: {line}" for line in checked.noted),
             *_warnings(photos, result),
         ),
     )
     # Last, so that its presence says that all the rest is there.
     write_result(out_dir, digest, outcome, common_folder(photos))
     return outcome
+
+
+def _inspect(plan: TrainPlan, faces: FaceVendor, progress: Progress) -> Inspection:
+    """Look at photos that were not checked before, as `facekit check` does."""
+    inspection = inspect_photos(
+        plan.sources,
+        plan.recipe.photos,
+        faces,
+        progress,
+        label="choosing photos to train on",
+        allow=plan.allow,
+    )
+    return add_captions(inspection, plan.recipe.captions, progress)
 
 
 def _lora_settings(recipe: Recipe, spec: BackboneSpec) -> LoraSettings:

@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 
 from facekit.curation.allowing import read_allowed
+from facekit.curation.captioning import check_captioner
+from facekit.curation.findings import Role
 from facekit.errors import CheckpointMismatch, OutputExists, UsageError
 from facekit.faces.vendors import vendor_facts
 from facekit.media.scan import Source, scan_sources, tell_sources
@@ -21,6 +23,7 @@ from facekit.workflows.characters import (
     RESULT_FILE,
     call_character,
 )
+from facekit.workflows.datasets import StoredDataset, open_dataset
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.train_checks import check_training
 
@@ -58,6 +61,8 @@ class TrainPlan:
     """Whether the backbone knows the name of the character."""
     allow: tuple[str, ...] = ()
     """Codes of reasons against photos that are overruled."""
+    dataset: StoredDataset | None = None
+    """Where the photos were checked already."""
     warnings: tuple[str, ...] = ()
     """What is allowed and better known before the work starts."""
 
@@ -70,8 +75,7 @@ class TrainPlan:
         lines = [
             f"character: {self.name}",
             f"trigger: {self._called()}",
-            f"found: {tell_sources(self.sources, recipe.photos.frames_per_clip)};"
-            f" up to {recipe.photos.holdout} of them held out",
+            f"found: {self._photos()}",
             f"backbone: {recipe.base.name}"
             + (f" from {recipe.base.source}" if recipe.base.source else ""),
             f"encoder: {vendor_facts(recipe.encoder.train).describe()}",
@@ -92,6 +96,7 @@ class TrainPlan:
         return {
             "name": self.name,
             "photos": [source.name for source in self.sources],
+            "dataset": None if self.dataset is None else str(self.dataset.folder),
             "recipe": self.recipe.model_dump(mode="json"),
             "recipe_digest": recipe_digest(self.recipe),
             "trigger": self.trigger,
@@ -102,6 +107,17 @@ class TrainPlan:
             "is_finished": self.is_finished,
             "warnings": list(self.warnings),
         }
+
+    def _photos(self) -> str:
+        if self.dataset is not None:
+            roles = [photo.role for photo in self.dataset.manifest.photos]
+            return (
+                f"a dataset, checked already: {roles.count(Role.TRAIN)} photos to train on,"
+                f" {roles.count(Role.HELD_OUT)} held out, {roles.count(Role.REFUSED)} refused"
+            )
+        photos = self.recipe.photos
+        told = tell_sources(self.sources, photos.frames_per_clip)
+        return f"{told}; up to {photos.holdout} of them held out"
 
     def _called(self) -> str:
         if self.trigger:
@@ -195,7 +211,8 @@ def plan_train(
     """Decide everything before anything is loaded that takes time.
 
     Args:
-        photos: Files, folders, patterns or zip archives.
+        photos: Files, folders, patterns or zip archives; or one dataset, which is not looked at
+            again.
         name: What the character is called; its folder gets this name.
         recipe: How to train.
         out: Holds a folder per character; `characters` when None.
@@ -211,9 +228,12 @@ def plan_train(
             unknown backbone, encoder or device, or what the backbone cannot do.
         WeightsError: The base identity adapter is not there; or `base.source` or a trigger is
             given, and the backbone's tokenizer is missing or damaged.
-        MediaError: A path does not exist, or there is no photo and no clip at all.
+        MediaError: A path does not exist, there is no photo and no clip at all, or the dataset is
+            damaged.
+        PhotosRefused: The photos of the dataset will not do.
         OutputExists: The folder holds something else.
-        CheckpointMismatch: The folder holds a run of another recipe.
+        CheckpointMismatch: The folder holds a run of another recipe, or the dataset was checked by
+            other rules.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
@@ -228,7 +248,10 @@ def plan_train(
     check_training(recipe)
     read_allowed(allow)
     out_dir = Path(out or CHARACTERS_DIR) / name
-    found, where = scan_sources(photos), choose_device(device)
+    where = choose_device(device)
+    check_captioner(recipe.captions.model)
+    dataset = open_dataset(photos, recipe, allow)
+    found = scan_sources(photos) if dataset is None else dataset.sources
     resumes = _resumes(out_dir, recipe, force=force)
     return TrainPlan(
         name=name,
@@ -243,6 +266,7 @@ def plan_train(
         is_finished=resumes and not force and (out_dir / RESULT_FILE).is_file(),
         named=not trigger and _knows(recipe, name),
         allow=tuple(allow),
+        dataset=dataset,
         warnings=tuple(_warnings(trigger, recipe)),
     )
 

@@ -17,7 +17,7 @@ from facekit.adapters.attach import attach
 from facekit.adapters.character import load_character
 from facekit.adapters.made_for import check_backbone, check_encoder
 from facekit.backbones.wan import TOON
-from facekit.curation.dataset import build_photo_set
+from facekit.curation.inspecting import build_photo_set
 from facekit.errors import FacekitError
 from facekit.faces.vendors import load_faces
 from facekit.identity.gallery import build_gallery

@@ -1,5 +1,6 @@
 """Makes the pages and lists that must not drift from the code."""
 
+import json
 from collections.abc import Iterator
 from inspect import cleandoc
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import typer.main
 
 from facekit import errors
+from facekit.curation.manifest import manifest_schema
 from facekit.recipe import Recipe
 from facekit_cli.main import EXIT_CODES, app
 
@@ -81,6 +83,11 @@ def recipe_reference() -> str:
             rows.append(f"| `{key}` | `{_plain(field.default)}` | {meaning} |")
         parts += [f"## [{name}]", cleandoc(section.__doc__ or ""), "\n".join(rows)]
     return "\n\n".join(parts) + "\n"
+
+
+def dataset_schema() -> str:
+    """The file ``docs/reference/dataset.schema.json``."""
+    return json.dumps(manifest_schema(), indent=1) + "\n"
 
 
 def _plain(value: object) -> str:

@@ -10,6 +10,7 @@ from tests.golden.messages import messages
 
 GOLDENS = {
     "docs/reference/cli.md": reference.cli_reference,
+    "docs/reference/dataset.schema.json": reference.dataset_schema,
     "docs/reference/recipe.md": reference.recipe_reference,
     "tests/golden/files/options.txt": reference.option_list,
 }

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as functional
 
+from facekit.faces.protocols import PictureKind
 from facekit.toon import Drawing
 from facekit.types import Face, FaceCrop, Image
 
@@ -25,6 +26,7 @@ class DrawnFaces:
     digest = "d" * 64
     licence = "Apache-2.0"
     min_same_person = 0.35
+    made_for: PictureKind | None = None
     crop_size_px = 64
     crop_margin = 0.0
 

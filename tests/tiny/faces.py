@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from facekit.faces.align import TEMPLATE_MARGIN, template
+from facekit.faces.protocols import PictureKind
 from facekit.types import Face, FaceCrop, Image
 
 RED, GREEN, BLUE = (220, 90, 80), (90, 200, 90), (80, 110, 220)
@@ -61,6 +62,7 @@ class DiscFaces:
     digest = hashlib.sha256(b"discs").hexdigest()
     licence = "Apache-2.0"
     min_same_person = 0.35
+    made_for: PictureKind | None = None
     crop_size_px = 32
     crop_margin = TEMPLATE_MARGIN
 

@@ -21,6 +21,7 @@ from facekit.adapters.lora import LoraSettings
 from facekit.backbones.spec import get_spec
 from facekit.backbones.wan import TOON
 from facekit.faces.align import align, template
+from facekit.faces.protocols import PictureKind
 from facekit.identity.photo_set import Photo, PhotoSet
 from facekit.recipe import Recipe
 from facekit.training.captions import Subject
@@ -41,6 +42,7 @@ class TinyFaces:
     digest = hashlib.sha256(b"tiny").hexdigest()
     licence = "Apache-2.0"
     min_same_person = 0.35
+    made_for: PictureKind | None = None
     crop_size_px = CROP_PX
     crop_margin = 0.25
 

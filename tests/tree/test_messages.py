@@ -8,7 +8,7 @@ from facekit import errors
 
 COMPOSED = {
     "facekit/adapters/character.py": "{given[0].source}: {error}",
-    "facekit/curation/dataset.py": "{'\\n  '.join([head, *self.set_aside])}{tail}",
+    "facekit/curation/inspection.py": "{'\\n  '.join([head, *self.set_aside])}{tail}",
     "facekit/generation/shots.py": "{'\\n'.join(mistakes)}",
     "facekit/media/unpack.py": "{source.name}: {source.refusal}",
     "facekit/recipe/loading.py": "{_explain(path, error)}",

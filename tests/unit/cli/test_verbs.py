@@ -168,7 +168,7 @@ def test_check_takes_the_recipe_that_will_train(
 @pytest.mark.parametrize(
     ("verb", "extra", "setting", "sections"),
     [
-        ("check", (), "train.steps=3", "[encoder], [photos]"),
+        ("check", (), "train.steps=3", "[encoder], [photos], [captions]"),
         ("shoot", ("--with", "mira.safetensors"), "train.steps=3", "[base], [sample]"),
         (
             "eval",

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from facekit.curation.allowing import OVERRULABLE, read_allowed
-from facekit.curation.dataset import inspect_photos
 from facekit.curation.findings import Code
+from facekit.curation.inspecting import inspect_photos
 from facekit.errors import PhotosRefused, UsageError
 from facekit.media.scan import scan_sources
 from facekit.recipe import PhotosSection
@@ -46,6 +46,7 @@ def test_an_overruled_photo_is_used_and_what_was_found_stays(tmp_path: Path):
 
 class Photographer(DiscFaces):
     name = "opencv"
+    made_for = "photograph"
 
 
 def test_drawings_for_a_face_model_of_photographs_refuse_the_set(tmp_path: Path):

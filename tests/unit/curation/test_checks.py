@@ -9,9 +9,10 @@ from facekit.curation.checks import (
     compare_people,
     group_people,
 )
-from facekit.curation.pictures import PictureTraits
 from facekit.faces.quality import FaceQuality
+from facekit.media.traits import PictureTraits
 from facekit.recipe import PhotosSection
+from tests.tiny.faces import DiscFaces
 
 GOOD = {
     "face_px": 40.0,
@@ -122,11 +123,19 @@ def test_bars_and_filters_have_thresholds():
     assert [finding.code.value for finding in check_picture(bad, RULES)] == ["borders", "filtered"]
 
 
+class Drawn(DiscFaces):
+    made_for = "drawing"
+
+
+class Photographed(DiscFaces):
+    made_for = "photograph"
+
+
 def test_the_kind_of_the_set_is_what_most_are():
     flat, rough = (PictureTraits(flatness=f, border=0.0, posterised=0.1) for f in (0.8, 0.1))
-    assert check_kind([rough, rough, flat], "opencv") is None
-    assert check_kind([flat, flat, rough], "toon-a") is None
-    found = check_kind([rough, rough, flat], "toon-a")
+    assert check_kind([rough, rough, flat], Photographed()) is None
+    assert check_kind([flat, flat, rough], Drawn()) is None
+    found = check_kind([rough, rough, flat], Drawn())
     assert found is not None
     assert "--set encoder.train=opencv" in found.sentence
-    assert check_kind([flat], "somebody's own") is check_kind([], "opencv") is None
+    assert check_kind([flat], DiscFaces()) is check_kind([], Photographed()) is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facekit.curation import people
-from facekit.curation.dataset import build_photo_set, inspect_photos
+from facekit.curation.inspecting import build_photo_set, inspect_photos
 from facekit.curation.people import cut_window
 from facekit.media.images import read_image
 from facekit.media.scan import scan_sources

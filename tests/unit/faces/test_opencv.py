@@ -89,6 +89,7 @@ def test_embedding_needs_the_extra(tiny: OpenCVFaces, monkeypatch: pytest.Monkey
 
 
 def test_a_real_encoder_agrees_with_its_torch_twin(detector: YuNetDetector, photo: Image) -> None:
+    pytest.importorskip("onnx", reason="facekit[onnx] is not installed")
     faces = OpenCVFaces(detector, local_weights(ENCODER), "MIT")
     (found,) = faces.detect([photo])
     crop = align(photo, found[0], size_px=faces.crop_size_px, margin=faces.crop_margin)

@@ -17,7 +17,7 @@ from facekit.media.video import write_clip
 from facekit.recipe import load_recipe
 from facekit.types import Clip, Image, NoProgress
 from facekit.workflows.measuring import read_photos
-from facekit.workflows.photos import find_photos, name_within
+from facekit.workflows.photos import find_photos
 from facekit.workflows.train import TrainOutcome, plan_train, run_train
 from tests.tiny.faces import draw_photo
 from tests.tiny.photos import write
@@ -220,15 +220,3 @@ def test_another_clip_of_the_same_name_is_refused(mixed: TrainOutcome, tmp_path:
     write_clip(tmp_path / "in" / "c.mp4", Clip(frames=frames, fps=4.0))
     with pytest.raises(MediaError, match=r"in/c\.mp4@00:00\.\d+: sha256 .* put that one back"):
         find_photos(load_character(mixed.adapter), [tmp_path / "in"])
-
-
-def test_names_are_short_and_tell_folders_apart(tmp_path: Path):
-    for name in ("a/1.png", "b/1.png"):
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).touch()
-    (tmp_path / "p.zip").touch()
-    names = [f"{tmp_path}/a/1.png", f"{tmp_path}/b/1.png", f"{tmp_path}/p.zip/c/1.png"]
-    assert name_within(names) == ["a/1.png", "b/1.png", "p.zip/c/1.png"]
-    assert name_within(names[:1]) == ["1.png"]
-    assert name_within(names[2:]) == ["p.zip/c/1.png"]
-    assert name_within([]) == []

@@ -28,6 +28,7 @@ from facekit.types import NoProgress
 from facekit.workflows import train
 from facekit.workflows.backbone import load_backbone
 from facekit.workflows.characters import find_character
+from facekit.workflows.check import plan_check, run_check
 from facekit.workflows.likeness import held_out_likeness
 from facekit.workflows.shoot import plan_shoot, run_shoot
 from facekit.workflows.train import TrainOutcome, plan_train, run_train
@@ -67,6 +68,40 @@ def _recipe(*overrides: str) -> Recipe:
 def _train(photos: Path, out: Path, *overrides: str, **options: Any) -> TrainOutcome:
     plan = plan_train([photos], name="mira", recipe=_recipe(*overrides), out=out, **options)
     return run_train(plan, NoProgress(), faces=Alike())
+
+
+def test_a_dataset_gives_the_same_character_bit_for_bit(
+    photos: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The photos are checked once; then nothing is looked for and nothing encoded again."""
+    plain = _train(photos, out)
+    plan = plan_check([photos], recipe=_recipe(), name="mira", out=tmp_path / "checked")
+    report = run_check(plan, faces=Alike())
+    assert report.accepted
+
+    pictures = {read_image(path).tobytes() for path in photos.glob("*.png")}
+    crops = {read_image(path).tobytes() for path in (tmp_path / "checked" / "crops").iterdir()}
+    assert (len(pictures), len(crops)) == (5, 5)
+
+    class Watching(Alike):
+        """Validation looks at frames; nobody may look at photos."""
+
+        def detect(self, images: Any) -> Any:
+            assert not [image for image in images if image.tobytes() in pictures]
+            return super().detect(images)
+
+        def encode(self, crops_given: Any) -> Any:
+            assert not [crop for crop in crops_given if crop.pixels.tobytes() in crops]
+            return super().encode(crops_given)
+
+    checked = plan_train([plan.out_dir], name="mira", recipe=_recipe(), out=tmp_path / "again")
+    assert "a dataset, checked already: 4 photos to train on, 1 held out" in checked.describe()
+    assert checked.to_json()["dataset"] == str(plan.out_dir)
+    monkeypatch.setenv("FACEKIT_CACHE", str(tmp_path / "nothing is remembered"))
+    outcome = run_train(checked, NoProgress(), faces=Watching())
+    assert outcome.adapter.read_bytes() == plain.adapter.read_bytes()
+    assert outcome.likeness == plain.likeness
+    assert [line for line in outcome.warnings if "speaks of the face" in line]
 
 
 def test_photos_become_a_character(photos: Path, out: Path) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facekit.curation.dataset import build_photo_set, inspect_photos
 from facekit.curation.findings import Role
+from facekit.curation.inspecting import build_photo_set, inspect_photos
 from facekit.errors import PhotosRefused
 from facekit.media.scan import scan_sources
 from facekit.recipe import PhotosSection

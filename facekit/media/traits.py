@@ -2,16 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
 
 from facekit.types import FloatArray, Image
 
-__all__ = ["DRAWN_FLATNESS", "PictureKind", "PictureTraits", "measure_picture", "wanted_kind"]
-
-PictureKind = Literal["drawing", "photograph"]
+__all__ = ["DRAWN_FLATNESS", "PictureTraits", "measure_picture"]
 
 DRAWN_FLATNESS = 0.45
 """From this share of flat pixels on, a picture is a drawing. Measured on whole pictures: drawn ones
@@ -57,17 +54,6 @@ def measure_picture(image: Image) -> PictureTraits:
     border, (top, bottom, left, right) = _bars(image)
     inside = image[top : image.shape[0] - bottom, left : image.shape[1] - right]
     return PictureTraits(flatness=_flatness(inside), border=border, posterised=_posterised(inside))
-
-
-def wanted_kind(encoder: str) -> PictureKind | None:
-    """What a face model was made for, by its name; None where it is not known.
-
-    The embedded models know drawn faces, all that are fetched know photographed ones.
-    """
-    if encoder in ("toon-a", "toon-b"):
-        return "drawing"
-    is_real = encoder in ("opencv", "facexlib", "insightface")
-    return "photograph" if is_real or encoder.startswith("insightface:") else None
 
 
 def _flatness(image: Image) -> float:

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from benchmarks.planted import CLEAN, TUNING_SEED, plant
-from facekit.curation.pictures import DRAWN_FLATNESS, measure_picture, wanted_kind
 from facekit.media.images import read_image
+from facekit.media.traits import DRAWN_FLATNESS, measure_picture
 from tests.tiny.local_weights import local_photo
 
 DRAWN = [plant(CLEAN, TUNING_SEED + index) for index in range(6)]
@@ -52,9 +52,3 @@ def test_few_values_are_posterised():
         few = (np.round(image / 63.75) * 63.75).astype(np.uint8)
         assert measure_picture(few).posterised > 0.95
         assert measure_picture(image).posterised < 0.6
-
-
-def test_each_face_model_wants_its_own_kind():
-    assert wanted_kind("toon-b") == "drawing"
-    assert wanted_kind("opencv") == wanted_kind("insightface:antelopev2") == "photograph"
-    assert wanted_kind("somebody's own") is None

@@ -1,0 +1,75 @@
+"""Verdicts and coverage as lines of plain text."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from facekit.curation.coverage import PITCHES, YAWS, Coverage
+from facekit.curation.findings import Verdict
+from facekit.workflows.source_names import name_within
+
+__all__ = ["coverage_lines", "photo_table"]
+
+_HEAD = ("photo", "face px", "sharp", "light", "turn", "nod", "alike", "verdict")
+
+
+def photo_table(verdicts: Sequence[Verdict]) -> list[str]:
+    """A row per photo, with what was measured, and the verdict with its reasons."""
+    names = name_within([verdict.source for verdict in verdicts])
+    # Long faces look as if they nodded, so that a nod is told beside the middle one.
+    usual = [v.quality.pitch_deg for v in verdicts if v.usable and v.quality is not None]
+    middle = float(np.median(usual)) if usual else 0.0
+    rows = [
+        _HEAD,
+        *(_row(verdict, name, middle) for verdict, name in zip(verdicts, names, strict=True)),
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)]
+        lines.append("  ".join([*cells, row[-1]]).rstrip())
+    return lines
+
+
+def coverage_lines(coverage: Coverage) -> list[str]:
+    """A row per pitch and a column per yaw, and a line of what else is shown."""
+    rows: list[tuple[str, ...]] = [("views", *YAWS)]
+    rows += [
+        (name, *("-" if count == 0 else str(count) for count in row))
+        for name, row in zip(PITCHES, coverage.grid, strict=True)
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    parts = (
+        ("light", coverage.lights),
+        ("distance", coverage.distances),
+        ("mouth", coverage.expressions),
+    )
+    told = [
+        f"{name}: " + ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        for name, counts in parts
+    ]
+    return [*lines, "; ".join(told), ""]
+
+
+def _row(verdict: Verdict, name: str, usual_pitch_deg: float) -> tuple[str, ...]:
+    quality = verdict.quality
+    measured = ("-",) * 5
+    if quality is not None:
+        measured = (
+            f"{quality.face_px:.0f}",
+            f"{quality.sharpness:.2f}",
+            f"{quality.brightness:.2f}",
+            f"{round(quality.yaw_deg):+d}",
+            f"{round(quality.pitch_deg - usual_pitch_deg):+d}",
+        )
+    alike = "-" if verdict.similarity is None else f"{verdict.similarity:.2f}"
+    role = verdict.role.value
+    said = f"{role}: {verdict.reasons}" if verdict.findings else role
+    said += f" (note: {verdict.remarks})" if verdict.notes else ""
+    said += f" (overruled: {verdict.overruled})" if verdict.allowed else ""
+    return (name, *measured, alike, said)
