@@ -68,6 +68,15 @@ class Face:
             "score": float(self.score),
         }
 
+    def moved(self, x_px: float, y_px: float) -> "Face":
+        """The same face where the picture's corner is elsewhere: moved right and down by this."""
+        offset = np.array([x_px, y_px], np.float32)
+        return Face(
+            box_xyxy_px=self.box_xyxy_px + np.tile(offset, 2),
+            landmarks_px=self.landmarks_px + offset,
+            score=self.score,
+        )
+
     @property
     def width_px(self) -> float:
         """Width of the box."""

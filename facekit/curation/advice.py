@@ -1,31 +1,25 @@
 """What would make a set of usable photos better: more angles, lights and distances."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from facekit.curation.coverage import YAWS, cover
+from facekit.curation.coverage import (
+    DISTANCE,
+    EXPRESSION,
+    LIGHT,
+    PITCH,
+    YAW,
+    Axis,
+    Coverage,
+    cover,
+)
 from facekit.curation.findings import Verdict
-from facekit.faces.quality import FaceQuality
 
-__all__ = [
-    "FRONT_DEG",
-    "GOOD_COUNT",
-    "LEAST_DISTANCE_RATIO",
-    "LEAST_LIGHT_RANGE",
-    "LOW_LIGHT",
-    "Advice",
-    "advise",
-    "tell_people",
-]
+__all__ = ["GOOD_COUNT", "Advice", "advise", "tell_people"]
 
 GOOD_COUNT = 8
-FRONT_DEG = 15.0
-"""Heads turned less than this look to the front."""
-LEAST_LIGHT_RANGE = 0.12
-LEAST_DISTANCE_RATIO = 1.5
-LOW_LIGHT = 0.35
-"""Faces darker than this are in low light."""
+"""Photos that make a good set; fewer of them are not asked to show nods."""
 _LEAST_FOR_EXPRESSIONS = 4
 
 
@@ -39,14 +33,18 @@ class Advice:
     """What the set has."""
     limit: float
     """What would be good."""
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The places of the coverage that nothing shows and that should be filled, by the name of their
+    axis; empty for what is no matter of coverage."""
 
     def to_json(self) -> Mapping[str, object]:
-        """The four fields."""
+        """The five fields."""
         return {
             "code": self.code,
             "sentence": self.sentence,
             "value": self.value,
             "limit": self.limit,
+            "missing": {axis: list(places) for axis, places in self.missing.items()},
         }
 
 
@@ -61,14 +59,15 @@ def advise(verdicts: Sequence[Verdict], wanted_held_out: int) -> tuple[Advice, .
     if not usable:
         return ()
     held_out = sum(verdict.role == "held out" for verdict in verdicts)
+    shown = cover(usable)
     return (
         *_count(len(usable), held_out, wanted_held_out),
         *_recordings([v.clip for v in verdicts if v.usable]),
-        *_angles(usable),
-        *_views(usable),
-        *_expressions(usable),
-        *_light(usable),
-        *_distance(usable),
+        *_turns(shown),
+        *_nods(shown, len(usable)),
+        *_expressions(shown, len(usable)),
+        *_alike(shown, LIGHT, ("in low light", "in middle light", "in bright light")),
+        *_alike(shown, DISTANCE, ("from far away", "from a middle distance", "from near")),
     )
 
 
@@ -102,8 +101,8 @@ def _count(count: int, held_out: int, wanted: int) -> list[Advice]:
                 code="few_photos",
                 value=count,
                 limit=GOOD_COUNT,
-                sentence=f"{count} usable photos will do; {GOOD_COUNT} or more give a better"
-                " likeness",
+                sentence=f"{count} usable {'photo' if count == 1 else 'photos'}, {GOOD_COUNT} or"
+                f" more give a better likeness; add: {GOOD_COUNT - count} more",
             )
         )
     if held_out < wanted:
@@ -129,92 +128,93 @@ def _recordings(clips: Sequence[str | None]) -> list[Advice]:
     return [Advice(code="one_clip", value=1, limit=2, sentence=sentence)]
 
 
-def _angles(usable: Sequence[FaceQuality]) -> list[Advice]:
-    views = {
-        "from the left": sum(q.yaw_deg < -FRONT_DEG for q in usable),
-        "from the front": sum(abs(q.yaw_deg) <= FRONT_DEG for q in usable),
-        "from the right": sum(q.yaw_deg > FRONT_DEG for q in usable),
-    }
-    codes = {"from the left": "no_left", "from the front": "no_front", "from the right": "no_right"}
-    looks = {
-        "from the left": "with the head turned to the picture's left",
-        "from the front": "looking at the camera",
-        "from the right": "with the head turned to the picture's right",
-    }
-    adds = {
-        "from the left": "left three-quarter",
-        "from the front": "front",
-        "from the right": "right three-quarter",
-    }
-    dim = ", low light" if min(quality.brightness for quality in usable) > LOW_LIGHT else ""
+def _turns(shown: Coverage) -> list[Advice]:
+    """Ask for each side that nothing shows, once for low light where nothing shows that either."""
+    counts = shown.counts[YAW.name]
+    left_profile, left, front, right, right_profile = YAW.places
+    asked = []
+    for code, place, beside, looks in (
+        ("no_left", left, left_profile, "with the head turned to the picture's left"),
+        ("no_front", front, None, "looking at the camera"),
+        ("no_right", right, right_profile, "with the head turned to the picture's right"),
+    ):
+        if counts[place]:
+            continue
+        if beside is not None and counts[beside]:
+            asked.append(("missing_view", place, f"{beside}s alone"))
+        else:
+            asked.append((code, place, f"no photo {looks}"))
+    low = LIGHT.places[0]
+    found = []
+    for index, (code, place, lack) in enumerate(asked):
+        is_dim = index == 0 and not shown.counts[LIGHT.name][low]
+        missing = {YAW.name: (place,), PITCH.name: ("level",)}
+        found.append(
+            Advice(
+                code=code,
+                value=0,
+                limit=1,
+                sentence=f"{lack}; add: {place}" + (f", {low} light" if is_dim else ""),
+                missing={**missing, LIGHT.name: (low,)} if is_dim else missing,
+            )
+        )
+    return found
+
+
+def _nods(shown: Coverage, count: int) -> list[Advice]:
+    counts = shown.counts[PITCH.name]
+    if count < GOOD_COUNT:
+        return []
     return [
         Advice(
-            code=codes[view],
+            code="missing_view",
             value=0,
             limit=1,
-            sentence=f"no photo {looks[view]}; add: {adds[view]}{dim}",
+            sentence=f"no head looks {place}; add: front, looking {place}",
+            missing={YAW.name: ("front",), PITCH.name: (place,)},
         )
-        for view, count in views.items()
-        if count == 0
+        for place in ("up", "down")
+        if not counts[place]
     ]
 
 
-def _views(usable: Sequence[FaceQuality]) -> list[Advice]:
-    """Name the views that nothing shows, where something of that side is there."""
-    grid = cover(usable).grid
-    columns = [sum(row[place] for row in grid) for place in range(len(YAWS))]
-    dark = min(usable, key=lambda quality: quality.brightness).brightness > LOW_LIGHT
-    found = []
-    for side, three_quarter, profile in (("left", 1, 0), ("right", 3, 4)):
-        if columns[profile] and not columns[three_quarter]:
-            found.append(f"{side} three-quarter" + (", low light" if dark else ""))
-    if len(usable) >= GOOD_COUNT:
-        rows = [sum(row) for row in grid]
-        words = ("from below, looking up", "", "from above, looking down")
-        found += [word for word, count in zip(words, rows, strict=True) if word and not count]
-    return [
-        Advice(code="missing_view", value=0, limit=1, sentence=f"add: {view}") for view in found
-    ]
-
-
-def _expressions(usable: Sequence[FaceQuality]) -> list[Advice]:
-    counts = cover(usable).expressions
-    if len(usable) < _LEAST_FOR_EXPRESSIONS or counts["usual"] < len(usable):
+def _expressions(shown: Coverage, count: int) -> list[Advice]:
+    narrow, usual, wide = EXPRESSION.places
+    if count < _LEAST_FOR_EXPRESSIONS or shown.counts[EXPRESSION.name][usual] < count:
         return []
-    sentence = "all mouths are equally wide; add photos that smile and that do not"
-    return [Advice(code="same_expression", value=1, limit=2, sentence=sentence)]
-
-
-def _light(usable: Sequence[FaceQuality]) -> list[Advice]:
-    levels = [quality.brightness for quality in usable]
-    spread = max(levels) - min(levels)
-    if len(usable) < 2 or spread >= LEAST_LIGHT_RANGE:
-        return []
-    sentence = (
-        f"all faces are equally bright ({min(levels):.2f} to {max(levels):.2f});"
-        " add photos in other light"
-    )
     return [
         Advice(
-            code="same_light", value=round(spread, 3), limit=LEAST_LIGHT_RANGE, sentence=sentence
+            code="same_expression",
+            value=1,
+            limit=2,
+            sentence=f"all mouths are equally wide; add: {wide} mouth (a smile), {narrow} mouth"
+            " (serious)",
+            missing={EXPRESSION.name: (narrow, wide)},
         )
     ]
 
 
-def _distance(usable: Sequence[FaceQuality]) -> list[Advice]:
-    fractions = [quality.face_fraction for quality in usable]
-    ratio = max(fractions) / max(min(fractions), 1e-6)
-    if len(usable) < 2 or ratio >= LEAST_DISTANCE_RATIO:
+def _alike(shown: Coverage, axis: Axis, words: Sequence[str]) -> list[Advice]:
+    """Ask for the other places of an axis where several photos are all in one.
+
+    Args:
+        shown: By the usable photos.
+        axis: Light or distance.
+        words: How a photo in each of its places is told.
+    """
+    counts = shown.counts[axis.name]
+    told = dict(zip(axis.places, words, strict=True))
+    taken = [place for place in axis.places if counts[place]]
+    if len(taken) > 1 or sum(counts.values()) < 2:
         return []
-    sentence = (
-        f"all faces are equally near ({min(fractions):.0%} to {max(fractions):.0%} of the"
-        " picture's height); add photos from nearer or farther"
-    )
+    empty = tuple(place for place in axis.places if not counts[place])
     return [
         Advice(
-            code="same_distance",
-            value=round(ratio, 2),
-            limit=LEAST_DISTANCE_RATIO,
-            sentence=sentence,
+            code=f"same_{axis.name}",
+            value=1,
+            limit=2,
+            sentence=f"all photos are {told[taken[0]]}; add: "
+            + ", ".join(told[place] for place in empty),
+            missing={axis.name: empty},
         )
     ]

@@ -1,6 +1,7 @@
 """What a set of photos shows: a grid of yaw and pitch, light, expression, distance.
 
-Age is left out: nothing here can tell it from five landmarks.
+The one place where measurements become classes: the table, the page, ``--json`` and the advice all
+ask here. Age is left out: nothing here can tell it from five landmarks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,74 +11,123 @@ import numpy as np
 
 from facekit.faces.quality import FaceQuality
 
-__all__ = ["PITCHES", "YAWS", "Coverage", "cover", "yaw_place"]
+__all__ = [
+    "AXES",
+    "DISTANCE",
+    "EXPRESSION",
+    "LIGHT",
+    "PITCH",
+    "YAW",
+    "Axis",
+    "Coverage",
+    "Places",
+    "count_places",
+    "cover",
+    "find_places",
+    "usual_pitch_deg",
+]
 
-YAWS = ("left profile", "left three-quarter", "front", "right three-quarter", "right profile")
-"""Turns of the head towards the picture's left to its right, in steps at 15 and 40 degrees."""
-PITCHES = ("up", "level", "down")
-"""Nods beside the middle one of the set, in steps at 10 degrees."""
+Places = Mapping[str, str]
+"""What one photo shows: the name of an axis -> one of its places."""
 
-_FRONT_DEG, _PROFILE_DEG = 15.0, 40.0
-_LEVEL_DEG = 10.0
-_LOW_LIGHT, _BRIGHT_LIGHT = 0.35, 0.6
-_NEAR, _FAR = 0.45, 0.25
-_OTHER_MOUTH = 0.06
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """One thing that photos of a set should differ in, in classes."""
+
+    name: str
+    """Stable for programs."""
+    places: tuple[str, ...]
+    """In rising order of what is measured."""
+    edges: tuple[float, ...]
+    """Between the places; an edge itself belongs to the place behind it."""
+
+    def place(self, value: float) -> str:
+        """The place of a measurement."""
+        return self.places[int(np.digitize(value, self.edges))]
+
+
+YAW = Axis(
+    name="yaw",
+    places=("left profile", "left three-quarter", "front", "right three-quarter", "right profile"),
+    edges=(-40.0, -15.0, 15.0, 40.0),
+)
+"""Turn of the head towards the picture's left to its right, in degrees."""
+PITCH = Axis(name="pitch", places=("up", "level", "down"), edges=(-10.0, 10.0))
+"""Nod beside the middle one of the set, in degrees."""
+LIGHT = Axis(name="light", places=("low", "middle", "bright"), edges=(0.35, 0.6))
+"""Mean brightness of the face."""
+DISTANCE = Axis(name="distance", places=("far", "middle", "near"), edges=(0.25, 0.45))
+"""Height of the face over that of the picture."""
+EXPRESSION = Axis(name="expression", places=("narrow", "usual", "wide"), edges=(-0.06, 0.06))
+"""Width of the mouth beside the middle one of the set, as a part of it: a smile is wide."""
+
+AXES = (YAW, PITCH, LIGHT, DISTANCE, EXPRESSION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """How many usable photos show what."""
+    """How many photos show what."""
 
     grid: tuple[tuple[int, ...], ...]
-    """Photos by pitch (rows, `PITCHES`) and yaw (columns, `YAWS`)."""
-    lights: Mapping[str, int]
-    """low, middle, bright."""
-    distances: Mapping[str, int]
-    """near, middle, far."""
-    expressions: Mapping[str, int]
-    """wide, usual and narrow mouths, beside the middle one of the set: a smile is wide."""
+    """Photos by pitch (rows, places of `PITCH`) and yaw (columns, places of `YAW`)."""
+    counts: Mapping[str, Mapping[str, int]]
+    """Photos by the name of each of the `AXES` and by its places, all of them."""
 
     def to_json(self) -> Mapping[str, object]:
         """The grid with the names of its rows and columns, and the counts."""
+        others = (LIGHT, DISTANCE, EXPRESSION)
         return {
-            "yaw": list(YAWS),
-            "pitch": list(PITCHES),
+            "yaw": list(YAW.places),
+            "pitch": list(PITCH.places),
             "grid": [list(row) for row in self.grid],
-            "light": dict(self.lights),
-            "distance": dict(self.distances),
-            "expression": dict(self.expressions),
+            **{axis.name: dict(self.counts[axis.name]) for axis in others},
         }
+
+
+def usual_pitch_deg(usable: Sequence[FaceQuality]) -> float:
+    """The middle pitch of the usable photos of one person; 0 without any.
+
+    How long a face is looks like a nod, so that a nod is told beside this.
+    """
+    return float(np.median([quality.pitch_deg for quality in usable])) if usable else 0.0
+
+
+def find_places(usable: Sequence[FaceQuality]) -> tuple[Places, ...]:
+    """Tell what each of the usable photos of one person shows, in the order given."""
+    middle_deg = usual_pitch_deg(usable)
+    mouth = float(np.median([quality.mouth for quality in usable])) if usable else 1.0
+    return tuple(
+        {
+            YAW.name: YAW.place(quality.yaw_deg),
+            PITCH.name: PITCH.place(quality.pitch_deg - middle_deg),
+            LIGHT.name: LIGHT.place(quality.brightness),
+            DISTANCE.name: DISTANCE.place(quality.face_fraction),
+            EXPRESSION.name: EXPRESSION.place(quality.mouth / mouth - 1.0),
+        }
+        for quality in usable
+    )
+
+
+def count_places(shown: Sequence[Places]) -> Coverage:
+    """Count photos by what they show."""
+    return Coverage(
+        grid=tuple(
+            tuple(
+                sum((one[PITCH.name], one[YAW.name]) == (pitch, yaw) for one in shown)
+                for yaw in YAW.places
+            )
+            for pitch in PITCH.places
+        ),
+        counts={
+            axis.name: {
+                place: sum(one[axis.name] == place for one in shown) for place in axis.places
+            }
+            for axis in AXES
+        },
+    )
 
 
 def cover(usable: Sequence[FaceQuality]) -> Coverage:
     """Count what the usable photos of one person show."""
-    pitches = np.array([quality.pitch_deg for quality in usable])
-    mouths = np.array([quality.mouth for quality in usable])
-    grid = np.zeros((len(PITCHES), len(YAWS)), dtype=int)
-    if len(usable):
-        nods = np.digitize(pitches - np.median(pitches), (-_LEVEL_DEG, _LEVEL_DEG))
-        for quality, row in zip(usable, nods, strict=True):
-            grid[row, yaw_place(quality.yaw_deg)] += 1
-        mouths = mouths / np.median(mouths) - 1.0
-    lights = [quality.brightness for quality in usable]
-    nearness = [quality.face_fraction for quality in usable]
-    return Coverage(
-        grid=tuple(tuple(int(count) for count in row) for row in grid),
-        lights=_counts(("low", "middle", "bright"), lights, (_LOW_LIGHT, _BRIGHT_LIGHT)),
-        distances=_counts(("far", "middle", "near"), nearness, (_FAR, _NEAR)),
-        expressions=_counts(
-            ("narrow", "usual", "wide"), mouths.tolist(), (-_OTHER_MOUTH, _OTHER_MOUTH)
-        ),
-    )
-
-
-def yaw_place(yaw_deg: float) -> int:
-    """The column of `YAWS` that a turn of the head belongs to."""
-    return int(np.digitize(yaw_deg, (-_PROFILE_DEG, -_FRONT_DEG, _FRONT_DEG, _PROFILE_DEG)))
-
-
-def _counts(
-    names: Sequence[str], values: Sequence[float], edges: Sequence[float]
-) -> Mapping[str, int]:
-    places = np.digitize(values, edges) if len(values) else np.zeros(0, int)
-    return {name: int((places == place).sum()) for place, name in enumerate(names)}
+    return count_places(find_places(usable))

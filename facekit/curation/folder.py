@@ -182,6 +182,7 @@ def _plain_entry(name: str, verdict: Verdict) -> PhotoEntry:
         sha256=None,
         pixels_sha256=None,
         size_px=None,
+        whole_size_px=None,
         turned_deg=0,
         cut_xyxy_px=None,
         face=None,
@@ -205,6 +206,7 @@ def _filled(
         "sha256": digest,
         "pixels_sha256": files.pixels_sha256,
         "size_px": files.size_px,
+        "whole_size_px": candidate.size_px,
         "turned_deg": candidate.turned_deg,
         "crop": files.crop,
         "mask": files.mask,
@@ -214,7 +216,7 @@ def _filled(
     }
     if candidate.crop is not None:
         told |= {"face": FaceRecord.model_validate(candidate.crop.face.to_json())}
-    people = (FaceRecord.model_validate(crop.face.to_json()) for crop in candidate.people)
+    people = (FaceRecord.model_validate(face.to_json()) for face in candidate.everybody)
     told |= {"people": tuple(people)}
     return entry.model_copy(update=told)
 

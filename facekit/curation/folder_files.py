@@ -15,7 +15,8 @@ from facekit.faces.protocols import FaceParser, FaceVendor
 from facekit.media.embed import shrink
 from facekit.media.files import atomic_write, write_bytes
 from facekit.media.images import pixel_digest, read_image, write_image
-from facekit.types import FaceCrop, FloatArray, Image
+from facekit.media.unpack import changed_file
+from facekit.types import FloatArray, Image
 
 __all__ = [
     "OWN_FOLDERS",
@@ -45,11 +46,12 @@ class PhotoFiles:
 
 
 def _names(
-    pixels_sha256: str, crop: FaceCrop | None, faces: FaceVendor, parser: FaceParser
+    pixels_sha256: str, candidate: Candidate, faces: FaceVendor, parser: FaceParser
 ) -> tuple[str | None, str | None, str]:
     """The names of crop, mask and thumbnail; a picture without a face has the last one alone."""
-    picture = pixels_sha256[:16]
-    thumbnail = f"{_THUMBNAILS}/{picture}.webp"
+    picture, crop, cut = pixels_sha256[:16], candidate.crop, candidate.cut_xyxy_px
+    part = "" if cut is None else "-of-" + "_".join(map(str, cut))
+    thumbnail = f"{_THUMBNAILS}/{picture}{part}.webp"
     if crop is None:
         return None, None, thumbnail
     where = hashlib.sha256(crop.face.box_xyxy_px.tobytes() + crop.face.landmarks_px.tobytes())
@@ -73,7 +75,7 @@ def kept_files(
     """The files of an earlier run where they all are those that would be made now."""
     if before is None or before.pixels_sha256 is None or before.size_px is None:
         return None
-    names = _names(before.pixels_sha256, candidate.crop, faces, parser)
+    names = _names(before.pixels_sha256, candidate, faces, parser)
     if not all((folder / name).is_file() for name in names if name is not None):
         return None
     crop, mask, thumbnail = names
@@ -92,7 +94,7 @@ def make_files(
     """
     image, crop = read_image(candidate.file), candidate.crop
     digest = pixel_digest(image)
-    crop_name, mask_name, thumbnail = _names(digest, crop, faces, parser)
+    crop_name, mask_name, thumbnail = _names(digest, candidate, faces, parser)
     if crop is not None and crop_name is not None and not (folder / crop_name).is_file():
         write_image(folder / crop_name, crop.pixels)
     if crop is not None and mask_name is not None and not (folder / mask_name).is_file():
@@ -102,7 +104,7 @@ def make_files(
         stacked = np.stack([none if layer is None else layer for layer in layers], axis=2)
         write_image(folder / mask_name, (stacked * 255.0).round().astype(np.uint8))
     if not (folder / thumbnail).is_file():
-        _write_thumbnail(folder / thumbnail, image)
+        _write_thumbnail(folder / thumbnail, _whole(candidate, image))
     height, width = image.shape[:2]
     return PhotoFiles(
         pixels_sha256=digest,
@@ -111,6 +113,13 @@ def make_files(
         mask=mask_name,
         thumbnail=thumbnail,
     )
+
+
+def _whole(candidate: Candidate, image: Image) -> Image:
+    """The picture before it was cut, to show who else is in it."""
+    if candidate.cut_xyxy_px is None:
+        return image
+    return read_image(changed_file(candidate.source.path, candidate.turned_deg))
 
 
 def _write_thumbnail(path: Path, image: Image) -> None:

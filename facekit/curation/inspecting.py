@@ -171,6 +171,6 @@ def _verdict(candidate: Candidate, held: frozenset[str], similarity: float | Non
         clip=candidate.source.clip or None,
         quality=candidate.quality,
         face=None if candidate.crop is None else candidate.crop.face,
-        people=tuple(crop.face for crop in candidate.people),
+        people=candidate.everybody,
         similarity=similarity,
     )

@@ -126,13 +126,16 @@ class PhotoEntry(Section):
     face: FaceRecord | None
     """None where there is not exactly one; then there is neither crop nor mask."""
     people: tuple[FaceRecord, ...]
-    """Where there are several: each of them."""
+    """Where there are several: each of them. Where one was taken, that one first; the others were
+    cut away and lie outside of the picture."""
     crop: str | None
     """The face as the encoder takes it; a PNG in the dataset."""
     mask: str | None
     """A PNG of the picture's size: red is face, green skin, blue hair, 0 to 255."""
     thumbnail: str | None
-    """A small WebP of the picture."""
+    """A small WebP of the picture, before it was cut."""
+    whole_size_px: tuple[int, int] | None
+    """Height and width before it was cut."""
     caption: CaptionRecord | None
     """None where it is refused."""
 
@@ -148,6 +151,8 @@ class AdviceRecord(Section):
     """What the set has."""
     limit: float
     """What would be good."""
+    missing: dict[str, tuple[str, ...]]
+    """Empty places of the coverage that should be filled, by the name of their axis."""
 
 
 class DatasetManifest(Section):

@@ -85,8 +85,9 @@ def choose_person(
         f" {best:.2f}, the next has {second:.2f}) and the picture cut to it; leave the photo out"
         " if that is wrong",
     )
-    notes = (*candidate.notes, note)
-    return replace(alone, candidate=replace(alone.candidate, notes=notes))
+    beside = tuple(people[index].face.moved(-window[0], -window[1]) for index in order[1:])
+    told = replace(alone.candidate, notes=(*candidate.notes, note), beside=beside)
+    return replace(alone, candidate=told)
 
 
 def cut_window(size: tuple[int, int], chosen: Face, others: Sequence[Face]) -> _Window | None:

@@ -21,6 +21,7 @@ from facekit.media.scan import Source, is_dataset, scan_sources, tell_sources
 from facekit.recipe import Recipe
 from facekit.types import NoProgress, Progress
 from facekit.workflows.captions import CaptionSummary, add_captions, summarise_captions
+from facekit.workflows.check_json import photos_to_json, rounded
 from facekit.workflows.check_table import coverage_lines, photo_table
 from facekit.workflows.datasets import REPORT_FILE, refuse_datasets, write_checked
 from facekit.workflows.source_names import name_within
@@ -153,13 +154,14 @@ class CheckReport:
             "num_usable": sum(verdict.usable for verdict in self.verdicts),
             "min_usable": self.inspection.min_usable,
             "encoder": self.encoder,
-            "findings": [finding.to_json() for finding in self.inspection.findings],
-            "allowed": [finding.to_json() for finding in self.inspection.allowed],
-            "photos": [verdict.to_json() for verdict in self.verdicts],
+            "min_same_person": round(self.inspection.min_same_person, 4),
+            "findings": rounded([finding.to_json() for finding in self.inspection.findings]),
+            "allowed": rounded([finding.to_json() for finding in self.inspection.allowed]),
+            "photos": rounded(photos_to_json(self.inspection)),
             "similarity": self.inspection.similarity_to_json(),
             "coverage": self.coverage.to_json(),
             "views": list(self.inspection.views),
-            "advice": [advice.to_json() for advice in self.inspection.advice],
+            "advice": rounded([advice.to_json() for advice in self.inspection.advice]),
             "captions": self.captions.to_json(),
             "dataset": None if self.dataset is None else str(self.dataset),
             "report": None if self.dataset is None else str(self.dataset / REPORT_FILE),

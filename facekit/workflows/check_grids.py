@@ -1,25 +1,34 @@
 """The two tables of a check's page: what the photos cover, and how alike all faces are."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from html import escape
 from itertools import pairwise
 
 import numpy as np
 from PIL import Image as PillowImage
 
-from facekit.curation.advice import FRONT_DEG
 from facekit.curation.checks import group_people
+from facekit.curation.coverage import (
+    DISTANCE,
+    EXPRESSION,
+    LIGHT,
+    PITCH,
+    YAW,
+    Axis,
+    Coverage,
+    count_places,
+    find_places,
+)
 from facekit.curation.findings import Role
-from facekit.curation.manifest import DatasetManifest, PhotoEntry
+from facekit.curation.manifest import AdviceRecord, DatasetManifest, PhotoEntry
 from facekit.evaluation.page_parts import Cell, block, section, strong, table, text
-from facekit.faces.quality import FaceQuality
 from facekit.identity.similarity import similarity_matrix
 from facekit.media.embed import png_uri
 from facekit.types import FloatArray, Image
 
-__all__ = ["DISTANCE", "GRIDS", "LIGHT", "MOST_LABELLED", "YAW", "Axis", "coverage", "likeness"]
+__all__ = ["MOST_LABELLED", "coverage", "likeness"]
 
 MOST_LABELLED = 24
 """A matrix of more faces is drawn as a picture, without a number in each cell."""
@@ -27,82 +36,79 @@ MOST_LABELLED = 24
 _PICTURE_PX = 900
 _GOOD, _BAD, _EVEN = (21, 130, 90), (196, 58, 58), (250, 250, 252)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
-    """One measurement, in classes."""
-
-    name: str
-    value: Callable[[FaceQuality], float]
-    edges: tuple[float, ...]
-    """Between the classes, rising."""
-    labels: tuple[str, ...]
-    """One more than edges."""
-
-    def place(self, quality: FaceQuality) -> int:
-        """The class of a face."""
-        return int(np.searchsorted(self.edges, self.value(quality), side="right"))
+_TITLES = {
+    LIGHT.name: "light on the face",
+    DISTANCE.name: "distance",
+    EXPRESSION.name: "width of the mouth, beside the usual one",
+}
+_NODS = {"up": "looks up", "level": "level", "down": "looks down"}
 
 
-YAW = Axis(
-    name="turn of the head",
-    value=lambda quality: quality.yaw_deg,
-    edges=(-45.0, -FRONT_DEG, FRONT_DEG, 45.0),
-    labels=("far left", "left", "front", "right", "far right"),
-)
-DISTANCE = Axis(
-    name="distance",
-    value=lambda quality: -quality.face_fraction,
-    edges=(-0.5, -0.25),
-    labels=("near", "middle", "far"),
-)
-LIGHT = Axis(
-    name="light on the face",
-    value=lambda quality: quality.brightness,
-    edges=(0.3, 0.55),
-    labels=("dark", "middle", "bright"),
-)
+def coverage(photos: Sequence[PhotoEntry], advice: Sequence[AdviceRecord]) -> str:
+    """Write how the usable photos spread; empty without usable photos.
 
-GRIDS: tuple[tuple[Axis, Axis], ...] = ((YAW, DISTANCE), (YAW, LIGHT))
-"""Columns and rows of each table; a new pair is one more table."""
-
-
-def coverage(photos: Sequence[PhotoEntry]) -> str:
-    """Write how the usable photos spread, one table per pair; empty without usable photos."""
+    Args:
+        photos: All of them; the usable ones count.
+        advice: What names places that nothing shows; they are marked.
+    """
     usable = [p for p in photos if p.role is not Role.REFUSED and p.measured is not None]
     if not usable:
         return ""
-    blocks = "".join(
-        f"<div>{block(f'{rows.name} by {columns.name}', _grid(usable, columns, rows))}</div>"
-        for columns, rows in GRIDS
+    places = find_places([p.measured for p in usable if p.measured is not None])
+    held = [p.role is Role.HELD_OUT for p in usable]
+    shown = count_places(places)
+    kept = count_places([one for one, is_held in zip(places, held, strict=True) if is_held])
+    wanted = {
+        (axis, place) for one in advice for axis, named in one.missing.items() for place in named
+    }
+    rows = "".join(
+        f"<div>{block(_TITLES[axis.name], _row(axis, shown, kept, wanted))}</div>"
+        for axis in (LIGHT, DISTANCE, EXPRESSION)
     )
     return section(
         "What they cover",
-        f'<div class="two">{blocks}</div>',
-        "Usable photos in each class; left and right are the picture's. Empty classes in the"
-        " middle are worth a photo more than another one in a full class.",
+        f'{_views(shown, kept, _wanted_views(advice))}<div class="three">{rows}</div>',
+        "Usable photos by the turn of the head (left and right are the picture's) and by its nod,"
+        " and by three things more. The advice asks for the places that are marked.",
     )
 
 
-def _grid(photos: Sequence[PhotoEntry], columns: Axis, rows: Axis) -> str:
-    counts = np.zeros((len(rows.labels), len(columns.labels)), int)
-    held = np.zeros_like(counts)
-    for photo in photos:
-        if photo.measured is not None:
-            at = rows.place(photo.measured), columns.place(photo.measured)
-            counts[at] += 1
-            held[at] += photo.role is Role.HELD_OUT
-    head = (text(""), *(text(label, "cell") for label in columns.labels))
-    body = [
-        (strong(label), *(_count(int(n), int(h)) for n, h in zip(line, kept, strict=True)))
-        for label, line, kept in zip(rows.labels, counts, held, strict=True)
+def _wanted_views(advice: Sequence[AdviceRecord]) -> set[tuple[str, str]]:
+    """Pitch and yaw of the views that advice asks for."""
+    return {
+        (pitch, yaw)
+        for one in advice
+        for pitch in one.missing.get(PITCH.name, ())
+        for yaw in one.missing.get(YAW.name, ())
+    }
+
+
+def _views(shown: Coverage, kept: Coverage, wanted: AbstractSet[tuple[str, str]]) -> str:
+    head = (text(""), *(text(place, "cell") for place in YAW.places))
+    rows = [
+        (
+            strong(_NODS[pitch]),
+            *(
+                _count(count, held, (pitch, yaw) in wanted)
+                for yaw, count, held in zip(YAW.places, counts, held_counts, strict=True)
+            ),
+        )
+        for pitch, counts, held_counts in zip(PITCH.places, shown.grid, kept.grid, strict=True)
     ]
-    return f'<div class="grid">{table(head, body)}</div>'
+    return f'<div class="grid">{table(head, rows)}</div>'
 
 
-def _count(count: int, held_out: int) -> Cell:
+def _row(axis: Axis, shown: Coverage, kept: Coverage, wanted: AbstractSet[tuple[str, str]]) -> str:
+    counts, held = shown.counts[axis.name], kept.counts[axis.name]
+    head = tuple(text(place, "cell") for place in axis.places)
+    row = tuple(_count(counts[p], held[p], (axis.name, p) in wanted) for p in axis.places)
+    return f'<div class="grid">{table(head, [row])}</div>'
+
+
+def _count(count: int, held_out: int, is_wanted: bool) -> Cell:
     if not count:
-        return Cell(html="0", style="cell empty")
+        asked = "<small>add</small>" if is_wanted else ""
+        return Cell(html=f"0{asked}", style="cell wanted" if is_wanted else "cell empty")
     kept = f"<small>{held_out} held out</small>" if held_out else ""
     return Cell(html=f"<b>{count}</b>{kept}", style=f"cell full{min(count, 4)}")
 

@@ -1,16 +1,15 @@
 """The page of checked photos: every verdict beside its picture, in one file to be mailed."""
 
-import base64
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 
-from facekit.curation.findings import Finding, Role
-from facekit.curation.manifest import CaptionRecord, DatasetManifest, FaceRecord, PhotoEntry
+from facekit.curation.findings import Role
+from facekit.curation.manifest import AdviceRecord, DatasetManifest
 from facekit.curation.stored import read_vectors
 from facekit.evaluation.page_parts import section, strong, table, text
-from facekit.faces.quality import FaceQuality
+from facekit.workflows.check_cards import all_numbers, finding_item, number_text, photo_cards
 from facekit.workflows.check_grids import coverage, likeness
 
 __all__ = ["build_check_page"]
@@ -19,10 +18,6 @@ _STYLES = (
     ("facekit.evaluation", "report.css"),
     ("facekit.workflows", "check_page.css"),
 )
-_CHIPS = {Role.TRAIN: "pass", Role.HELD_OUT: "kept", Role.REFUSED: "fail"}
-_WORDS = {Role.TRAIN: "trained on", Role.HELD_OUT: "held out", Role.REFUSED: "refused"}
-_FILTERS = (("all", "all"), ("train", "trained on"), ("held", "held out"), ("refused", "refused"))
-_KEYS = {Role.TRAIN: "train", Role.HELD_OUT: "held", Role.REFUSED: "refused"}
 
 
 def build_check_page(folder: Path, manifest: DatasetManifest, name: str | None) -> str:
@@ -44,8 +39,9 @@ def build_check_page(folder: Path, manifest: DatasetManifest, name: str | None) 
         _header(manifest, title),
         _tiles(manifest),
         _advice(manifest),
-        _photos(folder, manifest),
-        coverage(manifest.photos),
+        coverage(manifest.photos, manifest.advice),
+        photo_cards(folder, manifest),
+        all_numbers(manifest),
         likeness(manifest, read_vectors(folder, manifest)),
         _settings(manifest),
     )
@@ -59,15 +55,23 @@ def build_check_page(folder: Path, manifest: DatasetManifest, name: str | None) 
 
 
 def _header(manifest: DatasetManifest, title: str) -> str:
-    usable = [photo for photo in manifest.photos if photo.role is not Role.REFUSED]
+    count = sum(photo.role is not Role.REFUSED for photo in manifest.photos)
+    total, needed = len(manifest.photos), manifest.rules.min_usable
     lead = (
-        f"{len(usable)} of {len(manifest.photos)} photos can be used, and"
-        f" {manifest.rules.min_usable} are needed. Every photo is judged by itself, and then"
-        " compared with the others."
+        f"{count} of {total} photo{'' if total == 1 else 's'} can be used, and {needed} are needed."
+        " Every photo is judged by itself, and then compared with the others."
     )
     verdict, mark = ("they will do", "pass") if manifest.accepted else ("refused", "fail")
+    items = [finding_item(finding, "bad") for finding in manifest.findings]
+    items += [finding_item(finding, "overruled") for finding in manifest.allowed]
+    if not manifest.accepted and not manifest.findings:
+        items.append(
+            f'<li class="bad">too few photos can be used: {count}, at least {needed} are needed;'
+            " add sharp photos of one person, alone in the picture</li>"
+        )
+    said = f'<ul class="of-set">{"".join(items)}</ul>' if items else ""
     return (
-        f'<header><div><h1>{title}</h1><p class="lead">{escape(lead)}</p></div>'
+        f'<header><div><h1>{title}</h1><p class="lead">{escape(lead)}</p>{said}</div>'
         f'<div class="verdict {mark}">{verdict}</div></header>'
     )
 
@@ -107,107 +111,18 @@ def _advice(manifest: DatasetManifest) -> str:
     if not manifest.advice:
         return ""
     lines = "".join(
-        f"<li>{escape(advice.sentence)} <span>has {_number(advice.value)}, good is"
-        f" {_number(advice.limit)}</span></li>"
-        for advice in manifest.advice
+        f"<li>{escape(advice.sentence)}{_against(advice)}</li>" for advice in manifest.advice
     )
     return section(
         "What would make them better", f'<ul class="advice">{lines}</ul>', "None of it refuses."
     )
 
 
-def _photos(folder: Path, manifest: DatasetManifest) -> str:
-    roles = [_KEYS[photo.role] for photo in manifest.photos]
-    buttons = "".join(
-        f'<input type="radio" name="show" id="show-{key}"{" checked" if key == "all" else ""}>'
-        f'<label for="show-{key}">{word} <b>'
-        f"{len(roles) if key == 'all' else roles.count(key)}</b></label>"
-        for key, word in _FILTERS
-    )
-    cards = "".join(_card(folder, photo) for photo in manifest.photos)
-    return section(
-        "Photo by photo",
-        f'<div class="shown">{buttons}<div class="cards">{cards}</div></div>',
-        "The frame is the face that was found, the dots are its eyes, nose and mouth. Choose with"
-        " the arrow keys; the numbers of a photo open with the Enter key.",
-    )
-
-
-def _card(folder: Path, photo: PhotoEntry) -> str:
-    findings = "".join(_finding(finding, "bad") for finding in photo.findings)
-    notes = "".join(_finding(note, "noted") for note in photo.notes)
-    said = f"<ul>{findings}{notes}</ul>" if findings or notes else ""
-    return (
-        f'<article class="card {_KEYS[photo.role]}"><div class="picture">'
-        f"{_picture(folder, photo)}</div>"
-        f'<h3 class="file">{escape(photo.name)}</h3>'
-        f'<span class="chip {_CHIPS[photo.role]}">{_WORDS[photo.role]}</span>{said}'
-        f"{_caption(photo.caption)}{_numbers(photo)}</article>"
-    )
-
-
-def _picture(folder: Path, photo: PhotoEntry) -> str:
-    if photo.thumbnail is None or photo.size_px is None:
-        return "<p>no picture</p>"
-    content = base64.b64encode((folder / photo.thumbnail).read_bytes()).decode("ascii")
-    height, width = photo.size_px
-    return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(photo.name)}">'
-        f'<image href="data:image/webp;base64,{content}" width="{width}" height="{height}"'
-        f' preserveAspectRatio="none"/>{_marks(photo.face, max(height, width) / 110)}</svg>'
-    )
-
-
-def _marks(face: FaceRecord | None, stroke: float) -> str:
-    """Draw the box and the landmarks; nothing where there is no single face."""
-    if face is None:
+def _against(advice: AdviceRecord) -> str:
+    """What the set has and what would be good; the grid shows that of coverage."""
+    if advice.missing:
         return ""
-    left, top, right, bottom = face.box_xyxy_px
-    dots = "".join(
-        f'<circle cx="{x + 0.5:.1f}" cy="{y + 0.5:.1f}" r="{1.6 * stroke:.1f}"/>'
-        for x, y in face.landmarks_px
-    )
-    return (
-        f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}"'
-        f' height="{bottom - top:.1f}" stroke-width="{stroke:.1f}"/>{dots}'
-    )
-
-
-def _finding(finding: Finding, style: str) -> str:
-    numbers = ""
-    if finding.value is not None and finding.limit is not None:
-        numbers = f" <span>{_number(finding.value)}, threshold {_number(finding.limit)}</span>"
-    return f'<li class="{style}">{escape(finding.sentence)}{numbers}</li>'
-
-
-def _caption(caption: CaptionRecord | None) -> str:
-    if caption is None:
-        return ""
-    dropped = ""
-    if caption.face_words:
-        words = ", ".join(caption.face_words)
-        dropped = (
-            f'<span class="dropped">left out, for it speaks of the face: {escape(words)}</span>'
-        )
-    return f'<p class="caption">{escape(caption.text)}{dropped}</p>'
-
-
-def _numbers(photo: PhotoEntry) -> str:
-    if photo.measured is None:
-        return ""
-    rows = [(strong(name), text(value)) for name, value in _measured(photo.measured)]
-    if photo.similarity is not None:
-        rows.append((strong("alike"), text(f"{photo.similarity:.3f}")))
-    if photo.sha256:
-        rows.append((strong("sha256"), text(photo.sha256[:12])))
-    return f"<details><summary>numbers</summary>{table((), rows)}</details>"
-
-
-def _measured(quality: FaceQuality) -> list[tuple[str, str]]:
-    """Every measurement under its own name, whatever is measured."""
-    fields = type(quality).__dataclass_fields__
-    values = [(name, getattr(quality, name)) for name in fields]
-    return [(name, _number(value)) for name, value in values if isinstance(value, int | float)]
+    return f" <span>has {number_text(advice.value)}, good is {number_text(advice.limit)}</span>"
 
 
 def _settings(manifest: DatasetManifest) -> str:
@@ -226,7 +141,3 @@ def _settings(manifest: DatasetManifest) -> str:
         ("facekit", manifest.made_by),
     )
     return section("How this was made", table((), [(strong(k), text(v, "code")) for k, v in rows]))
-
-
-def _number(value: float) -> str:
-    return f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}"

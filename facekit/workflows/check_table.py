@@ -2,9 +2,15 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from facekit.curation.coverage import PITCHES, YAWS, Coverage
+from facekit.curation.coverage import (
+    DISTANCE,
+    EXPRESSION,
+    LIGHT,
+    PITCH,
+    YAW,
+    Coverage,
+    usual_pitch_deg,
+)
 from facekit.curation.findings import Verdict
 from facekit.workflows.source_names import name_within
 
@@ -16,9 +22,7 @@ _HEAD = ("photo", "face px", "sharp", "light", "turn", "nod", "alike", "verdict"
 def photo_table(verdicts: Sequence[Verdict]) -> list[str]:
     """A row per photo, with what was measured, and the verdict with its reasons."""
     names = name_within([verdict.source for verdict in verdicts])
-    # Long faces look as if they nodded, so that a nod is told beside the middle one.
-    usual = [v.quality.pitch_deg for v in verdicts if v.usable and v.quality is not None]
-    middle = float(np.median(usual)) if usual else 0.0
+    middle = usual_pitch_deg([v.quality for v in verdicts if v.usable and v.quality is not None])
     rows = [
         _HEAD,
         *(_row(verdict, name, middle) for verdict, name in zip(verdicts, names, strict=True)),
@@ -33,25 +37,23 @@ def photo_table(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def coverage_lines(coverage: Coverage) -> list[str]:
-    """A row per pitch and a column per yaw, and a line of what else is shown."""
-    rows: list[tuple[str, ...]] = [("views", *YAWS)]
+    """A row per pitch and a column per yaw, and a line of what else is shown; none of no photo."""
+    if not any(map(any, coverage.grid)):
+        return []
+    rows: list[tuple[str, ...]] = [("views", *YAW.places)]
     rows += [
         (name, *("-" if count == 0 else str(count) for count in row))
-        for name, row in zip(PITCHES, coverage.grid, strict=True)
+        for name, row in zip(PITCH.places, coverage.grid, strict=True)
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    parts = (
-        ("light", coverage.lights),
-        ("distance", coverage.distances),
-        ("mouth", coverage.expressions),
-    )
     told = [
-        f"{name}: " + ", ".join(f"{count} {kind}" for kind, count in counts.items())
-        for name, counts in parts
+        f"{name}: "
+        + ", ".join(f"{count} {kind}" for kind, count in coverage.counts[axis.name].items())
+        for name, axis in (("light", LIGHT), ("distance", DISTANCE), ("mouth", EXPRESSION))
     ]
     return [*lines, "; ".join(told), ""]
 

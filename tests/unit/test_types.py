@@ -17,6 +17,14 @@ def test_face_knows_its_size() -> None:
     assert (face.width_px, face.height_px) == (10, 20)
 
 
+def test_a_face_moves_with_its_landmarks() -> None:
+    face = make_face()
+    moved = face.moved(-3.0, 5.0)
+    np.testing.assert_allclose(moved.box_xyxy_px - face.box_xyxy_px, [-3, 5, -3, 5])
+    np.testing.assert_allclose(moved.landmarks_px - face.landmarks_px, [[-3, 5]] * 5)
+    assert (moved.score, moved.box_xyxy_px.dtype) == (face.score, np.float32)
+
+
 def test_face_refuses_landmarks_the_wrong_way_round() -> None:
     with pytest.raises(ValueError, match=r"landmarks_px has shape \(2, 5\), expected \(5, 2\)"):
         Face(
