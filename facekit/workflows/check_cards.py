@@ -74,7 +74,7 @@ def all_numbers(manifest: DatasetManifest) -> str:
 
 
 def finding_item(finding: Finding, style: str) -> str:
-    """Write a finding as an item of a list, with its number and its threshold.
+    """Write a finding as an item of a list, with its number and its threshold where it refuses.
 
     Args:
         finding: Of a photo or of the set.
@@ -82,7 +82,7 @@ def finding_item(finding: Finding, style: str) -> str:
     """
     told = "<b>overruled:</b> " if style == "overruled" else ""
     numbers = ""
-    if finding.value is not None and finding.limit is not None:
+    if style != "noted" and finding.value is not None and finding.limit is not None:
         numbers = (
             f" <span>{number_text(finding.value)}, threshold {number_text(finding.limit)}</span>"
         )
@@ -90,7 +90,9 @@ def finding_item(finding: Finding, style: str) -> str:
 
 
 def number_text(value: float) -> str:
-    """Write a number with three digits that count."""
+    """Write a number with three digits that count, of small ones those behind the point."""
+    if abs(value) < 1.0:
+        return f"{round(float(value), 3) + 0.0:g}"
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}"
 
 
@@ -150,8 +152,9 @@ def _outline(x: int, y: int, width: int, height: int) -> str:
 def _frame(face: FaceRecord, stroke: float, style: str) -> str:
     """Draw the box and the landmarks of a face."""
     left, top, right, bottom = face.box_xyxy_px
+    radius = min(1.6 * stroke, 0.05 * (right - left))
     dots = "".join(
-        f'<circle cx="{x + 0.5:.1f}" cy="{y + 0.5:.1f}" r="{1.6 * stroke:.1f}"/>'
+        f'<circle cx="{x + 0.5:.1f}" cy="{y + 0.5:.1f}" r="{radius:.1f}"/>'
         for x, y in face.landmarks_px
     )
     dashes = f' stroke-dasharray="{3 * stroke:.1f} {2 * stroke:.1f}"' if style == "other" else ""

@@ -100,10 +100,8 @@ def test_what_to_add_is_told_in_plain_words():
     assert told["few_photos"] == ("4 usable photos, 8 or more give a better likeness; add: 4 more")
     assert told["no_left"].endswith("; add: left three-quarter, low light")
     assert told["no_right"].endswith("; add: right three-quarter"), "low light is asked for once"
-    assert (
-        told["same_light"] == (
+    assert told["same_light"] == (
         "all photos are in middle light; add: in low light, in bright light"
-    )
     )
     assert told["same_distance"] == (
         "all photos are from a middle distance; add: from far away, from near"

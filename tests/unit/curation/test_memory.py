@@ -121,10 +121,7 @@ def test_everything_about_a_photo_is_kept(tmp_path: Path):
     told |= {"cut_xyxy_px"}
     told |= {"beside"}  # anew, by whoever chooses one of several people
     names = {field.name for field in dataclasses.fields(Candidate)}
-    assert (
-        names
-        == told | {"crop", "people", "source", "sidecar", "captioned_by", "allowed"}
-    )
+    assert names == told | {"crop", "people", "source", "sidecar", "captioned_by", "allowed"}
     paths = [*good_photos(tmp_path, 1), write(tmp_path / "party.png", party())]
     memory = Memory(Counting(), 0.5)
     one, several = memory.look(scan_sources(paths), NoProgress())

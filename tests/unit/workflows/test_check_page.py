@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facekit.curation.findings import Code, Finding
 from facekit.curation.stored import read_manifest
 from facekit.recipe import load_recipe
 from facekit.workflows.check import plan_check, run_check
@@ -64,9 +65,9 @@ def test_every_photo_has_its_verdict_and_its_numbers(page: str, tmp_path: Path):
     for advice in manifest.advice:
         assert advice.sentence in parser.text
     assert "0.05, threshold 0.2" in parser.text or "threshold 0.2" in parser.text
-    with_face = [photo for photo in manifest.photos if photo.face is not None]
-    assert page.count("<rect") == len(with_face)
-    assert page.count("<circle") == 5 * len(with_face)
+    found = sum(len(p.people) or p.face is not None for p in manifest.photos)
+    assert page.count("<rect") == found
+    assert page.count("<circle") == 5 * found
     assert page.count("data:image/webp") == sum(p.thumbnail is not None for p in manifest.photos)
     assert DiscFaces.digest in parser.text
     assert "Apache-2.0" in parser.text
@@ -84,8 +85,38 @@ def test_names_are_escaped_and_nothing_is_loaded_from_elsewhere(page: str):
 def test_one_photo_is_a_page_too(tmp_path: Path):
     good_photos(tmp_path / "photos", 1)
     page = page_of(tmp_path / "photos", tmp_path / "out")
-    assert "refused" in page
+    assert "too few photos can be used: 1, at least 4 are needed" in page
+    assert "1 of 1 photo can be used" in page
     assert "How alike" not in page
+
+
+def test_what_refuses_the_set_or_was_overruled_stands_on_top(tmp_path: Path):
+    good_photos(tmp_path / "photos")
+    page_of(tmp_path / "photos", tmp_path / "out")
+    manifest = read_manifest(tmp_path / "out")
+    finding = Finding(code=Code.WRONG_KIND, sentence="these are <drawings>", value=0.9, limit=0.45)
+    refused = manifest.model_copy(update={"findings": (finding,), "accepted": False})
+    (header,) = re.findall("<header>.*</header>", build_check_page(tmp_path / "out", refused, "m"))
+    assert '<li class="bad">these are &lt;drawings&gt; <span>0.9, threshold 0.45' in header
+    assert ">refused<" in header
+    assert "too few" not in header
+    overruled = manifest.model_copy(update={"allowed": (finding,)})
+    page = build_check_page(tmp_path / "out", overruled, "m")
+    (header,) = re.findall("<header>.*</header>", page)
+    assert '<li class="overruled"><b>overruled:</b> these are' in header
+    assert ">they will do<" in header
+
+
+def test_only_refused_photos_are_a_page_too(tmp_path: Path):
+    bad_photos(tmp_path / "photos")
+    for usable in ("copy.png", "stranger.png"):
+        (tmp_path / "photos" / usable).unlink()
+    page = page_of(tmp_path / "photos", tmp_path / "out")
+    parser = Strict()
+    parser.feed(page)
+    assert not parser.open
+    assert "too few photos can be used" in page
+    assert "best view" not in page
 
 
 def test_no_face_at_all_is_a_page_too(tmp_path: Path):
@@ -94,6 +125,8 @@ def test_no_face_at_all_is_a_page_too(tmp_path: Path):
     page = page_of(tmp_path / "photos", tmp_path / "out", None)
     assert "Will these photos do?" in page
     assert "no picture" in page
+    assert "What they cover" not in page
+    assert "All numbers" not in page
 
 
 def test_five_hundred_photos_fit_into_twenty_megabytes(tmp_path: Path):
