@@ -59,7 +59,11 @@ def all_numbers(manifest: DatasetManifest) -> str:
     usual_deg = _usual_pitch_deg(manifest)
     head = (text("photo"), *(Cell(html=name, style="number") for name in _COLUMNS), text("verdict"))
     rows = [
-        (text(photo.name, "name"), *map(number, _row(photo, usual_deg)), text(_verdict(photo)))
+        (
+            text(photo.name, "name"),
+            *map(number, _row(photo, usual_deg)),
+            text(_verdict(photo), "said"),
+        )
         for photo in manifest.photos
     ]
     shown = table(head, rows)
