@@ -125,7 +125,7 @@ def test_only_what_changed_is_made_and_what_is_gone_disappears(
             parsed.append(face)
             return super().parse(image, face)
 
-    monkeypatch.setattr(datasets, "load_parser", lambda: Parser("none"))
+    monkeypatch.setattr(datasets, "load_parser", lambda _: Parser("none"))
     gone = {p.name: p for p in manifest_of(out).photos}["good_2.png"]
     (photos / "good_2.png").unlink()
     write(photos / "new.png", draw_photo(seed=77, diameter_px=50, turn=-0.4))
