@@ -83,9 +83,9 @@ def make_room(out_dir: Path, digest: str, *, replace: bool, again: bool) -> None
         other = True
     if other and not replace:
         raise CheckpointMismatch(
-            f"{out_dir / ADAPTER_FILE}: made by another recipe, another trigger, other photos or"
-            " other weights, expected an unfinished run of these; add --force to replace it or"
-            " choose another --out"
+            f"{out_dir / ADAPTER_FILE}: made by another recipe, another trigger, other photos,"
+            " other face masks or other weights, expected an unfinished run of these; add --force"
+            " to replace it or choose another --out"
         )
     if not other and not again:
         return

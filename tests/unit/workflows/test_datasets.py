@@ -210,6 +210,8 @@ def test_a_dataset_gives_the_same_photos_without_looking(photos: Path, out: Path
     assert faces.asked == (0, 0)
     assert given.digest == expected.digest
     assert given.encoder == expected.encoder
+    assert given.views == expected.views
+    assert len(given.views) == 4
     for first, second in zip(given.photos, expected.photos, strict=True):
         assert Path(first.source).resolve() == Path(second.source).resolve()
         assert first.embedding.tobytes() == second.embedding.tobytes()
@@ -239,6 +241,19 @@ def test_a_dataset_of_other_rules_is_refused_by_name(photos: Path, out: Path):
         open_dataset([out], recipe("encoder.train=opencv"))
     with pytest.raises(CheckpointMismatch, match="embeddings of discs@"):
         open_dataset([out], recipe()).photos(Other())
+
+
+def test_more_best_views_than_were_chosen_need_another_check(photos: Path, out: Path):
+    check(photos, out, None, "identity.max_photos=2")
+    assert len(manifest_of(out).views) == 2
+    few = ("identity.max_photos=2", "identity.pool=concat")
+    with pytest.raises(CheckpointMismatch, match=r"identity\.max_photos 2, expected .* 4 or more"):
+        open_dataset([out], recipe("identity.pool=concat"))
+    for enough in (few, ("identity.max_photos=1", "identity.pool=concat"), ()):
+        dataset = open_dataset([out], recipe(*enough))
+        assert dataset is not None
+    given = open_dataset([out], recipe(*few)).photos(DiscFaces())
+    assert len(given.views) == 2
 
 
 def test_what_changed_since_is_told(photos: Path, out: Path):
