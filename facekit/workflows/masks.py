@@ -64,7 +64,7 @@ class MaskPlan:
     """That holds them, where they are not the ellipse."""
 
     @property
-    def identity(self) -> str:
+    def made_by(self) -> str:
         """As `PhotoSet.masks` has it."""
         used = self.used
         drawn = used.parser not in ("", ELLIPSE)
@@ -141,7 +141,7 @@ def draw_masks(
                 " what covers the face"
             )
         kept.append(replace(photo, mask=None) if share < _LEAST_OF_ELLIPSE else photo)
-    return replace(photos, train=tuple(kept), masks=plan.identity), tuple(missed)
+    return replace(photos, train=tuple(kept), masks=plan.made_by), tuple(missed)
 
 
 def _are_looked_at(recipe: Recipe) -> bool:

@@ -76,7 +76,7 @@ def run_train(
     photos = checked.require() if isinstance(checked, Inspection) else checked.photos(faces)
     records = record_photos(photos)
     masks = choose_masks(recipe, plan.dataset, faces)
-    photos = replace(photos, masks=masks.identity)
+    photos = replace(photos, masks=masks.made_by)
     backbone = backbone or load_backbone(recipe, plan.device)
     spec, pipe = backbone.spec, backbone.pipe
     settings = TrainSettings.from_recipe(recipe)

@@ -114,7 +114,7 @@ def test_where_no_loss_looks_at_masks_none_are_made(off: list[str], parser: None
     plan = choose_masks(recipe(*off), None, DiscFaces())
     assert plan == MaskPlan(used=MasksUsed(parser=""))
     assert plan.used == plan_masks(recipe(*off), None)
-    assert plan.identity == ""
+    assert plan.made_by == ""
     assert plan.used.describe().startswith("none")
 
 
