@@ -115,7 +115,12 @@ class Subject:
         for index in range(NUM_PHOTOS):
             self._photo(self.photos_dir, index)
         sources = scan_sources([self.photos_dir])
-        self.photo_set = build_photo_set(sources, bench.recipe.photos, bench.train_faces)
+        self.photo_set = build_photo_set(
+            sources,
+            bench.recipe.photos,
+            bench.train_faces,
+            num_views=bench.recipe.identity.max_photos,
+        )
         judges_dir = bench.work / "judges" / str(seed)
         self.photos: Photos = read_photos(
             [photo.file for photo in self.photo_set.train],

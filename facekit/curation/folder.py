@@ -24,8 +24,8 @@ from facekit.curation.manifest import (
     DatasetManifest,
     EncoderRecord,
     FaceRecord,
-    ParserRecord,
     PhotoEntry,
+    record_parser,
 )
 from facekit.curation.memory import Known
 from facekit.curation.stored import read_manifest
@@ -134,7 +134,7 @@ def write_dataset(
             digest=faces.digest,
             licence=faces.licence,
         ),
-        parser=ParserRecord(name=parser.name, digest=parser.digest, shortfall=parser.shortfall),
+        parser=record_parser(parser),
         rules=recipe.photos,
         captions=recipe.captions,
         min_same_person=inspection.min_same_person,

@@ -11,6 +11,7 @@ from safetensors.numpy import save
 
 from facekit.curation.candidates import Candidate
 from facekit.curation.manifest import PhotoEntry
+from facekit.faces.parse import mask_bytes
 from facekit.faces.protocols import FaceParser, FaceVendor
 from facekit.media.embed import shrink
 from facekit.media.files import atomic_write, write_bytes
@@ -102,7 +103,7 @@ def make_files(
         none = np.zeros(image.shape[:2], np.float32)
         layers = (masks.face, masks.skin, masks.hair)
         stacked = np.stack([none if layer is None else layer for layer in layers], axis=2)
-        write_image(folder / mask_name, (stacked * 255.0).round().astype(np.uint8))
+        write_image(folder / mask_name, mask_bytes(stacked))
     if not (folder / thumbnail).is_file():
         _write_thumbnail(folder / thumbnail, _whole(candidate, image))
     height, width = image.shape[:2]

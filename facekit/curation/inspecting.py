@@ -15,17 +15,19 @@ from facekit.curation.inspection import Inspection, UsablePhoto
 from facekit.curation.memory import Known, Memory
 from facekit.curation.people import choose_person
 from facekit.curation.second_look import turn_strangers
-from facekit.curation.views import BEST_VIEWS, choose_views
+from facekit.curation.views import choose_views
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import encoder_id
 from facekit.identity.photo_set import PhotoSet
 from facekit.identity.similarity import similarity_matrix
 from facekit.media.scan import Source
 from facekit.media.unpack import unpack_sources
-from facekit.recipe import PhotosSection
+from facekit.recipe import IdentitySection, PhotosSection
 from facekit.types import NoProgress, Progress
 
 __all__ = ["build_photo_set", "inspect_photos"]
+
+_NUM_VIEWS = IdentitySection().max_photos
 
 
 def inspect_photos(
@@ -36,6 +38,7 @@ def inspect_photos(
     *,
     label: str = "checking photos",
     allow: Sequence[str] = (),
+    num_views: int = _NUM_VIEWS,
 ) -> Inspection:
     """Give a verdict on every photo; a bad one never stops the others.
 
@@ -47,6 +50,7 @@ def inspect_photos(
         progress: Counts the photos.
         label: What the progress is called.
         allow: Codes of reasons that are overruled; what they would have refused stays on record.
+        num_views: How many best views are chosen: ``identity.max_photos`` of the recipe.
 
     Raises:
         UsageError: What is to be overruled is no reason.
@@ -94,7 +98,7 @@ def inspect_photos(
         encoder=encoder_id(faces),
         findings=tuple(finding for finding in of_set if finding.code not in allowed),
         allowed=tuple(finding for finding in of_set if finding.code in allowed),
-        views=_views([k for k in usable if k.candidate.source.name not in held]),
+        views=_views([k for k in usable if k.candidate.source.name not in held], num_views),
         usable=tuple(
             UsablePhoto(
                 candidate=known.candidate,
@@ -114,6 +118,8 @@ def build_photo_set(
     rules: PhotosSection,
     faces: FaceVendor,
     progress: Progress | None = None,
+    *,
+    num_views: int = _NUM_VIEWS,
 ) -> PhotoSet:
     """Check photos and give the usable ones, split into trained on and held out.
 
@@ -123,7 +129,7 @@ def build_photo_set(
         MediaError: As for `inspect_photos`.
         OutputError: As for `inspect_photos`.
     """
-    return inspect_photos(sources, rules, faces, progress).require()
+    return inspect_photos(sources, rules, faces, progress, num_views=num_views).require()
 
 
 def _judge_alone(known: Known, rules: PhotosSection, allowed: frozenset[Code]) -> Known:
@@ -139,10 +145,10 @@ def _judge_alone(known: Known, rules: PhotosSection, allowed: frozenset[Code]) -
     return replace(known, candidate=with_findings(candidate, found, allowed))
 
 
-def _views(trained: Sequence[Known]) -> tuple[str, ...]:
+def _views(trained: Sequence[Known], count: int) -> tuple[str, ...]:
     measured = [known for known in trained if known.candidate.quality is not None]
     qualities = [k.candidate.quality for k in measured if k.candidate.quality is not None]
-    chosen = choose_views(qualities, stack_vectors(measured, 0), BEST_VIEWS)
+    chosen = choose_views(qualities, stack_vectors(measured, 0), count)
     return tuple(measured[index].candidate.source.name for index in chosen)
 
 

@@ -45,7 +45,8 @@ class Inspection:
     findings: tuple[Finding, ...] = ()
     """What refuses the set as a whole."""
     views: tuple[str, ...] = ()
-    """The photos to train on that show most between them, the best first; at most `BEST_VIEWS`."""
+    """The photos to train on that show most between them, the best first; at most
+    ``identity.max_photos`` of the recipe."""
     allowed: tuple[Finding, ...] = ()
     """What would have refused the set, and was overruled."""
 
@@ -116,7 +117,7 @@ class Inspection:
             MediaError: A photo is no longer there.
         """
         if self.accepted:
-            return _photo_set(self.usable, self.encoder)
+            return _photo_set(self.usable, self.encoder, self.views)
         if self.findings:
             raise PhotosRefused("; ".join(finding.sentence for finding in self.findings))
         usable, total = len(self.usable), len(self.verdicts)
@@ -125,7 +126,7 @@ class Inspection:
         raise PhotosRefused("\n  ".join([head, *self.set_aside]) + tail)
 
 
-def _photo_set(usable: Sequence[UsablePhoto], encoder: str) -> PhotoSet:
+def _photo_set(usable: Sequence[UsablePhoto], encoder: str, views: Sequence[str]) -> PhotoSet:
     train: list[Photo] = []
     held_out: list[Photo] = []
     files = [item.candidate.file for item in usable]
@@ -149,4 +150,10 @@ def _photo_set(usable: Sequence[UsablePhoto], encoder: str) -> PhotoSet:
                 cut_xyxy_px=candidate.cut_xyxy_px,
             )
             (held_out if item.is_held_out else train).append(photo)
-    return PhotoSet(train=tuple(train), held_out=tuple(held_out), encoder=encoder)
+    rows = {photo.source: row for row, photo in enumerate(train)}
+    return PhotoSet(
+        train=tuple(train),
+        held_out=tuple(held_out),
+        encoder=encoder,
+        views=tuple(rows[source] for source in views),
+    )

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import numpy as np
 
 from facekit.curation.findings import Finding, Role
+from facekit.faces.protocols import FaceParser
 from facekit.faces.quality import FaceQuality
 from facekit.media.traits import PictureTraits
 from facekit.recipe import CaptionsSection, PhotosSection
@@ -21,6 +22,7 @@ __all__ = [
     "ParserRecord",
     "PhotoEntry",
     "manifest_schema",
+    "record_parser",
 ]
 
 SCHEMA = "facekit.dataset/1"
@@ -46,6 +48,8 @@ class ParserRecord(Section):
     """``bisenet``, or ``ellipse`` for the geometric estimate."""
     digest: str
     """Sha256 of its weights; empty where there are none."""
+    licence: str
+    """Of these weights, or of the code where there are none."""
     shortfall: str
     """What it cannot do and why; empty for a real parser."""
 
@@ -131,7 +135,8 @@ class PhotoEntry(Section):
     crop: str | None
     """The face as the encoder takes it; a PNG in the dataset."""
     mask: str | None
-    """A PNG of the picture's size: red is face, green skin, blue hair, 0 to 255."""
+    """A PNG of the picture's size: red is the face without its hair, green skin, blue hair, 0 to
+    255."""
     thumbnail: str | None
     """A small WebP of the picture, before it was cut."""
     whole_size_px: tuple[int, int] | None
@@ -187,9 +192,20 @@ class DatasetManifest(Section):
     photos: tuple[PhotoEntry, ...]
     """In the order in which they were looked at."""
     views: tuple[str, ...]
-    """Names of the photos to train on that show most between them, the best first."""
+    """Names of the photos to train on that show most between them, the best first; at most
+    ``identity.max_photos`` of the recipe."""
     advice: tuple[AdviceRecord, ...]
     """What would make the set better."""
+
+
+def record_parser(parser: FaceParser) -> ParserRecord:
+    """Write down who draws masks."""
+    return ParserRecord(
+        name=parser.name,
+        digest=parser.digest,
+        licence=parser.licence,
+        shortfall=parser.shortfall,
+    )
 
 
 def manifest_schema() -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
@@ -20,7 +22,14 @@ from facekit.media.unpack import changed_file, locate
 from facekit.recipe import Recipe
 from facekit.types import FaceCrop, FloatArray
 
-__all__ = ["check_recipe", "photo_set_of", "read_manifest", "read_vectors", "set_aside"]
+__all__ = [
+    "check_recipe",
+    "photo_set_of",
+    "read_manifest",
+    "read_masks",
+    "read_vectors",
+    "set_aside",
+]
 
 _AGAIN = "run facekit check again with --out"
 
@@ -70,7 +79,8 @@ def check_recipe(
         allow: Codes of reasons that are overruled now; the dataset must have overruled them too.
 
     Raises:
-        CheckpointMismatch: Another encoder, other thresholds or other captions; each is named.
+        CheckpointMismatch: Another encoder, other thresholds or other captions, or too few best
+            views for the recipe; each is named.
         PhotosRefused: The photos will not do; the message gives the reason of each.
     """
     differ = list(_differences(manifest, recipe))
@@ -131,7 +141,51 @@ def photo_set_of(folder: Path, manifest: DatasetManifest, faces: FaceVendor) -> 
         if entry.role is not Role.REFUSED:
             photo = _photo(folder, manifest, entry, vectors)
             (held_out if entry.role is Role.HELD_OUT else train).append(photo)
-    return PhotoSet(train=tuple(train), held_out=tuple(held_out), encoder=made_by)
+    rows = {photo.source: row for row, photo in enumerate(train)}
+    above = Path(manifest.folder)
+    return PhotoSet(
+        train=tuple(train),
+        held_out=tuple(held_out),
+        encoder=made_by,
+        views=tuple(rows[str(above / name)] for name in manifest.views),
+    )
+
+
+def read_masks(folder: Path, manifest: DatasetManifest, photos: PhotoSet) -> PhotoSet:
+    """Give the photos to train on the masks that the dataset holds of them.
+
+    Args:
+        folder: The dataset.
+        manifest: What it says.
+        photos: Of this dataset.
+
+    Raises:
+        MediaError: A mask is missing, damaged, or of another size than its photo.
+    """
+    names = {str(Path(manifest.folder) / photo.name): photo.mask for photo in manifest.photos}
+    train = []
+    for photo in photos.train:
+        name = names[photo.source]
+        if name is None:
+            raise MediaError(
+                f"{folder / MANIFEST_FILE}: {photo.source} trains and has no mask, expected one;"
+                f" {_AGAIN}"
+            )
+        try:
+            layers = read_image(folder / name)
+        except MediaError as error:
+            raise MediaError(
+                f"{folder / name}: the mask of {photo.source} is missing or damaged, expected the"
+                f" one that was written beside {MANIFEST_FILE}; {_AGAIN}"
+            ) from error
+        if layers.shape[:2] != photo.image.shape[:2]:
+            had, wanted = layers.shape[:2], photo.image.shape[:2]
+            raise MediaError(
+                f"{folder / name}: {had[1]} x {had[0]} px, expected {wanted[1]} x {wanted[0]} px as"
+                f" {photo.source} has; remove it, and {_AGAIN}"
+            )
+        train.append(replace(photo, mask=np.ascontiguousarray(layers[..., 0])))
+    return replace(photos, train=tuple(train))
 
 
 def _photo(
@@ -185,6 +239,11 @@ def _differences(manifest: DatasetManifest, recipe: Recipe) -> Iterator[tuple[st
         for key, value in wanted.items():
             if had[key] != value:
                 yield f"{section}.{key} {_told(had[key])}", f"{section}.{key} {_told(value)}"
+    trained = sum(photo.role is Role.TRAIN for photo in manifest.photos)
+    needed = min(recipe.identity.max_photos, trained)
+    if recipe.identity.pool == "concat" and len(manifest.views) < needed:
+        # The first of many are the same as few, so a smaller number needs no other check.
+        yield f"identity.max_photos {len(manifest.views)}", f"identity.max_photos {needed} or more"
 
 
 def _told(value: object) -> str:

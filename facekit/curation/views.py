@@ -8,10 +8,7 @@ from facekit.faces.quality import FaceQuality
 from facekit.identity.similarity import similarity_matrix
 from facekit.types import FloatArray
 
-__all__ = ["BEST_VIEWS", "choose_views"]
-
-BEST_VIEWS = 5
-"""As many photos say who it is."""
+__all__ = ["choose_views"]
 
 _FULL_TURN_DEG = 30.0
 """Heads turned apart by this much are wholly other views."""
@@ -36,7 +33,8 @@ def choose_views(
         count: How many.
 
     Returns:
-        Indices in the order chosen, all of them where there are no more than `count`.
+        Indices in the order chosen, all of them where there are no more than `count`. A smaller
+        `count` gives the first ones of a larger.
     """
     if not qualities:
         return ()

@@ -10,7 +10,10 @@ import numpy.typing as npt
 from facekit.faces.protocols import FaceMasks
 from facekit.types import Face, FloatArray, Image
 
-__all__ = ["EllipseParser", "face_mask"]
+__all__ = ["ELLIPSE", "EllipseParser", "face_mask", "mask_bytes"]
+
+ELLIPSE = "ellipse"
+"""The name of the geometric estimate."""
 
 _HULL_GROWTH = 1.25
 _SOFTNESS = 0.03
@@ -27,7 +30,7 @@ _ELLIPSE = np.stack(
 class EllipseParser:
     """The geometric estimate as a `FaceParser`; it knows neither hair nor skin."""
 
-    name = "ellipse"
+    name = ELLIPSE
     digest = ""
     licence = "Apache-2.0"
 
@@ -73,6 +76,11 @@ def face_mask(image: Image, face: Face) -> FloatArray:
     if sigma > 0.3:
         mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), sigma), dtype=np.float32)
     return np.asarray(np.clip(mask, 0.0, 1.0), dtype=np.float32)
+
+
+def mask_bytes(mask: FloatArray) -> npt.NDArray[np.uint8]:
+    """Round a mask of 0..1 to 0..255, as datasets store it and training takes it."""
+    return np.asarray((mask * 255.0).round(), dtype=np.uint8)
 
 
 def _roll(landmarks_px: FloatArray) -> float:

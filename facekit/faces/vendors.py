@@ -10,7 +10,7 @@ from facekit.errors import FacekitError, UsageError
 from facekit.weights import are_present, catalogue_entry
 
 if TYPE_CHECKING:
-    from facekit.faces.protocols import FaceParser, FaceVendor
+    from facekit.faces.protocols import FaceParser, FaceVendor, PictureKind
 
 __all__ = [
     "VendorFacts",
@@ -19,11 +19,13 @@ __all__ = [
     "known_vendors",
     "load_faces",
     "load_parser",
+    "parser_facts",
     "register_vendor",
     "vendor_facts",
 ]
 
 _PACK_PREFIX = "insightface:"
+_DRAWINGS = "{} knows drawings, and the parser photographs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,8 @@ class VendorFacts:
     module: str = ""
     """That an extra brings; empty where none is needed."""
     extra: str = ""
+    made_for: "PictureKind | None" = None
+    """What it knows; None where that is not known."""
 
     def describe(self) -> str:
         """The name and the licence, for plans."""
@@ -152,19 +156,44 @@ def load_faces(name: str) -> "FaceVendor":
     return _loaded[name]
 
 
-def load_parser() -> "FaceParser":
-    """Load the best parser that is here; its `shortfall` says what it cannot do, and why.
+def load_parser(vendor: "FaceVendor") -> "FaceParser":
+    """Load the best parser for a vendor's pictures; its `shortfall` says what it cannot do.
 
-    Without facexlib and its weights it is the geometric estimate.
+    BiSeNet knows photographs. For a vendor of drawings, and where facexlib or its weights are not
+    here, it is the geometric estimate.
     """
     from facekit.faces.parse import EllipseParser
 
+    if vendor.made_for == "drawing":
+        return EllipseParser(_DRAWINGS.format(vendor.name))
     try:
         from facekit.faces.facexlib import load_bisenet
 
         return load_bisenet()
     except FacekitError as error:
         return EllipseParser(str(error))
+
+
+def parser_facts(name: str) -> tuple[VendorFacts | None, str]:
+    """Say which parser `load_parser` is to load for a vendor, without loading any.
+
+    Args:
+        name: Of the vendor.
+
+    Returns:
+        The facts of BiSeNet; or None, for the geometric estimate, and the reason for it.
+
+    Raises:
+        UsageError: The name is unknown.
+    """
+    facts = _facts("bisenet", ("bisenet",), "facexlib")
+    if vendor_facts(name).made_for == "drawing":
+        return None, _DRAWINGS.format(name)
+    if not facts.is_installed:
+        return None, f"{facts.name} needs pip install 'facekit[{facts.extra}]'"
+    if facts.missing_weights:
+        return None, f"{facts.name} needs facekit weights fetch {' '.join(facts.missing_weights)}"
+    return facts, ""
 
 
 def encoder_id(vendor: "FaceVendor") -> str:
@@ -183,7 +212,7 @@ def vendor_facts(name: str) -> VendorFacts:
     """
     check_vendor(name)
     if name in ("toon-a", "toon-b"):
-        return VendorFacts(name=name, licence="Apache-2.0", commercial_use=True)
+        return VendorFacts(name=name, licence="Apache-2.0", commercial_use=True, made_for="drawing")
     if name == "opencv":
         return _facts(name, ("yunet", "sface"))
     if name == "facexlib":
@@ -206,6 +235,7 @@ def _facts(name: str, weights: tuple[str, ...], extra: str = "") -> VendorFacts:
         weights=weights,
         module=extra,
         extra=extra,
+        made_for="photograph",
     )
 
 

@@ -4,6 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from facekit.errors import PhotosRefused
 from facekit.media.images import pixel_digest
 from facekit.types import Face, FaceCrop, FloatArray, IdentityEmbedding, Image
@@ -38,6 +41,9 @@ class Photo:
     """How far the picture was turned clockwise, because its face was not upright."""
     cut_xyxy_px: tuple[int, int, int, int] | None = None
     """The part of the turned picture that is used, because others are in it; None for all."""
+    mask: npt.NDArray[np.uint8] | None = None
+    """(height, width) of `image`, 0 to 255: how much of each pixel is the face without its hair, as
+    a parser sees it; None for the ellipse, which is drawn at the size that training looks at."""
 
     @property
     def digest(self) -> str:
@@ -53,6 +59,10 @@ class PhotoSet:
     held_out: tuple[Photo, ...] = ()
     encoder: str = ""
     """Who embedded them: ``name@`` and the first 12 hex digits of the weights' sha256."""
+    masks: str = ""
+    """Who draws the masks of those that train, as `encoder`; empty for the ellipse."""
+    views: tuple[int, ...] = ()
+    """Indices into `train`: photos that show most between them, the best first."""
 
     def __post_init__(self) -> None:
         """Refuse an empty set and a photo on both sides."""
@@ -62,6 +72,12 @@ class PhotoSet:
         if both:
             listed = ", ".join(sorted(both))
             raise PhotosRefused(f"{listed}: both trained on and held out; name each photo once")
+        if len(set(self.views)) < len(self.views) or not set(self.views) <= set(
+            range(len(self.train))
+        ):
+            raise ValueError(
+                f"views are {self.views}, expected each at most once and below {len(self.train)}"
+            )
 
     @property
     def photos(self) -> tuple[Photo, ...]:
@@ -75,10 +91,25 @@ class PhotoSet:
             IdentityEmbedding(vector=photo.embedding, encoder=self.encoder) for photo in self.train
         )
 
+    def best(self, count: int) -> tuple[int, ...]:
+        """The photos that make the tokens where not all do: `views`, then the best of the others.
+
+        Returns:
+            Indices into `train`, at most `count`, in the order of `train`.
+        """
+        others = [index for index in range(len(self.train)) if index not in self.views]
+        others.sort(key=lambda index: -self.train[index].quality)
+        return tuple(sorted((*self.views, *others)[:count]))
+
     @property
     def digest(self) -> str:
-        """Sha256 (hex) of all pixels, captions and the split; the same photos give the same."""
+        """Sha256 (hex) of all pixels, captions, the split and who draws the masks.
+
+        The same photos give the same.
+        """
         total = hashlib.sha256(self.encoder.encode())
+        if self.masks:
+            total.update(f"masks {self.masks}\n".encode())
         for role, photos in (("train", self.train), ("held_out", self.held_out)):
             for photo in photos:
                 total.update(f"{role} {photo.digest} {photo.sidecar!r}\n".encode())

@@ -69,7 +69,8 @@ class IdentitySection(Section):
     pool: Literal["mean", "concat"] = "mean"
     """One set of tokens from the quality-weighted mean of the photos, or one set per photo."""
     max_photos: int = Field(default=5, ge=1, le=16)
-    """Photos used by concat; the best ones are taken."""
+    """Photos used by concat: those that show most between them, which `facekit check` calls best
+    views."""
     lr: float = Field(default=1e-3, gt=0)
     """Learning rate of the tokens."""
     strength: float = Field(default=1.0, ge=0, le=4)

@@ -4,7 +4,7 @@ Shapes: B samples, C latent channels, F latent frames, H and W latent height and
 tokens, T text channels, P conditioning photos, D embedding.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -86,6 +86,7 @@ def choose_samples(
     view_buckets: Sequence[tuple[int, ...]],
     num_photos: int,
     shift: float = 1.0,
+    token_photos: Collection[int] = (),
 ) -> list[SampleChoice]:
     """Choose the samples of one step.
 
@@ -96,6 +97,7 @@ def choose_samples(
         view_buckets: The size of every view; a batch holds one size only.
         num_photos: How many photos condition.
         shift: Of the noise levels.
+        token_photos: Those that make the character's tokens; they condition before the others.
     """
     seed, count = settings.seed, settings.batch_size
     bucket = view_buckets[int(uniform(seed, "bucket", step) * len(view_buckets))]
@@ -111,6 +113,8 @@ def choose_samples(
     for index in range(count):
         view = members[order[index % len(order)]]
         reference, conditions = _pair(seed, step, index, view_photos[view], num_photos)
+        # A stable sort: chance decides among those that make the tokens, and among the others.
+        conditions = tuple(sorted(conditions, key=lambda photo: photo not in token_photos))
         choices.append(
             SampleChoice(
                 view=view,
@@ -155,7 +159,13 @@ def _dropped(u: float, dropout: Dropout) -> Dropped:
 def make_batch(step: int, settings: TrainSettings, photos: EncodedPhotos, shift: float) -> Batch:
     """Gather the tensors of one step; equal arguments give equal tensors in any process."""
     choices = choose_samples(
-        step, settings, photos.view_photos, photos.buckets, photos.num_photos, shift
+        step,
+        settings,
+        photos.view_photos,
+        photos.buckets,
+        photos.num_photos,
+        shift,
+        photos.token_photos,
     )
     views = [choice.view for choice in choices]
     latents_BCFHW = torch.stack([photos.latents[v] for v in views])

@@ -104,9 +104,10 @@ def load_state(path: Path, run_digest: str) -> TrainState | None:
         )
     if metadata.get("run_digest") != run_digest:
         raise CheckpointMismatch(
-            f"{path}: made by another recipe, another trigger, other photos or other weights (run"
-            f" {metadata.get('run_digest', '')[:12]}, expected {run_digest[:12]}); go back to"
-            " those, add --force to train again, or choose another --out"
+            f"{path}: made by another recipe, another trigger, other photos, other face masks or"
+            f" other weights (run {metadata.get('run_digest', '')[:12]}, expected"
+            f" {run_digest[:12]}); go back to those, add --force to train again, or"
+            " choose another --out"
         )
     if metadata.get("sha256") != tensors_digest(tensors):
         raise _damaged(path, "the tensors do not have the recorded sha256")

@@ -54,6 +54,8 @@ class EncodedPhotos:
     """Each caption once; the empty one is first."""
     embeddings_PD: Tensor
     quality_P: Tensor
+    token_photos: tuple[int, ...]
+    """The photos that make the tokens, in order: all of them, or the best views (`concat`)."""
 
     @property
     def num_photos(self) -> int:
@@ -94,6 +96,7 @@ class EncodedPhotos:
             "captions": self.captions,
             "class_captions": self.class_captions,
             "phrases": self.phrases,
+            "token_photos": self.token_photos,
         }
         metadata = {"digest": digest, "lists": json.dumps(lists)}
         plain = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
@@ -112,6 +115,8 @@ class EncodedPhotos:
         except (OSError, SafetensorError):
             return None
         lists = json.loads(header["lists"])
+        if "token_photos" not in lists:
+            return None  # of an earlier version
         count = range(len(lists["captions"]))
         return cls(
             latents=tuple(tensors[f"latents.{i}"] for i in count),
@@ -124,6 +129,7 @@ class EncodedPhotos:
             phrases=tuple(lists["phrases"]),
             embeddings_PD=tensors["embeddings"],
             quality_P=tensors["quality"],
+            token_photos=tuple(lists["token_photos"]),
         )
 
     def to(self, device: torch.device | str) -> "EncodedPhotos":
@@ -164,6 +170,7 @@ def encode_photos(
     encode_video: EncodeVideo,
     encoder: IdentityEncoder,
     num_frames: int = 1,
+    token_photos: Sequence[int] | None = None,
 ) -> EncodedPhotos:
     """Compute the cache.
 
@@ -175,6 +182,7 @@ def encode_photos(
         encode_video: Pixels (1, 3, frames, height, width) in [-1, 1] to normalised latents.
         encoder: Says what its crops look like.
         num_frames: A photo is a clip that stands still for so many frames.
+        token_photos: The photos that make the tokens, in order; all of them when None.
     """
     captions, class_captions = captions_of(photos, views, subject)
     phrases = ("", *dict.fromkeys((*captions, *class_captions)))
@@ -203,4 +211,5 @@ def encode_photos(
         phrases=phrases,
         embeddings_PD=torch.from_numpy(np.stack([photo.embedding for photo in photos])),
         quality_P=torch.tensor([photo.quality for photo in photos], dtype=torch.float32),
+        token_photos=tuple(range(len(photos)) if token_photos is None else token_photos),
     )

@@ -26,10 +26,13 @@ __all__ = ["all_tokens", "in_place"]
 def all_tokens(
     adapter: IdentityAdapter | None, encoded: EncodedPhotos, tokens: IdentityTokens | None
 ) -> Tensor | None:
-    """The tokens (K, C) of the character from all of its photos, on the CPU; None without any."""
+    """The tokens (K, C) of the character from `token_photos`, on the CPU; None without any."""
     if adapter is None:
         return None
-    tokens_1KC = adapter.tokens(encoded.embeddings_PD[None], encoded.quality_P[None])
+    photos = list(encoded.token_photos)
+    tokens_1KC = adapter.tokens(
+        encoded.embeddings_PD[None, photos], encoded.quality_P[None, photos]
+    )
     if tokens is not None:
         tokens_1KC = tokens(tokens_1KC)
     return tokens_1KC[0].detach().cpu().clone()

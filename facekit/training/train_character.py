@@ -44,7 +44,8 @@ class TrainingResult:
     """What was learned, on the CPU in float32."""
 
     tokens_KC: Tensor | None
-    """The character's tokens from all its photos; None without an identity branch."""
+    """The character's tokens from all its photos, or from the best views (`concat`); None without
+    an identity branch."""
     lora: Mapping[str, Tensor] | None
     """Keys are module paths of the transformer; None where no LoRA was trained."""
     best_step: int
@@ -69,7 +70,7 @@ def run_digest(
     extra: Mapping[str, object] | None = None,
 ) -> str:
     """Sha256 (hex) of everything that decides the weights; a resumed run must have the same."""
-    content = {
+    content: dict[str, object] = {
         "settings": asdict(settings),
         "photos": photos.digest,
         "subject": asdict(subject),
@@ -78,6 +79,8 @@ def run_digest(
         "lora": asdict(lora) if lora else None,
         "extra": dict(extra or {}),
     }
+    if settings.pool == "concat":
+        content["token_photos"] = photos.best(settings.max_photos)
     return json_digest(content)
 
 
@@ -247,6 +250,7 @@ def _encoded(
         encode_video=denoiser.encode_video,
         encoder=faces,
         num_frames=settings.num_frames,
+        token_photos=photos.best(settings.max_photos) if settings.pool == "concat" else None,
     )
     encoded.save(path, digest)
     return encoded

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from facekit.faces.parse import face_mask
@@ -31,7 +32,7 @@ class View:
     face: Face
     """In the coordinates of this view."""
     mask: FloatArray
-    """(height, width), 1 on the face."""
+    """(height, width), 1 on the face: the photo's own mask, else the ellipse."""
 
     @property
     def face_to_short_side(self) -> float:
@@ -87,12 +88,7 @@ def _cut(
     left, top = round(window[0]), round(window[1])
     right, bottom = max(left + 1, round(window[2])), max(top + 1, round(window[3]))
     part = photo.image[top:bottom, left:right]
-    pixels_BCHW = torch.from_numpy(np.ascontiguousarray(part)).permute(2, 0, 1)[None].float()
-    if part.shape[:2] != size:
-        pixels_BCHW = torch.nn.functional.interpolate(
-            pixels_BCHW, size=size, mode="bicubic", antialias=True, align_corners=False
-        )
-    pixels = pixels_BCHW[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()
+    pixels = _scaled(part, size).round().clamp(0, 255).to(torch.uint8).numpy()
     scale = np.array([size[1] / part.shape[1], size[0] / part.shape[0]], dtype=np.float32)
     origin = np.array([left, top], dtype=np.float32)
     # Landmarks count pixel centres (0 is the middle of the first pixel), boxes count edges.
@@ -104,4 +100,19 @@ def _cut(
         score=photo.face.score,
     )
     pixels = np.ascontiguousarray(pixels)
-    return View(photo=index, pixels=pixels, face=face, mask=face_mask(pixels, face))
+    if photo.mask is None:
+        mask = face_mask(pixels, face)
+    else:
+        cut = _scaled(photo.mask[top:bottom, left:right, None], size)[..., 0]
+        mask = (cut / 255.0).clamp(0.0, 1.0).numpy()
+    return View(photo=index, pixels=pixels, face=face, mask=mask)
+
+
+def _scaled(part: npt.NDArray[np.uint8], size: tuple[int, int]) -> torch.Tensor:
+    """Scale (height, width, channels), 0 to 255, to another height and width; may overshoot."""
+    pixels_BCHW = torch.from_numpy(np.ascontiguousarray(part)).permute(2, 0, 1)[None].float()
+    if part.shape[:2] != size:
+        pixels_BCHW = torch.nn.functional.interpolate(
+            pixels_BCHW, size=size, mode="bicubic", antialias=True, align_corners=False
+        )
+    return pixels_BCHW[0].permute(1, 2, 0)

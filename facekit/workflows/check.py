@@ -233,7 +233,14 @@ def run_check(
     """
     bar = progress or NoProgress()
     vendor = faces or load_faces(plan.recipe.encoder.train)
-    inspection = inspect_photos(plan.sources, plan.recipe.photos, vendor, bar, allow=plan.allow)
+    inspection = inspect_photos(
+        plan.sources,
+        plan.recipe.photos,
+        vendor,
+        bar,
+        allow=plan.allow,
+        num_views=plan.recipe.identity.max_photos,
+    )
     inspection = add_captions(inspection, plan.recipe.captions, bar)
     manifest = None
     if plan.out_dir is not None:

@@ -140,7 +140,7 @@ def write_checked(
         folder,
         inspection,
         faces,
-        load_parser(),
+        load_parser(faces),
         recipe=recipe,
         allow=allow,
         captioned=caption_record,

@@ -3,7 +3,13 @@
 from typing import Final
 
 from facekit.errors import FacekitError, PackageMissing
-from facekit.faces.vendors import VendorFacts, known_vendors, load_faces, vendor_facts
+from facekit.faces.vendors import (
+    VendorFacts,
+    known_vendors,
+    load_faces,
+    parser_facts,
+    vendor_facts,
+)
 from facekit.recipe import Recipe
 from facekit.workflows.backbone import backbone_spec
 from facekit.workflows.doctor_findings import Finding
@@ -59,6 +65,18 @@ def recipe_licences(recipe: Recipe, *, commercial: bool) -> list[Finding]:
                 commercial=commercial,
                 instead=f"set encoder.{key} to an encoder that allows it, such as opencv or"
                 " insightface:auraface",
+            )
+        )
+    parser, _ = parser_facts(recipe.encoder.train)
+    if parser is not None and recipe.loss.face_mask_probability > 0:
+        findings.append(
+            _licence(
+                f"face masks {parser.name}",
+                parser.licence,
+                allowed=parser.commercial_use,
+                commercial=commercial,
+                instead=f"remove its file, which facekit weights path {parser.name} names, and"
+                " masks are ellipses, or set loss.face_mask_probability to 0",
             )
         )
     spec, source = backbone_spec(recipe), recipe.base.source

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from facekit.workflows.backbone import Backbone, load_backbone, load_base_adapte
 from facekit.workflows.captions import add_captions
 from facekit.workflows.characters import ADAPTER_FILE, RECIPE_FILE
 from facekit.workflows.likeness import likeness_validation
+from facekit.workflows.masks import MasksUsed, choose_masks, draw_masks
 from facekit.workflows.others import other_faces
 from facekit.workflows.photos import common_folder, record_photos
 from facekit.workflows.train_folder import (
@@ -36,7 +38,8 @@ from facekit.workflows.train_folder import (
     sweep,
     write_result,
 )
-from facekit.workflows.train_plan import TrainOutcome, TrainPlan, plan_train, recipe_text
+from facekit.workflows.train_outcome import TrainOutcome
+from facekit.workflows.train_plan import TrainPlan, plan_train, recipe_text
 
 __all__ = ["TrainOutcome", "TrainPlan", "plan_train", "run_train"]
 
@@ -72,6 +75,8 @@ def run_train(
     checked = plan.dataset or _inspect(plan, faces, progress)
     photos = checked.require() if isinstance(checked, Inspection) else checked.photos(faces)
     records = record_photos(photos)
+    masks = choose_masks(recipe, plan.dataset, faces)
+    photos = replace(photos, masks=masks.made_by)
     backbone = backbone or load_backbone(recipe, plan.device)
     spec, pipe = backbone.spec, backbone.pipe
     settings = TrainSettings.from_recipe(recipe)
@@ -93,6 +98,7 @@ def run_train(
     make_room(out_dir, digest, replace=plan.force, again=finished is not None)
     sweep(out_dir)
     write_text(out_dir / RECIPE_FILE, recipe_text(recipe))
+    photos, missed = draw_masks(photos, masks, progress)
     near = faces.to(pipe.transformer.device)  # for the gradient of the identity loss
     result = train_character(
         settings,
@@ -124,6 +130,7 @@ def run_train(
         adapter,
         lora,
         digest,
+        masks=masks.used,
         overruled=checked.overruled_codes,
     )
     file.save(out_dir / ADAPTER_FILE)
@@ -137,10 +144,12 @@ def run_train(
         steps=result.steps,
         train_seconds=round(result.elapsed_s, 3),
         overruled=checked.overruled,
+        masks=masks.used,
         warnings=(
             *plan.warnings,
             *(f"set aside: {line}" for line in checked.set_aside),
             *(f"noted: {line}" for line in checked.noted),
+            *missed,
             *_warnings(photos, result),
         ),
     )
@@ -158,6 +167,7 @@ def _inspect(plan: TrainPlan, faces: FaceVendor, progress: Progress) -> Inspecti
         progress,
         label="choosing photos to train on",
         allow=plan.allow,
+        num_views=plan.recipe.identity.max_photos,
     )
     return add_captions(inspection, plan.recipe.captions, progress)
 
@@ -207,6 +217,7 @@ def _character_file(
     lora: LoraSettings | None,
     digest: str,
     *,
+    masks: MasksUsed,
     overruled: tuple[str, ...],
 ) -> CharacterFile:
     """Fold what was learned. Nothing in it depends on when or how often the run was stopped."""
@@ -220,6 +231,7 @@ def _character_file(
         "class_phrase": subject.class_phrase,
         "seed": settings.seed,
         "encoder_licence": faces.licence,
+        "masks": masks.to_summary(),
     }
     if overruled:
         training = {**training, "overruled": list(overruled)}

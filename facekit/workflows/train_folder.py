@@ -10,7 +10,8 @@ from facekit.training.checkpoint import load_state
 from facekit.training.train_character import CACHE_FILE
 from facekit.training.trainer import METRICS_FILE, STATE_FILE
 from facekit.workflows.characters import ADAPTER_FILE, RECIPE_FILE, RESULT_FILE
-from facekit.workflows.train_plan import TrainOutcome
+from facekit.workflows.masks import MasksUsed
+from facekit.workflows.train_outcome import TrainOutcome
 
 __all__ = [
     "SAMPLES_DIR",
@@ -41,6 +42,7 @@ def finished_outcome(out_dir: Path, digest: str) -> TrainOutcome | None:
             "adapter": adapter,
             "warnings": tuple(outcome["warnings"]),
             "overruled": tuple(outcome.get("overruled", ())),
+            "masks": MasksUsed(**outcome["masks"]) if outcome.get("masks") else None,
             "was_there": True,
         }
         return TrainOutcome(**{**outcome, **own})
@@ -81,9 +83,9 @@ def make_room(out_dir: Path, digest: str, *, replace: bool, again: bool) -> None
         other = True
     if other and not replace:
         raise CheckpointMismatch(
-            f"{out_dir / ADAPTER_FILE}: made by another recipe, another trigger, other photos or"
-            " other weights, expected an unfinished run of these; add --force to replace it or"
-            " choose another --out"
+            f"{out_dir / ADAPTER_FILE}: made by another recipe, another trigger, other photos,"
+            " other face masks or other weights, expected an unfinished run of these; add --force"
+            " to replace it or choose another --out"
         )
     if not other and not again:
         return

@@ -1,6 +1,5 @@
 """What training a character will do, decided before anything slow is loaded."""
 
-import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,13 +20,13 @@ from facekit.workflows.characters import (
     CHARACTERS_DIR,
     RECIPE_FILE,
     RESULT_FILE,
-    call_character,
 )
 from facekit.workflows.datasets import StoredDataset, open_dataset
 from facekit.workflows.device import AUTO, choose_device, device_text
+from facekit.workflows.masks import MasksUsed, plan_masks
 from facekit.workflows.train_checks import check_training
 
-__all__ = ["TrainOutcome", "TrainPlan", "plan_train", "recipe_text"]
+__all__ = ["TrainPlan", "plan_train", "recipe_text"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _LEVELS = {
@@ -59,6 +58,8 @@ class TrainPlan:
     """Whether that run is finished, so that the same one is given as it is."""
     named: bool
     """Whether the backbone knows the name of the character."""
+    masks: MasksUsed
+    """The face masks that the loss is to look at."""
     allow: tuple[str, ...] = ()
     """Codes of reasons against photos that are overruled."""
     dataset: StoredDataset | None = None
@@ -79,6 +80,7 @@ class TrainPlan:
             f"backbone: {recipe.base.name}"
             + (f" from {recipe.base.source}" if recipe.base.source else ""),
             f"encoder: {vendor_facts(recipe.encoder.train).describe()}",
+            f"face masks: {self.masks.describe()}",
             f"device: {device_text(self.device)}",
             f"method: {_LEVELS[recipe.identity.level]}",
             f"effort: {self._effort()}",
@@ -100,6 +102,7 @@ class TrainPlan:
             "recipe": self.recipe.model_dump(mode="json"),
             "recipe_digest": recipe_digest(self.recipe),
             "trigger": self.trigger,
+            "masks": self.masks.to_json(),
             "device": str(self.device),
             "allow": list(self.allow),
             "out": str(self.out_dir),
@@ -141,59 +144,6 @@ class TrainPlan:
             return "no steps"
         budget = f", at most {train.minutes:g} minutes" if train.minutes is not None else ""
         return f"{train.steps} steps of {train.batch_size}{budget}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainOutcome:
-    """A trained character."""
-
-    name: str
-    adapter: Path
-    trigger: str
-    likeness: float | None
-    """Held-out likeness by the training encoder, which chose the checkpoint. Not a report."""
-    likeness_at_start: float | None
-    """The same at step 0: enrolment, or the bare backbone for a plain LoRA."""
-    best_step: int
-    steps: int
-    train_seconds: float
-    """Over all sittings."""
-    overruled: tuple[str, ...] = ()
-    """Findings against photos that were overruled."""
-    warnings: tuple[str, ...] = ()
-    was_there: bool = dataclasses.field(default=False, compare=False)
-    """Whether an earlier call had finished it, and this one had nothing to do."""
-
-    def describe(self) -> str:
-        """The file, how it went and the next step."""
-        chosen = f"step {self.best_step} of {self.steps}"
-        if self.likeness is not None:
-            chosen += f", held-out likeness {self.likeness:.3f} by the training encoder"
-        if self.likeness_at_start is not None and self.steps:
-            chosen += f" ({self.likeness_at_start:.3f} at step 0, before training)"
-        called = call_character(self.adapter)
-        return "\n".join(
-            [
-                *(f"warning: {warning}" for warning in self.warnings),
-                *(f"overruled: {line}" for line in self.overruled),
-                str(self.adapter),
-                f"trigger: {self.trigger}",
-                f"chosen: {chosen}",
-                f"time: {self.train_seconds:.0f} s"
-                + (", earlier; it was finished and nothing was done" if self.was_there else ""),
-                f'next: facekit shoot "close-up of @{self.name}" --with {called}',
-            ]
-        )
-
-    def to_json(self) -> Mapping[str, object]:
-        """The same as plain data."""
-        content = dataclasses.asdict(self)
-        return {
-            **content,
-            "adapter": str(self.adapter),
-            "warnings": list(self.warnings),
-            "overruled": list(self.overruled),
-        }
 
 
 def plan_train(
@@ -265,6 +215,7 @@ def plan_train(
         resumes=resumes,
         is_finished=resumes and not force and (out_dir / RESULT_FILE).is_file(),
         named=not trigger and _knows(recipe, name),
+        masks=plan_masks(recipe, dataset),
         allow=tuple(allow),
         dataset=dataset,
         warnings=tuple(_warnings(trigger, recipe)),

@@ -124,3 +124,16 @@ def test_one_photo_is_enough_when_the_recipe_says_so(tmp_path: Path):
     photos = build_photo_set(scan_sources(good_photos(tmp_path, 1)), rules, DiscFaces())
     assert len(photos.train) == 1
     assert photos.held_out == ()
+
+
+def test_the_best_views_are_as_many_as_asked_and_a_photo_set_has_their_order(tmp_path: Path):
+    sources = scan_sources(good_photos(tmp_path))
+    four = inspect_photos(sources, RULES, DiscFaces(), num_views=4)
+    two = inspect_photos(sources, RULES, DiscFaces(), num_views=2)
+    assert len(four.views) == 4
+    assert two.views == four.views[:2]
+    photos = two.require()
+    assert tuple(photos.train[index].source for index in photos.views) == two.views
+    assert set(photos.best(2)) == set(photos.views)
+    built = build_photo_set(sources, RULES, DiscFaces(), num_views=4)
+    assert built.views == four.require().views

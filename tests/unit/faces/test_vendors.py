@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import UsageError
-from facekit.faces import insightface, vendors
+from facekit.faces import facexlib, insightface, opencv, vendors
 from facekit.faces.protocols import FaceDetector, FaceParser, FaceVendor, IdentityEncoder
 from tests.tiny.faces import DiscFaces
 
@@ -74,11 +74,49 @@ def test_without_facexlib_masks_are_an_estimate_and_say_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "facexlib", None)
-    parser = vendors.load_parser()
+    parser = vendors.load_parser(DiscFaces())
     assert isinstance(parser, FaceParser)
     assert parser.name == "ellipse"
     assert "geometric estimate" in parser.shortfall
     assert "pip install 'facekit[facexlib]'" in parser.shortfall
+
+
+def test_for_a_vendor_of_drawings_the_parser_of_photographs_is_not_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(facexlib, "load_bisenet", lambda: pytest.fail("it knows photographs"))
+    parser = vendors.load_parser(vendors.load_faces("toon-b"))
+    assert parser.name == "ellipse"
+    assert parser.shortfall.endswith("toon-b knows drawings, and the parser photographs")
+    assert vendors.parser_facts("toon-b") == (None, parser.shortfall.rpartition(": ")[2])
+
+
+def test_the_parser_of_photographs_is_expected_where_all_it_needs_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEKIT_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(vendors.importlib.util, "find_spec", lambda _: object())
+    (tmp_path / "parsing_bisenet.pth").touch()
+    facts, reason = vendors.parser_facts("opencv")
+    assert reason == ""
+    assert facts is not None
+    assert not facts.commercial_use
+    (tmp_path / "parsing_bisenet.pth").unlink()
+    assert vendors.parser_facts("opencv") == (
+        None,
+        "bisenet needs facekit weights fetch bisenet",
+    )
+
+
+@pytest.mark.parametrize("name", ["toon-a", "toon-b"])
+def test_facts_know_what_the_embedded_vendors_were_made_for(name: str) -> None:
+    assert vendors.vendor_facts(name).made_for == vendors.load_faces(name).made_for == "drawing"
+
+
+def test_facts_know_what_fetched_vendors_were_made_for() -> None:
+    assert vendors.vendor_facts("opencv").made_for == opencv.OpenCVFaces.made_for
+    assert vendors.vendor_facts("insightface").made_for == insightface.InsightFaces.made_for
+    assert vendors.vendor_facts("facexlib").made_for == facexlib.FacexlibFaces.made_for
 
 
 def test_a_vendor_is_loaded_once():

@@ -32,7 +32,7 @@ def test_both_sides_are_seen_and_embeddings_are_of_the_trained_side():
     assert [e.encoder for e in photos.embeddings] == ["discs@1"] * 2
 
 
-def test_the_digest_knows_pixels_captions_and_the_split():
+def test_the_digest_knows_pixels_captions_the_split_and_who_masks():
     a, b = photo(0), photo(1)
     digest = PhotoSet(train=(a, b)).digest
     assert PhotoSet(train=(photo(0), photo(1))).digest == digest
@@ -41,6 +41,7 @@ def test_the_digest_knows_pixels_captions_and_the_split():
         PhotoSet(train=(b, a)),
         PhotoSet(train=(replace(a, sidecar="x"), b)),
         PhotoSet(train=(a, photo(2))),
+        PhotoSet(train=(a, b), masks="bisenet@0123456789ab"),
     ]
     assert digest not in {other.digest for other in others}
 
@@ -50,3 +51,22 @@ def test_an_empty_set_and_a_photo_on_both_sides_are_refused():
         PhotoSet(train=())
     with pytest.raises(PhotosRefused, match=r"0.png: both"):
         PhotoSet(train=(photo(0),), held_out=(photo(0),))
+
+
+def test_the_best_are_the_views_and_then_the_others_by_quality():
+    train = tuple(replace(photo(seed), quality=q) for seed, q in enumerate((0.2, 0.9, 0.5, 0.7)))
+    photos = PhotoSet(train=train, views=(2, 0))
+    assert [photos.best(count) for count in range(1, 6)] == [
+        (2,),
+        (0, 2),
+        (0, 1, 2),
+        (0, 1, 2, 3),
+        (0, 1, 2, 3),
+    ]
+    assert PhotoSet(train=train).best(2) == (1, 3)
+
+
+@pytest.mark.parametrize("views", [(0, 0), (1,), (-1,)])
+def test_views_that_are_no_photos_are_refused(views: tuple[int, ...]):
+    with pytest.raises(ValueError, match="expected each at most once and below 1"):
+        PhotoSet(train=(photo(0),), views=views)

@@ -51,6 +51,30 @@ def test_concat_takes_at_most_the_photos_it_can_line_up() -> None:
             assert len(choice.conditions) <= 2
 
 
+def test_photos_that_make_the_tokens_condition_before_the_others() -> None:
+    settings = replace(SETTINGS, pool="concat", max_photos=3)
+    tokens = {1, 4, 6}
+    photos = list(range(9))
+    for step in range(60):
+        plain = choose_samples(step, settings, photos, [SQUARE] * 9, 9)
+        chosen = choose_samples(step, settings, photos, [SQUARE] * 9, 9, token_photos=tokens)
+        for one, choice in zip(plain, chosen, strict=True):
+            assert (choice.view, choice.reference) == (one.view, one.reference)
+            assert len(choice.conditions) == len(one.conditions)
+            free = tokens - {choice.view, choice.reference}
+            used = set(choice.conditions)
+            assert used <= free or free <= used
+
+
+def test_where_all_photos_make_the_tokens_chance_alone_decides() -> None:
+    photos = list(range(5))
+    for step in range(20):
+        plain = choose_samples(step, SETTINGS, photos, [SQUARE] * 5, 5)
+        assert plain == choose_samples(
+            step, SETTINGS, photos, [SQUARE] * 5, 5, token_photos=range(5)
+        )
+
+
 def test_a_batch_holds_one_size() -> None:
     buckets = [SQUARE, WIDE, SQUARE, WIDE, SQUARE]
     seen = set()

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,6 +21,7 @@ from facekit.adapters.lora import LoraSettings
 from facekit.errors import CheckpointMismatch, NonFiniteLoss, TrainingError
 from facekit.training.metrics import read_metrics
 from facekit.training.objective import Objective
+from facekit.training.scopes import pooled
 from facekit.training.train_character import TrainingResult, run_digest
 from facekit.training.trainer import METRICS_FILE, STATE_FILE, Validation
 from tests.tiny.training import DIM, RECIPE_SETTINGS, TinyRun
@@ -152,6 +154,57 @@ def test_both_ways_to_pool_photos(tmp_path: Path, pool: str) -> None:
     assert len(result.tokens_KC) == (4 if pool == "mean" else 12)
     assert run.adapter is not None
     assert run.adapter.projector.pool == "mean"
+
+
+def test_concat_makes_the_tokens_of_the_best_views(tmp_path: Path) -> None:
+    """Of the views that were chosen, not of the photos of the highest quality."""
+    run = TinyRun(tmp_path / "a", pool="concat", max_photos=2, level="L0")
+    by_quality = run()
+    other = TinyRun(tmp_path / "b", pool="concat", max_photos=2, level="L0")
+    other.photos = replace(other.photos, views=(3, 1))
+    assert run.adapter is not None
+    found = other().tokens_KC
+    vectors = torch.stack([torch.from_numpy(other.photos.train[i].embedding) for i in (1, 3)])
+    assert found is not None
+    with pooled(run.adapter, run.settings), torch.no_grad():
+        torch.testing.assert_close(found, run.adapter.tokens(vectors[None])[0])
+    assert by_quality.tokens_KC is not None
+    assert not torch.equal(found, by_quality.tokens_KC)
+
+
+def test_the_mean_is_of_all_photos_whatever_the_views(tmp_path: Path) -> None:
+    run, other = (TinyRun(tmp_path / name, max_photos=2, steps=2) for name in "ab")
+    other.photos = replace(other.photos, views=(3, 1))
+    assert _bytes(run()) == _bytes(other())
+    digests = [
+        run_digest(r.settings, r.photos, r.subject, backbone_digest="x") for r in (run, other)
+    ]
+    assert digests[0] == digests[1]
+
+
+def test_other_views_are_another_run_where_they_decide(tmp_path: Path) -> None:
+    run = TinyRun(tmp_path, pool="concat", max_photos=2)
+    digests = {
+        run_digest(run.settings, replace(run.photos, views=views), run.subject, backbone_digest="x")
+        for views in ((), (3, 1), (1, 3), (2, 3))
+    }
+    assert len(digests) == 3
+
+
+def test_masks_of_photos_decide_what_is_learned(tmp_path: Path) -> None:
+    weights = replace(RECIPE_SETTINGS.weights, face_mask_probability=1.0)
+    plain, other = (TinyRun(tmp_path / name, steps=2, weights=weights) for name in "ab")
+    shapes = [photo.image.shape[:2] for photo in other.photos.train]
+    drawn = [np.zeros(shape, np.uint8) for shape in shapes]
+    for mask in drawn:
+        mask[:12, :12] = 255
+    other.photos = replace(
+        other.photos,
+        train=tuple(
+            replace(photo, mask=mask) for photo, mask in zip(other.photos.train, drawn, strict=True)
+        ),
+    )
+    assert _bytes(plain()) != _bytes(other())
 
 
 def test_gradient_checkpointing_gives_the_same(tmp_path: Path) -> None:

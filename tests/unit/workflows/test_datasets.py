@@ -125,7 +125,7 @@ def test_only_what_changed_is_made_and_what_is_gone_disappears(
             parsed.append(face)
             return super().parse(image, face)
 
-    monkeypatch.setattr(datasets, "load_parser", lambda: Parser("none"))
+    monkeypatch.setattr(datasets, "load_parser", lambda _: Parser("none"))
     gone = {p.name: p for p in manifest_of(out).photos}["good_2.png"]
     (photos / "good_2.png").unlink()
     write(photos / "new.png", draw_photo(seed=77, diameter_px=50, turn=-0.4))
@@ -210,6 +210,8 @@ def test_a_dataset_gives_the_same_photos_without_looking(photos: Path, out: Path
     assert faces.asked == (0, 0)
     assert given.digest == expected.digest
     assert given.encoder == expected.encoder
+    assert given.views == expected.views
+    assert len(given.views) == 4
     for first, second in zip(given.photos, expected.photos, strict=True):
         assert Path(first.source).resolve() == Path(second.source).resolve()
         assert first.embedding.tobytes() == second.embedding.tobytes()
@@ -239,6 +241,19 @@ def test_a_dataset_of_other_rules_is_refused_by_name(photos: Path, out: Path):
         open_dataset([out], recipe("encoder.train=opencv"))
     with pytest.raises(CheckpointMismatch, match="embeddings of discs@"):
         open_dataset([out], recipe()).photos(Other())
+
+
+def test_more_best_views_than_were_chosen_need_another_check(photos: Path, out: Path):
+    check(photos, out, None, "identity.max_photos=2")
+    assert len(manifest_of(out).views) == 2
+    few = ("identity.max_photos=2", "identity.pool=concat")
+    with pytest.raises(CheckpointMismatch, match=r"identity\.max_photos 2, expected .* 4 or more"):
+        open_dataset([out], recipe("identity.pool=concat"))
+    for enough in (few, ("identity.max_photos=1", "identity.pool=concat"), ()):
+        dataset = open_dataset([out], recipe(*enough))
+        assert dataset is not None
+    given = open_dataset([out], recipe(*few)).photos(DiscFaces())
+    assert len(given.views) == 2
 
 
 def test_what_changed_since_is_told(photos: Path, out: Path):

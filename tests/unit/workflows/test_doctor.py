@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from facekit.faces import vendors
 from facekit.recipe import load_recipe
 from facekit.types import NoProgress
 from facekit.workflows import doctor
 from facekit.workflows.device import choose_device
+from facekit.workflows.doctor_faces import recipe_licences
 
 
 def run() -> doctor.DoctorReport:
@@ -94,6 +96,27 @@ def test_commercial_use_of_what_ships_is_allowed() -> None:
     assert [finding.status for finding in report.licences] == ["ok", "ok", "ok"]
     assert report.exit_code == 0
     assert "encoder.train toon-a" in report.describe()
+
+
+def test_a_parser_that_would_draw_the_masks_is_judged_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEKIT_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(vendors.importlib.util, "find_spec", lambda _: object())
+    (tmp_path / "parsing_bisenet.pth").touch()
+    real = load_recipe(overrides=["encoder.train=opencv", "encoder.report=insightface:auraface"])
+    refused = [f for f in recipe_licences(real, commercial=True) if f.status == "fail"]
+    assert [finding.name for finding in refused] == ["face masks bisenet"]
+    assert "facekit weights path bisenet" in str(refused[0].mend)
+    unmasked = load_recipe(
+        overrides=[
+            "encoder.train=opencv",
+            "encoder.report=insightface:auraface",
+            "loss.face_mask_probability=0",
+        ]
+    )
+    assert all(f.status == "ok" for f in recipe_licences(unmasked, commercial=True))
+    assert len(recipe_licences(load_recipe(), commercial=True)) == 3
 
 
 def test_commercial_use_is_refused_naming_what_forbids_it() -> None:
