@@ -6,7 +6,7 @@ import numpy as np
 
 from facekit.curation.coverage import PITCHES, YAWS, Coverage
 from facekit.curation.findings import Verdict
-from facekit.workflows.source_names import name_within
+from facekit.workflows.source_names import name_within, shown_name
 
 __all__ = ["coverage_lines", "photo_table"]
 
@@ -15,7 +15,7 @@ _HEAD = ("photo", "face px", "sharp", "light", "turn", "nod", "alike", "verdict"
 
 def photo_table(verdicts: Sequence[Verdict]) -> list[str]:
     """A row per photo, with what was measured, and the verdict with its reasons."""
-    names = name_within([verdict.source for verdict in verdicts])
+    names = [shown_name(name) for name in name_within([v.source for v in verdicts])]
     # Long faces look as if they nodded, so that a nod is told beside the middle one.
     usual = [v.quality.pitch_deg for v in verdicts if v.usable and v.quality is not None]
     middle = float(np.median(usual)) if usual else 0.0
