@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from facekit_cli.options import Device, DryRun, Force, Json, Out, Seed, Settings, Weights, read_settings
+from facekit_cli.options import (
+    Device,
+    DryRun,
+    Force,
+    Json,
+    Out,
+    Seed,
+    Settings,
+    Weights,
+    read_settings,
+)
 from facekit_cli.output import GOES_ON, GOES_ON_WITHOUT_FORCE, execute
 
 __all__ = ["Aspect", "shoot"]

@@ -72,7 +72,7 @@ class ScrfdDetector:
         return [self._detect(image) for image in images]
 
     def _detect(self, image: Image) -> tuple[Face, ...]:
-        bgr = _widened(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        bgr = _widened(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), np.uint8))
         boxes, points = self.model.detect(bgr, det_thresh=LEAST_DETECTION_SCORE)
         if points is None:
             raise WeightsError(

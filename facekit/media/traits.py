@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from facekit.types import FloatArray, Image
 
@@ -74,13 +73,13 @@ def _flatness(image: Image) -> float:
     exposed = ((gray > 8.0) & (gray < 247.0))[1:-1, 1:-1]
     if not waves.size or exposed.mean() < 0.05:
         return 0.0
-    tiles, seen = _tiles(waves), _tiles(exposed)
+    tiles, seen = _tiles(np.asarray(waves, np.float32)), _tiles(exposed.astype(np.float32)) > 0
     busy = (tiles > _EDGE).mean(axis=1) >= _LEAST_EDGES
     near_edges = tiles[busy][seen[busy]]
     return float((near_edges <= _FLAT).mean()) if near_edges.size else 0.0
 
 
-def _tiles(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def _tiles(values: FloatArray) -> FloatArray:
     """Whole squares of a picture, shape (N, side * side); what is left over is left out."""
     rows, columns = (side // _TILE_PX for side in values.shape)
     whole = values[: rows * _TILE_PX, : columns * _TILE_PX]
