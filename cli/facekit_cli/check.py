@@ -12,6 +12,7 @@ from facekit_cli.options import (
     Json,
     RecipeSource,
     Settings,
+    Weights,
     join_overrides,
     read_settings,
 )
@@ -28,6 +29,7 @@ def check(
     base: Base = None,
     recipe: RecipeSource = None,
     settings: Settings = None,
+    weights: Weights = None,
     allow: Allow = None,
     out: Annotated[
         Path | None,
@@ -48,6 +50,7 @@ def check(
 
     given = [("--base", base), ("--recipe", recipe), *(("--set", one) for one in settings or ())]
     given += [("--allow", one) for one in allow or ()]
+    given += [("--weights", str(one)) for one in weights or ()]
     execute(
         "check",
         lambda: plan_check(
@@ -66,4 +69,5 @@ def check(
         ),
         run_check,
         as_json=as_json,
+        weights=weights,
     )

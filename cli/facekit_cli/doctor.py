@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facekit_cli.options import Json, Settings
+from facekit_cli.options import Json, Settings, Weights
 from facekit_cli.output import execute
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def doctor(
         ),
     ] = None,
     settings: Settings = None,
+    weights: Weights = None,
     as_json: Json = False,
 ) -> None:
     """Look at versions, devices, weights, licences and disk.
@@ -42,4 +43,4 @@ def doctor(
         chosen = load_recipe(recipe, given) if recipe else load_recipe(overrides=given)
         return plan_doctor(chosen, commercial=commercial)
 
-    execute("doctor", plan, run_doctor, as_json=as_json)
+    execute("doctor", plan, run_doctor, as_json=as_json, weights=weights)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from facekit_cli.options import Device, DryRun, Force, Json, Out, Settings, read_settings
+from facekit_cli.options import Device, DryRun, Force, Json, Out, Settings, Weights, read_settings
 from facekit_cli.output import execute
 
 __all__ = ["evaluate"]
@@ -25,6 +25,7 @@ def evaluate(
         ),
     ] = None,
     settings: Settings = None,
+    weights: Weights = None,
     device: Device = "auto",
     out: Out = None,
     dry_run: DryRun = False,
@@ -53,6 +54,7 @@ def evaluate(
         ),
         run_evaluate,
         as_json=as_json,
+        weights=weights,
         dry_run=dry_run,
         interrupted="no report was written; run the same command again to measure anew",
     )

@@ -17,6 +17,7 @@ from facekit_cli.output import (
     StdoutRefused,
     emit_error,
     quiet_libraries,
+    speak_any_letter,
 )
 
 __all__ = ["EXIT_CODES", "app", "main"]
@@ -78,6 +79,7 @@ app.add_typer(lab.app, name="lab")
 def main() -> None:
     """Run the command and leave with its exit code."""
     quiet_libraries()
+    speak_any_letter()
     if sys.stdout is None:  # closed by who called, as with >&-
         print("error: stdout: closed; send it somewhere", file=sys.stderr)
         sys.exit(1)

@@ -28,6 +28,7 @@ __all__ = [
     "RecipeSource",
     "Seed",
     "Settings",
+    "Weights",
     "join_overrides",
     "read_settings",
     "trained_settings",
@@ -74,6 +75,14 @@ OutParent = Annotated[
     ),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Decides everything random.")]
+Weights = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--weights",
+        metavar="PATH",
+        help="File or folder with weights, looked at before FACEKIT_WEIGHTS; repeatable.",
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override one recipe value; repeatable."),

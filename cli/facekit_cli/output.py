@@ -1,10 +1,12 @@
 """How every command speaks: plan, result, envelope, errors, exit codes."""
 
 import contextlib
+import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import typer
@@ -25,8 +27,10 @@ __all__ = [
     "StdoutRefused",
     "emit_error",
     "execute",
+    "printable",
     "quiet_libraries",
     "show",
+    "speak_any_letter",
 ]
 
 INTERRUPTED: Final = 130
@@ -61,6 +65,13 @@ def quiet_libraries() -> None:
         os.environ.setdefault(name, value)
 
 
+def speak_any_letter() -> None:
+    """Let stdout and stderr write what their encoding lacks as escapes in place of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def execute(
     verb: str,
     plan: Callable[[], PlanT],
@@ -68,23 +79,40 @@ def execute(
     *,
     as_json: bool,
     dry_run: bool = False,
+    weights: Sequence[Path] | None = None,
     interrupted: str = "run the same command again",
 ) -> None:
     """Print the plan, do the work, print the result.
 
+    What ``--weights`` gave is searched first while this lasts.
+
     A result with an ``exit_code`` other than 0 (photos refused, a gate missed) is printed as any
     other and decides the exit code. What ``interrupted`` says is the next step after Ctrl-C.
     """
-    with _speaking(verb, as_json, interrupted):
+    with _speaking(verb, as_json, interrupted), _searched(weights or ()):
         made = plan()
         if dry_run:
             _result(verb, made, as_json)
             return
         if not as_json:
-            print(made.describe(), file=sys.stderr, flush=True)
+            print(printable(made.describe()), file=sys.stderr, flush=True)
         with _progress() as progress:
             result = run(made, progress)
         _result(verb, result, as_json)
+
+
+@contextlib.contextmanager
+def _searched(weights: Sequence[Path]) -> Iterator[None]:
+    if not weights:
+        yield
+        return
+    from facekit.weights import search_first
+
+    search_first(weights)
+    try:
+        yield
+    finally:
+        search_first(())
 
 
 def show(verb: str, make: "Callable[[], Plan]", *, as_json: bool) -> None:
@@ -99,7 +127,20 @@ def emit_error(verb: str, code: str, message: str, next_step: str, *, as_json: b
         error = {"code": code, "message": message, "next": next_step}
         _envelope(verb, ok=False, data=None, error=error)
     else:
-        print(f"error: {message}", file=sys.stderr)
+        print(f"error: {printable(message)}", file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """Write letters that would steer a terminal as escapes, for names of files may hold any.
+
+    Line ends and tabs stay.
+    """
+    return "".join(
+        letter
+        if letter.isprintable() or letter in "\n\t"
+        else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )
 
 
 def _progress() -> "BarProgress | LineProgress":
@@ -113,7 +154,7 @@ def _result(verb: str, result: "Plan", as_json: bool) -> None:
     if as_json:
         _envelope(verb, ok=exit_code == 0, data=result.to_json(), error=None)
     else:
-        print(result.describe(), file=_STDOUT.get())
+        print(printable(result.describe()), file=_STDOUT.get())
     if exit_code:
         raise typer.Exit(exit_code)
 

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from facekit_cli.options import Device, DryRun, Force, Json, Out, Seed, Settings, read_settings
+from facekit_cli.options import (
+    Device,
+    DryRun,
+    Force,
+    Json,
+    Out,
+    Seed,
+    Settings,
+    Weights,
+    read_settings,
+)
 from facekit_cli.output import GOES_ON, GOES_ON_WITHOUT_FORCE, execute
 
 __all__ = ["Aspect", "shoot"]
@@ -41,6 +51,7 @@ def shoot(
         ),
     ] = 1.0,
     settings: Settings = None,
+    weights: Weights = None,
     device: Device = "auto",
     out: Out = None,
     dry_run: DryRun = False,
@@ -70,6 +81,7 @@ def shoot(
         ),
         run_shoot,
         as_json=as_json,
+        weights=weights,
         dry_run=dry_run,
         interrupted=GOES_ON_WITHOUT_FORCE if force else GOES_ON,
     )

@@ -18,6 +18,7 @@ from facekit_cli.options import (
     RecipeSource,
     Seed,
     Settings,
+    Weights,
     join_overrides,
     trained_settings,
 )
@@ -48,6 +49,7 @@ def train(
     base: Base = None,
     recipe: RecipeSource = None,
     settings: Settings = None,
+    weights: Weights = None,
     allow: Allow = None,
     level: Annotated[
         Level | None,
@@ -91,6 +93,7 @@ def train(
         ),
         run_train,
         as_json=as_json,
+        weights=weights,
         dry_run=dry_run,
         interrupted=GOES_ON,
     )

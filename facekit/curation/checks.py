@@ -162,8 +162,8 @@ def check_kind(traits: Sequence[PictureTraits], encoder: IdentityEncoder) -> Fin
         code=Code.WRONG_KIND,
         value=flatness,
         limit=DRAWN_FLATNESS,
-        sentence=f"these are {are}s and {encoder.name} knows {wanted}s: {flatness:.0%} of a picture"
-        f" is flat, and from {DRAWN_FLATNESS:.0%} on it is drawn; use --set"
+        sentence=f"these are {are}s and {encoder.name} knows {wanted}s: {flatness:.0%} of what"
+        f" lies around edges is flat, and from {DRAWN_FLATNESS:.0%} on it is drawn; use --set"
         f" encoder.train={other}, or --allow {Code.WRONG_KIND.value} if that is wrong",
     )
 

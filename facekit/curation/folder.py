@@ -49,13 +49,20 @@ Captioned = Callable[[Known, tuple[int, int]], CaptionRecord]
 _NO_PICTURE = (Code.UNREADABLE, Code.VIDEO)
 
 
+_UNFINISHED = ".unfinished"
+"""There while a dataset is written, so that a first run that was broken off can be taken up."""
+_MARKS = (MANIFEST_FILE, _UNFINISHED)
+
+
 def check_place(folder: Path) -> None:
     """Make sure that a dataset may be written here: nothing is there, or an earlier dataset.
 
     Raises:
         OutputExists: Something else is there.
     """
-    if folder.is_dir() and (not any(folder.iterdir()) or (folder / MANIFEST_FILE).is_file()):
+    if folder.is_dir() and (
+        not any(folder.iterdir()) or any((folder / name).is_file() for name in _MARKS)
+    ):
         return
     if folder.exists():
         raise OutputExists(
@@ -102,6 +109,7 @@ def write_dataset(
     """
     ensure_out_dir(folder)
     before = _earlier(folder)
+    write_text(folder / _UNFINISHED, "facekit is writing a dataset here\n")
     entries: list[PhotoEntry] = []
     vectors: dict[str, FloatArray] = {}
     progress.start(len(names), "writing the dataset")
@@ -148,6 +156,7 @@ def write_dataset(
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)
     _sweep(folder, manifest)
+    (folder / _UNFINISHED).unlink(missing_ok=True)
     return manifest
 
 

@@ -7,7 +7,7 @@ compared anew every time, so changing one costs nothing.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,14 @@ from facekit.types import Face, FaceCrop, FloatArray, Progress
 
 __all__ = ["RULES_OF_LOOKING", "Known", "Memory"]
 
-RULES_OF_LOOKING = 2
+RULES_OF_LOOKING = 3
 """Raised when the same photo gives other measurements, so that what is remembered is forgotten."""
 
 _ABOUT_CONTENT = (Code.NO_FACE, Code.SEVERAL_FACES)
 """Findings that are told again; any other comes from a file that could not be read or measured."""
+
+_AT_ONCE = 64
+"""Photos that are looked at and then kept; one that was looked at is not looked at again."""
 
 _Window = tuple[int, int, int, int]
 
@@ -91,9 +94,14 @@ class Memory:
         new = [source for source, known in zip(sources, recalled, strict=True) if known is None]
         if num_known := len(sources) - len(new):
             progress.advance(num_known, "known already")
-        seen = examine(new, self.faces, self.min_score, progress)
-        fresh = iter(self._keep(self._embed(seen)))
+        fresh = self._look_anew(new, progress)
         return [next(fresh) if known is None else known for known in recalled]
+
+    def _look_anew(self, sources: Sequence[Source], progress: Progress) -> Iterator[Known]:
+        """Look at photos some at a time, so that what was found out outlives a Ctrl-C."""
+        for start in range(0, len(sources), _AT_ONCE):
+            some = sources[start : start + _AT_ONCE]
+            yield from self._keep(self._embed(examine(some, self.faces, self.min_score, progress)))
 
     def look_turned(self, source: Source, turned_deg: int) -> Known:
         """Look at a photo turned clockwise by this much, or recall it.
@@ -131,10 +139,12 @@ class Memory:
         places = [self._folder / f"covered-{_crop_digest(crop)}.safetensors" for crop in crops]
         known = dict(enumerate(map(_read_covered, places)))
         new = [index for index, vectors in known.items() if vectors is None]
-        fresh = cover_crops([crops[index] for index in new], self.faces) if new else ()
-        for index, vectors in zip(new, fresh, strict=True):
-            known[index] = vectors
-            _write(places[index], {"covered": vectors}, {})
+        for start in range(0, len(new), _AT_ONCE):  # each crop becomes several
+            some = new[start : start + _AT_ONCE]
+            fresh = cover_crops([crops[index] for index in some], self.faces)
+            for index, vectors in zip(some, fresh, strict=True):
+                known[index] = vectors
+                _write(places[index], {"covered": vectors}, {})
         return np.stack([vectors for vectors in known.values() if vectors is not None])
 
     def _embed(self, seen: Sequence[Candidate]) -> list[Known]:

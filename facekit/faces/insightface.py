@@ -49,6 +49,8 @@ _UNKNOWN_LICENCE = (
 _NOT_NEEDED = ("1k3d68", "2d106det", "genderage")
 """Parts of packs that are neither a detector nor an encoder."""
 _CHUNK = 16
+_MOST_ELONGATED = 16
+"""Longest over shortest side of what the library is given."""
 
 
 class ScrfdDetector:
@@ -70,7 +72,7 @@ class ScrfdDetector:
         return [self._detect(image) for image in images]
 
     def _detect(self, image: Image) -> tuple[Face, ...]:
-        bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        bgr = _widened(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), np.uint8))
         boxes, points = self.model.detect(bgr, det_thresh=LEAST_DETECTION_SCORE)
         if points is None:
             raise WeightsError(
@@ -86,6 +88,19 @@ class ScrfdDetector:
             for box, marks in zip(boxes, points, strict=True)
         ]
         return tuple(sorted(faces, key=lambda f: f.width_px * f.height_px, reverse=True))
+
+
+def _widened(bgr: Image) -> Image:
+    """Make a thin strip thicker with black below or to the right; places stay.
+
+    The library shrinks the longest side to 128 px, and nothing would be left of the other one.
+    """
+    height, width = bgr.shape[:2]
+    least = max(height, width) // _MOST_ELONGATED
+    below, right = max(0, least - height), max(0, least - width)
+    if not (below or right):
+        return bgr
+    return np.asarray(cv2.copyMakeBorder(bgr, 0, below, 0, right, cv2.BORDER_CONSTANT), np.uint8)
 
 
 class InsightFaces:

@@ -157,6 +157,8 @@ def _look(path: Path, *, is_named: bool) -> tuple[Source, ...]:
     is_closed = suffix in CLOSED_SUFFIXES
     if by_name is Kind.OTHER and suffix and not (is_named or is_closed):
         return ()
+    if not _is_text(str(path)):
+        return (_refused(path, "its name is not UTF-8, so no record can hold it; rename the file"),)
     kind = kind_of(path, read_head(path))
     if kind is Kind.ARCHIVE and is_named:
         return _open_archive(path)
@@ -173,6 +175,14 @@ def _look(path: Path, *, is_named: bool) -> tuple[Source, ...]:
         name=str(path), path=path, kind=kind, caption=caption, caption_name=str(caption)
     )
     return (source,)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _open_archive(path: Path) -> tuple[Source, ...]:
@@ -195,4 +205,5 @@ def _open_archive(path: Path) -> tuple[Source, ...]:
 
 
 def _refused(path: Path, refusal: str) -> Source:
-    return Source(name=str(path), path=path, kind=Kind.OTHER, refusal=refusal)
+    name = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+    return Source(name=name, path=path, kind=Kind.OTHER, refusal=refusal)

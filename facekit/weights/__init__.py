@@ -28,6 +28,7 @@ from facekit.weights.store import (
     are_present,
     find_weights,
     locate,
+    search_first,
     store_dirs,
 )
 
@@ -49,6 +50,7 @@ __all__ = [
     "load_nets",
     "locate",
     "read_manifest",
+    "search_first",
     "store_dirs",
     "verify",
     "verify_once",

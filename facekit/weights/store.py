@@ -2,16 +2,46 @@
 
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from facekit.errors import ChecksumMismatch, WeightsMissing
+from facekit.errors import ChecksumMismatch, UsageError, WeightsMissing
 from facekit.weights.catalogue import CatalogueEntry, CatalogueFile, catalogue_entry
 from facekit.weights.manifest import known_digest
 
-__all__ = ["WEIGHTS_VARIABLE", "are_present", "check_file", "find_weights", "locate", "store_dirs"]
+__all__ = [
+    "WEIGHTS_VARIABLE",
+    "are_present",
+    "check_file",
+    "find_weights",
+    "locate",
+    "search_first",
+    "store_dirs",
+]
 
 WEIGHTS_VARIABLE = "FACEKIT_WEIGHTS"
 """One or several folders; the first one is where fetched weights go."""
+
+
+_first: list[Path] = []
+
+
+def search_first(places: Sequence[Path]) -> None:
+    """Look in these files and folders before those of the variable, until the next call.
+
+    Args:
+        places: Folders as in `FACEKIT_WEIGHTS`, or single files, which are told by their content;
+            none takes back what was said before.
+
+    Raises:
+        UsageError: There is nothing at a place.
+    """
+    for place in places:
+        if not place.expanduser().exists():
+            raise UsageError(
+                f"{place}: no such file or folder, expected one with weights; correct the path"
+            )
+    _first[:] = [place.expanduser() for place in places]
 
 
 def store_dirs() -> tuple[Path, ...]:
@@ -43,9 +73,9 @@ def locate(name: str) -> tuple[Path, ...]:
     found = find_weights(entry)
     if found is None:
         raise WeightsMissing(
-            f"{name}: its weights are not in {_listed(store_dirs())}, expected"
+            f"{name}: its weights are not in {_listed((*_first, *store_dirs()))}, expected"
             f" {', '.join(file.name for file in entry.files)}; run facekit weights fetch {name}, or"
-            f" set {WEIGHTS_VARIABLE} to the folder that holds them"
+            f" name the folder that holds them with --weights or {WEIGHTS_VARIABLE}"
         )
     for file, path in zip(entry.files, found, strict=True):
         check_file(path, file, f"run facekit weights fetch {name}")
@@ -55,14 +85,30 @@ def locate(name: str) -> tuple[Path, ...]:
 def find_weights(entry: CatalogueEntry) -> tuple[Path, ...] | None:
     """Find all files of an entry in one folder, by name alone; None where there is no such folder.
 
-    They lie in a subfolder of the entry's name, as fetched ones do, or in the folder itself.
+    They lie in a subfolder of the entry's name, as fetched ones do, or in the folder itself. Of
+    what `search_first` was given, a single file stands for the entry that has nothing but it.
     """
-    for folder in store_dirs():
-        for place in (folder / entry.name, folder):
-            paths = tuple(place / file.name for file in entry.files)
+    for place in (*_first, *store_dirs()):
+        if place.is_file():
+            if len(entry.files) == 1 and _is_named_so(place, entry.files[0]):
+                return (place,)
+            continue
+        for paths in _paths_below(place, entry):
             if all(path.is_file() for path in paths):
                 return paths
     return None
+
+
+def _paths_below(folder: Path, entry: CatalogueEntry) -> Iterator[tuple[Path, ...]]:
+    for place in (folder / entry.name, folder):
+        yield tuple(place / file.name for file in entry.files)
+
+
+def _is_named_so(path: Path, file: CatalogueFile) -> bool:
+    """Whether it has the file's name or, under another name, its content."""
+    if path.name == file.name:
+        return True
+    return path.stat().st_size == file.num_bytes and known_digest(path) == file.sha256
 
 
 def are_present(name: str) -> bool:

@@ -24,7 +24,7 @@ from facekit.workflows.captions import CaptionSummary, add_captions, summarise_c
 from facekit.workflows.check_json import photos_to_json, rounded
 from facekit.workflows.check_table import coverage_lines, photo_table
 from facekit.workflows.datasets import REPORT_FILE, refuse_datasets, write_checked
-from facekit.workflows.source_names import name_within
+from facekit.workflows.source_names import name_within, shown_name
 
 __all__ = ["CheckPlan", "CheckReport", "plan_check", "run_check"]
 
@@ -131,7 +131,7 @@ class CheckReport:
             + (f", {held_out} of them held out to measure the result" if held_out else "")
         )
         if self.inspection.views:
-            best = ", ".join(name_within(self.inspection.views))
+            best = ", ".join(map(shown_name, name_within(self.inspection.views)))
             lines.append(f"best views: {best}")
         lines += [f"overruled: {line}" for line in self.inspection.overruled]
         lines += [f"refused: {finding.sentence}" for finding in self.inspection.findings]

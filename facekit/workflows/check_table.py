@@ -12,7 +12,7 @@ from facekit.curation.coverage import (
     usual_pitch_deg,
 )
 from facekit.curation.findings import Verdict
-from facekit.workflows.source_names import name_within
+from facekit.workflows.source_names import name_within, shown_name
 
 __all__ = ["coverage_lines", "photo_table"]
 
@@ -21,7 +21,7 @@ _HEAD = ("photo", "face px", "sharp", "light", "turn", "nod", "alike", "verdict"
 
 def photo_table(verdicts: Sequence[Verdict]) -> list[str]:
     """A row per photo, with what was measured, and the verdict with its reasons."""
-    names = name_within([verdict.source for verdict in verdicts])
+    names = [shown_name(name) for name in name_within([v.source for v in verdicts])]
     middle = usual_pitch_deg([v.quality for v in verdicts if v.usable and v.quality is not None])
     rows = [
         _HEAD,

@@ -89,7 +89,8 @@ def plan_doctor(recipe: Recipe | None = None, *, commercial: bool = False) -> Do
     Raises:
         RecipeError: The default recipe is broken.
     """
-    return DoctorPlan(names=tuple(_CHECKS), recipe=recipe or load_recipe(), commercial=commercial)
+    chosen = recipe or load_recipe()
+    return DoctorPlan(names=tuple(_checks(chosen)), recipe=chosen, commercial=commercial)
 
 
 def run_doctor(plan: DoctorPlan, progress: Progress) -> DoctorReport:
@@ -100,9 +101,10 @@ def run_doctor(plan: DoctorPlan, progress: Progress) -> DoctorReport:
     """
     licences = recipe_licences(plan.recipe, commercial=plan.commercial)
     findings: list[Finding] = []
+    checks = _checks(plan.recipe)
     progress.start(len(plan.names), "doctor")
     for name in plan.names:
-        findings += _CHECKS[name]()
+        findings += checks[name]()
         progress.advance(1, name)
     progress.finish()
     return DoctorReport(findings=tuple(findings), licences=tuple(licences))
@@ -243,16 +245,18 @@ def _free(folder: Path, name: str) -> Finding:
     return Finding(name=name, status="ok", detail=detail)
 
 
-_CHECKS: Final[Mapping[str, Callable[[], list[Finding]]]] = {
-    "python": _python,
-    "libraries": _libraries,
-    "torchvision": _torchvision,
-    "opencv": _opencv_twins,
-    "onnxruntime": _onnxruntime,
-    "device": _device,
-    "codec": _codec,
-    "toon": _toon_weights,
-    "faces": vendor_findings,
-    "recipes": _recipes,
-    "disk": _disk,
-}
+def _checks(recipe: Recipe) -> Mapping[str, Callable[[], list[Finding]]]:
+    """What is looked at, in order."""
+    return {
+        "python": _python,
+        "libraries": _libraries,
+        "torchvision": _torchvision,
+        "opencv": _opencv_twins,
+        "onnxruntime": _onnxruntime,
+        "device": _device,
+        "codec": _codec,
+        "toon": _toon_weights,
+        "faces": lambda: vendor_findings(recipe),
+        "recipes": _recipes,
+        "disk": _disk,
+    }

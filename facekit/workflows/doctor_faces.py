@@ -19,13 +19,18 @@ __all__ = ["onnxruntime_finding", "recipe_licences", "vendor_findings"]
 _EMBEDDED: Final = ("toon-a", "toon-b")
 
 
-def vendor_findings() -> list[Finding]:
-    """Look at every vendor that does not ship, and load those whose weights are here."""
-    return [
-        _vendor(vendor_facts(name))
-        for name in known_vendors()
-        if name not in _EMBEDDED and vendor_facts(name).weights
-    ]
+def vendor_findings(recipe: Recipe) -> list[Finding]:
+    """Look at every vendor that does not ship, and load those whose weights are here.
+
+    Args:
+        recipe: Its encoders are looked at as well, such as packs and folders of insightface.
+
+    Raises:
+        UsageError: The recipe names an unknown encoder.
+    """
+    known = [name for name in known_vendors() if vendor_facts(name).weights]
+    names = dict.fromkeys((*known, recipe.encoder.train, recipe.encoder.report))
+    return [_vendor(vendor_facts(name)) for name in names if name not in _EMBEDDED]
 
 
 def onnxruntime_finding() -> list[Finding]:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from facekit.media.files import full_path
 
-__all__ = ["common_folder_of", "name_within"]
+__all__ = ["common_folder_of", "name_within", "shown_name"]
+
+_LONGEST_SHOWN = 60
 
 
 def name_within(sources: Sequence[str]) -> list[str]:
@@ -15,6 +17,21 @@ def name_within(sources: Sequence[str]) -> list[str]:
         return []
     folder = common_folder_of(sources)
     return [full_path(source).relative_to(folder).as_posix() for source in sources]
+
+
+def shown_name(name: str) -> str:
+    """Write a name so that it takes one line of a terminal: unprintable letters as escapes.
+
+    The middle of a long one is left out; the end, which tells files apart, stays.
+    """
+    said = "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in name
+    )
+    if len(said) <= _LONGEST_SHOWN:
+        return said
+    head = _LONGEST_SHOWN // 3
+    return f"{said[:head]}...{said[head + 3 - _LONGEST_SHOWN :]}"
 
 
 def common_folder_of(sources: Sequence[str]) -> Path:

@@ -1,13 +1,24 @@
+import io
 import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import typer
 
 from facekit.errors import NoFaceFound
 from facekit.types import Progress
-from facekit_cli.output import GOES_ON, INTERRUPTED, emit_error, execute, show
+from facekit.weights import catalogue_entry, find_weights
+from facekit_cli.output import (
+    GOES_ON,
+    INTERRUPTED,
+    emit_error,
+    execute,
+    printable,
+    show,
+    speak_any_letter,
+)
 
 
 class Said:
@@ -130,3 +141,39 @@ def test_not_a_number_never_reaches_json(capsys: pytest.CaptureFixture[str]) -> 
 def test_error_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     emit_error("x", "code", "what; next", "next", as_json=False)
     assert capsys.readouterr().err == "error: what; next\n"
+
+
+def test_names_steer_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printable("ü 😀\n\tb") == "ü 😀\n\tb"
+    show("x", lambda: Said("a\x1b[31mb\x9bc\r"), as_json=False)
+    assert capsys.readouterr().out == "a\\x1b[31mb\\x9bc\\r\n"
+
+
+def test_letters_that_stdout_lacks_are_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    speak_any_letter()
+    print("ü😀\udcff", flush=True)
+    assert raw.getvalue() == b"\\xfc\\U0001f600\\udcff\n"
+
+
+def test_weights_are_searched_while_the_command_lasts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEKIT_WEIGHTS", str(tmp_path / "store"))
+    path = tmp_path / "face_detection_yunet_2023mar.onnx"
+    path.write_bytes(b"")
+    found = []
+
+    def look(plan: Said, progress: Progress) -> Said:
+        found.append(find_weights(catalogue_entry("yunet")))
+        return plan
+
+    execute("x", lambda: Said("plan"), look, as_json=True, weights=[path])
+    assert found == [(path,)]
+    assert find_weights(catalogue_entry("yunet")) is None
+    capsys.readouterr()
+    with pytest.raises(typer.Exit) as caught:
+        execute("x", lambda: Said("plan"), look, as_json=True, weights=[tmp_path / "no"])
+    assert caught.value.exit_code == 2
+    assert envelope(capsys.readouterr().out)["error"]["next"] == "correct the path"  # type: ignore[index]

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facekit.curation import memory as memory_module
 from facekit.curation.candidates import Candidate
 from facekit.curation.covered import region_names
 from facekit.curation.inspecting import inspect_photos
@@ -189,3 +190,27 @@ def test_a_damaged_record_is_made_again(tmp_path: Path, content: bytes):
         record.write_bytes(content)
     assert same(cold, inspect_photos(sources, RULES, faces))
     assert faces.asked == (8, 8)
+
+
+class Stopping(NoProgress):
+    """Ctrl-C at a photo."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def advance(self, amount: int = 1, text: str = "") -> None:
+        self.left -= amount
+        if self.left <= 0:
+            raise KeyboardInterrupt
+
+
+def test_what_was_looked_at_before_ctrl_c_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(memory_module, "_AT_ONCE", 2)
+    sources = scan_sources(good_photos(tmp_path, 6))
+    first = Memory(Counting(), 0.5)
+    with pytest.raises(KeyboardInterrupt):
+        first.look(sources, Stopping(5))
+    again = Memory(Counting(), 0.5)
+    assert len(again.look(sources, NoProgress())) == 6
+    assert isinstance(again.faces, Counting)
+    assert again.faces.pictures == 2

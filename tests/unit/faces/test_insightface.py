@@ -13,7 +13,7 @@ from facekit.errors import (
     WeightsMissing,
 )
 from facekit.faces.align import align, similarity_transform
-from facekit.faces.insightface import InsightFaces, load_insightface
+from facekit.faces.insightface import InsightFaces, ScrfdDetector, _widened, load_insightface
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import encoder_id
 from facekit.media.images import read_image
@@ -77,6 +77,20 @@ def test_its_detector_finds_what_the_library_finds(tiny: InsightFaces, pack: Pat
     np.testing.assert_allclose(face.box_xyxy_px, boxes[0, :4], atol=1e-3)
     np.testing.assert_allclose(face.landmarks_px, points[0], atol=1e-3)
     assert face.score == pytest.approx(0.9, abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(3, 4000), (4000, 3), (1, 1)])
+def test_strips_and_dots_are_looked_at(library: None, shape: tuple[int, int]) -> None:
+    path = local_weights("insightface_root/models/facekit_testpack/det_yunet_scrfd.onnx")
+    assert ScrfdDetector(path, CPU).detect([noise(0, *shape)]) == [()]
+
+
+@pytest.mark.parametrize("shape", [(3, 4000), (4000, 3), (100, 1600), (1, 1)])
+def test_a_strip_is_made_thicker_and_nothing_moves(shape: tuple[int, int]) -> None:
+    image = noise(0, *shape)
+    wide = _widened(image)
+    assert max(wide.shape[:2]) <= 16 * (min(wide.shape[:2]) + 1)
+    assert (wide[: shape[0], : shape[1]] == image).all()
 
 
 def test_the_same_crop_has_the_same_vector_everywhere(tiny: InsightFaces, pack: Path) -> None:

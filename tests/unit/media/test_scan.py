@@ -1,4 +1,5 @@
 import os
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -145,3 +146,14 @@ def test_what_was_found_is_counted_for_people(tmp_path: Path) -> None:
         "2 photos, 1 clip (up to 8 frames of each are photos), 1 that will be refused"
     )
     assert tell_sources(found[:1], 8) == "1 photo"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path):
+    name = os.fsencode(tmp_path) + b"/bad\xff.jpg"
+    with open(name, "wb") as stream:  # noqa: PTH123 - of bytes
+        stream.write(b"\xff\xd8\xff")
+    (source,) = scan_sources([tmp_path])
+    assert source.kind is Kind.OTHER
+    assert source.refusal.endswith("; rename the file")
+    assert source.name == rf"{tmp_path}/bad\udcff.jpg"

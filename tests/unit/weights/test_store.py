@@ -1,15 +1,17 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from facekit.errors import ChecksumMismatch, WeightsMissing
+from facekit.errors import ChecksumMismatch, UsageError, WeightsMissing
 from facekit.weights import (
     CatalogueEntry,
     are_present,
     catalogue,
     find_weights,
     locate,
+    search_first,
     store,
     store_dirs,
 )
@@ -56,7 +58,8 @@ def test_what_is_missing_names_the_command_and_the_variable(
         locate("net")
     assert str(tmp_path) in str(caught.value)
     assert caught.value.next_step == (
-        "run facekit weights fetch net, or set FACEKIT_WEIGHTS to the folder that holds them"
+        "run facekit weights fetch net, or name the folder that holds them with --weights or"
+        " FACEKIT_WEIGHTS"
     )
     assert not are_present("sface")
 
@@ -88,3 +91,45 @@ def test_files_of_one_entry_lie_together(tmp_path: Path, monkeypatch: pytest.Mon
     assert find_weights(pack) is None
     (tmp_path / "other.onnx").write_bytes(b"other")
     assert find_weights(pack) == (tmp_path / "net.onnx", tmp_path / "other.onnx")
+
+
+@pytest.fixture
+def nothing_first() -> Iterator[None]:
+    """What is searched first is forgotten afterwards."""
+    yield
+    search_first(())
+
+
+@pytest.mark.parametrize("given", ["", "net.onnx", "renamed.bin"])
+@pytest.mark.usefixtures("nothing_first")
+def test_a_file_or_folder_can_be_searched_first(
+    net: CatalogueEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setenv("FACEKIT_WEIGHTS", str(tmp_path / "store"))
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "net.onnx").write_bytes(b"older")
+    (tmp_path / "own").mkdir()
+    path = tmp_path / "own" / (given or "net.onnx")
+    path.write_bytes(b"net")
+    search_first([tmp_path / "own" / given])
+    assert locate("net") == (path,)
+    assert store_dirs() == (tmp_path / "store",)  # what is fetched goes where it went before
+    search_first(())
+    with pytest.raises(ChecksumMismatch):
+        locate("net")
+
+
+@pytest.mark.usefixtures("nothing_first")
+def test_a_file_of_other_weights_is_passed_over(
+    net: CatalogueEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEKIT_WEIGHTS", str(tmp_path / "store"))
+    (tmp_path / "else.onnx").write_bytes(b"els")
+    search_first([tmp_path / "else.onnx"])
+    with pytest.raises(WeightsMissing, match=r"else\.onnx or .*store"):
+        locate("net")
+
+
+def test_what_is_to_be_searched_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such file or folder, expected one with weights"):
+        search_first([tmp_path / "no"])

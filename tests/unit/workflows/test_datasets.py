@@ -298,3 +298,18 @@ def test_photos_are_no_dataset(photos: Path):
     assert open_dataset([photos], recipe()) is None
     (photos / "dataset.json").write_text('{"of": "somebody else"}')
     assert open_dataset([photos], recipe()) is None
+
+
+def test_a_first_run_that_was_broken_off_is_taken_up(
+    photos: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def stop(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(dataset_folder, "write_vectors", stop)
+        with pytest.raises(KeyboardInterrupt):
+            check(photos, out)
+    assert any(out.rglob("*.png"))
+    assert check(photos, out).dataset == out
+    assert not (out / ".unfinished").exists()

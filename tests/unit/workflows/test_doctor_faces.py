@@ -6,6 +6,7 @@ import pytest
 from facekit.errors import WeightsMissing
 from facekit.faces import onnx_sessions
 from facekit.faces.vendors import VendorFacts
+from facekit.recipe import load_recipe
 from facekit.workflows import doctor_faces
 from tests.tiny.faces import DiscFaces
 
@@ -21,10 +22,16 @@ def facts(**changes: object) -> VendorFacts:
 
 
 def test_every_vendor_that_does_not_ship_is_looked_at() -> None:
-    findings = doctor_faces.vendor_findings()
+    findings = doctor_faces.vendor_findings(load_recipe())
     names = {finding.name for finding in findings}
     assert names == {"faces facexlib", "faces insightface", "faces opencv"}
     assert all("licence" in finding.detail for finding in findings)
+
+
+def test_what_a_recipe_names_is_looked_at_too(tmp_path: Path) -> None:
+    recipe = load_recipe(overrides=["encoder.train=insightface:auraface"])
+    names = [finding.name for finding in doctor_faces.vendor_findings(recipe)]
+    assert names[-1] == "faces insightface:auraface"
 
 
 def test_what_is_not_installed_names_the_extra() -> None:

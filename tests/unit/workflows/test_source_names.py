@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from facekit.workflows.source_names import common_folder_of, name_within
+from facekit.workflows.source_names import common_folder_of, name_within, shown_name
 
 
 def test_names_are_short_and_tell_folders_apart(tmp_path: Path):
@@ -20,3 +20,12 @@ def test_the_common_folder_is_above_archives(tmp_path: Path):
     (tmp_path / "a" / "p.zip").touch()
     names = [f"{tmp_path}/a/p.zip/c/1.png", f"{tmp_path}/a/2.png"]
     assert common_folder_of(names) == tmp_path / "a"
+
+
+def test_a_shown_name_takes_one_line_and_steers_no_terminal():
+    assert shown_name("ünï 😀.jpg") == "ünï 😀.jpg"
+    assert shown_name("a\nb\x1b[31m\udcff.jpg") == r"a\nb\x1b[31m\udcff.jpg"
+    long = shown_name("a" * 200 + "-7.jpg")
+    assert len(long) == 60
+    assert long.startswith("aaa")
+    assert long.endswith("-7.jpg")
