@@ -93,7 +93,7 @@ def run_train(
     make_room(out_dir, digest, replace=plan.force, again=finished is not None)
     sweep(out_dir)
     write_text(out_dir / RECIPE_FILE, recipe_text(recipe))
-    near = faces.to(pipe.transformer.device)  # for the gradient of the identity loss
+    near = faces.to(backbone.network.device)  # for the gradient of the identity loss
     result = train_character(
         settings,
         photos,
