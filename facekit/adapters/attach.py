@@ -4,30 +4,34 @@ Shapes: B batch, L latent tokens, K identity tokens, C inner channels.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
-from facekit.adapters.attention import IdentityProcessor
+from facekit.adapters.attention import IdentityProcessor, wrap_processor
 from facekit.adapters.conditioning import Conditioning, as_conditionings
 from facekit.adapters.folded import FoldedIdentity
 from facekit.adapters.guidance import Condition, Guidance, Unconditional, make_condition
 from facekit.adapters.identity_adapter import IdentityAdapter
-from facekit.adapters.passes import Pass, Terms, make_terms, read_pass
-from facekit.backbones.spec import BackboneSpec, base_layer, site_module
+from facekit.adapters.passes import Pass, Terms, make_terms
+from facekit.backbones.spec import BackboneSpec, site_module
 from facekit.errors import AdapterError, AdapterMismatch, AlreadyAttached, SiteMissing
 
 __all__ = ["Attachment", "Identities", "attach"]
 
 Identities: TypeAlias = Conditioning | FoldedIdentity | Tensor | Sequence[Conditioning]
 
-_UNCONDITIONAL_PASS = "uncond"
-
 
 def attach(
-    adapter: IdentityAdapter | Sequence[str], transformer: nn.Module, spec: BackboneSpec
+    adapter: IdentityAdapter | Sequence[str],
+    transformer: nn.Module,
+    spec: BackboneSpec,
+    *,
+    pipe: Any = None,
 ) -> "Attachment":
     """Wrap the processors at the sites of a transformer.
 
@@ -35,8 +39,10 @@ def attach(
 
     Args:
         adapter: Folds tokens; or only its sites, when every identity comes folded.
-        transformer: The backbone's transformer, with or without LoRA.
+        transformer: The backbone's transformer or UNet, with or without LoRA.
         spec: Its backbone; decides the sites.
+        pipe: Whose it is. Pipelines that ask for both halves of their guidance in one batch
+            need it to be told apart.
 
     Raises:
         AlreadyAttached: The transformer carries an attachment.
@@ -53,14 +59,17 @@ def attach(
                 " call detach() of the earlier attachment, or condition it on several characters"
             )
     if isinstance(adapter, IdentityAdapter):
-        width = base_layer(site_module(transformer, sites[0]).to_q).out_features
-        if adapter.config.inner_dim != width:
-            raise AdapterMismatch(
-                f"the adapter is {adapter.config.inner_dim} wide, expected {width} for"
-                f" {spec.name}; use the adapter of that backbone"
+        for site, width in zip(adapter.config.sites, adapter.config.widths, strict=True):
+            expected = spec.family.site_kind(transformer, site).width(
+                site_module(transformer, site)
             )
+            if width != expected:
+                raise AdapterMismatch(
+                    f"{site}: the adapter is {width} wide, expected {expected} for {spec.name};"
+                    " use the adapter of that backbone"
+                )
     folds = adapter if isinstance(adapter, IdentityAdapter) else None
-    return Attachment(folds, sites, transformer, spec)
+    return Attachment(folds, sites, transformer, spec, pipe)
 
 
 class Attachment:
@@ -77,11 +86,13 @@ class Attachment:
         sites: tuple[str, ...],
         transformer: nn.Module,
         spec: BackboneSpec,
+        pipe: Any = None,
     ) -> None:
         self.adapter = adapter
         self.sites = sites
         self.transformer: Any = transformer
         self.spec = spec
+        self._pipe = pipe
         self.strength = 1.0
         self._condition = Condition()
         self._pass_name: str | None = None
@@ -181,25 +192,31 @@ class Attachment:
     def _install(self) -> None:
         for site in self.sites:
             attention = site_module(self.transformer, site)
-            processor = IdentityProcessor(attention.processor, site)
+            kind = self.spec.family.site_kind(self.transformer, site)
+            processor = wrap_processor(attention.processor, site, kind)
             attention.set_processor(processor)
             self._processors[site] = processor
-            self._hooks.append(attention.norm_q.register_forward_hook(processor.capture))
+            heard = kind.listens_to(attention)
+            if heard is not None:
+                self._hooks.append(heard.register_forward_hook(processor.hear))
         self._hooks.append(
             self.transformer.register_forward_pre_hook(self._before_pass, with_kwargs=True)
         )
         self._hooks.append(
             self.transformer.register_forward_hook(self._after_pass, with_kwargs=True)
         )
-        # The pipelines name their passes "cond" and "uncond" here, and nowhere else.
-        self._own_cache_context = self.transformer.__dict__.get("cache_context")
-        self._cache_context = self.transformer.cache_context
-        self.transformer.cache_context = self._named_pass
+        self._own_cache_context = self._cache_context = None
+        if hasattr(self.transformer, "cache_context"):
+            # Pipelines name their passes here, and nowhere else.
+            self._own_cache_context = self.transformer.__dict__.get("cache_context")
+            self._cache_context = self.transformer.cache_context
+            self.transformer.cache_context = self._named_pass
 
     @contextmanager
     def _named_pass(self, name: str, **kwargs: Any) -> Iterator[None]:
         before, self._pass_name = self._pass_name, name
         try:
+            assert self._cache_context is not None  # this is called in its place
             with self._cache_context(name, **kwargs):
                 yield
         finally:
@@ -211,38 +228,62 @@ class Attachment:
         if not self._condition.identities or self.strength == 0:
             self._apply({}, None)
             return
-        three_way = self._condition.identity_guidance is not None
-        unconditional = self._pass_name == _UNCONDITIONAL_PASS
-        same = self._condition.unconditional == "same" and not three_way
-        self._prepare(self._read(args, kwargs), not unconditional or same)
+        this = self._read(args, kwargs)
+        is_same = self._condition.unconditional == "same"
+        if is_same and self._condition.identity_guidance is None:
+            this = replace(this, kind="conditional")
+        self._prepare(this)
 
     def _after_pass(
         self, transformer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     ) -> Any:
         """Answer the unconditional pass of three-way guidance; see ``Condition.answer``."""
         condition = self._condition
-        unconditional = self._pass_name == _UNCONDITIONAL_PASS
-        if condition.identity_guidance is None or not unconditional or self.strength == 0:
+        if condition.identity_guidance is None or self.strength == 0:
             return output
-        self._prepare(self._read(args, kwargs), with_identity=True)
+        this = self._read(args, kwargs)
+        if this.kind == "conditional":
+            return output
+        self._prepare(replace(this, kind="conditional"))
         # A context of its own, so that a cache does not mix the two unconditional passes.
-        with self._cache_context("uncond_identity"):
+        context = self._cache_context
+        with context("uncond_identity") if context is not None else nullcontext():
             second = transformer.forward(*args, **kwargs)
         nobody, somebody = (_sample(answer) for answer in (output, second))
         mixed = condition.answer(nobody, somebody)
+        if this.kind == "both":  # the other half is the pipeline's
+            half = nobody.shape[0] // 2
+            mixed = torch.cat([mixed[:half], nobody[half:]])
         if isinstance(output, tuple):
             return (mixed, *output[1:])
-        return type(output)(sample=mixed)
+        return type(output)(**{**output, "sample": mixed})
 
     def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Pass:
-        return read_pass(self.transformer, args, kwargs, self.spec.num_train_timesteps)
+        family = self.spec.family
+        call = family.read_call(self.transformer, args, kwargs)
+        kind = family.pass_kind(self._pass_name, kwargs)
+        if kind == "both":
+            if self._pipe is None:
+                raise AdapterError(
+                    f"{self.spec.name} asks for both halves of its guidance in one batch, expected"
+                    " to know the pipeline; attach to the pipeline: facekit.attach(pipe, ...), or"
+                    " attach(..., pipe=pipe)"
+                )
+            kind = "both" if family.is_guided(self._pipe) else "conditional"
+        sigma_B = self.spec.process.sigma(call.timestep_B).to(call.device)
+        return Pass(call, sigma_B.expand(call.batch), kind)
 
-    def _prepare(self, this: Pass, with_identity: bool) -> None:
-        key = (with_identity, *this.key) if self._condition.is_constant else None
+    def _prepare(self, this: Pass) -> None:
+        key = this.key if self._condition.is_constant else None
         if key is not None and key == self._terms_key:
             return
         terms = make_terms(
-            self._condition.identities, self.sites, this, self._fold, self.strength, with_identity
+            self._condition.identities,
+            self.sites,
+            this,
+            self._fold,
+            self.strength,
+            lambda site: self.spec.family.site_grid(this.call.grid, site),
         )
         self._apply(terms, key)
 

@@ -6,17 +6,18 @@ query, W_o its own output projection (no bias, no LoRA); there is no rotary embe
 Shapes: B batch, L latent tokens, K identity tokens, C inner channels, H heads, E = C / H.
 """
 
+import inspect
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facekit.backbones.spec import base_layer
+from facekit.backbones.sites import SiteKind
 from facekit.errors import AdapterError
 
-__all__ = ["IdentityProcessor", "SiteTerm", "identity_attention", "project_out"]
+__all__ = ["IdentityProcessor", "SiteTerm", "identity_attention", "wrap_processor"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,14 +41,25 @@ def identity_attention(query_BLC: Tensor, term: SiteTerm, heads: int) -> Tensor:
     Source: decoupled cross-attention of IP-Adapter (arXiv 2308.06721, equation 5);
     tests/parity/test_identity_attention.py.
     """
-    batch = query_BLC.shape[0]
     query, key, value = (
-        _heads(x.to(query_BLC.dtype).expand(batch, -1, -1), heads)
+        _heads(_for_batch(x.to(query_BLC.dtype), query_BLC.shape[0]), heads)
         for x in (query_BLC, term.key_BKC, term.value_BKC)
     )
     read = functional.scaled_dot_product_attention(query, key, value)
     read = read.transpose(1, 2).flatten(2)
-    return read if term.gain_BL1 is None else read * term.gain_BL1.to(read.dtype)
+    gain = term.gain_BL1
+    if gain is None:
+        return read
+    # Where frames stand in the batch, the tokens of a frame are all there is.
+    gain = gain.reshape(-1, read.shape[1], 1)
+    return read * gain.repeat(read.shape[0] // gain.shape[0], 1, 1).to(read.dtype)
+
+
+def _for_batch(x_BKC: Tensor, batch: int) -> Tensor:
+    """One for all, or one for each in a row of equals: frames stand in the batch of some sites."""
+    if x_BKC.shape[0] == 1:
+        return x_BKC.expand(batch, -1, -1)
+    return x_BKC.repeat_interleave(batch // x_BKC.shape[0], dim=0)
 
 
 def _heads(x_BLC: Tensor, heads: int) -> Tensor:
@@ -55,29 +67,19 @@ def _heads(x_BLC: Tensor, heads: int) -> Tensor:
     return x_BLC.view(*x_BLC.shape[:2], heads, -1).transpose(1, 2)
 
 
-def project_out(read_BLC: Tensor, layer: nn.Module) -> Tensor:
-    """Apply the weight of the backbone's output projection, without bias and without LoRA."""
-    linear = base_layer(layer)
-    weight = linear.weight
-    if type(linear) is nn.Linear and weight.element_size() > 1:
-        return functional.linear(read_BLC, weight)
-    # Quantised or stored in eight bits: only the layer itself knows how to multiply. Taking its
-    # bias away again still leaves exactly nothing where there is nothing to add.
-    projected: Tensor = linear(read_BLC) - linear(torch.zeros_like(read_BLC[:1, :1]))
-    return projected
-
-
 class IdentityProcessor:
     """Calls the processor it wraps and adds the terms of its site.
 
-    A plain object and not a module, so that the keys of ``transformer.state_dict()`` stay.
+    A plain object and not a module, so that the keys of the network's ``state_dict()`` stay.
     """
 
-    def __init__(self, wrapped: Any, site: str) -> None:
+    def __init__(self, wrapped: Any, site: str, kind: SiteKind) -> None:
         self.wrapped = wrapped
         self.site = site
+        self.kind = kind
         self.terms: tuple[SiteTerm, ...] = ()
         self._query: Tensor | None = None
+        self._num_tokens = 0
 
     # diffusers sets these two on processors; they belong to the wrapped one.
     @property
@@ -96,17 +98,20 @@ class IdentityProcessor:
     def _parallel_config(self, config: Any) -> None:
         self.wrapped._parallel_config = config
 
-    def capture(self, module: nn.Module, args: object, output: Tensor) -> None:
-        """Remember the normed query; a forward hook of the site's ``norm_q``."""
+    def hear(self, module: nn.Module, args: object, output: Tensor) -> None:
+        """Remember the query; a forward hook of what the site's kind listens to."""
         if self.terms:
-            self._query = output
+            self._query = self.kind.query(output, self._num_tokens)
 
-    def __call__(self, attn: Any, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def __call__(self, attn: Any, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
         """Run the wrapped processor; add what the site's terms say."""
         terms = self.terms
-        output: Tensor = self.wrapped(attn, hidden_states, *args, **kwargs)
         if not terms:
-            return output
+            return self.wrapped(attn, hidden_states, *args, **kwargs)
+        self._num_tokens = hidden_states.shape[1]
+        output = self.wrapped(attn, hidden_states, *args, **kwargs)
+        if self.kind.listens_to(attn) is None:
+            self._query = self.kind.ask(attn, hidden_states)
         query, self._query = self._query, None
         if query is None:
             raise AdapterError(
@@ -116,4 +121,22 @@ class IdentityProcessor:
         read = identity_attention(query, terms[0], attn.heads)
         for term in terms[1:]:
             read = read + identity_attention(query, term, attn.heads)
-        return output + project_out(read, attn.to_out[0]).to(output.dtype)
+        return self.kind.add(attn, hidden_states, output, read)
+
+
+def wrap_processor(wrapped: Any, site: str, kind: SiteKind) -> IdentityProcessor:
+    """Wrap a processor by one that takes the same arguments.
+
+    ``Attention.forward`` drops every argument that its processor's ``__call__`` does not name.
+    """
+    own: Any = type(wrapped)
+    return _with_signature_of(own)(wrapped, site, kind)
+
+
+@lru_cache(maxsize=32)
+def _with_signature_of(wrapped: Any) -> type[IdentityProcessor]:
+    def __call__(self: IdentityProcessor, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+        return IdentityProcessor.__call__(self, *args, **kwargs)
+
+    __call__.__signature__ = inspect.signature(wrapped.__call__)  # type: ignore[attr-defined]
+    return type("IdentityProcessor", (IdentityProcessor,), {"__call__": __call__})

@@ -22,8 +22,8 @@ from facekit.adapters.lora import (
     set_lora_strength,
 )
 from facekit.adapters.made_for import check_backbone
-from facekit.backbones.spec import BackboneSpec, site_module
-from facekit.backbones.wan import detect_spec, pipeline_digest
+from facekit.backbones.digest import pipeline_digest
+from facekit.backbones.spec import BackboneSpec, detect_spec, site_module
 from facekit.errors import AdapterError, AdapterMismatch, UsageError
 
 __all__ = [
@@ -201,7 +201,7 @@ def attach_characters(
     is as it was.
 
     Args:
-        pipe: A Wan pipeline; the ones that share its transformer get the characters too.
+        pipe: Of any backbone; pipelines that share its network get the characters too.
         characters: Loaded from character files. Several LoRAs add up over the whole picture.
         strength: Of identity and LoRA, times what they were trained with.
         masks_LHW: Where each character is, on the latent token grid, as in ``Conditioning``.
@@ -226,7 +226,7 @@ def attach_characters(
             " a mask (or None) for each; pass one mask per character"
         )
     spec = _check_backbone(pipe, given, allow_other_weights)
-    transformer = pipe.transformer
+    transformer = spec.family.network(pipe)
     placed = [
         (character, mask, character.conditioning(mask_LHW=mask))
         for character, mask in zip(given, masks, strict=True)
@@ -238,7 +238,9 @@ def attach_characters(
     asked = (unconditional, guidance, identity_guidance, guidance_scale)
     if asked != ("null", "two_way", None, None) and not conditionings:
         raise no_identity(given[0], "guidance of the identity")
-    identity = attach(spec.sites(transformer), transformer, spec) if conditionings else None
+    identity = None
+    if conditionings:
+        identity = attach(spec.sites(transformer), transformer, spec, pipe=pipe)
     attachment = CharacterAttachment(transformer, spec, identity, conditionings, given)
     try:
         for character in given:
@@ -281,7 +283,7 @@ def _check_backbone(pipe: Any, given: Sequence[Character], allow_other: bool) ->
             digest,
             allow_other_weights=allow_other,
         )
-        _check_width(pipe.transformer, character, spec)
+        _check_width(spec.family.network(pipe), character, spec)
     return spec
 
 
@@ -290,7 +292,8 @@ def _check_width(transformer: Any, character: Character, spec: BackboneSpec) -> 
     if identity is None or set(identity.sites) != set(spec.sites(transformer)):
         return  # attach says what is wrong with the sites
     for site in identity.sites:
-        got, width = identity.keys[site].shape[-1], site_module(transformer, site).inner_dim
+        kind = spec.family.site_kind(transformer, site)
+        got, width = identity.keys[site].shape[-1], kind.width(site_module(transformer, site))
         if got != width:
             raise AdapterMismatch(
                 f"{character.source}: {site} is {got} wide, the pipeline's {width}, expected the"

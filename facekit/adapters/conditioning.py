@@ -62,22 +62,24 @@ class Conditioning:
                 gain = gain * weight_B.to(sigma_B).reshape(-1, 1, 1)
         return gain
 
-    def gain_per_token(self, grid: tuple[int, int, int], like: Tensor) -> Tensor | None:
+    def gain_per_token(
+        self, grid: tuple[int, int, int], device: torch.device, dtype: torch.dtype
+    ) -> Tensor | None:
         """Everything that differs between tokens: (1 or B, L, 1), or None."""
         gain = None
         if isinstance(self.strength, Sequence):
-            keys = torch.tensor(self.strength, dtype=torch.float32, device=like.device)
+            keys = torch.tensor(self.strength, dtype=torch.float32, device=device)
             over_frames = functional.interpolate(
                 keys.view(1, 1, -1), size=grid[0], mode="linear", align_corners=True
             )
             gain = over_frames.view(1, -1, 1, 1).expand(1, *grid)
         if self.mask_LHW is not None:
-            mask = self.mask_LHW.to(like.device, torch.float32)
+            mask = self.mask_LHW.to(device, torch.float32)
             mask = mask.reshape((1,) * (4 - mask.ndim) + tuple(mask.shape))
             if tuple(mask.shape[1:]) != grid:
                 mask = functional.adaptive_avg_pool3d(mask, grid)
             gain = mask if gain is None else gain * mask
-        return None if gain is None else gain.reshape(gain.shape[0], -1, 1).to(like.dtype)
+        return None if gain is None else gain.reshape(gain.shape[0], -1, 1).to(dtype)
 
     @property
     def is_off(self) -> bool:

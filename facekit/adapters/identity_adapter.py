@@ -16,7 +16,8 @@ from facekit.adapters.folded import FoldedIdentity
 from facekit.adapters.identity_config import IdentityAdapterConfig
 from facekit.adapters.projector import PerceiverResampler
 from facekit.adapters.tensor_file import differences, read_tensors, write_tensors
-from facekit.backbones.spec import BackboneSpec, base_layer, site_module
+from facekit.backbones.sites import CROSS, NormKind, SiteKind, base_layer
+from facekit.backbones.spec import BackboneSpec, site_module
 from facekit.errors import AdapterMismatch
 from facekit.recipe import IdentitySection
 
@@ -40,44 +41,68 @@ class IdentityBranch(nn.Module):
     """
 
     norm_weight: Tensor
+    norm_bias: Tensor
 
-    def __init__(self, token_dim: int, inner_dim: int, num_registers: int, norm_eps: float) -> None:
+    def __init__(
+        self,
+        token_dim: int,
+        inner_dim: int,
+        num_registers: int,
+        norm_eps: float,
+        norm: NormKind = "rms",
+        norm_dim: int = 0,
+    ) -> None:
         super().__init__()
         self.to_k = nn.Linear(token_dim, inner_dim)
         self.to_v = nn.Linear(token_dim, inner_dim)
         self.registers = nn.Parameter(torch.randn(1, num_registers, token_dim) / token_dim**0.5)
         self.norm_eps = norm_eps
+        self.norm = norm
         # The backbone's key norm as it was when the branch was built, kept with the branch.
-        self.register_buffer("norm_weight", torch.ones(inner_dim))
+        self.register_buffer("norm_weight", torch.ones(norm_dim or inner_dim))
+        if norm == "layer":
+            self.register_buffer("norm_bias", torch.zeros(norm_dim or inner_dim))
         nn.init.normal_(self.to_k.weight, std=token_dim**-0.5)
         nn.init.zeros_(self.to_k.bias)
         nn.init.zeros_(self.to_v.weight)
         nn.init.zeros_(self.to_v.bias)
 
     @torch.no_grad()
-    def start_from(self, attention: nn.Module) -> None:
+    def start_from(self, attention: nn.Module, kind: SiteKind = CROSS) -> None:
         """Copy the key projection (where it fits) and the key norm of the backbone's site.
 
         For a branch that is about to be trained: what is learned afterwards belongs to this norm,
         also when the backbone's own has moved on, so a trained branch never copies it again.
         """
-        site: Any = attention
-        text = base_layer(site.to_k)
+        text = base_layer(kind.text_key(attention))
         if text.weight.shape == self.to_k.weight.shape and text.weight.is_floating_point():
             self.to_k.weight.copy_(text.weight)
             if text.bias is not None:
                 self.to_k.bias.copy_(text.bias)
-        weight = getattr(site.norm_k, "weight", None)
-        if weight is not None:
-            self.norm_weight.copy_(weight)
+        norm = kind.key_norm(attention)
+        if norm.weight is not None:
+            self.norm_weight.copy_(norm.weight)
+        if norm.bias is not None and self.norm == "layer":
+            self.norm_bias.copy_(norm.bias)
 
     def forward(self, tokens_BKC: Tensor) -> tuple[Tensor, Tensor]:
         """Read tokens as keys (normed) and values, the registers appended."""
         registers = self.registers.expand(tokens_BKC.shape[0], -1, -1)
         read = torch.cat([tokens_BKC, registers.to(tokens_BKC.dtype)], dim=1)
-        key = self.to_k(read)
-        norm = self.norm_weight.to(key.dtype)
-        return functional.rms_norm(key, norm.shape, norm, self.norm_eps), self.to_v(read)
+        return self._normed(self.to_k(read)), self.to_v(read)
+
+    def _normed(self, key_BKC: Tensor) -> Tensor:
+        """Norm all channels, or those of each head."""
+        if self.norm == "none":
+            return key_BKC
+        weight = self.norm_weight.to(key_BKC.dtype)
+        heads = key_BKC.view(*key_BKC.shape[:2], -1, len(weight))
+        if self.norm == "layer":
+            bias = self.norm_bias.to(key_BKC.dtype)
+            normed = functional.layer_norm(heads, weight.shape, weight, bias, self.norm_eps)
+        else:
+            normed = functional.rms_norm(heads, weight.shape, weight, self.norm_eps)
+        return normed.flatten(-2)
 
 
 class IdentityAdapter(nn.Module):
@@ -101,9 +126,14 @@ class IdentityAdapter(nn.Module):
             max_photos=config.max_photos,
         )
         self.sites = nn.Module()
-        for site in config.sites:
+        for site, width in zip(config.sites, config.widths, strict=True):
             branch = IdentityBranch(
-                config.token_dim, config.inner_dim, config.num_registers, config.norm_eps
+                config.token_dim,
+                width,
+                config.num_registers,
+                config.norm_eps,
+                config.norm,
+                config.norm_dim,
             )
             _plant(self.sites, site, branch)
         if config.learned_null:
@@ -125,7 +155,7 @@ class IdentityAdapter(nn.Module):
         """Build one that fits a backbone; it starts as an exact no-op.
 
         Args:
-            transformer: The backbone's transformer; its keys and norms are copied, not shared.
+            transformer: The backbone's network; its keys and norms are copied, not shared.
             spec: Decides the sites.
             embedding_dim: Width of the face encoder.
             token_dim: Width of the tokens; that of the backbone when None, which lets ``to_k``
@@ -141,18 +171,25 @@ class IdentityAdapter(nn.Module):
             "max_photos": identity.max_photos,
         }
         sites = spec.sites(transformer)
-        first = site_module(transformer, sites[0])
+        kinds = [spec.family.site_kind(transformer, site) for site in sites]
+        attentions = [site_module(transformer, site) for site in sites]
+        widths = tuple(kind.width(a) for kind, a in zip(kinds, attentions, strict=True))
+        norm = kinds[0].key_norm(attentions[0])
         config = IdentityAdapterConfig(
             embedding_dim=embedding_dim,
-            token_dim=token_dim or base_layer(first.to_k).in_features,
-            inner_dim=base_layer(first.to_k).out_features,
+            token_dim=token_dim or base_layer(kinds[0].text_key(attentions[0])).in_features,
+            inner_dim=widths[0],
+            inner_dims=widths if len(set(widths)) > 1 else (),
             sites=sites,
-            norm_eps=getattr(first.norm_k, "eps", None) or torch.finfo(torch.float32).eps,
+            norm=norm.kind,
+            norm_dim=norm.dim if norm.dim != widths[0] else 0,
+            norm_eps=norm.eps,
             **{**told, **options},
         )
         adapter = cls(config)
-        for site, branch in adapter.branches():
-            branch.start_from(site_module(transformer, site))
+        branches = adapter.branches()
+        for (_, branch), attention, kind in zip(branches, attentions, kinds, strict=True):
+            branch.start_from(attention, kind)
         return adapter
 
     def branches(self) -> Iterator[tuple[str, IdentityBranch]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from facekit.adapters.projector import Pool
+from facekit.backbones.sites import NormKind
 from facekit.errors import AdapterDamaged
 
 __all__ = ["IdentityAdapterConfig"]
@@ -36,6 +37,12 @@ class IdentityAdapterConfig:
     """Whether nobody is a learned set of tokens; without it nobody is the branch switched off."""
     norm_eps: float = 1e-6
     """Epsilon of the backbone's key norm."""
+    norm: NormKind = "rms"
+    """What the backbone's key norm is."""
+    norm_dim: int = 0
+    """How many channels are normed together; 0 for all of a site."""
+    inner_dims: tuple[int, ...] = ()
+    """Widths of the sites, in order, where they differ; ``inner_dim`` is then the first."""
     backbone: str = ""
     """Name of the backbone spec it was made for."""
     backbone_digest: str = ""
@@ -44,6 +51,11 @@ class IdentityAdapterConfig:
     """Name of the face encoder whose embeddings it reads."""
     encoder_digest: str = ""
     """sha256 of that encoder's weights; empty when unknown."""
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The width of keys and values at every site."""
+        return self.inner_dims or (self.inner_dim,) * len(self.sites)
 
     def to_json(self) -> str:
         """Write as one line of JSON, the same for equal configs."""
@@ -58,7 +70,8 @@ class IdentityAdapterConfig:
         """
         try:
             fields = json.loads(text)
-            fields["sites"] = tuple(fields["sites"])
+            for name in ("sites", "inner_dims"):
+                fields[name] = tuple(fields.get(name, ()))
             return cls(**fields)
         except (ValueError, TypeError, KeyError) as error:
             raise AdapterDamaged(

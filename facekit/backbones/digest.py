@@ -8,13 +8,17 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from facekit.digests import tensors_digest
 from facekit.errors import WeightsMissing
 from facekit.weights import known_digest
 
 __all__ = ["backbone_digest", "folder_parts_digest", "parts_digest", "pipeline_digest"]
 
+_NETWORKS = ("transformer", "transformer_2", "unet")
 _NETS = ("transformer", "vae", "text_encoder")
+"""Come first, in this order; whatever else a pipeline holds follows by name."""
 _PARTS = (*_NETS, "tokenizer", "scheduler")
 
 _HUB_BLOB = re.compile(r"[0-9a-f]{64}")
@@ -22,10 +26,10 @@ _HUB_BLOB = re.compile(r"[0-9a-f]{64}")
 
 
 def backbone_digest(folder: Path | str) -> str:
-    """Hash the transformer's safetensors files, in order of name.
+    """Hash a network's safetensors files, in order of name.
 
     Args:
-        folder: A pipeline's folder, or that of its transformer.
+        folder: A pipeline's folder, or that of its transformer or UNet.
 
     Returns:
         sha256 as 64 hex digits.
@@ -34,9 +38,8 @@ def backbone_digest(folder: Path | str) -> str:
         WeightsMissing: No such files.
     """
     folder = Path(folder)
-    if (folder / "transformer").is_dir():
-        folder = folder / "transformer"
-    files = sorted(folder.glob("*.safetensors"))
+    inside = [folder / name for name in _NETWORKS if (folder / name).is_dir()]
+    files = [file for place in inside or [folder] for file in sorted(place.glob("*.safetensors"))]
     if not files:
         raise WeightsMissing(
             f"{folder}: no safetensors files, expected a transformer's weights; name the folder of"
@@ -56,12 +59,16 @@ def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
 
 
 def pipeline_digest(pipe: Any) -> str:
-    """The digest of the files a pipeline's transformer came from; empty when it has none.
+    """The digest of the files a pipeline's networks came from; empty when one has none.
 
     This is what a character is made for: it goes with any VAE and any text encoder.
     """
-    folder = _folder(pipe.transformer, "transformer")
-    return "" if folder is None else backbone_digest(folder)
+    held = [(name, net) for name in _NETWORKS if (net := getattr(pipe, name, None)) is not None]
+    folders = [_folder(net, name) for name, net in held]
+    if any(folder is None for folder in folders):
+        return ""
+    found = [backbone_digest(folder) for folder in folders if folder is not None]
+    return found[0] if len(found) == 1 else sha256("\n".join(found).encode()).hexdigest()
 
 
 def parts_digest(pipe: Any) -> str:
@@ -74,8 +81,10 @@ def parts_digest(pipe: Any) -> str:
         sha256 as 64 hex digits.
     """
     total = sha256()
-    for name in _NETS:
-        net = getattr(pipe, name)
+    nets = {name: net for name, net in pipe.components.items() if isinstance(net, nn.Module)}
+    ordered = [*(name for name in _NETS if name in nets), *sorted(nets.keys() - set(_NETS))]
+    for name in ordered:
+        net = nets[name]
         folder = _folder(net, name)
         found = tensors_digest(net.state_dict()) if folder is None else _files_digest(folder)
         total.update(f"{name} {found}\n".encode())

@@ -1,27 +1,38 @@
 """What a backbone is to facekit: where it listens, what sizes it draws, how it is loaded."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from facekit.backbones.family import Family
+from facekit.backbones.noise import FlowNoise, NoiseProcess
 from facekit.errors import SiteMissing, UsageError
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
-__all__ = ["BackboneSpec", "base_layer", "get_spec", "register_spec", "site_module", "spec_names"]
+__all__ = [
+    "BackboneSpec",
+    "detect_spec",
+    "get_spec",
+    "register_spec",
+    "site_module",
+    "spec_names",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneSpec:
-    """One video model: facts, and the few functions that differ between families."""
+    """One video model: facts, and the family that knows how it is run."""
 
     name: str
-    family: str
+    family: Family = field(repr=False)
+    process: NoiseProcess = field(default_factory=FlowNoise)
+    """How its latents become noise, and what it predicts."""
     repo: str
     """Where the weights live: a Hub repository, or empty for weights inside the package."""
     revision: str
@@ -46,16 +57,14 @@ class BackboneSpec:
     num_inference_steps: int = 30
     guidance_scale: float = 5.0
     fps: float = 16.0
-    num_train_timesteps: int
-    """The model's timestep is sigma times this."""
-    fingerprints: tuple[Mapping[str, object], ...] = field(default=(), hash=False)
-    """Entries of the transformer's config that tell this model; any one of them is enough."""
-    find_sites: Callable[[nn.Module, int], tuple[str, ...]] = field(repr=False)
-    load_pipeline: Callable[["BackboneSpec", Path | None, torch.dtype], "DiffusionPipeline"] = (
-        field(repr=False)
-    )
-    load_tokenizer: Callable[["BackboneSpec", Path | None], Any] = field(repr=False)
-    build_tiny: Callable[["BackboneSpec"], "DiffusionPipeline"] = field(repr=False)
+    fingerprint: Mapping[str, object] = field(hash=False)
+    """Entries of the network's config that tell this model among its family."""
+    tiny_fingerprint: Mapping[str, object] = field(hash=False)
+    """The same of what `tiny` builds."""
+    pipeline_class: str = ""
+    """Of diffusers; the family's when empty."""
+    num_experts: int = 1
+    """Networks that share the noise levels, the first one for much noise."""
 
     def sites(self, transformer: nn.Module) -> tuple[str, ...]:
         """Module paths of the cross-attentions where identity is injected, in order.
@@ -63,11 +72,12 @@ class BackboneSpec:
         Raises:
             SiteMissing: The transformer has none.
         """
-        found = self.find_sites(transformer, self.site_every)
+        found = self.family.find_sites(transformer, self.site_every)
         if not found:
             raise SiteMissing(
                 f"{type(transformer).__name__} has no cross-attention that {self.name} injects"
-                f" identity into; pass the transformer of a {self.family} pipeline"
+                f" identity into; pass the {self.family.network_name} of a {self.family.name}"
+                " pipeline"
             )
         return found
 
@@ -83,7 +93,10 @@ class BackboneSpec:
         Raises:
             WeightsMissing: Nothing there; the message names the command that fetches it.
         """
-        return self.load_pipeline(self, None if source is None else Path(source), dtype)
+        pipe: DiffusionPipeline = self.family.load(
+            self, None if source is None else Path(source), dtype
+        )
+        return pipe
 
     def tokenizer(self, source: Path | str | None = None) -> Any:
         """Load the pipeline's tokenizer alone, which takes no time; never downloads.
@@ -94,11 +107,11 @@ class BackboneSpec:
         Raises:
             WeightsMissing: Nothing there; the message names the command that fetches it.
         """
-        return self.load_tokenizer(self, None if source is None else Path(source))
+        return self.family.load_tokenizer(self, None if source is None else Path(source))
 
     def tiny(self) -> "DiffusionPipeline":
         """Build a small random pipeline of the real classes, the same on every call."""
-        return self.build_tiny(self)
+        return self.family.build_tiny(self)
 
     def check_size(self, height: int, width: int) -> None:
         """Refuse a picture size that the model cannot draw.
@@ -158,6 +171,35 @@ def get_spec(name: str) -> BackboneSpec:
     return _SPECS[name]
 
 
+def detect_spec(model: Any) -> BackboneSpec:
+    """Tell the backbone from a pipeline or its network.
+
+    Raises:
+        UsageError: None of the known ones.
+    """
+    network = model
+    for spec in _SPECS.values():
+        held = getattr(model, spec.family.network_name, None)
+        if type(held).__name__ == spec.family.network_class:
+            network = held
+            break
+    config = getattr(network, "config", {})
+    experts = 1 if getattr(model, "transformer_2", None) is None else 2
+    for spec in _SPECS.values():
+        if type(network).__name__ != spec.family.network_class:
+            continue
+        if network is not model and experts != spec.num_experts:
+            continue
+        for fingerprint in (spec.fingerprint, spec.tiny_fingerprint):
+            if all(config.get(name) == value for name, value in fingerprint.items()):
+                return spec
+    raise UsageError(
+        f"{type(network).__name__} is not a backbone that facekit knows, expected one of"
+        f" {', '.join(spec_names())}; load the pipeline with"
+        " facekit.backbones.get_spec(name).load()"
+    )
+
+
 def spec_names() -> tuple[str, ...]:
     """The names of all known backbones, sorted."""
     return tuple(sorted(_SPECS))
@@ -176,9 +218,3 @@ def site_module(transformer: nn.Module, site: str) -> Any:
             f"{type(transformer).__name__} has no {site}, expected the backbone that the adapter"
             " was made for; load that backbone"
         ) from error
-
-
-def base_layer(layer: nn.Module) -> Any:
-    """The layer itself, without the LoRA that peft may have wrapped around it."""
-    unwrap = getattr(layer, "get_base_layer", None)
-    return cast(nn.Module, unwrap()) if callable(unwrap) else layer

@@ -9,7 +9,6 @@ import torch
 from facekit.adapters.attach import Attachment
 from facekit.adapters.conditioning import Conditioning
 from facekit.backbones.spec import BackboneSpec
-from facekit.backbones.wan import encode_text
 from facekit.errors import UsageError
 from facekit.generation.sample import SampleSettings, conditioned, quiet, run_pipeline
 from facekit.generation.shots import check_shots
@@ -29,8 +28,9 @@ def continuation_pipeline(pipe: Any) -> Any:
     from diffusers import WanImageToVideoPipeline
 
     if not pipe.config.get("expand_timesteps"):
+        network = getattr(pipe, "transformer", None) or pipe.unet
         raise UsageError(
-            f"{type(pipe.transformer).__name__} does not take a clean first frame "
+            f"{type(network).__name__} does not take a clean first frame "
             "(expand_timesteps is off), so a shot cannot be continued; use a backbone that does, "
             "such as toon"
         )
@@ -120,7 +120,7 @@ def _encode(pipe: Any, prompt: str, spec: BackboneSpec) -> Any:
         scheduler=pipe.scheduler,
         transformer=pipe.transformer,
     )
-    return encode_text(reader, [prompt], max_sequence_length=spec.max_sequence_length)
+    return spec.family.encode_text(reader, spec, [prompt])["encoder_hidden_states"]
 
 
 def join_clips(pieces: Sequence[Clip]) -> Clip:

@@ -212,15 +212,14 @@ def run_pipeline(
         width=first.width,
         num_frames=first.num_frames,
         num_inference_steps=settings.num_inference_steps,
-        guidance_scale=settings.guidance_scale,
         # Noise is drawn on the CPU, so that a seed means the same on every device.
         generator=[torch.Generator("cpu").manual_seed(shot.seed) for shot in shots],
         output_type="np",
         callback_on_step_end=step,
-        max_sequence_length=spec.max_sequence_length,
+        **spec.family.sampling_options(spec, settings.guidance_scale, settings.fps),
         **arguments,
     )
-    frames_BFHWC = np.asarray(output.frames)
+    frames_BFHWC = spec.family.frames_of(output)
     pixels = np.rint(np.clip(frames_BFHWC, 0.0, 1.0) * 255.0).astype(np.uint8)
     return [Clip(frames=np.ascontiguousarray(frames), fps=settings.fps) for frames in pixels]
 

@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from facekit.backbones.family import Text
 from facekit.training.chance import generator, uniform
 from facekit.training.encoded import EncodedPhotos
 from facekit.training.settings import Dropout, TrainSettings
@@ -42,8 +43,8 @@ class Batch:
     latents_BCFHW: Tensor
     noise_BCFHW: Tensor
     sigma_B: Tensor
-    text_BLT: Tensor
-    class_text_BLT: Tensor
+    text: Text
+    class_text: Text
     """The same captions with the class phrase in place of the trigger."""
     masks_BFHW: Tensor
     masked_B: Tensor
@@ -190,13 +191,8 @@ def make_batch(step: int, settings: TrainSettings, photos: EncodedPhotos, shift:
         latents_BCFHW=latents_BCFHW,
         noise_BCFHW=noise_BCFHW.to(device),
         sigma_B=torch.tensor([choice.sigma for choice in choices], dtype=torch.float32).to(device),
-        text_BLT=torch.stack(
-            [
-                photos.empty_text_LT if off else photos.text(v)
-                for v, off in zip(views, no_text, strict=True)
-            ]
-        ),
-        class_text_BLT=torch.stack([photos.class_text(v) for v in views]),
+        text=photos.text([None if off else v for v, off in zip(views, no_text, strict=True)]),
+        class_text=photos.class_text(views),
         masks_BFHW=torch.stack([photos.masks[v] for v in views]),
         masked_B=torch.tensor([choice.masked for choice in choices]).to(device),
         embeddings_BPD=photos.embeddings_PD[conditions],

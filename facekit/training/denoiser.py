@@ -1,11 +1,10 @@
-"""A backbone as training sees it: noisy latents to velocity, and latents to pixels.
+"""A backbone as training sees it: noisy latents to a prediction, and latents to pixels.
 
-Shapes: B samples, C channels, F frames, H height, W width, L text tokens, T text channels.
+Shapes: B samples, C channels, F frames, H height, W width.
 """
 
-import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from facekit.backbones import wan
-from facekit.errors import UsageError
+from facekit.backbones.family import Text
+from facekit.backbones.noise import NoiseProcess
+from facekit.backbones.spec import BackboneSpec
 from facekit.toon.vae import framewise
 from facekit.training.settings import Precision
 
@@ -27,53 +27,44 @@ class Denoiser:
     """A stock pipeline, frozen but for what is trained."""
 
     pipe: Any
+    spec: BackboneSpec
 
     @property
-    def transformer(self) -> Any:
+    def network(self) -> Any:
         """The network that is adapted."""
-        return self.pipe.transformer
+        return self.spec.family.network(self.pipe)
+
+    @property
+    def process(self) -> NoiseProcess:
+        """How latents become noise, and what is predicted."""
+        return self.spec.process
 
     @property
     def shift(self) -> float:
         """How far the scheduler moves noise levels towards noise; training draws them alike.
 
         Raises:
-            UsageError: The scheduler has no such setting.
+            UsageError: The scheduler of a flow-matching backbone has no such setting.
         """
-        scheduler = self.pipe.scheduler
-        # Only what the class itself takes: a config keeps the keys of the scheduler it came from.
-        taken = inspect.signature(type(scheduler)).parameters
-        for key in ("shift", "flow_shift"):
-            if key in taken and scheduler.config.get(key) is not None:
-                return float(scheduler.config[key])
-        raise UsageError(
-            f"{type(scheduler).__name__} has neither shift nor flow_shift, expected the scheduler"
-            " of a flow-matching backbone; load the backbone with its own scheduler"
-        )
+        return self.spec.family.shift(self.pipe)
 
-    def velocity(self, noisy_BCFHW: Tensor, sigma_B: Tensor, text_BLT: Tensor) -> Tensor:
-        """Predict noise minus clean latents."""
-        velocity: Tensor = self.transformer(
-            hidden_states=noisy_BCFHW,
-            timestep=wan.model_timestep(self.pipe, sigma_B, noisy_BCFHW),
-            encoder_hidden_states=text_BLT,
-            return_dict=False,
-        )[0]
-        return velocity
+    def predict(self, noisy_BCFHW: Tensor, sigma_B: Tensor, text: Text) -> Tensor:
+        """Ask the backbone for what its process says it predicts."""
+        return self.spec.family.predict(self.pipe, self.spec, noisy_BCFHW, sigma_B, text)
 
     def decode(self, latents_BCFHW: Tensor) -> Tensor:
         """Decode to pixels about -1..1, not clamped, so that gradients flow everywhere."""
         # A single frame has no past: of a causal kernel only the last tap sees anything.
         with framewise() if latents_BCFHW.shape[2] == 1 else nullcontext():
-            return wan.decode_latents(self.pipe, latents_BCFHW, clamp=False)
+            return self.spec.family.decode_latents(self.pipe, latents_BCFHW)
 
-    def encode_text(self, prompts: Any) -> Tensor:
+    def encode_text(self, prompts: Sequence[str]) -> Text:
         """Encode prompts as sampling does."""
-        return wan.encode_text(self.pipe, prompts)
+        return self.spec.family.encode_text(self.pipe, self.spec, prompts)
 
     def encode_video(self, frames_BCFHW: Tensor) -> Tensor:
-        """Encode pixels in -1..1 to normalised latents."""
-        return wan.encode_video(self.pipe, frames_BCFHW)
+        """Encode pixels in -1..1 to latents as the network wants them."""
+        return self.spec.family.encode_video(self.pipe, frames_BCFHW)
 
 
 @contextmanager

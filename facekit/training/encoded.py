@@ -9,7 +9,7 @@ channels, P photos, D embedding.
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional
 
+from facekit.backbones.family import Text
 from facekit.faces.align import similarity_transform
 from facekit.faces.protocols import IdentityEncoder
 from facekit.identity.photo_set import Photo
@@ -29,7 +30,7 @@ from facekit.training.views import View
 
 __all__ = ["EncodeText", "EncodeVideo", "EncodedPhotos", "captions_of", "encode_photos"]
 
-EncodeText = Callable[[Sequence[str]], Tensor]
+EncodeText = Callable[[Sequence[str]], Text]
 EncodeVideo = Callable[[Tensor], Tensor]
 
 
@@ -48,8 +49,8 @@ class EncodedPhotos:
     """Per view, with the trigger."""
     class_captions: tuple[str, ...]
     """Per view, with the class phrase."""
-    texts_NLT: Tensor
-    """Embeddings of `phrases`."""
+    texts: Text
+    """Encodings of `phrases`."""
     phrases: tuple[str, ...]
     """Each caption once; the empty one is first."""
     embeddings_PD: Tensor
@@ -67,26 +68,25 @@ class EncodedPhotos:
         """The latent size of every view."""
         return tuple(tuple(x.shape) for x in self.latents)
 
-    @property
-    def empty_text_LT(self) -> Tensor:
-        """The empty prompt."""
-        return self.texts_NLT[0]
+    def text(self, views: Sequence[int | None]) -> Text:
+        """The encodings of views' captions, stacked; of the empty prompt for None."""
+        return self._stacked("" if view is None else self.captions[view] for view in views)
 
-    def text(self, view: int) -> Tensor:
-        """Embedding (L, T) of a view's caption."""
-        return self.texts_NLT[self.phrases.index(self.captions[view])]
+    def class_text(self, views: Sequence[int]) -> Text:
+        """The encodings of views' captions about anybody, stacked."""
+        return self._stacked(self.class_captions[view] for view in views)
 
-    def class_text(self, view: int) -> Tensor:
-        """Embedding (L, T) of a view's caption about anybody."""
-        return self.texts_NLT[self.phrases.index(self.class_captions[view])]
+    def _stacked(self, captions: Iterable[str]) -> Text:
+        places = [self.phrases.index(caption) for caption in captions]
+        return {name: tensor[places] for name, tensor in self.texts.items()}
 
     def save(self, path: Path, digest: str) -> None:
         """Write it whole or not at all, marked with what it was made from."""
         tensors = {
-            "texts": self.texts_NLT,
             "embeddings": self.embeddings_PD,
             "quality": self.quality_P,
         }
+        tensors |= {f"texts.{name}": tensor for name, tensor in self.texts.items()}
         for index in range(len(self.latents)):
             tensors[f"latents.{index}"] = self.latents[index]
             tensors[f"masks.{index}"] = self.masks[index]
@@ -125,7 +125,11 @@ class EncodedPhotos:
             view_photos=tuple(lists["view_photos"]),
             captions=tuple(lists["captions"]),
             class_captions=tuple(lists["class_captions"]),
-            texts_NLT=tensors["texts"],
+            texts={
+                name.removeprefix("texts."): tensor
+                for name, tensor in tensors.items()
+                if name.startswith("texts.")
+            },
             phrases=tuple(lists["phrases"]),
             embeddings_PD=tensors["embeddings"],
             quality_P=tensors["quality"],
@@ -139,7 +143,7 @@ class EncodedPhotos:
             latents=tuple(x.to(device) for x in self.latents),
             masks=tuple(x.to(device) for x in self.masks),
             transforms=tuple(x.to(device) for x in self.transforms),
-            texts_NLT=self.texts_NLT.to(device),
+            texts={name: tensor.to(device) for name, tensor in self.texts.items()},
             embeddings_PD=self.embeddings_PD.to(device),
             quality_P=self.quality_P.to(device),
         )
@@ -178,7 +182,7 @@ def encode_photos(
         photos: Those that training may see, and only those.
         views: Cut from them.
         subject: How captions call the character.
-        encode_text: Prompts to (N, L, T).
+        encode_text: Prompts to what the network is told of them.
         encode_video: Pixels (1, 3, frames, height, width) in [-1, 1] to normalised latents.
         encoder: Says what its crops look like.
         num_frames: A photo is a clip that stands still for so many frames.
@@ -207,9 +211,14 @@ def encode_photos(
         view_photos=tuple(view.photo for view in views),
         captions=captions,
         class_captions=class_captions,
-        texts_NLT=encode_text(phrases).float().cpu(),
+        texts={name: _kept(tensor) for name, tensor in encode_text(phrases).items()},
         phrases=phrases,
         embeddings_PD=torch.from_numpy(np.stack([photo.embedding for photo in photos])),
         quality_P=torch.tensor([photo.quality for photo in photos], dtype=torch.float32),
         token_photos=tuple(range(len(photos)) if token_photos is None else token_photos),
     )
+
+
+def _kept(tensor: Tensor) -> Tensor:
+    """In float32 on the CPU; masks as they are."""
+    return (tensor.float() if tensor.is_floating_point() else tensor).cpu()

@@ -63,11 +63,11 @@ def in_place(
 
     @torch.no_grad()
     def judge(step: int) -> Validation:
-        transformer = denoiser.transformer
+        network = denoiser.network
         scope: Any = nullcontext()
         tokens_KC = all_tokens(adapter, encoded, tokens)
         if adapter is not None and attachment is not None and tokens_KC is not None:
-            folded = adapter.fold(tokens_KC.to(transformer.device)).detached()
+            folded = adapter.fold(tokens_KC.to(network.device)).detached()
             scope = attachment.conditioned_on(
                 Conditioning(
                     identity=folded,
@@ -77,7 +77,7 @@ def in_place(
                 ),
                 **guidance,
             )
-        how = (transformer.device, settings.precision)
+        how = (network.device, settings.precision)
         with scope, autocast(*how), attention_kernels(*how):
             return validate(step)
 

@@ -16,8 +16,7 @@ from facekit.adapters.attach import Attachment
 from facekit.adapters.conditioning import Conditioning
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import lora_disabled
-from facekit.backbones.flow import add_noise, predict_clean
-from facekit.backbones.flow import velocity as true_velocity
+from facekit.backbones.family import Text
 from facekit.errors import TrainingError
 from facekit.faces.align import align_tensor
 from facekit.faces.protocols import IdentityEncoder
@@ -105,7 +104,7 @@ class Objective:
 
     def backward(self, batch: Batch) -> StepLosses:
         """Add the gradients of one batch to what is trained."""
-        with attention_kernels(self.denoiser.transformer.device, self.settings.precision):
+        with attention_kernels(self.denoiser.network.device, self.settings.precision):
             flow = self._flow_and_identity(batch)
             preservation = self._preservation(batch) if batch.preserve else None
         total = flow.total
@@ -123,17 +122,18 @@ class Objective:
     def _flow_and_identity(self, batch: Batch) -> StepLosses:
         weights = self.settings.weights
         sigma_B = batch.sigma_B
-        noisy = add_noise(batch.latents_BCFHW, batch.noise_BCFHW, sigma_B)
+        process = self.denoiser.process
+        noisy = process.add_noise(batch.latents_BCFHW, batch.noise_BCFHW, sigma_B)
         # The condition stands during backward too: checkpointed blocks run again there.
         with self._conditioned(batch):
-            velocity = self._velocity(noisy, sigma_B, batch.text_BLT)
-            target = true_velocity(batch.latents_BCFHW, batch.noise_BCFHW)
-            flow = losses.flow_loss(velocity, target, batch.masks_BFHW, batch.masked_B)
+            prediction = self._predict(noisy, sigma_B, batch.text)
+            target = process.target(batch.latents_BCFHW, batch.noise_BCFHW, sigma_B)
+            flow = losses.flow_loss(prediction, target, batch.masks_BFHW, batch.masked_B)
             loss = weights.flow * flow
             identity = contrastive = likeness = None
             chosen = self._low_noise(batch)
             if len(chosen):
-                estimate = predict_clean(noisy[chosen], velocity[chosen], sigma_B[chosen])
+                estimate = process.predict_clean(noisy[chosen], prediction[chosen], sigma_B[chosen])
                 embedding_BD = self._embed(estimate, batch.transforms_B23[chosen])
                 gain_B = losses.low_noise_gain(sigma_B[chosen], weights.identity_max_sigma)
                 reference_BD = batch.reference_BD[chosen]
@@ -160,19 +160,21 @@ class Objective:
 
     def _preservation(self, batch: Batch) -> float:
         """Pull the class prompt back to the base model; the identity takes no part."""
-        noisy = add_noise(batch.latents_BCFHW, batch.noise_BCFHW, batch.sigma_B)
+        noisy = self.denoiser.process.add_noise(
+            batch.latents_BCFHW, batch.noise_BCFHW, batch.sigma_B
+        )
         nobody = self.attachment.disabled() if self.attachment else nullcontext()
         with nobody:
-            with torch.no_grad(), lora_disabled(self.denoiser.transformer):
-                base = self._velocity(noisy, batch.sigma_B, batch.class_text_BLT)
-            velocity = self._velocity(noisy, batch.sigma_B, batch.class_text_BLT)
-            loss = losses.preservation_loss(velocity, base)
+            with torch.no_grad(), lora_disabled(self.denoiser.network):
+                base = self._predict(noisy, batch.sigma_B, batch.class_text)
+            prediction = self._predict(noisy, batch.sigma_B, batch.class_text)
+            loss = losses.preservation_loss(prediction, base)
             (self.settings.weights.preservation * loss).backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
-    def _velocity(self, noisy: Tensor, sigma_B: Tensor, text_BLT: Tensor) -> Tensor:
+    def _predict(self, noisy: Tensor, sigma_B: Tensor, text: Text) -> Tensor:
         with self._autocast():
-            return self.denoiser.velocity(noisy, sigma_B, text_BLT).float()
+            return self.denoiser.predict(noisy, sigma_B, text).float()
 
     def _embed(self, latents_BCFHW: Tensor, transforms_B23: Tensor) -> Tensor:
         """Decode one latent frame of each sample, align it as its photo is, and embed it."""
@@ -215,4 +217,4 @@ class Objective:
 
     def _autocast(self) -> Any:
         """Arithmetic of the backbone in the precision that was asked for."""
-        return autocast(self.denoiser.transformer.device, self.settings.precision)
+        return autocast(self.denoiser.network.device, self.settings.precision)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from facekit.adapters.attach import attach
 from facekit.adapters.conditioning import Conditioning
-from facekit.backbones.flow import NUM_TRAIN_TIMESTEPS
+from facekit.backbones.noise import NUM_TRAIN_TIMESTEPS
 from facekit.backbones.wan import TOON
 from facekit.toon.fitting import CPU, Batch, FitSettings, fit
 from facekit.toon.text import MAX_TOKENS

@@ -141,15 +141,16 @@ def train_character(
             f"identity.level {settings.level} trains a LoRA, got no rank and alpha for it; give"
             " lora, or set identity.level to L1"
         )
-    denoiser = Denoiser(pipe=pipe)
-    device = pipe.transformer.device
+    denoiser = Denoiser(pipe=pipe, spec=spec)
+    network = denoiser.network
+    device = network.device
     encoded = _encoded(settings, photos, subject, denoiser, spec, faces, out_dir, digest).to(device)
     with ExitStack() as stack:
-        stack.enter_context(frozen(pipe.transformer, pipe.vae, adapter))
+        stack.enter_context(frozen(network, pipe.vae, adapter))
         attachment = None
         if adapter is not None:
             stack.enter_context(pooled(adapter, settings))
-            attachment = stack.enter_context(attach(adapter, pipe.transformer, spec))
+            attachment = stack.enter_context(attach(adapter, network, spec, pipe=pipe))
         groups = []
         tokens = None
         if adapter is not None and settings.trains_tokens:
@@ -157,7 +158,7 @@ def train_character(
             shift = {_TOKEN_NAME: tokens.shift_1KC}
             groups.append(Group(name="tokens", parameters=shift, lr=settings.token_lr))
         if lora is not None:
-            parameters = stack.enter_context(with_lora(pipe.transformer, spec, lora, settings))
+            parameters = stack.enter_context(with_lora(network, spec, lora, settings))
             groups.append(
                 Group(
                     name="lora",
@@ -167,7 +168,7 @@ def train_character(
                 )
             )
         if settings.gradient_checkpointing:
-            stack.enter_context(checkpointed(pipe.transformer))
+            stack.enter_context(checkpointed(network))
         judge = None
         if validate is not None:
             judge = in_place(

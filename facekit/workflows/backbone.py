@@ -46,6 +46,11 @@ class Backbone:
     """sha256 of the transformer's weights; empty for the tiny one. A character is made for it."""
 
     @property
+    def network(self) -> Any:
+        """The network that is adapted."""
+        return self.spec.family.network(self.pipe)
+
+    @property
     def parts_digest(self) -> str:
         """sha256 of everything that decides its pictures, the VAE and the text encoder included."""
         return parts_digest(self.pipe)
@@ -137,7 +142,7 @@ def load_base_adapter(recipe: Recipe, backbone: Backbone, faces: FaceVendor) -> 
         AdapterDamaged: The file cannot be read.
         AdapterMismatch: It was made for other weights, another encoder or other tokens.
     """
-    device = backbone.pipe.transformer.device
+    device = backbone.network.device
     if recipe.base.name == TINY:
         return _tiny_adapter(recipe, backbone, faces).to(device)
     path = base_adapter_path(recipe)
@@ -193,7 +198,7 @@ def _tiny_adapter(recipe: Recipe, backbone: Backbone, faces: FaceVendor) -> Iden
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         adapter = IdentityAdapter.from_transformer(
-            backbone.pipe.transformer,
+            backbone.network,
             backbone.spec,
             embedding_dim=faces.dim,
             num_tokens=recipe.identity.num_tokens,

@@ -81,7 +81,7 @@ def likeness_validation(
         clips = list(sample(pipe, shots, spec, settings))
         write_image(samples_dir / f"step-{step:06d}.png", _side_by_side(clips))
         # Clips may be sampled in half precision; whoever judges them computes in full.
-        with torch.autocast(pipe.transformer.device.type, enabled=False):
+        with torch.autocast(spec.family.network(pipe).device.type, enabled=False):
             score, coverage = held_out_likeness(clips, goal_HD, faces)
         return Validation(score=score, details={"coverage": coverage})
 

@@ -10,8 +10,8 @@ from diffusers import FlowMatchEulerDiscreteScheduler, WanPipeline
 from safetensors.torch import save_file
 from torch import Tensor
 
-from facekit.backbones.flow import NUM_TRAIN_TIMESTEPS
-from facekit.backbones.wan import backbone_digest
+from facekit.backbones.digest import backbone_digest
+from facekit.backbones.noise import NUM_TRAIN_TIMESTEPS
 from facekit.faces.toon_nets import DetectorNet, RefinerNet
 from facekit.media.files import replace_folder
 from facekit.resources import BACKBONE_FOLDER, BASE_ADAPTER_FILE

@@ -99,7 +99,7 @@ def run_train(
     sweep(out_dir)
     write_text(out_dir / RECIPE_FILE, recipe_text(recipe))
     photos, missed = draw_masks(photos, masks, progress)
-    near = faces.to(pipe.transformer.device)  # for the gradient of the identity loss
+    near = faces.to(backbone.network.device)  # for the gradient of the identity loss
     result = train_character(
         settings,
         photos,

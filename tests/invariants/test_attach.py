@@ -15,11 +15,13 @@ from facekit.adapters.lora import LoraSettings, add_lora
 from facekit.backbones import get_spec
 from tests.tiny.backbones import (
     BACKBONES,
-    GRID,
     embeddings,
+    grid_of,
+    network_of,
     predict,
     randomise_lora,
     sample,
+    site_outputs,
     tiny_adapter,
     tiny_pipe,
 )
@@ -37,14 +39,14 @@ def pipe(backbone: str) -> Any:
 
 @pytest.fixture
 def adapter(pipe: Any, backbone: str) -> IdentityAdapter:
-    return tiny_adapter(pipe.transformer, get_spec(backbone))
+    return tiny_adapter(network_of(pipe), get_spec(backbone))
 
 
 def test_a_new_adapter_is_a_bit_exact_no_op(pipe: Any, backbone: str) -> None:
     spec = get_spec(backbone)
     base = predict(pipe)
-    fresh = tiny_adapter(pipe.transformer, spec, trained=False)
-    attachment = attach(fresh, pipe.transformer, spec)
+    fresh = tiny_adapter(network_of(pipe), spec, trained=False)
+    attachment = attach(fresh, network_of(pipe), spec)
     with attachment.conditioned_on(fresh.tokens(embeddings())):
         assert torch.equal(predict(pipe), base)
 
@@ -54,7 +56,7 @@ def test_strength_zero_nobody_and_detached_are_bit_exact(
 ) -> None:
     base = predict(pipe)
     tokens = adapter.tokens(embeddings())
-    attachment = attach(adapter, pipe.transformer, get_spec(backbone))
+    attachment = attach(adapter, network_of(pipe), get_spec(backbone))
     assert torch.equal(predict(pipe), base), "nobody yet"
     for strength in (0.0, (0.0, 0.0)):
         with attachment.conditioned_on(Conditioning(identity=tokens, strength=strength)):
@@ -79,28 +81,28 @@ def test_attached_sites_are_exactly_those_of_the_spec(
     pipe: Any, backbone: str, adapter: IdentityAdapter
 ) -> None:
     spec = get_spec(backbone)
-    keys = list(pipe.transformer.state_dict())
-    attach(adapter, pipe.transformer, spec)
+    keys = list(network_of(pipe).state_dict())
+    attach(adapter, network_of(pipe), spec)
     attached = {
         name.removesuffix(".processor")
-        for name, processor in pipe.transformer.attn_processors.items()
+        for name, processor in network_of(pipe).attn_processors.items()
         if isinstance(processor, IdentityProcessor)
     }
-    assert attached == set(spec.sites(pipe.transformer))
-    assert list(pipe.transformer.state_dict()) == keys
+    assert attached == set(spec.sites(network_of(pipe)))
+    assert list(network_of(pipe).state_dict()) == keys
 
 
 def test_detach_leaves_no_trace(pipe: Any, backbone: str, adapter: IdentityAdapter) -> None:
     def trace() -> tuple[Any, ...]:
         modules = [
             (name, len(module._forward_hooks), len(module._forward_pre_hooks))
-            for name, module in pipe.transformer.named_modules()
+            for name, module in network_of(pipe).named_modules()
         ]
-        processors = pipe.transformer.attn_processors
-        return modules, processors, set(pipe.transformer.__dict__)
+        processors = network_of(pipe).attn_processors
+        return modules, processors, set(network_of(pipe).__dict__)
 
     before = trace()
-    attachment = attach(adapter, pipe.transformer, get_spec(backbone))
+    attachment = attach(adapter, network_of(pipe), get_spec(backbone))
     assert trace() != before
     attachment.detach()
     attachment.detach()
@@ -108,7 +110,7 @@ def test_detach_leaves_no_trace(pipe: Any, backbone: str, adapter: IdentityAdapt
 
 
 def test_folded_equals_unfolded(pipe: Any, backbone: str, adapter: IdentityAdapter) -> None:
-    attachment = attach(adapter, pipe.transformer, get_spec(backbone))
+    attachment = attach(adapter, network_of(pipe), get_spec(backbone))
     tokens = adapter.tokens(embeddings())
     with attachment.conditioned_on(tokens):
         unfolded = predict(pipe)
@@ -120,18 +122,18 @@ def test_folded_equals_unfolded(pipe: Any, backbone: str, adapter: IdentityAdapt
 def test_a_step_changes_only_the_adapter(
     pipe: Any, backbone: str, adapter: IdentityAdapter
 ) -> None:
-    before = copy.deepcopy(pipe.transformer.state_dict())
-    attachment = attach(adapter, pipe.transformer, get_spec(backbone))
+    before = copy.deepcopy(network_of(pipe).state_dict())
+    attachment = attach(adapter, network_of(pipe), get_spec(backbone))
     optimizer = torch.optim.SGD(adapter.parameters(), lr=0.1)
     with attachment.conditioned_on(adapter.tokens(embeddings(batch=2))):
         predict(pipe).square().mean().backward()
     without = [name for name, parameter in adapter.named_parameters() if parameter.grad is None]
     assert without == []
-    assert all(parameter.grad is None for parameter in pipe.transformer.parameters())
+    assert all(parameter.grad is None for parameter in network_of(pipe).parameters())
     old = adapter.projector.latents.detach().clone()
     optimizer.step()
     assert not torch.equal(adapter.projector.latents, old)
-    after = pipe.transformer.state_dict()
+    after = network_of(pipe).state_dict()
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
 
@@ -140,7 +142,7 @@ def test_gradients_reach_tokens_through_a_frozen_adapter(
 ) -> None:
     adapter.requires_grad_(False)
     tokens = adapter.tokens(embeddings()).requires_grad_()
-    attachment = attach(adapter, pipe.transformer, get_spec(backbone))
+    attachment = attach(adapter, network_of(pipe), get_spec(backbone))
     with attachment.conditioned_on(tokens):
         predict(pipe).square().mean().backward()
     assert tokens.grad is not None
@@ -151,9 +153,9 @@ def _gradients(
     pipe: Any, backbone: str, adapter: IdentityAdapter, checkpointing: bool
 ) -> list[torch.Tensor]:
     adapter.zero_grad()
-    attachment = attach(adapter, pipe.transformer, get_spec(backbone))
+    attachment = attach(adapter, network_of(pipe), get_spec(backbone))
     if checkpointing:
-        pipe.transformer.enable_gradient_checkpointing()
+        network_of(pipe).enable_gradient_checkpointing()
     try:
         with attachment.conditioned_on(adapter.tokens(embeddings(batch=2))):
             loss = predict(pipe).square().mean()
@@ -161,7 +163,7 @@ def _gradients(
                 predict(pipe)  # as the preservation loss does in between
             loss.backward()
     finally:
-        pipe.transformer.disable_gradient_checkpointing()
+        network_of(pipe).disable_gradient_checkpointing()
         attachment.detach()
     return [parameter.grad.clone() for parameter in adapter.parameters()]
 
@@ -178,8 +180,8 @@ def test_gradient_checkpointing_gives_the_same_gradients(
 def test_leaving_the_scope_before_backward_fails_loudly(
     pipe: Any, backbone: str, adapter: IdentityAdapter
 ) -> None:
-    attachment = attach(adapter, pipe.transformer, get_spec(backbone))
-    pipe.transformer.enable_gradient_checkpointing()
+    attachment = attach(adapter, network_of(pipe), get_spec(backbone))
+    network_of(pipe).enable_gradient_checkpointing()
     with attachment.conditioned_on(adapter.tokens(embeddings())):
         loss = predict(pipe).square().mean()
     with pytest.raises(CheckpointError):
@@ -190,13 +192,13 @@ def test_a_region_mask_leaves_the_other_half_exactly_zero(
     pipe: Any, backbone: str, adapter: IdentityAdapter
 ) -> None:
     spec = get_spec(backbone)
-    mask = torch.zeros(GRID)
-    mask[:, :, : GRID[2] // 2] = 1
-    outside = mask.flatten() == 0
-    attachment = attach(adapter, pipe.transformer, spec)
-    first = pipe.transformer.get_submodule(spec.sites(pipe.transformer)[0])
-    seen: list[torch.Tensor] = []
-    first.register_forward_hook(lambda module, args, output: seen.append(output))
+    grid = grid_of(pipe)
+    mask = torch.zeros(grid)
+    mask[:, :, : grid[2] // 2] = 1
+    attachment = attach(adapter, network_of(pipe), spec)
+    site = spec.sites(network_of(pipe))[0]
+    outside = _on(mask, spec.family.site_grid(grid, site)) == 0
+    seen, _ = site_outputs(pipe, site)
     predict(pipe)
     tokens = adapter.tokens(embeddings())
     with attachment.conditioned_on(Conditioning(identity=tokens, mask_LHW=mask)):
@@ -209,18 +211,24 @@ def test_a_region_mask_leaves_the_other_half_exactly_zero(
     assert not torch.allclose(masked[:, ~outside], base[:, ~outside])
 
 
+def _on(mask_LHW: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:
+    """The mask on the tokens of a site."""
+    return torch.nn.functional.adaptive_avg_pool3d(mask_LHW[None], grid).flatten()
+
+
 def test_disjoint_characters_do_not_mix_in_the_branch(
     pipe: Any, backbone: str, adapter: IdentityAdapter
 ) -> None:
     spec = get_spec(backbone)
-    left = torch.zeros(GRID[1:])
-    left[:, : GRID[2] // 2] = 1
-    here = left.expand(GRID).flatten() == 1
+    grid = grid_of(pipe)
+    left = torch.zeros(grid)
+    left[:, :, : grid[2] // 2] = 1
     one, other = (adapter.fold(adapter.tokens(embeddings(seed=seed))) for seed in (1, 2))
-    attachment = attach(adapter, pipe.transformer, spec)
-    first = pipe.transformer.get_submodule(spec.sites(pipe.transformer)[0])
-    seen: list[torch.Tensor] = []
-    first.register_forward_hook(lambda module, args, output: seen.append(output))
+    attachment = attach(adapter, network_of(pipe), spec)
+    site = spec.sites(network_of(pipe))[0]
+    share = _on(left, spec.family.site_grid(grid, site))
+    here, there = share == 1, share == 0
+    seen, _ = site_outputs(pipe, site)
     both = (
         Conditioning(identity=one, mask_LHW=left),
         Conditioning(identity=other, mask_LHW=1 - left),
@@ -229,12 +237,12 @@ def test_disjoint_characters_do_not_mix_in_the_branch(
         with attachment.conditioned_on(identities):
             predict(pipe)
     torch.testing.assert_close(seen[2][:, here], seen[0][:, here])
-    torch.testing.assert_close(seen[2][:, ~here], seen[1][:, ~here])
+    torch.testing.assert_close(seen[2][:, there], seen[1][:, there])
 
 
 def test_presence_is_per_sample(pipe: Any, backbone: str, adapter: IdentityAdapter) -> None:
     base = predict(pipe)
-    attachment = attach(adapter, pipe.transformer, get_spec(backbone))
+    attachment = attach(adapter, network_of(pipe), get_spec(backbone))
     tokens = adapter.tokens(embeddings(batch=2))
     with attachment.conditioned_on(tokens):
         everywhere = predict(pipe)
@@ -250,16 +258,16 @@ def test_lora_and_identity_live_together(
 ) -> None:
     """The branch uses the base output projection, whether or not peft wraps it."""
     spec = get_spec(backbone)
-    attachment = attach(adapter, pipe.transformer, spec)
+    attachment = attach(adapter, network_of(pipe), spec)
     folded = adapter.fold(adapter.tokens(embeddings())).detached()
     with attachment.conditioned_on(folded):
         before = predict(pipe)
-        add_lora(pipe.transformer, spec, LoraSettings(rank=2, alpha=2.0))
+        add_lora(network_of(pipe), spec, LoraSettings(rank=2, alpha=2.0))
         assert torch.equal(predict(pipe), before), "a fresh LoRA adds nothing"
-        randomise_lora(pipe.transformer)
+        randomise_lora(network_of(pipe))
         assert not torch.allclose(predict(pipe), before)
     attachment.detach()
-    again = tiny_adapter(pipe.transformer, spec)
+    again = tiny_adapter(network_of(pipe), spec)
     for one, other in zip(adapter.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other), "built on a wrapped transformer it starts the same"
 
@@ -269,7 +277,7 @@ def test_the_stock_pipeline_samples_with_it(
 ) -> None:
     spec = get_spec(backbone)
     base = sample(pipe, spec)
-    attachment = attach(adapter, pipe.transformer, spec)
+    attachment = attach(adapter, network_of(pipe), spec, pipe=pipe)
     assert torch.equal(sample(pipe, spec), base)
     with attachment.conditioned_on(adapter.fold(adapter.tokens(embeddings())).detached()):
         conditioned = sample(pipe, spec)

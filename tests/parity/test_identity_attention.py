@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from facekit.adapters.attention import SiteTerm, identity_attention, project_out
+from facekit.adapters.attention import SiteTerm, identity_attention
 from facekit.adapters.conditioning import Conditioning
 from facekit.backbones import get_spec
-from tests.tiny.backbones import GRID, embeddings, inputs, predict, tiny_adapter, tiny_pipe
+from facekit.backbones.sites import project_out
+from tests.tiny.backbones import GRID, embeddings, tiny_adapter, tiny_pipe, wan_inputs, wan_predict
 
 HEADS = 3
 
@@ -70,11 +71,11 @@ def test_one_site_of_the_backbone_against_the_formula() -> None:
     from facekit.adapters.attach import attach
 
     with torch.no_grad():
-        predict(pipe)
+        wan_predict(pipe)
         attachment = attach(adapter, pipe.transformer, spec)
         identity = Conditioning(identity=folded, strength=0.6, mask_LHW=mask)
         with attachment.conditioned_on(identity):
-            predict(pipe, **inputs(pipe))
+            wan_predict(pipe, **wan_inputs(pipe))
         hidden, base = seen[0]
         query = attention.norm_q(attention.to_q(hidden))
     key, value = (part[site].expand(2, -1, -1) for part in (folded.keys, folded.values))

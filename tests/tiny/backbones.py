@@ -14,7 +14,7 @@ from facekit.adapters.lora import (
     lora_state,
     named_lora_parameters,
 )
-from facekit.backbones import BackboneSpec, get_spec, spec_names
+from facekit.backbones import BackboneSpec, detect_spec, get_spec, spec_names
 
 BACKBONES = spec_names()
 EMBEDDING_DIM = 8
@@ -23,10 +23,16 @@ GRID = (3, 4, 6)
 
 def tiny_pipe(name: str = "toon") -> Any:
     """A tiny pipeline without its progress bar, the transformer frozen."""
-    pipe = get_spec(name).tiny()
+    spec = get_spec(name)
+    pipe: Any = spec.tiny()
     pipe.set_progress_bar_config(disable=True)
-    pipe.transformer.requires_grad_(False)
+    spec.family.network(pipe).requires_grad_(False)
     return pipe
+
+
+def network_of(pipe: Any) -> Any:
+    """The network of a pipeline that is adapted."""
+    return detect_spec(pipe).family.network(pipe)
 
 
 def tiny_adapter(
@@ -52,8 +58,57 @@ def embeddings(batch: int = 1, photos: int = 2, seed: int = 0) -> Tensor:
     return nn.functional.normalize(vectors, dim=-1)
 
 
-def inputs(pipe: Any, batch: int = 2, sigma: float = 0.5, seed: int = 0) -> dict[str, Any]:
-    """Arguments of one transformer pass on GRID latent tokens."""
+def clip(spec: BackboneSpec, batch: int = 2, seed: int = 0) -> Tensor:
+    """A small clip of noise that the backbone can encode, RGB in -1..1."""
+    generator = torch.Generator().manual_seed(seed)
+    frames = min(2 * spec.frame_multiple + 1, spec.max_frames)
+    side = spec.spatial_multiple
+    return torch.rand(batch, 3, frames, 2 * side, 3 * side, generator=generator) * 2 - 1
+
+
+def predict(
+    pipe: Any, *, batch: int = 2, sigma: float = 0.5, seed: int = 0, text: Any = None
+) -> Tensor:
+    """One pass of a backbone's network, noise in, prediction out, as training asks for it."""
+    spec = detect_spec(pipe)
+    family = spec.family
+    with torch.no_grad():
+        shape = family.encode_video(pipe, clip(spec, batch)).shape
+        if text is None:
+            text = family.encode_text(pipe, spec, ["a woman in the park", "a man"] * (batch // 2))
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    return family.predict(pipe, spec, noise, torch.full((batch,), sigma), text)
+
+
+def grid_of(pipe: Any) -> tuple[int, int, int]:
+    """The latent tokens of `predict`: frames, height, width."""
+    spec = detect_spec(pipe)
+    network = spec.family.network(pipe)
+    seen: list[tuple[int, int, int]] = []
+    hook = network.register_forward_pre_hook(
+        lambda module, args, kwargs: seen.append(spec.family.read_call(module, args, kwargs).grid),
+        with_kwargs=True,
+    )
+    with torch.no_grad():
+        predict(pipe)
+    hook.remove()
+    return seen[0]
+
+
+def site_outputs(pipe: Any, site: str) -> tuple[list[Tensor], Any]:
+    """Collect what an attention gives for the latent tokens of `predict`, (2, L, C) each."""
+    seen: list[Tensor] = []
+
+    def keep(module: nn.Module, args: object, output: Any) -> None:
+        latents = output[0] if isinstance(output, tuple) else output
+        seen.append(latents.detach().reshape(2, -1, latents.shape[-1]))
+
+    network = detect_spec(pipe).family.network(pipe)
+    return seen, network.get_submodule(site).register_forward_hook(keep)
+
+
+def wan_inputs(pipe: Any, batch: int = 2, sigma: float = 0.5, seed: int = 0) -> dict[str, Any]:
+    """Arguments of one pass of a Wan transformer on GRID latent tokens."""
     generator = torch.Generator().manual_seed(seed)
     config = pipe.transformer.config
     frames, height, width = GRID
@@ -69,9 +124,9 @@ def inputs(pipe: Any, batch: int = 2, sigma: float = 0.5, seed: int = 0) -> dict
     }
 
 
-def predict(pipe: Any, **changes: Any) -> Tensor:
-    """One pass."""
-    prediction: Tensor = pipe.transformer(**(inputs(pipe) | changes))[0]
+def wan_predict(pipe: Any, **changes: Any) -> Tensor:
+    """One pass of a Wan transformer."""
+    prediction: Tensor = pipe.transformer(**(wan_inputs(pipe) | changes))[0]
     return prediction
 
 
@@ -82,11 +137,12 @@ def tiny_character(
     from facekit.adapters.lora import remove_lora
 
     spec = get_spec(name)
-    adapter = tiny_adapter(pipe.transformer, spec, **options)
+    network = spec.family.network(pipe)
+    adapter = tiny_adapter(network, spec, **options)
     settings = LoraSettings(rank=2, alpha=4.0) if lora else None
     if settings:
-        add_lora(pipe.transformer, spec, settings, seed=seed)
-        randomise_lora(pipe.transformer, seed)
+        add_lora(network, spec, settings, seed=seed)
+        randomise_lora(network, seed)
     header = CharacterHeader(
         name=f"mira{seed}",
         level="L2" if lora else "L0",
@@ -101,10 +157,10 @@ def tiny_character(
         header,
         adapter=adapter,
         tokens_BKC=adapter.tokens(embeddings(seed=seed)).detach(),
-        lora=lora_state(pipe.transformer) if settings else None,
+        lora=lora_state(network) if settings else None,
         embeddings_PD=embeddings(seed=seed)[0],
     )
-    remove_lora(pipe.transformer)
+    remove_lora(network)
     return character
 
 
@@ -118,16 +174,16 @@ def randomise_lora(transformer: nn.Module, seed: int = 0, name: str = DEFAULT_NA
 
 def sample(pipe: Any, spec: BackboneSpec, guidance_scale: float = 2.0, **options: Any) -> Tensor:
     """Sample the stock pipeline, two steps of two prompts, as latents."""
-    latents: Tensor = pipe(
-        ["a woman in the park", "a man"],
-        height=32,
-        width=32,
-        num_frames=5,
-        num_inference_steps=2,
-        guidance_scale=guidance_scale,
-        max_sequence_length=spec.max_sequence_length,
-        generator=[torch.Generator().manual_seed(seed) for seed in (1, 2)],
-        output_type="latent",
-        **options,
-    ).frames
+    side = spec.spatial_multiple
+    arguments = {
+        "height": 2 * side,
+        "width": 2 * side,
+        "num_frames": spec.frame_multiple + 1,
+        "num_inference_steps": 2,
+        "generator": [torch.Generator().manual_seed(seed) for seed in (1, 2)],
+        "output_type": "latent",
+    }
+    asked = spec.family.sampling_options(spec, guidance_scale, spec.fps)
+    prompts = ["a woman in the park", "a man"]
+    latents: Tensor = pipe(prompts, **{**arguments, **asked, **options}).frames
     return latents

@@ -10,7 +10,14 @@ from facekit.adapters.conditioning import Conditioning
 from facekit.adapters.folded import FoldedIdentity
 from facekit.backbones import get_spec
 from facekit.errors import AdapterError, AdapterMismatch, AlreadyAttached, SiteMissing
-from tests.tiny.backbones import embeddings, inputs, predict, sample, tiny_adapter, tiny_pipe
+from tests.tiny.backbones import (
+    embeddings,
+    sample,
+    tiny_adapter,
+    tiny_pipe,
+    wan_inputs,
+    wan_predict,
+)
 
 TOON = get_spec("toon")
 
@@ -72,7 +79,7 @@ def test_a_batch_that_does_not_fit_is_refused(pipe: Any, folded: FoldedIdentity)
         attachment.conditioned_on(adapter.tokens(embeddings(batch=3))),
         pytest.raises(AdapterError, match="holds 3 samples, expected 1 or the 2"),
     ):
-        predict(pipe)
+        wan_predict(pipe)
 
 
 @pytest.mark.parametrize(
@@ -93,58 +100,58 @@ def test_options_that_contradict_each_other(
 
 
 def test_scopes_nest(pipe: Any, attachment: Attachment, folded: FoldedIdentity) -> None:
-    base = predict(pipe)
+    base = wan_predict(pipe)
     with attachment.conditioned_on(folded):
-        full = predict(pipe)
+        full = wan_predict(pipe)
         with attachment.conditioned_on(Conditioning(identity=folded, strength=0.5)):
-            half = predict(pipe)
-        assert torch.equal(predict(pipe), full)
-    assert torch.equal(predict(pipe), base)
+            half = wan_predict(pipe)
+        assert torch.equal(wan_predict(pipe), full)
+    assert torch.equal(wan_predict(pipe), base)
     assert not torch.allclose(half, full)
 
 
 def test_the_window_decides_by_the_noise_level(
     pipe: Any, attachment: Attachment, folded: FoldedIdentity
 ) -> None:
-    bare = {sigma: predict(pipe, **inputs(pipe, sigma=sigma)) for sigma in (0.9, 0.5)}
+    bare = {sigma: wan_predict(pipe, **wan_inputs(pipe, sigma=sigma)) for sigma in (0.9, 0.5)}
     with attachment.conditioned_on(folded):
-        full = {sigma: predict(pipe, **inputs(pipe, sigma=sigma)) for sigma in (0.9, 0.5)}
+        full = {sigma: wan_predict(pipe, **wan_inputs(pipe, sigma=sigma)) for sigma in (0.9, 0.5)}
     with attachment.conditioned_on(Conditioning(identity=folded, window=(0.0, 0.8))):
-        assert torch.equal(predict(pipe, **inputs(pipe, sigma=0.9)), bare[0.9])
-        assert torch.equal(predict(pipe, **inputs(pipe, sigma=0.5)), full[0.5])
+        assert torch.equal(wan_predict(pipe, **wan_inputs(pipe, sigma=0.9)), bare[0.9])
+        assert torch.equal(wan_predict(pipe, **wan_inputs(pipe, sigma=0.5)), full[0.5])
     with attachment.conditioned_on(Conditioning(identity=folded, strength=0.5)):
-        half = predict(pipe, **inputs(pipe, sigma=0.9))
+        half = wan_predict(pipe, **wan_inputs(pipe, sigma=0.9))
     early = Conditioning(identity=folded, window=lambda sigma_B: 1.0 - 0.5 * (sigma_B > 0.8))
     with attachment.conditioned_on(early):
-        torch.testing.assert_close(predict(pipe, **inputs(pipe, sigma=0.9)), half)
+        torch.testing.assert_close(wan_predict(pipe, **wan_inputs(pipe, sigma=0.9)), half)
 
 
 def test_a_clean_first_frame_does_not_lower_the_noise_level(
     pipe: Any, attachment: Attachment, folded: FoldedIdentity
 ) -> None:
-    arguments = inputs(pipe, sigma=0.9)
+    arguments = wan_inputs(pipe, sigma=0.9)
     arguments["timestep"] = arguments["timestep"].clone()
     arguments["timestep"][:, :24] = 0
-    base = predict(pipe, **arguments)
+    base = wan_predict(pipe, **arguments)
     with attachment.conditioned_on(Conditioning(identity=folded, window=(0.0, 0.8))):
-        assert torch.equal(predict(pipe, **arguments), base)
+        assert torch.equal(wan_predict(pipe, **arguments), base)
 
 
 def test_two_way_guidance_sees_nobody_without_the_prompt(
     pipe: Any, attachment: Attachment, folded: FoldedIdentity
 ) -> None:
-    base = predict(pipe)
+    base = wan_predict(pipe)
     with attachment.conditioned_on(folded):
-        full = predict(pipe)
+        full = wan_predict(pipe)
         with pipe.transformer.cache_context("uncond"):
-            assert torch.equal(predict(pipe), base)
+            assert torch.equal(wan_predict(pipe), base)
         with pipe.transformer.cache_context("cond"):
-            assert torch.equal(predict(pipe), full)
+            assert torch.equal(wan_predict(pipe), full)
     with (
         attachment.conditioned_on(folded, unconditional="same"),
         pipe.transformer.cache_context("uncond"),
     ):
-        assert torch.equal(predict(pipe), full)
+        assert torch.equal(wan_predict(pipe), full)
 
 
 def test_a_learned_null_stands_for_nobody(pipe: Any) -> None:
@@ -152,12 +159,12 @@ def test_a_learned_null_stands_for_nobody(pipe: Any) -> None:
     attachment = attach(adapter, pipe.transformer, TOON)
     tokens, null = adapter.tokens(embeddings()), adapter.null_tokens(1)
     with attachment.conditioned_on(null):
-        nobody = predict(pipe)
+        nobody = wan_predict(pipe)
     with (
         attachment.conditioned_on(Conditioning(identity=tokens, null=null)),
         pipe.transformer.cache_context("uncond"),
     ):
-        assert torch.equal(predict(pipe), nobody)
+        assert torch.equal(wan_predict(pipe), nobody)
 
 
 @pytest.mark.parametrize("weight", [1.0, 1.7, 3.0])
@@ -165,21 +172,21 @@ def test_three_way_guidance_through_the_pipelines_formula(
     pipe: Any, attachment: Attachment, folded: FoldedIdentity, weight: float
 ) -> None:
     scale = 3.0
-    negative = inputs(pipe, seed=7)["encoder_hidden_states"]
-    nobody = predict(pipe, encoder_hidden_states=negative)
+    negative = wan_inputs(pipe, seed=7)["encoder_hidden_states"]
+    nobody = wan_predict(pipe, encoder_hidden_states=negative)
     options = {
         "guidance": "three_way",
         "identity_guidance": weight,
         "guidance_scale": scale,
     }
     with attachment.conditioned_on(folded):
-        somebody = predict(pipe, encoder_hidden_states=negative)
-        conditional = predict(pipe)
+        somebody = wan_predict(pipe, encoder_hidden_states=negative)
+        conditional = wan_predict(pipe)
     with attachment.conditioned_on(folded, **options):
         with pipe.transformer.cache_context("cond"):
-            positive = predict(pipe)
+            positive = wan_predict(pipe)
         with pipe.transformer.cache_context("uncond"):
-            answer = predict(pipe, encoder_hidden_states=negative)
+            answer = wan_predict(pipe, encoder_hidden_states=negative)
     got = answer + scale * (positive - answer)
     wanted = nobody + weight * (somebody - nobody) + scale * (conditional - somebody)
     torch.testing.assert_close(got, wanted, atol=1e-4, rtol=1e-4)
@@ -212,10 +219,10 @@ def test_half_precision_keeps_its_type(
     pipe.transformer.to(torch.bfloat16)
     arguments = {
         name: value.to(torch.bfloat16) if name != "timestep" and torch.is_tensor(value) else value
-        for name, value in inputs(pipe).items()
+        for name, value in wan_inputs(pipe).items()
     }
-    base = predict(pipe, **arguments)
+    base = wan_predict(pipe, **arguments)
     with attachment.conditioned_on(folded):
-        conditioned = predict(pipe, **arguments)
+        conditioned = wan_predict(pipe, **arguments)
     assert conditioned.dtype == torch.bfloat16
     assert not torch.equal(conditioned, base)

@@ -7,17 +7,17 @@ from facekit.adapters.conditioning import Conditioning, as_conditionings
 from facekit.adapters.folded import FoldedIdentity
 
 NOBODY = FoldedIdentity({}, {})
-LIKE = torch.zeros(1)
+LIKE = (torch.device("cpu"), torch.float32)
 
 
 def test_keyframes_are_spread_over_the_frames() -> None:
-    gain = Conditioning(identity=NOBODY, strength=(1.0, 0.0)).gain_per_token((3, 1, 2), LIKE)
+    gain = Conditioning(identity=NOBODY, strength=(1.0, 0.0)).gain_per_token((3, 1, 2), *LIKE)
     assert gain is not None
     assert gain.flatten().tolist() == [1.0, 1.0, 0.5, 0.5, 0.0, 0.0]
 
 
 def test_one_keyframe_is_a_constant() -> None:
-    gain = Conditioning(identity=NOBODY, strength=(0.5,)).gain_per_token((2, 1, 1), LIKE)
+    gain = Conditioning(identity=NOBODY, strength=(0.5,)).gain_per_token((2, 1, 1), *LIKE)
     assert gain is not None
     assert gain.flatten().tolist() == [0.5, 0.5]
 
@@ -26,7 +26,7 @@ def test_one_keyframe_is_a_constant() -> None:
 def test_masks_of_every_rank(shape: tuple[int, ...]) -> None:
     mask = torch.zeros(shape)
     mask[..., 0] = 1
-    gain = Conditioning(identity=NOBODY, mask_LHW=mask).gain_per_token((3, 2, 2), LIKE)
+    gain = Conditioning(identity=NOBODY, mask_LHW=mask).gain_per_token((3, 2, 2), *LIKE)
     assert gain is not None
     assert gain.shape == (1, 12, 1)
     assert gain.flatten().tolist() == [1.0, 0.0] * 6
@@ -35,7 +35,7 @@ def test_masks_of_every_rank(shape: tuple[int, ...]) -> None:
 def test_a_mask_in_pixels_is_pooled_to_the_grid() -> None:
     mask = torch.zeros(1, 8, 8)
     mask[:, :, :2] = 1
-    gain = Conditioning(identity=NOBODY, mask_LHW=mask).gain_per_token((2, 2, 2), LIKE)
+    gain = Conditioning(identity=NOBODY, mask_LHW=mask).gain_per_token((2, 2, 2), *LIKE)
     assert gain is not None
     assert gain.flatten().tolist() == [0.5, 0.0] * 4
 

@@ -6,7 +6,8 @@ import pytest
 from torch import nn
 
 from facekit.backbones import get_spec, register_spec, spec_names
-from facekit.backbones.spec import BackboneSpec, base_layer, site_module
+from facekit.backbones.sites import base_layer
+from facekit.backbones.spec import BackboneSpec, site_module
 from facekit.errors import SiteMissing, UsageError
 from facekit.toon.scene import ASPECTS
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 
+from facekit.backbones.wan import TOON
 from facekit.errors import UsageError
 from facekit.training import trainer
 from facekit.training.denoiser import Denoiser
@@ -14,7 +15,7 @@ UNIPC = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_sh
 
 
 def shift_of(scheduler: Any) -> float:
-    return Denoiser(pipe=SimpleNamespace(scheduler=scheduler)).shift
+    return Denoiser(pipe=SimpleNamespace(scheduler=scheduler), spec=TOON).shift
 
 
 def test_the_shift_is_the_schedulers_own_by_either_name() -> None:

@@ -19,7 +19,7 @@ from facekit.training import pretrain, toon_model
 from facekit.training.latents import LatentShard
 from facekit.training.pretrain import STOCK_TEXT_LENGTH, train_backbone
 from facekit.training.toon_model import PaddingProcessor, ToonModel, padding_bias
-from tests.tiny.backbones import inputs, tiny_pipe
+from tests.tiny.backbones import tiny_pipe, wan_inputs
 from tests.tiny.far_device import assert_same_far_away
 
 DIM = 8
@@ -74,7 +74,7 @@ def _train(model: ToonModel, path: Path, steps: int, device: torch.device = CPU)
 @pytest.mark.parametrize("length", [48, 64, 512])
 def test_a_biased_padding_equals_a_longer_one(length: int) -> None:
     pipe = tiny_pipe()
-    arguments = inputs(pipe)
+    arguments = wan_inputs(pipe)
     words = torch.tensor([5, 11])
     text = torch.zeros(2, length, pipe.transformer.config.text_dim)
     for row, count in enumerate(words.tolist()):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from facekit.backbones import wan
+from facekit.backbones import hub
 from facekit.errors import ChecksumMismatch, WeightsMissing
 from facekit.faces.vendors import load_faces
 from facekit.recipe import load_recipe
@@ -59,7 +59,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "weights"
     shutil.copytree(toon_dir(), folder)
     monkeypatch.setattr(backbone, "toon_dir", lambda: folder)
-    monkeypatch.setattr(wan, "toon_backbone_dir", lambda: folder / "backbone")
+    monkeypatch.setattr(hub, "toon_backbone_dir", lambda: folder / "backbone")
     return folder
 
 

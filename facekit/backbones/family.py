@@ -1,0 +1,194 @@
+"""What families of backbones do differently: one subclass each, in a file of its own.
+
+Shapes: B batch, C channels, F frames, H height, W width, L latent tokens.
+"""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from facekit.backbones.hub import from_pretrained
+from facekit.backbones.sites import CROSS, SiteKind
+from facekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+    from facekit.backbones.spec import BackboneSpec
+
+__all__ = ["Call", "Family", "PassKind", "Text", "latent_grid"]
+
+Text: TypeAlias = Mapping[str, Tensor]
+"""What a network is told of prompts: its keyword -> a tensor whose first axis is the prompts."""
+
+PassKind: TypeAlias = Literal["conditional", "unconditional", "both"]
+"""``both`` is the unconditional half of a batch and then the conditional one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Call:
+    """One call of the network, as far as identity depends on it."""
+
+    batch: int
+    grid: tuple[int, int, int]
+    """Latent tokens: frames, height, width."""
+    timestep_B: Tensor
+    """Of the noisiest token where tokens differ."""
+    device: torch.device
+    dtype: torch.dtype
+
+
+def latent_grid(
+    latents: Tensor, patch: int | Sequence[int], axes: Sequence[int] = (2, 3, 4)
+) -> tuple[int, int, int]:
+    """Count latent tokens: frames, height, width.
+
+    Args:
+        latents: With five axes.
+        patch: Latents to a token, one number for height and width or three.
+        axes: Of frames, height and width.
+    """
+    sizes = (1, patch, patch) if isinstance(patch, int) else tuple(patch)
+    frames, height, width = (
+        int(latents.shape[axis]) // size for axis, size in zip(axes, sizes, strict=True)
+    )
+    return frames, height, width
+
+
+class Family(ABC):
+    """How pipelines of one family are loaded, told prompts, and asked for a prediction.
+
+    Latents are (B, C, F, H, W) everywhere outside: a family whose network wants another layout
+    packs and unpacks them.
+    """
+
+    name: ClassVar[str]
+    pipeline_class: ClassVar[str]
+    """Of diffusers; the text-to-video pipeline."""
+    network_class: ClassVar[str]
+    """Of diffusers; what is adapted."""
+    network_name: ClassVar[str] = "transformer"
+    """The pipeline's attribute that holds it."""
+    can_continue: ClassVar[bool] = False
+    """Whether a clip can go on from its last frame; see ``generation.continuation``."""
+
+    def network(self, pipe: Any) -> Any:
+        """The network of a pipeline that is adapted."""
+        return getattr(pipe, self.network_name)
+
+    @abstractmethod
+    def find_sites(self, network: nn.Module, every: int) -> tuple[str, ...]:
+        """Module paths of the attentions where identity is injected, in order; empty for none."""
+
+    def site_kind(self, network: nn.Module, site: str) -> SiteKind:
+        """How one of them is listened to."""
+        return CROSS
+
+    def site_grid(self, grid: tuple[int, int, int], site: str) -> tuple[int, int, int]:
+        """The latent tokens that a site sees, of those of the whole call."""
+        return grid
+
+    def load(self, spec: "BackboneSpec", source: Path | None, dtype: torch.dtype) -> Any:
+        """Load the stock pipeline; never downloads.
+
+        Raises:
+            WeightsMissing: It is not on this machine.
+            WeightsError: What is there cannot be loaded.
+        """
+        import diffusers
+
+        # The autoencoder stays in float32: in half precision it shows.
+        dtypes = {"default": dtype, "vae": torch.float32}
+        kind = getattr(diffusers, spec.pipeline_class or self.pipeline_class)
+        return from_pretrained(kind, spec, source, dtype=dtypes)
+
+    def load_tokenizer(self, spec: "BackboneSpec", source: Path | None) -> Any:
+        """Load the tokenizer alone; raises as `load`."""
+        from transformers import AutoTokenizer
+
+        return from_pretrained(AutoTokenizer, spec, source, subfolder="tokenizer")
+
+    @abstractmethod
+    def build_tiny(self, spec: "BackboneSpec") -> "DiffusionPipeline":
+        """Build a small random pipeline of the real classes, the same on every call."""
+
+    @abstractmethod
+    def encode_text(self, pipe: Any, spec: "BackboneSpec", prompts: Sequence[str]) -> Text:
+        """Encode prompts exactly as the stock pipeline does."""
+
+    @abstractmethod
+    def encode_video(self, pipe: Any, frames_BCFHW: Tensor) -> Tensor:
+        """Encode frames, RGB in -1..1, to latents as the network wants them; no gradient.
+
+        Raises:
+            UsageError: A number of frames that the autoencoder would cut.
+        """
+
+    @abstractmethod
+    def decode_latents(self, pipe: Any, latents: Tensor, clamp: bool = False) -> Tensor:
+        """Decode what `encode_video` gives to frames (B, 3, F, H, W), about -1..1; gradients flow.
+
+        Args:
+            pipe: Of this family.
+            latents: (B, C, F', H', W').
+            clamp: Clip to -1..1. It kills the gradient where the decoder saturates.
+        """
+
+    @abstractmethod
+    def predict(
+        self, pipe: Any, spec: "BackboneSpec", noisy: Tensor, sigma_B: Tensor, text: Text
+    ) -> Tensor:
+        """Ask the network for its prediction, in the shape of the latents."""
+
+    @abstractmethod
+    def read_call(self, network: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        """Read the arguments of the network's ``forward``."""
+
+    def pass_kind(self, name: str | None, kwargs: dict[str, Any]) -> PassKind:
+        """Tell what a call is for, by the name that the pipeline gives it.
+
+        Args:
+            name: Of the cache context; None outside of any.
+            kwargs: Of the network's ``forward``.
+        """
+        if name in ("uncond", "pred_uncond"):
+            return "unconditional"
+        return "both" if name == "cond_uncond" else "conditional"
+
+    def is_guided(self, pipe: Any) -> bool:
+        """Whether a pipeline that is running asks for both halves in one batch."""
+        return bool(pipe.do_classifier_free_guidance)
+
+    def shift(self, pipe: Any) -> float:
+        """How far the scheduler moves noise levels towards noise; training draws them alike.
+
+        Raises:
+            UsageError: The scheduler has no such setting.
+        """
+        scheduler = pipe.scheduler
+        # Only what the class itself takes: a config keeps the keys of the scheduler it came from.
+        taken = inspect.signature(type(scheduler)).parameters
+        for key in ("shift", "flow_shift"):
+            if key in taken and scheduler.config.get(key) is not None:
+                return float(scheduler.config[key])
+        raise UsageError(
+            f"{type(scheduler).__name__} has neither shift nor flow_shift, expected the scheduler"
+            " of a flow-matching backbone; load the backbone with its own scheduler"
+        )
+
+    def sampling_options(
+        self, spec: "BackboneSpec", guidance_scale: float, fps: float
+    ) -> dict[str, Any]:
+        """What the stock pipeline is called with beside prompt, size, length, steps and seeds."""
+        return {"guidance_scale": guidance_scale, "max_sequence_length": spec.max_sequence_length}
+
+    def frames_of(self, output: Any) -> np.ndarray:
+        """The frames of what the stock pipeline gave, float, (B, F, H, W, 3), 0..1."""
+        return np.asarray(output.frames)
