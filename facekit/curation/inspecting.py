@@ -7,6 +7,7 @@ from facekit.curation.advice import advise, tell_people
 from facekit.curation.allowing import read_allowed, with_findings
 from facekit.curation.candidates import Candidate
 from facekit.curation.checks import check_kind, check_picture, check_quality, same_person_limit
+from facekit.curation.closer_look import explain_no_face
 from facekit.curation.clips import expand_clips
 from facekit.curation.comparing import compare_photos, other_people, stack_vectors
 from facekit.curation.findings import Code, Role, Verdict
@@ -129,6 +130,12 @@ def build_photo_set(
 def _judge_alone(known: Known, rules: PhotosSection, allowed: frozenset[Code]) -> Known:
     """What one photo falls short of by itself."""
     candidate = known.candidate
+    if candidate.hidden is not None:
+        # The face was not found all the same, so that stays whatever is overruled.
+        alone = replace(candidate, findings=())
+        first = with_findings(alone, explain_no_face(candidate.hidden, rules), allowed)
+        kept = (*first.findings, *candidate.findings)
+        return replace(known, candidate=replace(first, findings=kept))
     if candidate.quality is None or candidate.traits is None:
         return known
     found = [*check_quality(candidate.quality, rules)]
