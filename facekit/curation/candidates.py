@@ -9,6 +9,7 @@ import numpy as np
 from facekit.curation.closer_look import Hidden, look_closer, whole_face
 from facekit.curation.duplicates import picture_hash
 from facekit.curation.findings import Code, Finding
+from facekit.curation.one_face import only_face, people_in
 from facekit.curation.turning import look_again
 from facekit.errors import AlignmentError, MediaError
 from facekit.faces.align import align
@@ -23,17 +24,12 @@ from facekit.media.unpack import changed_file, turn
 from facekit.types import Face, FaceCrop, Image, Progress
 
 __all__ = [
-    "OTHER_FACE_FRACTION",
     "Candidate",
     "examine",
     "examine_part",
     "examine_turned",
-    "only_face",
     "read_sidecar",
 ]
-
-OTHER_FACE_FRACTION = 0.3
-"""A face in the background is a second person from this share of the first one's height on."""
 
 _BATCH = 8
 
@@ -237,7 +233,7 @@ def _crops(
     image: Image, found: Sequence[Face], faces: FaceVendor, min_score: float, source: str
 ) -> tuple[FaceCrop, ...]:
     """A crop of each person, where there are several; nothing where one cannot be aligned."""
-    people = _people(found, min_score)
+    people = people_in(found, min_score)
     size_px, margin = faces.crop_size_px, faces.crop_margin
     try:
         return tuple(
@@ -245,15 +241,6 @@ def _crops(
         )
     except AlignmentError:
         return ()
-
-
-def _people(found: Sequence[Face], min_score: float) -> list[Face]:
-    """The faces that count, in the order given."""
-    sure = [face for face in found if face.score >= min_score]
-    first = max(sure, key=lambda face: face.width_px * face.height_px, default=None)
-    if first is None:
-        return []
-    return [face for face in sure if face.height_px >= OTHER_FACE_FRACTION * first.height_px]
 
 
 def _notes(remarks: Sequence[str], turned_deg: int) -> tuple[Finding, ...]:
@@ -287,27 +274,3 @@ def read_sidecar(source: Source) -> str | None:
             " caption; save it as UTF-8 or remove it"
         ) from error
     return " ".join(text.split()) or None
-
-
-def only_face(found: Sequence[Face], min_score: float) -> tuple[Face, None] | tuple[None, Finding]:
-    """Give the one face of a picture, or say why there is not exactly one."""
-    sure = [face for face in found if face.score >= min_score]
-    if not sure:
-        best = max((face.score for face in found), default=None)
-        how = "found" if best is None else f"above score {min_score:.2f} (best {best:.2f})"
-        return None, Finding(
-            code=Code.NO_FACE,
-            value=best,
-            limit=None if best is None else min_score,
-            sentence=f"no face {how};"
-            " use a photo that shows the face from the front and in good light",
-        )
-    people = _people(found, min_score)
-    if len(people) > 1:
-        return None, Finding(
-            code=Code.SEVERAL_FACES,
-            value=float(len(people)),
-            limit=1.0,
-            sentence=f"{len(people)} people, expected 1; crop the picture to one person",
-        )
-    return max(people, key=lambda face: face.width_px * face.height_px), None

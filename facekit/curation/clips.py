@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.curation.candidates import only_face
 from facekit.curation.checks import check_quality
 from facekit.curation.duplicates import DUPLICATE_SIMILARITY, hash_distance, picture_hash
 from facekit.curation.findings import Code
+from facekit.curation.one_face import only_face
 from facekit.errors import AlignmentError, MediaError
 from facekit.faces.align import ARCFACE_SIDE_PX, align, similarity_transform, transform_points
 from facekit.faces.protocols import FaceVendor

@@ -27,6 +27,8 @@ _BORDER = 0.35
 """How far a picture is continued on each side, as a part of its longer side."""
 _AT_BORDER = 0.95
 """A face of which less than this is visible reaches over the border."""
+_LEAST_BORDER_SCORE = 0.45
+"""The same for a picture continued beyond its borders, believed of faces cut by them alone."""
 _UNSURE = 0.8
 _PARTS = 3
 """Enlarged parts are this part of the picture's sides, each overlapping the next by half."""
@@ -56,7 +58,7 @@ _EXPLAINS = {
 def look_closer(image: Image, faces: FaceDetector) -> Hidden:
     """Look for a face in changed copies of a picture in which there seems to be none."""
     light = _measured(image, _best(faces.detect([_stretched(image)])[0]))
-    border = _measured(image, _best(_beyond(image, faces)))
+    border = _measured(image, _best(_beyond(image, faces), _LEAST_BORDER_SCORE))
     near = None
     if light is None and border is None:
         near = _measured(image, _enlarged(image, faces))
@@ -78,18 +80,18 @@ def whole_face(image: Image, face: Face, faces: FaceDetector) -> Face:
     """Find the whole of an unsure face at the border, of which a detector sees the inner part.
 
     Returns:
-        The face in the picture continued beyond its borders, where that one is surer; else the
+        The face in the picture continued beyond its borders, where one is found there; else the
         same face.
     """
     if face.score >= _UNSURE or _visible(image, face) >= _AT_BORDER:
         return face
     others = [other for other in _beyond(image, faces) if _is_part_of(face, other)]
-    return max([face, *others], key=lambda one: one.score)
+    return _best(others, _LEAST_BORDER_SCORE) or face
 
 
-def _best(found: Sequence[Face]) -> Face | None:
+def _best(found: Sequence[Face], least: float = _LEAST_SCORE) -> Face | None:
     best = max(found, key=lambda face: face.score, default=None)
-    return best if best is not None and best.score >= _LEAST_SCORE else None
+    return best if best is not None and best.score >= least else None
 
 
 def _measured(image: Image, face: Face | None) -> FaceQuality | None:
@@ -118,10 +120,11 @@ def _beyond(image: Image, faces: FaceDetector) -> list[Face]:
 def _enlarged(image: Image, faces: FaceDetector) -> Face | None:
     height, width = image.shape[:2]
     tall, wide = max(height // _PARTS, 1), max(width // _PARTS, 1)
+    steps = np.linspace(0.0, 1.0, 2 * _PARTS - 1)
     corners = [
-        (round(row * (height - tall) / (2 * _PARTS - 2)), round(at * (width - wide) / (2 * _PARTS - 2)))
-        for row in range(2 * _PARTS - 1)
-        for at in range(2 * _PARTS - 1)
+        (round((height - tall) * down), round((width - wide) * right))
+        for down in steps
+        for right in steps
     ]
     scale = _PART_PX / max(tall, wide)
     size = (max(round(wide * scale), 1), max(round(tall * scale), 1))

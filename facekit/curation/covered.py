@@ -32,7 +32,7 @@ ALIKE_COVERED = 0.8
 SURELY_ALIKE = 0.9
 """From this share on, it does: of drawn strangers 6 of 100 come as near, of hidden faces 60."""
 
-_SUSPICIOUS = 0.94
+_SUSPICIOUS = 0.95
 """Faces that agree with the others this well, as a share of what is usual, are not looked at."""
 _MOST_OTHERS = 8
 _LEAST_OTHERS = 3

@@ -7,14 +7,14 @@ from facekit.curation.advice import advise, tell_people
 from facekit.curation.allowing import read_allowed, with_findings
 from facekit.curation.candidates import Candidate
 from facekit.curation.checks import check_kind, check_picture, check_quality, same_person_limit
-from facekit.curation.closer_look import explain_no_face
 from facekit.curation.clips import expand_clips
+from facekit.curation.closer_look import explain_no_face
 from facekit.curation.comparing import compare_photos, other_people, stack_vectors
 from facekit.curation.findings import Code, Role, Verdict
 from facekit.curation.holdout import choose_holdout
 from facekit.curation.inspection import Inspection, UsablePhoto
 from facekit.curation.memory import Known, Memory
-from facekit.curation.people import choose_person
+from facekit.curation.people import choose_person, doubt_chosen
 from facekit.curation.second_look import turn_strangers
 from facekit.curation.views import BEST_VIEWS, choose_views
 from facekit.faces.protocols import FaceVendor
@@ -75,6 +75,7 @@ def inspect_photos(
                 chosen = choose_person(known, vectors, limit, memory)
                 looked_at[index] = _judge_alone(chosen, rules, allowed)
         judged, similarity = compare_photos(looked_at, rules, memory, allowed)
+        judged = [doubt_chosen(known) for known in judged]
 
     usable = [k for k in judged if k.vector is not None and not k.candidate.findings]
     held = _hold_out(usable, rules.holdout)
