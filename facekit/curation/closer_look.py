@@ -152,11 +152,11 @@ def _visible(image: Image, face: Face) -> float:
     height, width = image.shape[:2]
     x0, y0, x1, y1 = (float(value) for value in face.box_xyxy_px)
     inside = max(0.0, min(x1, width) - max(x0, 0.0)) * max(0.0, min(y1, height) - max(y0, 0.0))
-    return inside / max((x1 - x0) * (y1 - y0), 1e-6)
+    return float(inside / max((x1 - x0) * (y1 - y0), 1e-6))
 
 
 def _is_part_of(face: Face, whole: Face) -> bool:
     """Whether most of one box lies inside the other."""
     a, b = face.box_xyxy_px, whole.box_xyxy_px
     shared = float(np.prod(np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0)))
-    return shared > 0.5 * face.width_px * face.height_px
+    return bool(shared > 0.5 * face.width_px * face.height_px)

@@ -45,7 +45,7 @@ def compare_photos(
     """
     good = [i for i, k in enumerate(looked_at) if k.vector is not None and not k.candidate.findings]
     copies = _copies(looked_at, good, rules.duplicate_distance)
-    found = {index: (finding,) for index, finding in copies.items()}
+    found: dict[int, tuple[Finding, ...]] = {index: (finding,) for index, finding in copies.items()}
     single = [index for index in good if index not in found]
     vectors = stack_vectors([looked_at[index] for index in single], memory.faces.dim)
     similarity, strangers = compare_people(vectors, same_person_limit(rules, memory.faces))
@@ -127,7 +127,7 @@ def _unlike(
     found: dict[int, tuple[Finding, ...]] = {}
     for place, (index, stranger) in enumerate(zip(single, strangers, strict=True)):
         covering = coverings.get(place)
-        reasons = () if stranger is None else (stranger,)
+        reasons: tuple[Finding, ...] = () if stranger is None else (stranger,)
         if covering is not None and covering.gain > rules.max_covered_gain:
             hidden = judge_covering(covering, rules.max_covered_gain)
             if stranger is None or covering.covered >= SURELY_ALIKE:

@@ -280,7 +280,7 @@ def _read(record: Any, source: Source) -> Known:
 
 
 def _hidden(told: Mapping[str, dict[str, float] | None]) -> Hidden:
-    return Hidden(**{way: found and FaceQuality(**found) for way, found in told.items()})
+    return Hidden(**{way: FaceQuality(**found) for way, found in told.items() if found})
 
 
 def _pair(told: Sequence[int] | None) -> tuple[int, int] | None:
