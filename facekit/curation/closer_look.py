@@ -114,7 +114,7 @@ def _beyond(image: Image, faces: FaceDetector) -> list[Face]:
     """The faces of a picture that goes on beyond its borders, in pixels of the picture itself."""
     by = round(_BORDER * max(image.shape[:2]))
     wide = cv2.copyMakeBorder(image, by, by, by, by, cv2.BORDER_REPLICATE)
-    return [_moved(face, 1.0, -by, -by) for face in faces.detect([np.asarray(wide)])[0]]
+    return [_moved(face, 1.0, -by, -by) for face in faces.detect([np.asarray(wide, np.uint8)])[0]]
 
 
 def _enlarged(image: Image, faces: FaceDetector) -> Face | None:
@@ -129,10 +129,10 @@ def _enlarged(image: Image, faces: FaceDetector) -> Face | None:
     scale = _PART_PX / max(tall, wide)
     size = (max(round(wide * scale), 1), max(round(tall * scale), 1))
     how = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-    parts = [
-        np.asarray(cv2.resize(image[top : top + tall, left : left + wide], size, interpolation=how))
-        for top, left in corners
-    ]
+    parts: list[Image] = []
+    for top, left in corners:
+        part = image[top : top + tall, left : left + wide]
+        parts.append(np.asarray(cv2.resize(part, size, interpolation=how), np.uint8))
     found = zip(faces.detect(parts), corners, strict=True)
     return _best(
         [_moved(face, 1 / scale, left, top) for some, (top, left) in found for face in some]
