@@ -7,7 +7,6 @@ what is wrong with the picture: too little light, a border through the face, too
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-import cv2
 import numpy as np
 
 from facekit.curation.checks import check_quality
@@ -15,6 +14,7 @@ from facekit.curation.findings import Code, Finding
 from facekit.errors import AlignmentError
 from facekit.faces.protocols import FaceDetector
 from facekit.faces.quality import FaceQuality, measure_quality
+from facekit.media.changed import continue_borders, cut_part, stretch_contrast
 from facekit.recipe import PhotosSection
 from facekit.types import Face, Image
 
@@ -57,7 +57,7 @@ _EXPLAINS = {
 
 def look_closer(image: Image, faces: FaceDetector) -> Hidden:
     """Look for a face in changed copies of a picture in which there seems to be none."""
-    light = _measured(image, _best(faces.detect([_stretched(image)])[0]))
+    light = _measured(image, _best(faces.detect([stretch_contrast(image)])[0]))
     border = _measured(image, _best(_beyond(image, faces), _LEAST_BORDER_SCORE))
     near = None
     if light is None and border is None:
@@ -104,17 +104,11 @@ def _measured(image: Image, face: Face | None) -> FaceQuality | None:
         return None
 
 
-def _stretched(image: Image) -> Image:
-    low, high = (float(v) for v in np.percentile(image[::2, ::2], (1, 99)))
-    values = (np.arange(256) - low) * (255.0 / max(high - low, 1.0))
-    return np.asarray(cv2.LUT(image, np.clip(values, 0, 255).astype(np.uint8)), np.uint8)
-
-
 def _beyond(image: Image, faces: FaceDetector) -> list[Face]:
     """The faces of a picture that goes on beyond its borders, in pixels of the picture itself."""
     by = round(_BORDER * max(image.shape[:2]))
-    wide = cv2.copyMakeBorder(image, by, by, by, by, cv2.BORDER_REPLICATE)
-    return [_moved(face, 1.0, -by, -by) for face in faces.detect([np.asarray(wide, np.uint8)])[0]]
+    wide = continue_borders(image, by)
+    return [_moved(face, 1.0, -by, -by) for face in faces.detect([wide])[0]]
 
 
 def _enlarged(image: Image, faces: FaceDetector) -> Face | None:
@@ -128,11 +122,7 @@ def _enlarged(image: Image, faces: FaceDetector) -> Face | None:
     ]
     scale = _PART_PX / max(tall, wide)
     size = (max(round(wide * scale), 1), max(round(tall * scale), 1))
-    how = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-    parts: list[Image] = []
-    for top, left in corners:
-        part = image[top : top + tall, left : left + wide]
-        parts.append(np.asarray(cv2.resize(part, size, interpolation=how), np.uint8))
+    parts = [cut_part(image, (left, top, left + wide, top + tall), size) for top, left in corners]
     found = zip(faces.detect(parts), corners, strict=True)
     return _best(
         [_moved(face, 1 / scale, left, top) for some, (top, left) in found for face in some]

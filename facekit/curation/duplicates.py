@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -29,9 +28,9 @@ def picture_hash(image: Image) -> int:
     Source: the DCT hash of the pHash library (Zauner 2010, section 3.2.1): the lowest frequencies
         of a 32x32 picture, each compared with their median.
     """
-    rows, columns = _area_matrix(image.shape[0]), _area_matrix(image.shape[1])
-    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    small = (rows @ gray) @ columns.T
+    gray = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    rows, columns = _area_matrix(gray.shape[0]), _area_matrix(gray.shape[1])
+    small = rows @ gray @ columns.T
     waves = _cosines()
     frequencies = (waves @ small @ waves.T).ravel()
     # The mean brightness says nothing about the picture, so its bit is fixed.
