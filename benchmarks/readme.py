@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from benchmarks.check_table import check_tables
 from benchmarks.results import RESULTS_DIR
 from facekit.media.files import write_text
 
 README = RESULTS_DIR.parents[1] / "README.md"
+CHECK_PHOTOS = RESULTS_DIR.parent / "howto" / "check_photos.md"
 BEGIN = "<!-- Numbers from docs/results, by python -m benchmarks.readme -->"
 END = "<!-- End of the numbers -->"
 
@@ -32,8 +34,9 @@ METHODS = ("base", "lora", "l0", "l1", "l2", "truth")
 
 
 def main() -> int:
-    """Write the section."""
+    """Write the sections."""
     write_text(README, with_numbers(README.read_text(encoding="utf-8"), RESULTS_DIR))
+    write_text(CHECK_PHOTOS, with_check(CHECK_PHOTOS.read_text(encoding="utf-8"), RESULTS_DIR))
     return 0
 
 
@@ -43,11 +46,25 @@ def with_numbers(text: str, results_dir: Path) -> str:
     Raises:
         ValueError: The text has not both markers.
     """
+    return _between(text, tables(results_dir), "README")
+
+
+def with_check(text: str, results_dir: Path) -> str:
+    """Put the table of the photo check between the markers of its how-to.
+
+    Raises:
+        ValueError: The text has not both markers.
+    """
+    found = json.loads((results_dir / "check.json").read_text(encoding="utf-8"))
+    return _between(text, check_tables(found), "check_photos.md")
+
+
+def _between(text: str, tables: str, name: str) -> str:
     before, found, rest = text.partition(BEGIN)
     _, also_found, after = rest.partition(END)
     if not found or not also_found:
-        raise ValueError(f"README: expected the lines {BEGIN!r} and {END!r}; put them back")
-    return f"{before}{BEGIN}\n{tables(results_dir)}\n{END}{after}"
+        raise ValueError(f"{name}: expected the lines {BEGIN!r} and {END!r}; put them back")
+    return f"{before}{BEGIN}\n{tables}\n{END}{after}"
 
 
 def tables(results_dir: Path) -> str:

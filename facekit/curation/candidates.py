@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facekit.curation.closer_look import Hidden, look_closer, whole_face
 from facekit.curation.duplicates import picture_hash
 from facekit.curation.findings import Code, Finding
 from facekit.curation.one_face import only_face, people_among
@@ -52,6 +53,8 @@ class Candidate:
     traits: PictureTraits | None = None
     """Of the whole picture; None where it could not be read."""
     quality: FaceQuality | None = None
+    hidden: Hidden | None = None
+    """Where no face was found: what changed copies of the picture show, to say why."""
     hash_bits: int = 0
     """The picture's perceptual hash, 64 bits."""
     sidecar: str | None = None
@@ -202,10 +205,12 @@ def _measure(
     )
     face, finding = only_face(found, min_score)
     if face is not None:
-        return _measure_face(candidate, image, face, faces)
+        return _measure_face(candidate, image, whole_face(image, face, faces), faces)
+    is_none = finding is not None and finding.code is Code.NO_FACE
     return replace(
         candidate,
         findings=() if finding is None else (finding,),
+        hidden=look_closer(image, faces) if is_none else None,
         traits=measure_picture(image),
         people=_crops(image, found, faces, min_score, source.name),
     )

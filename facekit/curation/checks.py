@@ -18,6 +18,7 @@ __all__ = [
     "check_pitch",
     "check_quality",
     "compare_people",
+    "covered_limit",
     "group_people",
     "same_person_limit",
 ]
@@ -202,6 +203,12 @@ def same_person_limit(rules: PhotosSection, encoder: IdentityEncoder) -> float:
     """The similarity below which it is somebody else: the recipe's, or else the encoder's own."""
     limit = rules.min_same_person
     return encoder.min_same_person if limit is None else limit
+
+
+def covered_limit(rules: PhotosSection, encoder: IdentityEncoder) -> float:
+    """How much covering a region may help: the recipe's, or else the encoder's own."""
+    limit = rules.max_covered_gain
+    return encoder.max_covered_gain if limit is None else limit
 
 
 def compare_people(

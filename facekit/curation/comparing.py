@@ -8,8 +8,19 @@ import numpy as np
 
 from facekit.curation.allowing import with_findings
 from facekit.curation.candidates import Candidate
-from facekit.curation.checks import check_pitch, compare_people, group_people, same_person_limit
-from facekit.curation.covered import ALIKE_COVERED, find_covered, judge_covering
+from facekit.curation.checks import (
+    check_pitch,
+    compare_people,
+    covered_limit,
+    group_people,
+    same_person_limit,
+)
+from facekit.curation.covered import (
+    ALIKE_COVERED,
+    SURELY_ALIKE,
+    find_covered,
+    judge_covering,
+)
 from facekit.curation.duplicates import find_duplicates
 from facekit.curation.findings import Code, Finding
 from facekit.curation.memory import Known, Memory
@@ -39,7 +50,8 @@ def compare_photos(
         the mean of the others, by its index.
     """
     good = [i for i, k in enumerate(looked_at) if k.vector is not None and not k.candidate.findings]
-    found = _copies(looked_at, good, rules.duplicate_distance)
+    copies = _copies(looked_at, good, rules.duplicate_distance)
+    found: dict[int, tuple[Finding, ...]] = {index: (finding,) for index, finding in copies.items()}
     single = [index for index in good if index not in found]
     vectors = stack_vectors([looked_at[index] for index in single], memory.faces.dim)
     similarity, strangers = compare_people(vectors, same_person_limit(rules, memory.faces))
@@ -47,9 +59,9 @@ def compare_photos(
     usual = [index for index in single if index not in found]
     pitches = [_pitch_deg(looked_at[index].candidate) for index in usual]
     tilted = check_pitch(pitches, rules)
-    found |= {index: finding for index, finding in zip(usual, tilted, strict=True) if finding}
+    found |= {index: (finding,) for index, finding in zip(usual, tilted, strict=True) if finding}
     refined = [
-        replace(k, candidate=with_findings(k.candidate, (found[index],), allowed))
+        replace(k, candidate=with_findings(k.candidate, found[index], allowed))
         if index in found
         else k
         for index, k in enumerate(looked_at)
@@ -113,23 +125,24 @@ def _unlike(
     strangers: Sequence[Finding | None],
     rules: PhotosSection,
     memory: Memory,
-) -> dict[int, Finding]:
-    """Somebody else, or a hidden face."""
+) -> dict[int, tuple[Finding, ...]]:
+    """Somebody else, or a hidden face; both where that cannot be told."""
     crops = [crop for index in single if (crop := looked_at[index].candidate.crop) is not None]
     is_same = [finding is None for finding in strangers]
+    limit = covered_limit(rules, memory.faces)
     coverings = find_covered(crops, vectors, is_same, memory.faces, memory.look_covered)
-    found = {}
+    found: dict[int, tuple[Finding, ...]] = {}
     for place, (index, stranger) in enumerate(zip(single, strangers, strict=True)):
         covering = coverings.get(place)
-        is_hidden = covering is not None and covering.gain > rules.max_covered_gain
-        if (
-            covering is not None
-            and is_hidden
-            and (stranger is None or covering.covered >= ALIKE_COVERED)
-        ):
-            found[index] = judge_covering(covering, rules.max_covered_gain)
-        elif stranger is not None:
-            found[index] = stranger
+        reasons: tuple[Finding, ...] = () if stranger is None else (stranger,)
+        if covering is not None and covering.gain > limit:
+            hidden = judge_covering(covering, limit)
+            if stranger is None or covering.covered >= SURELY_ALIKE:
+                reasons = (hidden,)
+            elif covering.covered >= ALIKE_COVERED:
+                reasons = (hidden, stranger)
+        if reasons:
+            found[index] = reasons
     return found
 
 

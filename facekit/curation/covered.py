@@ -19,6 +19,7 @@ from facekit.types import FaceCrop, FloatArray
 
 __all__ = [
     "ALIKE_COVERED",
+    "SURELY_ALIKE",
     "Covering",
     "cover_crops",
     "find_covered",
@@ -27,9 +28,11 @@ __all__ = [
 ]
 
 ALIKE_COVERED = 0.8
-"""From this share of the others' own agreement on, a covered face shows the same person."""
+"""From this share of the others' own agreement on, a covered face may show the same person."""
+SURELY_ALIKE = 0.9
+"""From this share on, it does: of drawn strangers 6 of 100 come as near, of hidden faces 60."""
 
-_SUSPICIOUS = 0.94
+_SUSPICIOUS = 0.95
 """Faces that agree with the others this well, as a share of what is usual, are not looked at."""
 _MOST_OTHERS = 8
 _LEAST_OTHERS = 3
@@ -134,15 +137,27 @@ def judge_covering(covering: Covering, limit: float) -> Finding:
 
 
 def _agreement(vectors: FloatArray, same: np.ndarray) -> tuple[float, FloatArray]:
-    """What is usual among those of one person, and the agreement of each photo, shape (N,)."""
-    among = leave_one_out(vectors[same])
-    usual = float(np.median(among))
-    plain = np.empty(len(vectors), np.float32)
-    plain[same] = among
-    if not same.all():
-        mean = vectors[same].sum(axis=0, keepdims=True)
-        plain[~same] = similarity_matrix(vectors[~same], mean)[:, 0]
-    return usual, plain / np.float32(max(usual, 1e-6))
+    """What is usual among those of one person, and the agreement of each photo, shape (N,).
+
+    Hidden faces of the same person count as the same, so the half that agrees best says what is
+    usual: several hidden ones would else make each other usual.
+    """
+    first = _compared(vectors, same)
+    core = same & (first >= np.median(first[same]))
+    if core.sum() >= _LEAST_OTHERS:
+        first = _compared(vectors, core)
+    usual = float(np.median(first[same & (first >= np.median(first[same]))]))
+    return usual, first / np.float32(max(usual, 1e-6))
+
+
+def _compared(vectors: FloatArray, core: np.ndarray) -> FloatArray:
+    """The similarity of each photo to the mean of the core without itself, shape (N,)."""
+    similarity = np.empty(len(vectors), np.float32)
+    similarity[core] = leave_one_out(vectors[core])
+    if not core.all():
+        mean = vectors[core].sum(axis=0, keepdims=True)
+        similarity[~core] = similarity_matrix(vectors[~core], mean)[:, 0]
+    return similarity
 
 
 def _cover(crop: FaceCrop, box: _Box) -> FaceCrop:

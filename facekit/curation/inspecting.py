@@ -8,12 +8,13 @@ from facekit.curation.allowing import read_allowed, with_findings
 from facekit.curation.candidates import Candidate
 from facekit.curation.checks import check_kind, check_picture, check_quality, same_person_limit
 from facekit.curation.clips import expand_clips
+from facekit.curation.closer_look import explain_no_face
 from facekit.curation.comparing import compare_photos, other_people, stack_vectors
 from facekit.curation.findings import Code, Role, Verdict
 from facekit.curation.holdout import choose_holdout
 from facekit.curation.inspection import Inspection, UsablePhoto
 from facekit.curation.memory import Known, Memory
-from facekit.curation.people import choose_person
+from facekit.curation.people import choose_person, doubt_chosen
 from facekit.curation.second_look import turn_strangers
 from facekit.curation.views import choose_views
 from facekit.faces.protocols import FaceVendor
@@ -78,6 +79,7 @@ def inspect_photos(
                 chosen = choose_person(known, vectors, limit, memory)
                 looked_at[index] = _judge_alone(chosen, rules, allowed)
         judged, similarity = compare_photos(looked_at, rules, memory, allowed)
+        judged = [doubt_chosen(known) for known in judged]
 
     usable = [k for k in judged if k.vector is not None and not k.candidate.findings]
     held = _hold_out(usable, rules.holdout)
@@ -135,6 +137,12 @@ def build_photo_set(
 def _judge_alone(known: Known, rules: PhotosSection, allowed: frozenset[Code]) -> Known:
     """What one photo falls short of by itself."""
     candidate = known.candidate
+    if candidate.hidden is not None:
+        # The face was not found all the same, so that stays whatever is overruled.
+        alone = replace(candidate, findings=())
+        first = with_findings(alone, explain_no_face(candidate.hidden, rules), allowed)
+        kept = (*first.findings, *candidate.findings)
+        return replace(known, candidate=replace(first, findings=kept))
     if candidate.quality is None or candidate.traits is None:
         return known
     found = [*check_quality(candidate.quality, rules)]

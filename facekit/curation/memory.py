@@ -23,6 +23,7 @@ from facekit.curation.candidates import (
     examine_turned,
     read_sidecar,
 )
+from facekit.curation.closer_look import Hidden
 from facekit.curation.covered import cover_crops
 from facekit.curation.findings import Code, Finding
 from facekit.digests import json_digest
@@ -37,7 +38,7 @@ from facekit.types import Face, FaceCrop, FloatArray, Progress
 
 __all__ = ["RULES_OF_LOOKING", "Known", "Memory"]
 
-RULES_OF_LOOKING = 3
+RULES_OF_LOOKING = 4
 """Raised when the same photo gives other measurements, so that what is remembered is forgotten."""
 
 _ABOUT_CONTENT = (Code.NO_FACE, Code.SEVERAL_FACES)
@@ -186,6 +187,7 @@ class Memory:
                 "notes": [note.to_json() for note in candidate.notes],
                 "quality": candidate.quality and dataclasses.asdict(candidate.quality),
                 "traits": candidate.traits and dataclasses.asdict(candidate.traits),
+                "hidden": candidate.hidden and dataclasses.asdict(candidate.hidden),
                 "scores": [crop.face.score for crop in crops],
                 "hash_bits": candidate.hash_bits,
                 "turned_deg": candidate.turned_deg,
@@ -275,6 +277,7 @@ def _read(record: Any, source: Source) -> Known:
         size_px=_pair(told["size_px"]),
         traits=told["traits"] and PictureTraits(**told["traits"]),
         quality=FaceQuality(**told["quality"]) if is_one else None,
+        hidden=told["hidden"] and _hidden(told["hidden"]),
         hash_bits=told["hash_bits"],
         turned_deg=told["turned_deg"],
         cut_xyxy_px=told["cut_xyxy_px"] and tuple(told["cut_xyxy_px"]),
@@ -284,6 +287,10 @@ def _read(record: Any, source: Source) -> Known:
         vector=record.get_tensor("vector") if "vector" in stored else None,
         people=record.get_tensor("people") if "people" in stored else None,
     )
+
+
+def _hidden(told: Mapping[str, dict[str, float] | None]) -> Hidden:
+    return Hidden(**{way: FaceQuality(**found) for way, found in told.items() if found})
 
 
 def _pair(told: Sequence[int] | None) -> tuple[int, int] | None:

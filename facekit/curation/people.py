@@ -12,13 +12,15 @@ from facekit.errors import MediaError
 from facekit.identity.similarity import similarity_matrix
 from facekit.types import Face, FloatArray
 
-__all__ = ["CLEARLY_THE_ONE", "LEAST_KNOWN", "choose_person", "cut_window"]
+__all__ = ["CLEARLY_THE_ONE", "LEAST_KNOWN", "choose_person", "cut_window", "doubt_chosen"]
 
 CLEARLY_THE_ONE = 0.1
 """The character must agree with the other photos better than anybody beside it by this."""
 
 LEAST_KNOWN = 2
 """Photos of the character alone that there must be to tell it from others."""
+
+_UNLIKE = (Code.OCCLUDED, Code.WRONG_PERSON)
 
 _Window = tuple[int, int, int, int]
 _BESIDE, _ABOVE, _BELOW = 0.15, 0.3, 0.1
@@ -88,6 +90,25 @@ def choose_person(
     beside = tuple(people[index].face.moved(-window[0], -window[1]) for index in order[1:])
     told = replace(alone.candidate, notes=(*candidate.notes, note), beside=beside)
     return replace(alone, candidate=told)
+
+
+def doubt_chosen(known: Known) -> Known:
+    """Say first that a photo shows several people, where the one that was taken is refused.
+
+    What refuses it are the other photos: it is unlike them after all, or something hides its face.
+    """
+    candidate = known.candidate
+    taken = [note for note in candidate.notes if note.code is Code.CHOSEN_FACE]
+    if not taken or not any(f.code in _UNLIKE for f in candidate.findings):
+        return known
+    several = Finding(
+        code=Code.SEVERAL_FACES,
+        value=taken[0].value,
+        limit=taken[0].limit,
+        sentence="several people, and the one most like the other photos is refused by them; leave"
+        " it out or crop the picture to one person",
+    )
+    return replace(known, candidate=replace(candidate, findings=(several, *candidate.findings)))
 
 
 def cut_window(size: tuple[int, int], chosen: Face, others: Sequence[Face]) -> _Window | None:

@@ -39,25 +39,27 @@ def choose_views(
     if not qualities:
         return ()
     weights = np.array([quality.weight for quality in qualities])
-    apart = _apart(qualities, vectors)
     chosen = [int(np.argmax(weights))]
+    nearest = _apart(qualities, vectors, chosen[0])
     while len(chosen) < min(count, len(qualities)):
-        gain = weights * apart[:, chosen].min(axis=1)
+        gain = weights * nearest
         gain[chosen] = -1.0
         chosen.append(int(np.argmax(gain)))
+        nearest = np.minimum(nearest, _apart(qualities, vectors, chosen[-1]))
     return tuple(chosen)
 
 
-def _apart(qualities: Sequence[FaceQuality], vectors: FloatArray) -> np.ndarray:
-    """How different any two views are, 0..1, shape (N, N)."""
+def _apart(qualities: Sequence[FaceQuality], vectors: FloatArray, one: int) -> np.ndarray:
+    """How different each view is from one of them, 0..1, shape (N,)."""
     pose = np.array([[quality.yaw_deg, quality.pitch_deg] for quality in qualities])
     light = np.array([quality.brightness for quality in qualities])
     near = np.log(np.maximum([quality.face_fraction for quality in qualities], 1e-3))
+    alike = similarity_matrix(vectors, vectors[one : one + 1])[:, 0]
     differences = (
-        np.linalg.norm(pose[:, None] - pose[None], axis=2) / _FULL_TURN_DEG,
-        np.abs(light[:, None] - light[None]) / _FULL_LIGHT,
-        np.abs(near[:, None] - near[None]) / np.log(_FULL_NEARNESS),
-        (1.0 - similarity_matrix(vectors)) / _FULL_FACE,
+        np.linalg.norm(pose - pose[one], axis=1) / _FULL_TURN_DEG,
+        np.abs(light - light[one]) / _FULL_LIGHT,
+        np.abs(near - near[one]) / np.log(_FULL_NEARNESS),
+        (1.0 - alike) / _FULL_FACE,
     )
     parts = zip(_PARTS, differences, strict=True)
     total: np.ndarray = sum(part * np.minimum(value, 1.0) for part, value in parts)

@@ -106,6 +106,7 @@ class OpenCVFaces:
     crop_size_px = ARCFACE_SIDE_PX
     crop_margin = 0.0
     min_same_person = _MIN_SAME_PERSON
+    max_covered_gain = 0.1
     made_for: PictureKind | None = "photograph"
 
     def __init__(self, detector: YuNetDetector, encoder: Path, licence: str) -> None:

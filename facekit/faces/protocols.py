@@ -75,6 +75,14 @@ class IdentityEncoder(Protocol):
         ...
 
     @property
+    def max_covered_gain(self) -> float:
+        """How much better a face may agree with others of its person once a region is covered.
+
+        A share of their own agreement, where the recipe does not say; of this encoder alone.
+        """
+        ...
+
+    @property
     def made_for(self) -> PictureKind | None:
         """What it was trained on; None where that is not known."""
         ...

@@ -55,6 +55,7 @@ class ToonFaces:
 
     licence = "Apache-2.0"
     min_same_person = 0.35
+    max_covered_gain = 0.08
     made_for: PictureKind | None = "drawing"
     dim = EMBEDDING_DIM
     crop_size_px = CROP_SIZE_PX

@@ -8,6 +8,7 @@ from facekit.types import FloatArray
 __all__ = ["leave_one_out", "similarity_matrix", "weighted_mean"]
 
 _LEAST_NORM = 1e-8
+_BLOCK = 1024
 
 
 def similarity_matrix(
@@ -29,10 +30,31 @@ def similarity_matrix(
     right = left if columns is None else _unit(columns)
     if left.shape[1] != right.shape[1]:
         raise ValueError(f"vectors have lengths {left.shape[1]} and {right.shape[1]}")
+    if max(len(left), len(right)) > _BLOCK:
+        return _in_blocks(left, right, is_symmetric=columns is None)
     product = left @ right.T
     if columns is None:
         product = (product + product.T) / 2  # exactly symmetric, whatever the BLAS does
     return np.clip(product, -1.0, 1.0).astype(np.float32)
+
+
+def _in_blocks(
+    left: npt.NDArray[np.float64], right: npt.NDArray[np.float64], *, is_symmetric: bool
+) -> FloatArray:
+    """The same for many vectors, with no copy of the whole in double precision."""
+    result = np.empty((len(left), len(right)), np.float32)
+    for top in range(0, len(left), _BLOCK):
+        rows = slice(top, top + _BLOCK)
+        first = top if is_symmetric else 0
+        for start in range(first, len(right), _BLOCK):
+            columns = slice(start, start + _BLOCK)
+            product = left[rows] @ right[columns].T
+            if is_symmetric and start == top:
+                product = (product + product.T) / 2
+            result[rows, columns] = np.clip(product, -1.0, 1.0)
+            if is_symmetric:
+                result[columns, rows] = result[rows, columns].T
+    return result
 
 
 def weighted_mean(

@@ -16,14 +16,15 @@ __all__ = ["MOST_THREADS", "read_ahead"]
 MOST_THREADS = 4
 """Each of them may hold one picture at its full size."""
 
-_AHEAD = 2
+_AHEAD = 4
+"""For each thread: while a batch is looked at, the next one is decoded."""
 
 
 @contextmanager
 def read_ahead(paths: Sequence[Path]) -> Iterator[Iterator[Picture | MediaError]]:
     """Decode photos ahead of whoever takes them, for pictures are decoded without the lock.
 
-    At most two photos for each thread are ahead of the one that was taken last, so that the memory
+    At most four photos for each thread are ahead of the one that was taken last, so that the memory
     does not grow with their number. Leaving the block, by Ctrl-C too, drops what was not begun.
 
     Args:

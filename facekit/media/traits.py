@@ -89,10 +89,11 @@ def _tiles(values: FloatArray) -> FloatArray:
 
 def _posterised(image: Image) -> float:
     """The share of the `_FEW` most frequent values, of the channel where it is least."""
+    image = np.ascontiguousarray(image)
     shares = []
     for channel in range(3):
-        counts = np.bincount(image[..., channel].ravel(), minlength=256)
-        shares.append(np.sort(counts)[-_FEW:].sum() / max(counts.sum(), 1))
+        counts = cv2.calcHist([image], [channel], None, [256], [0, 256]).ravel()
+        shares.append(np.sort(counts)[-_FEW:].sum() / max(counts.sum(), 1.0))
     return float(min(shares))
 
 

@@ -136,9 +136,10 @@ class PhotosSection(Section):
     """Part of the picture that may be bars of one colour, as of a screenshot."""
     max_posterised: Probability = 0.9
     """Part of the picture that may consist of six values of each colour channel."""
-    max_covered_gain: float = Field(default=0.1, gt=0, le=2)
+    max_covered_gain: float | None = Field(default=None, gt=0, le=2)
     """How much more a face may agree with the others once one region is covered in all, as a share
-    of their own agreement; above it, something hides that region."""
+    of their own agreement; above it, something hides that region. Absent means the encoder's own.
+    """
     min_same_person: float | None = Field(default=None, ge=-1, le=1)
     """Similarity to the mean of the other photos; below it, it is somebody else. Absent means the
     encoder's own, for numbers of different encoders mean different things."""

@@ -26,6 +26,7 @@ class DrawnFaces:
     digest = "d" * 64
     licence = "Apache-2.0"
     min_same_person = 0.35
+    max_covered_gain = 0.1
     made_for: PictureKind | None = None
     crop_size_px = 64
     crop_margin = 0.0

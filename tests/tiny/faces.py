@@ -62,6 +62,7 @@ class DiscFaces:
     digest = hashlib.sha256(b"discs").hexdigest()
     licence = "Apache-2.0"
     min_same_person = 0.35
+    max_covered_gain = 0.1
     made_for: PictureKind | None = None
     crop_size_px = 32
     crop_margin = TEMPLATE_MARGIN

@@ -4,11 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.planted import TUNING_SEED, plant
 from facekit.curation import memory as memory_module
 from facekit.curation.candidates import Candidate
 from facekit.curation.covered import region_names
 from facekit.curation.inspecting import inspect_photos
 from facekit.curation.memory import Memory
+from facekit.faces.toon import load_toon_faces
 from facekit.media.cache import cache_dir
 from facekit.media.scan import scan_sources
 from facekit.recipe import PhotosSection
@@ -116,10 +118,20 @@ def party() -> np.ndarray:
     return draw_photo(BLUE, size=(96, 240), centre=(0.75, 0.5), diameter_px=40, canvas=image)
 
 
+def test_what_hides_a_face_is_kept(tmp_path: Path):
+    path = write(tmp_path / "dark.png", plant("dark", TUNING_SEED + 210))
+    memory, sources = Memory(load_toon_faces("toon-a"), 0.5), scan_sources([path])
+    (seen,), (known,) = (memory.look(sources, NoProgress()) for _ in range(2))
+    assert seen is not known
+    assert seen.candidate.hidden is not None
+    assert seen.candidate.hidden.light is not None
+    assert known.candidate.hidden == seen.candidate.hidden
+
+
 def test_everything_about_a_photo_is_kept(tmp_path: Path):
     """A new field must be written down too; then add it here."""
     told = {"findings", "notes", "quality", "traits", "hash_bits", "turned_deg", "size_px"}
-    told |= {"cut_xyxy_px"}
+    told |= {"cut_xyxy_px", "hidden"}
     told |= {"beside"}  # anew, by whoever chooses one of several people
     names = {field.name for field in dataclasses.fields(Candidate)}
     assert names == told | {"crop", "people", "source", "sidecar", "captioned_by", "allowed"}

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from facekit.curation import people
+from facekit.curation.findings import Code, Finding
 from facekit.curation.inspecting import build_photo_set, inspect_photos
 from facekit.curation.people import cut_window
 from facekit.media.images import read_image
@@ -105,3 +107,14 @@ def test_the_window_is_the_largest_that_shows_one_head_alone():
     assert cut_window((200, 100), face(40, 120), [face(45, 20)]) == (0, 40, 100, 200)
     assert cut_window((100, 200), face(40, 40), [face(55, 45)]) is None
     assert cut_window((100, 200), face(40, 40), []) == (0, 0, 200, 100)
+
+
+def test_one_that_was_taken_and_is_refused_by_the_others_is_told_as_several_people(tmp_path: Path):
+    paths = [*good_photos(tmp_path, 5), write(tmp_path / "party.png", beside(BLUE, RED))]
+    taken = inspect_photos(scan_sources(paths), RULES, DiscFaces()).looked_at[-1]
+    assert people.doubt_chosen(taken) is taken
+    hidden = Finding(code=Code.OCCLUDED, value=0.5, limit=0.1, sentence="something hides an eye")
+    refused = replace(taken, candidate=replace(taken.candidate, findings=(hidden,)))
+    first, second = people.doubt_chosen(refused).candidate.findings
+    assert (first.code, second) == (Code.SEVERAL_FACES, hidden)
+    assert first.value == taken.candidate.notes[0].value

@@ -39,3 +39,12 @@ def test_what_makes_no_sense_is_refused():
     ):
         with pytest.raises(ValueError, match=r"expected|fit|lengths"):
             make()
+
+
+def test_many_vectors_are_compared_in_blocks_as_few_are():
+    rows = np.random.default_rng(5).normal(size=(2100, 16)).astype(np.float32)
+    whole = similarity_matrix(rows)
+    assert np.array_equal(whole, whole.T)
+    few = [0, 1, 1023, 1024, 2047, 2048, 2099]
+    assert np.allclose(whole[np.ix_(few, few)], similarity_matrix(rows[few]), atol=1e-6)
+    assert np.allclose(similarity_matrix(rows, rows[few]), whole[:, few], atol=1e-6)
