@@ -98,9 +98,10 @@ def rates(counts: Mapping[tuple[str, tuple[str, ...]], int]) -> dict[str, dict[s
 def measure_rates(first_seed: int, characters: int, encoder: str) -> dict[str, Any]:
     """Check planted sets of characters, and give what `check.json` says of them."""
     rules = load_recipe("toon/train").photos
+    faces = load_faces(encoder)
     with tempfile.TemporaryDirectory() as temporary:
         seeds = range(first_seed, first_seed + characters)
-        counts = confusion(Path(temporary), seeds, rules, load_faces(encoder))
+        counts = confusion(Path(temporary), seeds, rules, faces)
     table = rates(counts)
     alarms: Counter[str] = Counter()
     matrix: Counter[str] = Counter()
