@@ -38,6 +38,8 @@ class LoraBase:
     table: NameTable
     shapes: Mapping[str, tuple[int, int]]
     """Module path in diffusers to (out, in); the kernel of a convolution counts as input."""
+    kernels: Mapping[str, tuple[int, ...]]
+    """Module path of each convolution to its kernel."""
     names: Names
     has_experts: bool = False
     """Whether there are two transformers, of high and of low noise."""
@@ -109,16 +111,26 @@ def base_from_model(model: Any, name: str, *, has_experts: bool = False) -> Lora
             f"{type(model).__name__} has no table of LoRA names, expected one of"
             f" {', '.join(_FAMILIES)}; pass the transformer of such a pipeline"
         )
-    shapes = {
-        path: (int(layer.weight.shape[0]), layer.weight[0].numel())
+    layers = {
+        path: layer
         for path, layer in model.named_modules()
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.Conv3d)
+    }
+    shapes = {
+        path: (int(layer.weight.shape[0]), layer.weight[0].numel())
+        for path, layer in layers.items()
+    }
+    kernels = {
+        path: tuple(layer.weight.shape[2:])
+        for path, layer in layers.items()
+        if layer.weight.ndim > 2
     }
     table = TABLES[family]
     return LoraBase(
         name=name,
         table=table,
         shapes=shapes,
+        kernels=kernels,
         names=make_names(table, shapes),
         has_experts=has_experts,
     )

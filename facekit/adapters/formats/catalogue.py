@@ -34,9 +34,9 @@ class Format:
     separator: Literal[".", "_"] = "."
     down: str
     up: str
-    alpha: Literal["header", "config", "tensor", "tensor_if_needed", "folded"]
-    """In the header, in a file beside it, as a tensor of each module (or only where it is not the
-    rank), or multiplied into ``up``."""
+    alpha: Literal["header", "config", "tensor", "folded"]
+    """In the header, in a file beside it, as a tensor of each module, or multiplied into ``up``:
+    not everybody who reads ``diffusion_model.`` reads its alpha."""
     magnitude: str = ""
     """Ending of DoRA's magnitudes; empty where the tool does not know them."""
     lokr: bool = False
@@ -85,7 +85,7 @@ FORMATS: Mapping[str, Format] = {
             told="ComfyUI, diffusion-pipe, ai-toolkit, diffusers",
             prefix="diffusion_model.",
             naming="original",
-            alpha="tensor_if_needed",
+            alpha="folded",
             magnitude=".dora_scale",
             lokr=True,
             **_PEFT_ENDINGS,
@@ -95,7 +95,7 @@ FORMATS: Mapping[str, Format] = {
             told="the model's own names, no prefix",
             prefix="",
             naming="original",
-            alpha="tensor_if_needed",
+            alpha="folded",
             **_PEFT_ENDINGS,
         ),
         Format(

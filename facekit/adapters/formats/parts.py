@@ -14,7 +14,11 @@ from facekit.adapters.formats.catalogue import (
     split_key,
 )
 
-__all__ = ["Module", "Spelling", "Take", "take_apart"]
+__all__ = ["EITHER", "Module", "Spelling", "Take", "take_apart"]
+
+
+EITHER = "either"
+"""Whose names they are when both have the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +27,7 @@ class Spelling:
 
     prefixes: tuple[str, ...]
     naming: str
+    """``diffusers``, ``original``, or either where both have the same names."""
     endings: tuple[str, ...]
     """Of ``down`` and ``up``, or those of LoKr."""
 
@@ -40,7 +45,7 @@ class Spelling:
             endings = {each.down, each.up} if ".lora" in "".join(self.endings) else self.endings
             if (
                 set(self.prefixes) <= prefixes
-                and self.naming == each.naming
+                and self.naming in (each.naming, EITHER)
                 and set(self.endings) <= set(endings)
             ):
                 return each.name
@@ -117,6 +122,8 @@ def _naming(names: Iterable[str], base: LoraBase) -> str:
         naming: sum(_find(name, base, naming) is not None for name in names)
         for naming in ("diffusers", "original")
     }
+    if counts["original"] == counts["diffusers"]:
+        return EITHER
     return "original" if counts["original"] > counts["diffusers"] else "diffusers"
 
 

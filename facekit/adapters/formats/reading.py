@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -191,10 +191,17 @@ def _read_module(
     whole = LoraFactors(down=down, up=up, alpha=value, magnitude=magnitude)
     check_shapes({module.name: (whole.shape, expected)}, base, source)
     if len(module.paths) == 1:
-        return {module.paths[0]: whole}
+        return {module.paths[0]: _with_kernel(whole, base.kernels.get(module.paths[0], ()))}
     cut = split_rows(whole, rows)
     check_finite({module.name: whole}, source)
     return {path: part for path, part in zip(module.paths, cut, strict=True) if part is not None}
+
+
+def _with_kernel(factors: LoraFactors, kernel: tuple[int, ...]) -> LoraFactors:
+    """Give the factors the dimensions of their layer; tools differ where the kernel is 1."""
+    down = factors.down.reshape(factors.rank, -1, *kernel)
+    up = factors.up.reshape(-1, factors.rank, *(1 for _ in kernel))
+    return replace(factors, down=down, up=up)
 
 
 def _read_lokr(module: Module, source: Path) -> LokrFactors:

@@ -42,23 +42,32 @@ def check_writable(weights: Sequence[LoraWeights], to: Format, base: LoraBase) -
 
     Raises:
         AdapterMismatch: The names are not known for sure, or the tool does not know LoKr, DoRA
-            or some of the layers.
+            or some of the layers, or needs both experts.
     """
+    if to.pair_in_one_file and {each.expert for each in weights} != {"high", "low"}:
+        raise AdapterMismatch(
+            f"{to.name} holds both experts, expected a LoRA of high noise and one of low noise, got"
+            f" {len(weights)}; convert to diffusers"
+        )
+    for each in weights:
+        _check_one(each, to, base)
+
+
+def _check_one(weights: LoraWeights, to: Format, base: LoraBase) -> None:
     reason = base.table.refused.get(to.name)
     if reason is not None:
         raise AdapterMismatch(
             f"{base.name} is not written as {to.name}: {reason}, expected a format whose names are"
             " known; choose another --to"
         )
-    for each in weights:
-        _check_kinds(each, to)
-        if to.naming == "original":
-            nameless = [path for path in each.modules if path not in base.names.original_of]
-            if nameless:
-                raise AdapterMismatch(
-                    f"{len(nameless)} modules have no name in {to.name} that is known for sure"
-                    f" ({few(nameless)}), expected layers of its table; convert to diffusers"
-                )
+    _check_kinds(weights, to)
+    if to.naming == "original":
+        nameless = [path for path in weights.modules if path not in base.names.original_of]
+        if nameless:
+            raise AdapterMismatch(
+                f"{len(nameless)} modules have no name in {to.name} that is known for sure"
+                f" ({few(nameless)}), expected layers of its table; convert to diffusers"
+            )
 
 
 def spell(
@@ -73,7 +82,7 @@ def spell(
         AdapterMismatch: As ``check_writable``.
         AdapterError: Parts of a fused layer of which only some are DoRA, or a LoKr of a part.
     """
-    check_writable([weights], to, base)
+    _check_one(weights, to, base)
     modules: Mapping[str, Factors] = weights.modules
     if to.naming == "original":
         modules = _fuse(modules, base)
@@ -92,7 +101,7 @@ def spell(
         if to.alpha == "folded":
             factors = fold_alpha(factors)
         tensors[key + to.down], tensors[key + to.up] = factors.down, factors.up
-        if to.alpha == "tensor" or (to.alpha == "tensor_if_needed" and factors.scale != 1):
+        if to.alpha == "tensor":
             tensors[key + ".alpha"] = _alpha(factors.alpha)
         if factors.magnitude is not None:
             column = factors.magnitude[:, None]

@@ -9,7 +9,7 @@ from facekit.adapters.formats.name_table import NameTable
 
 __all__ = ["ANIMATEDIFF"]
 
-_USE_KOHYA = "ComfyUI reads a UNet's LoRA under kohya's names; convert to kohya"
+_USE_KOHYA = "ComfyUI reads a UNet's LoRA under kohya's names alone"
 
 ANIMATEDIFF = NameTable(
     family="animatediff",
