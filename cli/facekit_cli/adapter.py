@@ -8,7 +8,18 @@ import typer
 from facekit_cli.options import DryRun, Force, Json
 from facekit_cli.output import execute, show
 
-__all__ = ["Alpha", "Base", "File", "Partial", "Source", "app", "convert", "formats", "inspect", "verify"]
+__all__ = [
+    "Alpha",
+    "Base",
+    "File",
+    "Partial",
+    "Source",
+    "app",
+    "convert",
+    "formats",
+    "inspect",
+    "verify",
+]
 
 app = typer.Typer(
     help="Look at adapters, check them, and take them to other tools and back.",
@@ -25,9 +36,7 @@ Base = Annotated[
 ]
 Source = Annotated[
     Path | None,
-    typer.Option(
-        "--source", metavar="FOLDER", help="Folder of the backbone in diffusers format."
-    ),
+    typer.Option("--source", metavar="FOLDER", help="Folder of the backbone in diffusers format."),
 ]
 Alpha = Annotated[
     float | None,

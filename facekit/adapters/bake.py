@@ -7,6 +7,7 @@ LoRA of the site's output projection, which sees what the text's attention read.
 Shapes: N tokens of all passes, C inner channels.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -116,7 +117,7 @@ def bake_identity(
         identity.set_strength(strength)
         sites = identity.sites
         sums = [{site: _empty(transformer, site) for site in sites} for _ in parts]
-        calls = []
+        calls: list[_Call] = []
         for squares, prompts in zip(sums, parts, strict=True):
             calls.clear()  # those of the last part remain
             for watch, call in _passes(pipe, sites, sampling, prompts):
@@ -131,7 +132,9 @@ def bake_identity(
                 " expected an effect; train it, or leave --bake away"
             )
         modules = {
-            f"{site}.to_out.0": LoraFactors(down=down.float(), up=up.float(), alpha=float(len(down)))
+            f"{site}.to_out.0": LoraFactors(
+                down=down.float(), up=up.float(), alpha=float(len(down))
+            )
             for site, (down, up) in fitted.items()
         }
         with_branch = [_replay(transformer, call) for call in calls]
@@ -266,8 +269,8 @@ def _missed(squares: _Squares, down: Tensor, up: Tensor) -> float:
         return 0.0
     guess = (down @ squares.inputs @ down.T * (up.T @ up)).sum()
     overlap = (down @ squares.crossed * up.T).sum()
-    missed = squares.target - 2 * float(overlap) + float(guess)
-    return (max(missed, 0.0) / squares.target) ** 0.5
+    missed: float = squares.target - 2 * float(overlap) + float(guess)
+    return math.sqrt(max(missed, 0.0) / squares.target)
 
 
 def _fit(fitting: _Squares, choosing: _Squares, rank: int) -> tuple[Tensor, Tensor]:
@@ -301,4 +304,4 @@ def _split(sampling: Sampling) -> tuple[Sequence[str], Sequence[str], Sequence[s
 def _part(got: Sequence[Tensor], wanted: Sequence[Tensor], without: Sequence[Tensor]) -> float:
     missed = sum(float((a - b).square().sum()) for a, b in zip(got, wanted, strict=True))
     size = sum(float((a - b).square().sum()) for a, b in zip(wanted, without, strict=True))
-    return (missed / size) ** 0.5 if size else 0.0
+    return math.sqrt(missed / size) if size else 0.0

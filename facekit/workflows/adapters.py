@@ -1,5 +1,4 @@
-"""Adapters as things to look at and to check: which tool wrote them, for whom, and are they whole.
-"""
+"""What an adapter file is, whether it is whole, and whether it is the same as another one."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -121,7 +120,9 @@ class Verification:
         if self.idle:
             lines.append(f"no effect: {len(self.idle)} modules ({few(self.idle)})")
         if self.errors is not None:
-            lines.append(f"compared with {self.against}: largest error of delta W {self.max_error:.1e}")
+            lines.append(
+                f"compared with {self.against}: largest error of delta W {self.max_error:.1e}"
+            )
             far = {name: error for name, error in self.errors.items() if not error <= TOLERANCE}
             if far:
                 worst = sorted(far, key=lambda name: -far[name])
@@ -236,9 +237,7 @@ def _modules(adapter: AnyAdapter) -> dict[str, LoraFactors | LokrFactors]:
     }
 
 
-def _active(
-    modules: Mapping[str, LoraFactors | LokrFactors], names: set[str]
-) -> tuple[str, ...]:
+def _active(modules: Mapping[str, LoraFactors | LokrFactors], names: set[str]) -> tuple[str, ...]:
     resting = set(idle({name: modules[name] for name in names}))
     return tuple(sorted(names - resting))
 
@@ -251,7 +250,9 @@ def _facts(weights: LoraWeights) -> dict[str, object]:
     modules = weights.modules
     kinds = Counter(_kind(each) for each in modules.values())
     ranks = Counter(each.rank for each in modules.values() if each.rank is not None)
-    dtypes = Counter(str(t.dtype).removeprefix("torch.") for x in modules.values() for t in x.tensors())
+    dtypes = Counter(
+        str(t.dtype).removeprefix("torch.") for x in modules.values() for t in x.tensors()
+    )
     alphas = sorted({each.alpha for each in modules.values()})
     return {
         "expert": weights.expert,

@@ -148,14 +148,13 @@ def plan_convert(
             f"--as-lora {as_lora}: {path} holds no LoKr, so it would do nothing, expected one;"
             " leave it away"
         )
-    if bake is None:
-        check_writable(weights, form, adapter.base)
-    _check_out(out, form, adapter)
+    check_writable(weights, form, adapter.base)
+    _check_out(out, form)
     outputs = output_paths(weights, out, form)
     for output in outputs:
         if output.resolve() in {each.resolve() for each in adapter.paths}:
             raise UsageError(f"{output}: is what is read, expected another file; name another OUT")
-        ensure_new(output, force=force)
+        ensure_new(output, force, other="OUT")
     notes = [*adapter.file.notes, *reader_notes(weights, form, adapter.base)]
     if adapter.has_identity and bake is None:
         assert adapter.character is not None
@@ -239,7 +238,7 @@ def _check_bake(path: Path, adapter: AnyAdapter, bake: float | None) -> None:
         )
 
 
-def _check_out(out: Path, to: Format, adapter: AnyAdapter) -> None:
+def _check_out(out: Path, to: Format) -> None:
     is_folder = to.alpha == "config"
     if is_folder and out.suffix == _SUFFIX:
         raise UsageError(

@@ -159,9 +159,7 @@ def _from_character(
             f"{path}: {len(character.lora)} LoRA tensors make {len(modules)} modules, expected two"
             " each; fetch or train it again"
         )
-    wrong = [
-        name for name, each in modules.items() if chosen.shapes.get(name) != each.shape
-    ]
+    wrong = [name for name, each in modules.items() if chosen.shapes.get(name) != each.shape]
     if wrong:
         raise AdapterMismatch(
             f"{path}: {len(wrong)} LoRA modules are not layers of {chosen.name}"

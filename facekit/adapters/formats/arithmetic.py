@@ -44,9 +44,9 @@ def split_rows(factors: LoraFactors, rows: Sequence[int]) -> tuple[LoraFactors |
     """
     magnitudes: Sequence[Tensor | None] = [None] * len(rows)
     if factors.magnitude is not None:
-        magnitudes = factors.magnitude.split(list(rows))
+        magnitudes = torch.split(factors.magnitude, list(rows))
     parts: list[LoraFactors | None] = []
-    for up, magnitude in zip(factors.up.split(list(rows)), magnitudes, strict=True):
+    for up, magnitude in zip(torch.split(factors.up, list(rows)), magnitudes, strict=True):
         used = up.flatten(1).reshape(up.shape[0], factors.rank, -1).ne(0).any(dim=2).any(dim=0)
         count = int(used.sum())
         if count == 0 and magnitude is None:

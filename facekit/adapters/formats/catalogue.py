@@ -45,9 +45,6 @@ class Format:
     """Whether both experts stand in one file."""
 
 
-_PEFT_ENDINGS = {"down": ".lora_A.weight", "up": ".lora_B.weight"}
-_KOHYA_ENDINGS = {"down": ".lora_down.weight", "up": ".lora_up.weight"}
-
 FORMATS: Mapping[str, Format] = {
     each.name: each
     for each in (
@@ -59,7 +56,8 @@ FORMATS: Mapping[str, Format] = {
             alpha="header",
             magnitude=".lora_magnitude_vector",
             lokr=True,
-            **_PEFT_ENDINGS,
+            down=".lora_A.weight",
+            up=".lora_B.weight",
         ),
         Format(
             name="diffusers_pair",
@@ -69,7 +67,8 @@ FORMATS: Mapping[str, Format] = {
             alpha="header",
             magnitude=".lora_magnitude_vector",
             pair_in_one_file=True,
-            **_PEFT_ENDINGS,
+            down=".lora_A.weight",
+            up=".lora_B.weight",
         ),
         Format(
             name="peft",
@@ -78,7 +77,8 @@ FORMATS: Mapping[str, Format] = {
             naming="diffusers",
             alpha="config",
             magnitude=".lora_magnitude_vector",
-            **_PEFT_ENDINGS,
+            down=".lora_A.weight",
+            up=".lora_B.weight",
         ),
         Format(
             name="comfyui",
@@ -88,7 +88,8 @@ FORMATS: Mapping[str, Format] = {
             alpha="folded",
             magnitude=".dora_scale",
             lokr=True,
-            **_PEFT_ENDINGS,
+            down=".lora_A.weight",
+            up=".lora_B.weight",
         ),
         Format(
             name="original",
@@ -96,7 +97,8 @@ FORMATS: Mapping[str, Format] = {
             prefix="",
             naming="original",
             alpha="folded",
-            **_PEFT_ENDINGS,
+            down=".lora_A.weight",
+            up=".lora_B.weight",
         ),
         Format(
             name="kohya",
@@ -107,7 +109,8 @@ FORMATS: Mapping[str, Format] = {
             alpha="tensor",
             magnitude=".dora_scale",
             lokr=True,
-            **_KOHYA_ENDINGS,
+            down=".lora_down.weight",
+            up=".lora_up.weight",
         ),
         Format(
             name="wan_fun",
@@ -116,7 +119,8 @@ FORMATS: Mapping[str, Format] = {
             naming="original",
             separator="_",
             alpha="tensor",
-            **_KOHYA_ENDINGS,
+            down=".lora_down.weight",
+            up=".lora_up.weight",
         ),
         Format(
             name="diffsynth",

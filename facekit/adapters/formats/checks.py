@@ -12,7 +12,6 @@ from facekit.errors import AdapterDamaged, AdapterError, AdapterMismatch
 __all__ = ["check_effect", "check_finite", "check_ranks", "check_shapes", "check_whole", "idle"]
 
 
-
 def check_whole(take: Take, base: LoraBase, source: Path, *, partial: bool) -> None:
     """Refuse a file with half of its keys, or with keys of something else.
 
@@ -68,7 +67,9 @@ def check_shapes(
         AdapterMismatch: Shapes differ.
     """
     wrong = [
-        f"{name} {got} not {expected}" for name, (got, expected) in modules.items() if got != expected
+        f"{name} {got} not {expected}"
+        for name, (got, expected) in modules.items()
+        if got != expected
     ]
     if wrong:
         raise AdapterMismatch(

@@ -65,7 +65,8 @@ def _wrong(take: Take, base: LoraBase) -> tuple[str, ...]:
         f"{module.name} {got}"
         for module in take.modules
         if (got := _shape(module)) is not None
-        and got != (sum(base.shapes[path][0] for path in module.paths), base.shapes[module.paths[0]][1])
+        and got
+        != (sum(base.shapes[path][0] for path in module.paths), base.shapes[module.paths[0]][1])
     ]
     return (*take.unexpected, *reshaped)
 
@@ -82,7 +83,10 @@ def _shape(module: Module) -> tuple[int, int] | None:
     if any(each is None or each.ndim != 2 for each in (*left, *right)):
         return None
     (a, b), (c, d) = left, right
-    assert a is not None and b is not None and c is not None and d is not None
+    assert a is not None
+    assert b is not None
+    assert c is not None
+    assert d is not None
     return int(a.shape[0] * c.shape[0]), int(b.shape[1] * d.shape[1])
 
 

@@ -111,9 +111,7 @@ def take_apart(tensors: Mapping[str, Tensor], base: LoraBase) -> Take:
     spelling = Spelling(
         prefixes=tuple(sorted(prefixes)), naming=naming, endings=tuple(sorted(endings))
     )
-    return Take(
-        modules=tuple(modules), spelling=spelling, unexpected=tuple(sorted(unexpected))
-    )
+    return Take(modules=tuple(modules), spelling=spelling, unexpected=tuple(sorted(unexpected)))
 
 
 def _naming(names: Iterable[str], base: LoraBase) -> str:

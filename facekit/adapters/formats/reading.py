@@ -81,7 +81,7 @@ def parse_lora(
             " of PEFT's files; put it there, or say --alpha"
         )
     guessed = _without_alpha(take, alphas)
-    if guessed:
+    if guessed and HEADER not in raw.header:  # what facekit folds, it folds to the rank
         told = "the rank" if alpha is None else f"{alpha:g}, as --alpha says,"
         notes.append(f"{guessed} modules say nothing of alpha: {told} is taken")
     grouped: dict[str, dict[str, Factors]] = {}
@@ -99,9 +99,7 @@ def parse_lora(
             LoraWeights(
                 modules=dict(sorted(modules.items())),
                 base=base.name,
-                trigger=str(
-                    known.get("trigger") or raw.header.get("modelspec.trigger_phrase", "")
-                ),
+                trigger=str(known.get("trigger") or raw.header.get("modelspec.trigger_phrase", "")),
                 expert=experts[group],
             )
         )

@@ -264,9 +264,7 @@ def _settings(
         "r": rank,
         "lora_alpha": alpha,
         "rank_pattern": {f"^{path}": each for path, (each, _) in modules.items() if each != rank},
-        "alpha_pattern": {
-            f"^{path}": each for path, (_, each) in modules.items() if each != alpha
-        },
+        "alpha_pattern": {f"^{path}": each for path, (_, each) in modules.items() if each != alpha},
         "target_modules": _targets(modules, base),
         "use_dora": use_dora,
         "use_rslora": False,
@@ -298,7 +296,9 @@ def _header(
         plain = [each for each in weights.modules.values() if isinstance(each, LoraFactors)]
         header["ss_network_module"] = "networks.lora"
         if plain:
-            header["ss_network_dim"] = str(Counter(each.rank for each in plain).most_common(1)[0][0])
+            header["ss_network_dim"] = str(
+                Counter(each.rank for each in plain).most_common(1)[0][0]
+            )
             header["ss_network_alpha"] = f"{plain[0].alpha:g}"
     return header
 
