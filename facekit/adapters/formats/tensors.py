@@ -50,8 +50,9 @@ def read_raw(path: Path | str) -> RawFile:
         )
     try:
         with path.open("rb") as stream:
-            start = stream.read(4)
-        if start.startswith(_PICKLE_STARTS):
+            start = stream.read(9)
+        # Eight bytes of length come first in safetensors; some lengths look like a pickle.
+        if start.startswith(_PICKLE_STARTS) and start[8:] != b"{":
             raise AdapterError(_pickle(path))
         with safe_open(path, framework="pt", device="cpu") as file:
             header = file.metadata() or {}
