@@ -183,7 +183,7 @@ def run_convert(plan: ConvertPlan, progress: Progress) -> Converted:
 
     Raises:
         OutputError: It cannot be written, or is not what it should be when it is read back.
-        AdapterError: The identity branch cannot be baked.
+        AdapterError: Baking the identity branch is no better than leaving it out.
         WeightsError: The backbone that baking needs is not here.
     """
     progress.start(2 if plan.bake is None else 3, "convert")
@@ -192,6 +192,12 @@ def run_convert(plan: ConvertPlan, progress: Progress) -> Converted:
     said: dict[str, object] = {"converted_from": plan.adapter.format}
     if plan.bake is not None:
         baked = _bake(plan)
+        if baked.velocity_residual >= 1:
+            raise AdapterError(
+                f"{plan.adapter.paths[0]}: a LoRA in place of the identity branch misses"
+                f" {baked.velocity_residual:.0%} of its effect, expected less than all of it, which"
+                " leaving it out misses; convert without --bake"
+            )
         weights = (_with_baked(weights[0], baked),)
         said["baked"] = _baked_facts(baked)
         progress.advance(1, "identity branch fitted")

@@ -25,5 +25,5 @@ ANIMATEDIFF = NameTable(
         "wan_fun": "that spelling belongs to Wan",
         "diffsynth": "what DiffSynth calls its layers is not known here",
     },
-    typical=r"(down_blocks[._]\d+|mid_block|up_blocks[._]\d+)[._](attentions|motion_modules)[._]\d+",
+    typical=r"(down_blocks[._]\d+|mid_block|up_blocks[._]\d+)[._](attentions|motion_modules)[._]\d+[._].+",
 )

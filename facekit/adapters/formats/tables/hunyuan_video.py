@@ -70,5 +70,6 @@ HUNYUAN_VIDEO = NameTable(
     },
     typical=r"(double_blocks[._]\d+[._](img|txt)_(attn|mlp|mod)|single_blocks[._]\d+[._]linear[12]"
     r"|single_transformer_blocks[._]\d+[._](attn[._]to_[qkv]|proj_mlp)"
-    r"|transformer_blocks[._]\d+[._](attn[._](to_|add_)|ff_context))",
+    r"|transformer_blocks[._]\d+[._](attn[._](to_|add_)|ff_context)"
+    r"|txt_in[._]individual_token_refiner[._]|context_embedder[._]token_refiner[._]).*",
 )

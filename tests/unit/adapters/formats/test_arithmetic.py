@@ -68,12 +68,12 @@ def test_parts_that_share_what_goes_in_keep_the_rank() -> None:
     whole = factors(15, rank=4)
     cut = split_rows(whole, [4, 5, 6])
     assert join_rows(cut, [4, 5, 6]).rank == 4
-    assert relative_error(join_rows(cut, [4, 5, 6]), whole) == 0
+    assert relative_error(join_rows(cut, [4, 5, 6]), whole) < 1e-12
 
 
 def test_adding_adds() -> None:
     one, two = factors(seed=1), factors(seed=2, rank=5, alpha=9.0)
-    assert torch.allclose(add_factors(one, two).delta(), one.delta() + two.delta(), rtol=1e-5)
+    assert torch.allclose(add_factors(one, two).delta(), one.delta() + two.delta(), atol=1e-5)
 
 
 def test_an_approximation_says_what_it_loses() -> None:

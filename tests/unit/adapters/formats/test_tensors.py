@@ -32,11 +32,10 @@ def test_a_pickle_under_another_name_is_refused_as_well(protocol: int, tmp_path:
 @pytest.mark.parametrize("length", [640, 896, 1152, 1408])  # 0x80 and 2 to 5: how pickles begin
 def test_a_header_whose_length_looks_like_a_pickle_is_read(length: int, tmp_path: Path) -> None:
     path = tmp_path / "lora.safetensors"
-    for size in range(1, length):
-        save_file({"a": torch.zeros(2)}, path, metadata={"x": "y" * size})
-        if int.from_bytes(path.read_bytes()[:8], "little") == length:
-            break
-    assert path.read_bytes()[0] == 0x80
+    save_file({"a": torch.zeros(2)}, path, metadata={"x": ""})
+    least = int.from_bytes(path.read_bytes()[:8], "little")
+    save_file({"a": torch.zeros(2)}, path, metadata={"x": "y" * (length - least)})
+    assert int.from_bytes(path.read_bytes()[:8], "little") == length
     assert set(read_raw(path).tensors) == {"a"}
 
 
