@@ -17,18 +17,30 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from benchmarks.results import RESULTS_DIR, write_results
+from facekit.adapters.bake import BAKE_RANK
+from facekit.adapters.character_file import CharacterHeader, build_character
 from facekit.adapters.formats.arithmetic import relative_error
 from facekit.adapters.formats.catalogue import FORMATS, Format
 from facekit.adapters.formats.factors import LoraWeights
 from facekit.adapters.formats.reading import read_lora
 from facekit.adapters.formats.writing import check_writable, write_lora
+from facekit.adapters.identity_adapter import IdentityAdapter
+from facekit.backbones.digest import pipeline_digest
+from facekit.backbones.wan import TOON
 from facekit.errors import FacekitError
+from facekit.faces.vendors import load_faces
+from facekit.identity.gallery import build_gallery
+from facekit.media.images import read_image
+from facekit.resources import BASE_ADAPTER_FILE, datasets_dir, toon_dir
+from facekit.types import NoProgress
+from facekit.workflows.convert_adapter import plan_convert, run_convert
 from facekit.workflows.machine import provenance
 from tests.tiny.loras import TINY_CONFIGS, random_lora, tiny_base
 
 KINDS = ("lora", "dora", "lokr")
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 SEEDS = 3
+SAMPLE = "toon_mira"
 QUERY = "diffusion_model.blocks.0.self_attn.q"
 
 
@@ -56,10 +68,40 @@ def main() -> None:
         "max_delta_w_error": pairs,
         "refused_formats": refused,
         "refused_files": wrong_files(),
+        "baked": baked(),
     }
     options.out.mkdir(parents=True, exist_ok=True)
     write_results(options.out / "lora_formats.json", values)
     print(f"{values['pairs']} pairs, largest error {worst:.1e}")
+
+
+def baked() -> Mapping[str, object]:
+    """Bake the identity branch of the sample character, enrolled without training."""
+    pipe = TOON.load()
+    adapter = IdentityAdapter.load(toon_dir() / BASE_ADAPTER_FILE)
+    faces = load_faces(adapter.config.encoder)
+    images = [read_image(path) for path in sorted((datasets_dir() / SAMPLE).glob("*.png"))]
+    seen = [image for image in images if len(faces.detect([image])[0]) == 1]
+    gallery = build_gallery(seen, [str(index) for index in range(len(seen))], faces)
+    mean = torch.from_numpy(gallery.mean()).view(1, 1, -1)
+    with torch.no_grad():
+        tokens = adapter.tokens(mean)
+    header = CharacterHeader(
+        name="mira",
+        level="L0",
+        backbone=TOON.name,
+        backbone_digest=pipeline_digest(pipe),
+        trigger="mira, a woman with short black hair and glasses",
+    )
+    strengths: dict[str, object] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "adapter.safetensors"
+        build_character(header, adapter=adapter, tokens_BKC=tokens).save(source)
+        for strength in (0.5, 1.0):
+            out = Path(folder) / f"{strength}.safetensors"
+            plan = plan_convert(source, out, to="comfyui", bake=strength)
+            strengths[f"{strength:g}"] = run_convert(plan, NoProgress()).to_json()["baked"]
+    return {"character": SAMPLE, "photos": len(seen), "rank": BAKE_RANK, "strengths": strengths}
 
 
 def measure(family: str, kind: str) -> tuple[dict[str, float], dict[str, str]]:
