@@ -18,6 +18,7 @@ from torch import Tensor
 
 from facekit.adapters.character import Character, attach_characters
 from facekit.adapters.formats.factors import LoraFactors
+from facekit.adapters.low_rank import Squares, add_samples, fit_low_rank, missed_part
 from facekit.backbones.spec import base_layer, site_module
 from facekit.errors import AdapterError, UsageError
 
@@ -25,10 +26,6 @@ __all__ = ["BAKE_RANK", "Baked", "Sampling", "bake_identity"]
 
 BAKE_RANK = 16
 """Rank of what is fitted at each site."""
-
-_RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
-"""Parts of the mean square of the activations that may be added to their squares, so that prompts
-which were not seen are not guessed wildly; each site takes the one that does best on them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +55,6 @@ class Baked:
     velocity_residual: float
     """The same for what the whole transformer predicts."""
     strength: float
-
-
-@dataclass(slots=True, eq=False)
-class _Squares:
-    """What least squares need of one site; grows pass by pass."""
-
-    inputs: Tensor
-    crossed: Tensor
-    target: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -122,10 +110,10 @@ def bake_identity(
             calls.clear()  # those of the last part remain
             for watch, call in _passes(pipe, sites, sampling, prompts):
                 for site in sites:
-                    _grow(squares[site], watch.reads[site], watch.added[site])
+                    add_samples(squares[site], watch.reads[site], watch.added[site])
                 calls.append(call)
         fitting, choosing, measuring = sums
-        fitted = {site: _fit(fitting[site], choosing[site], rank) for site in sites}
+        fitted = {site: fit_low_rank(fitting[site], choosing[site], rank) for site in sites}
         if not any(squares.target for squares in measuring.values()):
             raise AdapterError(
                 f"{character.source}: its identity branch adds nothing at strength {strength:g},"
@@ -144,7 +132,7 @@ def bake_identity(
                 with_lora = [_replay(transformer, call) for call in calls]
     return Baked(
         modules=modules,
-        residuals={site: _missed(measuring[site], *fitted[site]) for site in sites},
+        residuals={site: missed_part(measuring[site], *fitted[site]) for site in sites},
         velocity_residual=_part(with_lora, with_branch, without),
         strength=strength,
     )
@@ -248,51 +236,12 @@ def _added_to_weights(transformer: Any, modules: Mapping[str, LoraFactors]) -> I
             layer.weight.copy_(kept[path])
 
 
-def _empty(transformer: Any, site: str) -> _Squares:
+def _empty(transformer: Any, site: str) -> Squares:
     layer = base_layer(site_module(transformer, f"{site}.to_out.0"))
-    return _Squares(
+    return Squares(
         inputs=torch.zeros(layer.in_features, layer.in_features, dtype=torch.float64),
         crossed=torch.zeros(layer.in_features, layer.out_features, dtype=torch.float64),
     )
-
-
-def _grow(squares: _Squares, read_NC: Tensor, added_NC: Tensor) -> None:
-    read, added = read_NC.double().cpu(), added_NC.double().cpu()
-    squares.inputs += read.T @ read
-    squares.crossed += read.T @ added
-    squares.target += float(added.square().sum())
-
-
-def _missed(squares: _Squares, down: Tensor, up: Tensor) -> float:
-    """The part of the target that ``read @ down.T @ up.T`` misses, root mean square."""
-    if squares.target == 0:
-        return 0.0
-    guess = (down @ squares.inputs @ down.T * (up.T @ up)).sum()
-    overlap = (down @ squares.crossed * up.T).sum()
-    missed: float = squares.target - 2 * float(overlap) + float(guess)
-    return math.sqrt(max(missed, 0.0) / squares.target)
-
-
-def _fit(fitting: _Squares, choosing: _Squares, rank: int) -> tuple[Tensor, Tensor]:
-    """The cautious fit that does best on other prompts: (rank, in) and (out, rank)."""
-    candidates = [_regress(fitting, rank, ridge) for ridge in _RIDGES]
-    return min(candidates, key=lambda pair: _missed(choosing, *pair))
-
-
-def _regress(squares: _Squares, rank: int, ridge: float) -> tuple[Tensor, Tensor]:
-    """Reduced-rank ridge regression.
-
-    Source: Izenman, Reduced-rank regression for the multivariate linear model (1975), theorem 1,
-    with the identity as weight.
-    """
-    size = squares.inputs.shape[0]
-    caution = ridge * float(squares.inputs.diagonal().mean())
-    whole = torch.linalg.solve(
-        squares.inputs + caution * torch.eye(size, dtype=torch.float64), squares.crossed
-    )
-    _, vectors = torch.linalg.eigh(whole.T @ squares.inputs @ whole)
-    up = vectors[:, -rank:]
-    return (whole @ up).T.contiguous(), up.contiguous()
 
 
 def _split(sampling: Sampling) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:

@@ -4,28 +4,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from facekit.adapters.bake import BAKE_RANK, Baked, Sampling, bake_identity
+from facekit.adapters.bake import BAKE_RANK, Baked
 from facekit.adapters.character import Character
 from facekit.adapters.formats.adapters import AnyAdapter, read_adapter
-from facekit.adapters.formats.arithmetic import add_factors, approximate, relative_error
+from facekit.adapters.formats.arithmetic import approximate, relative_error
 from facekit.adapters.formats.catalogue import Format, get_format
-from facekit.adapters.formats.factors import Factors, LokrFactors, LoraFactors, LoraWeights
+from facekit.adapters.formats.factors import Factors, LokrFactors, LoraWeights
 from facekit.adapters.formats.readers import reader_notes
 from facekit.adapters.formats.reading import read_lora
 from facekit.adapters.formats.writing import check_writable, output_paths, write_lora
-from facekit.backbones import get_spec
 from facekit.errors import AdapterError, OutputError, UsageError
 from facekit.media.files import ensure_new
 from facekit.types import Progress
 from facekit.workflows.adapters import TOLERANCE
+from facekit.workflows.bake_adapter import bake_character, with_baked
 
 __all__ = ["ConvertPlan", "Converted", "plan_convert", "run_convert"]
 
 _SUFFIX = ".safetensors"
-
-_PLACES = ("in the kitchen", "in the park", "in the street", "in the office")
-_MOODS = ("happy, soft light", "talking", "sad", "turns head")
-_SIZES = ("close-up", "medium shot", "wide shot")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -191,14 +187,11 @@ def run_convert(plan: ConvertPlan, progress: Progress) -> Converted:
     baked = None
     said: dict[str, object] = {"converted_from": plan.adapter.format}
     if plan.bake is not None:
-        baked = _bake(plan)
-        if baked.velocity_residual >= 1:
-            raise AdapterError(
-                f"{plan.adapter.paths[0]}: a LoRA in place of the identity branch misses"
-                f" {baked.velocity_residual:.0%} of its effect, expected less than all of it, which"
-                " leaving it out misses; convert without --bake"
-            )
-        weights = (_with_baked(weights[0], baked),)
+        assert plan.adapter.character is not None
+        source = str(plan.adapter.paths[0])
+        character = Character(file=plan.adapter.character, source=source)
+        baked = bake_character(character, plan.bake, plan.source)
+        weights = (with_baked(weights[0], baked),)
         said["baked"] = _baked_facts(baked)
         progress.advance(1, "identity branch fitted")
     if plan.losses:
@@ -271,41 +264,6 @@ def _plain(
                 modules[path], losses[path] = approximate(factors, rank)
         plain.append(replace(each, modules=modules))
     return tuple(plain), losses
-
-
-def _bake(plan: ConvertPlan) -> Baked:
-    assert plan.adapter.character is not None
-    assert plan.bake is not None
-    character = Character(file=plan.adapter.character, source=str(plan.adapter.paths[0]))
-    spec = get_spec(plan.adapter.character.header.backbone)
-    pipe = spec.load(plan.source)
-    pipe.set_progress_bar_config(disable=True)
-    height, width = spec.sizes["1:1"]
-    who = character.trigger or character.name
-    sampling = Sampling(
-        prompts=[
-            f"{_SIZES[index % 3]} of {who} {place}, {mood}"
-            for index, (place, mood) in enumerate((p, m) for p in _PLACES for m in _MOODS)
-        ],
-        height=height,
-        width=width,
-        num_frames=spec.frame_multiple + 1,
-        num_inference_steps=4,
-        guidance_scale=spec.guidance_scale,
-        max_sequence_length=spec.max_sequence_length,
-    )
-    return bake_identity(pipe, character, plan.bake, sampling)
-
-
-def _with_baked(weights: LoraWeights, baked: Baked) -> LoraWeights:
-    modules = dict(weights.modules)
-    for path, more in baked.modules.items():
-        here = modules.get(path)
-        if isinstance(here, LoraFactors):
-            modules[path] = add_factors(here, more)
-        else:
-            modules[path] = more
-    return replace(weights, modules=modules)
 
 
 def _baked_facts(baked: Baked) -> dict[str, object]:

@@ -65,7 +65,9 @@ def same(got: LoraWeights, expected: LoraWeights, factor: float = 1.0) -> bool:
     return True
 
 
-def write(folder: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str] | None = None) -> Path:
+def write(
+    folder: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str] | None = None
+) -> Path:
     path = folder / "x.safetensors"
     save_file(dict(tensors), path, metadata=dict(header or {}))
     return path
@@ -105,7 +107,9 @@ def test_diffusers_keys_without_a_header_say_that_alpha_is_taken_for_the_rank(
 def test_the_header_of_diffusers_holds_alpha(
     weights: LoraWeights, base: LoraBase, tmp_path: Path
 ) -> None:
-    header = {"lora_adapter_metadata": json.dumps({"transformer.r": 4, "transformer.lora_alpha": 8})}
+    header = {
+        "lora_adapter_metadata": json.dumps({"transformer.r": 4, "transformer.lora_alpha": 8})
+    }
     path = write(tmp_path, keys(weights, base, lambda name: f"transformer.{name}"), header)
     file = read_lora(path, base)
     assert same(file.weights[0], weights)
@@ -138,7 +142,9 @@ def test_rank_stabilised_alpha_is_over_the_root_of_the_rank(
 def test_a_lora_that_began_by_changing_the_backbone_is_refused(
     weights: LoraWeights, base: LoraBase, tmp_path: Path
 ) -> None:
-    header = {"lora_adapter_metadata": json.dumps({"transformer.init_lora_weights": "pissa_niter_4"})}
+    header = {
+        "lora_adapter_metadata": json.dumps({"transformer.init_lora_weights": "pissa_niter_4"})
+    }
     path = write(tmp_path, keys(weights, base, lambda name: f"transformer.{name}"), header)
     with pytest.raises(AdapterMismatch, match="changes the backbone's own weights"):
         read_lora(path, base)
@@ -189,7 +195,13 @@ def test_diffusers_changes_what_it_is_given_so_ours_holds_no_alpha_there(
     ],
 )
 def test_every_spelling_of_original_names_is_read(
-    prefix: str, flat: bool, down: str, up: str, weights: LoraWeights, base: LoraBase, tmp_path: Path
+    prefix: str,
+    flat: bool,
+    down: str,
+    up: str,
+    weights: LoraWeights,
+    base: LoraBase,
+    tmp_path: Path,
 ) -> None:
     def rename(path: str) -> str:
         name = base.names.original_of[path]
@@ -255,7 +267,9 @@ def test_kohyas_alphas_of_a_unet_that_differ_are_told() -> None:
     unet = tiny_base("animatediff")
     paths = [path for path in unet.names.original_of if "attn1" in path]
     kohya = get_format("kohya")
-    assert any("one alpha" in x for x in reader_notes([random_lora(unet, paths=paths)], kohya, unet))
+    assert any(
+        "one alpha" in x for x in reader_notes([random_lora(unet, paths=paths)], kohya, unet)
+    )
     assert not reader_notes([random_lora(unet, paths=paths, alpha=2.0)], kohya, unet)
 
 

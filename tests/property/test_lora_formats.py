@@ -57,7 +57,11 @@ def test_any_chain_of_formats_keeps_delta_w(kind: str, data: st.DataObject) -> N
     chosen = data.draw(st.lists(st.sampled_from(paths), min_size=1, max_size=12, unique=True))
     if kind == "dora":
         # Fused layers are DoRA as a whole or not at all.
-        groups = {p: base.names.originals[base.names.original_of[p]] for p in chosen if base.names.original_of}
+        groups = {
+            p: base.names.originals[base.names.original_of[p]]
+            for p in chosen
+            if base.names.original_of
+        }
         chosen = sorted({each for p in chosen for each in groups.get(p, (p,))})
     dtype = data.draw(st.sampled_from([torch.float32, torch.bfloat16, torch.float16]))
     seed = data.draw(st.integers(0, 10_000))

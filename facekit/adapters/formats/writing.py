@@ -1,9 +1,8 @@
 """Writing a LoRA from its neutral form in the spelling of a tool; the input stays as it is."""
 
 import json
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from facekit.adapters.formats.bases import LoraBase
 from facekit.adapters.formats.catalogue import Format
 from facekit.adapters.formats.complaints import few
 from facekit.adapters.formats.factors import EXPERTS, Factors, LokrFactors, LoraFactors, LoraWeights
+from facekit.adapters.formats.peft_settings import PEFT_SETTINGS, lora_settings
 from facekit.adapters.formats.reading import HEADER
 from facekit.adapters.formats.tensors import PEFT_CONFIG, PEFT_WEIGHTS
 from facekit.adapters.tensor_file import write_tensors
@@ -109,7 +109,7 @@ def spell(
             tensors[key + to.magnitude] = column if is_column else factors.magnitude
         settings[name] = (factors.rank, factors.alpha)
     is_dora = any(key.endswith(to.magnitude) for key in tensors) if to.magnitude else False
-    return tensors, _settings(settings, base, use_dora=is_dora) if settings else {}
+    return tensors, lora_settings(settings, base, use_dora=is_dora) if settings else {}
 
 
 def write_lora(
@@ -157,22 +157,11 @@ def write_lora(
             metadata = {f"{component}.{name}": x for name, x in settings.items()}
             header["lora_adapter_metadata"] = _json(metadata)
         if to.name in _FOLDER_FORMATS:
-            write_text(place / PEFT_CONFIG, _json({**settings, **_PEFT_SETTINGS}) + "\n")
+            write_text(place / PEFT_CONFIG, _json({**settings, **PEFT_SETTINGS}) + "\n")
             write_tensors(place / PEFT_WEIGHTS, tensors, header)
         else:
             write_tensors(place, tensors, header)
     return places
-
-
-_PEFT_SETTINGS: Mapping[str, object] = {
-    "peft_type": "LORA",
-    "task_type": None,
-    "bias": "none",
-    "inference_mode": True,
-    "init_lora_weights": True,
-    "lora_dropout": 0.0,
-    "base_model_name_or_path": None,
-}
 
 
 def _check_kinds(weights: LoraWeights, to: Format) -> None:
@@ -252,33 +241,6 @@ def _spell_lokr(key: str, factors: LokrFactors, to: Format) -> dict[str, Tensor]
 
 def _alpha(value: float) -> Tensor:
     return torch.tensor(value, dtype=torch.float32)
-
-
-def _settings(
-    modules: Mapping[str, tuple[int, float]], base: LoraBase, *, use_dora: bool
-) -> dict[str, Any]:
-    """The arguments of LoraConfig; patterns begin with ^, for peft matches the ends of paths."""
-    rank = Counter(rank for rank, _ in modules.values()).most_common(1)[0][0]
-    alpha = Counter(alpha for _, alpha in modules.values()).most_common(1)[0][0]
-    return {
-        "r": rank,
-        "lora_alpha": alpha,
-        "rank_pattern": {f"^{path}": each for path, (each, _) in modules.items() if each != rank},
-        "alpha_pattern": {f"^{path}": each for path, (_, each) in modules.items() if each != alpha},
-        "target_modules": _targets(modules, base),
-        "use_dora": use_dora,
-        "use_rslora": False,
-        "lora_bias": False,
-    }
-
-
-def _targets(paths: Iterable[str], base: LoraBase) -> list[str] | str:
-    """The layers for peft, which takes names of a list for ends of paths; else an expression."""
-    mine = frozenset(paths)
-    others = [path for path in base.shapes if path not in mine]
-    if any(other.endswith(f".{path}") for path in mine for other in others):
-        return "|".join(re.escape(path) for path in sorted(mine))
-    return sorted(mine)
 
 
 def _header(

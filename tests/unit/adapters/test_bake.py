@@ -78,8 +78,13 @@ def test_a_plain_lora_has_nothing_to_bake_and_bad_numbers_are_told(tmp_path: Pat
     who = character(pipe, tmp_path, same=False)
     for strength, prompts in ((0.0, SAMPLING.prompts), (1.0, ["one", "two"])):
         sampling = Sampling(
-            prompts=prompts, height=16, width=16, num_frames=5, num_inference_steps=1,
-            guidance_scale=2.0, max_sequence_length=48,
+            prompts=prompts,
+            height=16,
+            width=16,
+            num_frames=5,
+            num_inference_steps=1,
+            guidance_scale=2.0,
+            max_sequence_length=48,
         )
         with pytest.raises(UsageError, match="above 0 and three prompts"):
             bake_identity(pipe, who, strength, sampling)
@@ -93,5 +98,5 @@ def test_a_plain_lora_has_nothing_to_bake_and_bad_numbers_are_told(tmp_path: Pat
         },
     )
     plain.save(tmp_path / "plain.safetensors")
-    with pytest.raises(AdapterError, match="nothing to bake|no identity branch"):
+    with pytest.raises(AdapterError, match="has no identity branch"):
         bake_identity(pipe, load_character(tmp_path / "plain.safetensors"), 1.0, SAMPLING)

@@ -16,7 +16,7 @@ from facekit.adapters.formats.writing import write_lora
 from facekit.adapters.lora import LoraSettings
 from facekit.errors import AdapterError, AdapterMismatch, OutputExists, UsageError
 from facekit.types import NoProgress
-from facekit.workflows import convert_adapter
+from facekit.workflows import bake_adapter
 from facekit.workflows.adapters import verify_adapter
 from facekit.workflows.convert_adapter import plan_convert, run_convert
 from tests.tiny.loras import random_lora
@@ -41,10 +41,19 @@ def character(folder: Path, *, with_lora: bool) -> Path:
     settings = LoraSettings(rank=2, alpha=4.0, targets=("attn1.to_q",)) if with_lora else None
     tensors = {}
     for index in range(6 if with_lora else 0):
-        tensors[f"blocks.{index}.attn1.to_q.lora_A.weight"] = torch.randn(2, 256, generator=generator)
-        tensors[f"blocks.{index}.attn1.to_q.lora_B.weight"] = torch.randn(256, 2, generator=generator)
+        tensors[f"blocks.{index}.attn1.to_q.lora_A.weight"] = torch.randn(
+            2, 256, generator=generator
+        )
+        tensors[f"blocks.{index}.attn1.to_q.lora_B.weight"] = torch.randn(
+            256, 2, generator=generator
+        )
     header = CharacterHeader(
-        name="mira", level="L2", backbone="toon", trigger="mira, a woman", sites=SITES, lora=settings
+        name="mira",
+        level="L2",
+        backbone="toon",
+        trigger="mira, a woman",
+        sites=SITES,
+        lora=settings,
     )
     identity = FoldedIdentity(
         keys={site: numbers() for site in SITES}, values={site: numbers() for site in SITES}
@@ -90,7 +99,7 @@ def test_the_branch_is_baked_with_its_residual_in_the_header(
 ) -> None:
     from safetensors import safe_open
 
-    monkeypatch.setattr(convert_adapter, "_MOODS", ("happy",))  # fewer clips
+    monkeypatch.setattr(bake_adapter, "_MOODS", ("happy",))  # fewer clips
 
     out = tmp_path / "out.safetensors"
     done = convert(character(tmp_path, with_lora=True), out, to="comfyui", bake=1.0)

@@ -34,8 +34,10 @@ def test_a_pair_of_files_is_one_adapter_whichever_is_named(form: str, tmp_path: 
 
 def test_one_file_of_a_pair_alone_is_one_expert(tmp_path: Path) -> None:
     write_lora(
-        [random_lora(BASE, expert="low")], tmp_path / "x_low_noise.safetensors",
-        get_format("comfyui"), BASE,
+        [random_lora(BASE, expert="low")],
+        tmp_path / "x_low_noise.safetensors",
+        get_format("comfyui"),
+        BASE,
     )
     (weights,) = read_adapter(tmp_path / "x_low_noise.safetensors", base=BASE).weights
     assert weights.expert == "low"
@@ -47,8 +49,10 @@ def test_a_name_says_which_expert_where_the_header_does_not(tmp_path: Path) -> N
 
     for expert in ("high", "low"):
         (path,) = write_lora(
-            [random_lora(BASE, seed=len(expert))], tmp_path / "a.safetensors",
-            get_format("comfyui"), BASE,
+            [random_lora(BASE, seed=len(expert))],
+            tmp_path / "a.safetensors",
+            get_format("comfyui"),
+            BASE,
         )
         save_file(load_file(path), tmp_path / f"mira_{expert}_noise.safetensors")
     read = read_adapter(tmp_path / "mira_high_noise.safetensors", base=BASE)
@@ -58,8 +62,10 @@ def test_a_name_says_which_expert_where_the_header_does_not(tmp_path: Path) -> N
 def test_two_files_of_one_expert_are_refused(tmp_path: Path) -> None:
     for name in ("x_high_noise", "x_low_noise"):
         write_lora(
-            [random_lora(BASE, expert="high")], tmp_path / f"{name}.safetensors",
-            get_format("comfyui"), BASE,
+            [random_lora(BASE, expert="high")],
+            tmp_path / f"{name}.safetensors",
+            get_format("comfyui"),
+            BASE,
         )
     with pytest.raises(AdapterMismatch, match="not the two experts"):
         read_adapter(tmp_path / "x_high_noise.safetensors", base=BASE)
@@ -67,9 +73,7 @@ def test_two_files_of_one_expert_are_refused(tmp_path: Path) -> None:
 
 def test_a_folder_says_what_layers_there_are(tmp_path: Path) -> None:
     tiny_model("wan").save_config(tmp_path / "backbone" / "transformer")
-    (path,) = write_lora(
-        [random_lora(BASE)], tmp_path / "x.safetensors", get_format("kohya"), BASE
-    )
+    (path,) = write_lora([random_lora(BASE)], tmp_path / "x.safetensors", get_format("kohya"), BASE)
     assert read_adapter(path, source=tmp_path / "backbone").base.name == "backbone"
     with pytest.raises(UsageError, match="expected one of"):
         read_adapter(path, base="wan9")

@@ -15,7 +15,12 @@ from facekit.adapters.formats.factors import LokrFactors, LoraFactors
 
 
 def factors(
-    rows: int = 12, columns: int = 10, rank: int = 3, alpha: float = 2.0, seed: int = 0, **more: object
+    rows: int = 12,
+    columns: int = 10,
+    rank: int = 3,
+    alpha: float = 2.0,
+    seed: int = 0,
+    **more: object,
 ) -> LoraFactors:
     generator = torch.Generator().manual_seed(seed)
     dtype = more.get("dtype", torch.float32)

@@ -38,7 +38,9 @@ def test_the_image_inputs_tell_the_image_model() -> None:
     assert [each.name for each in fitting_bases(file)] == ["wan2_1_i2v_14b"]
 
 
-def test_several_that_have_the_same_layers_are_all_named_those_with_experts_where_it_is_said() -> None:
+def test_several_that_have_the_same_layers_are_all_named_those_with_experts_where_it_is_said() -> (
+    None
+):
     plain = [base.name for base in fitting_bases(raw("wan2_1_t2v_14b", "comfyui"))]
     assert plain[0] == "wan2_1_t2v_14b"
     assert "wan2_2_t2v_a14b" in plain

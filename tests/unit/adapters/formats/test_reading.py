@@ -134,9 +134,7 @@ def test_partial_leaves_out_what_is_unexpected_and_says_so(
     assert any("left out" in note for note in file.notes)
 
 
-def test_partial_does_not_forgive_half_a_pair(
-    tensors: dict[str, Tensor], tmp_path: Path
-) -> None:
+def test_partial_does_not_forgive_half_a_pair(tensors: dict[str, Tensor], tmp_path: Path) -> None:
     drop_half(tensors)
     save_file(tensors, tmp_path / "b.safetensors")
     with pytest.raises(AdapterError, match="1 key missing"):
@@ -153,7 +151,8 @@ def test_a_dora_over_inputs_is_refused(tensors: dict[str, Tensor], tmp_path: Pat
 def lokr(folder: Path, **parts: Tensor) -> Path:
     path = folder / "lokr.safetensors"
     tensors = {
-        f"lora_unet_blocks_0_self_attn_q.{name}": tensor.contiguous() for name, tensor in parts.items()
+        f"lora_unet_blocks_0_self_attn_q.{name}": tensor.contiguous()
+        for name, tensor in parts.items()
     }
     save_file(tensors, path)
     return path
@@ -186,11 +185,14 @@ def test_alpha_of_two_whole_matrices_does_nothing(tmp_path: Path) -> None:
 
 
 def test_a_lokr_with_a_part_missing_or_of_a_convolution_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(AdapterError, match="1 key missing .*w2_b"):
-        read_lora(lokr(tmp_path, lokr_w1=torch.ones(2, 2), lokr_w2_a=torch.ones(12, 3)), tiny_base("wan"))
+    with pytest.raises(AdapterError, match=r"1 key missing .*w2_b"):
+        read_lora(
+            lokr(tmp_path, lokr_w1=torch.ones(2, 2), lokr_w2_a=torch.ones(12, 3)), tiny_base("wan")
+        )
     with pytest.raises(AdapterError, match="LoKr of a convolution"):
         read_lora(
-            lokr(tmp_path, lokr_w1=torch.ones(2, 2, 1), lokr_w2=torch.ones(12, 12)), tiny_base("wan")
+            lokr(tmp_path, lokr_w1=torch.ones(2, 2, 1), lokr_w2=torch.ones(12, 12)),
+            tiny_base("wan"),
         )
 
 

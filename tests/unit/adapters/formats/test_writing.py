@@ -22,7 +22,10 @@ SPELLED = {
     "peft": {"base_model.model.blocks.0.attn1.to_q.lora_A.weight"},
     "comfyui": {"diffusion_model.blocks.0.self_attn.q.lora_A.weight"},
     "original": {"blocks.0.self_attn.q.lora_A.weight"},
-    "kohya": {"lora_unet_blocks_0_self_attn_q.lora_down.weight", "lora_unet_blocks_0_self_attn_q.alpha"},
+    "kohya": {
+        "lora_unet_blocks_0_self_attn_q.lora_down.weight",
+        "lora_unet_blocks_0_self_attn_q.alpha",
+    },
     "wan_fun": {"lora_unet__blocks_0_self_attn_q.lora_down.weight"},
     "diffsynth": {"blocks.0.self_attn.q.lora_A.default.weight"},
 }
