@@ -116,6 +116,7 @@ def random_lora(
     dtype: torch.dtype = torch.float32,
     expert: Expert = "none",
     alpha: float | None = None,
+    rank: int | None = None,
 ) -> LoraWeights:
     """A LoRA whose ranks and alphas differ from module to module.
 
@@ -127,13 +128,15 @@ def random_lora(
         dtype: Of the tensors.
         expert: Which transformer.
         alpha: Of every module; random when None.
+        rank: Of every module; random when None.
     """
     generator = torch.Generator().manual_seed(seed)
     chosen = paths if paths is not None else base.names.original_of or base.shapes
     modules: dict[str, Factors] = {}
     for path in sorted(chosen):
         rows, columns = base.shapes[path]
-        rank = int(torch.randint(1, 5, (), generator=generator))
+        drawn = int(torch.randint(1, 5, (), generator=generator))
+        size = drawn if rank is None else rank
         value = float(torch.randint(1, 12, (), generator=generator)) if alpha is None else alpha
 
         def numbers(*shape: int) -> torch.Tensor:
@@ -142,15 +145,15 @@ def random_lora(
         if kind == "lokr":
             modules[path] = LokrFactors(
                 w1=(numbers(2, 2),),
-                w2=(numbers(rows // 2, rank), numbers(rank, columns // 2)),
+                w2=(numbers(rows // 2, size), numbers(size, columns // 2)),
                 alpha=value,
             )
             continue
         magnitude = numbers(rows).abs() + 1 if kind == "dora" else None
         kernel = base.kernels.get(path, ())
         modules[path] = LoraFactors(
-            down=numbers(rank, columns).reshape(rank, -1, *kernel),
-            up=numbers(rows, rank).reshape(rows, rank, *(1 for _ in kernel)),
+            down=numbers(size, columns).reshape(size, -1, *kernel),
+            up=numbers(rows, size).reshape(rows, size, *(1 for _ in kernel)),
             alpha=value,
             magnitude=magnitude,
         )

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from facekit.adapters.formats.bases import LoraBase
+from facekit.adapters.formats.catalogue import Part
 from facekit.adapters.formats.complaints import few, told
 from facekit.adapters.formats.factors import Factors, LokrFactors, LoraFactors
 from facekit.adapters.formats.parts import Module, Take
 from facekit.errors import AdapterDamaged, AdapterError, AdapterMismatch
 
 __all__ = ["check_effect", "check_finite", "check_ranks", "check_shapes", "check_whole", "idle"]
+
+_HALVES = ("down", "up")
 
 
 def check_whole(take: Take, base: LoraBase, source: Path, *, partial: bool) -> None:
@@ -18,7 +21,7 @@ def check_whole(take: Take, base: LoraBase, source: Path, *, partial: bool) -> N
     Raises:
         AdapterError: Keys missing, or (unless ``partial``) unexpected.
     """
-    missing = [f"{module.name} {part}" for module in take.modules for part in _missing(module)]
+    missing = [_key(module, part) for module in take.modules for part in _missing(module)]
     unexpected = () if partial else take.unexpected
     if not take.modules:
         raise AdapterMismatch(
@@ -54,12 +57,15 @@ def check_ranks(module: Module, source: Path) -> None:
 
 
 def check_shapes(
-    modules: Mapping[str, tuple[tuple[int, int], tuple[int, int]]], base: LoraBase, source: Path
+    modules: Mapping[str, tuple[tuple[int, int] | None, tuple[int, int]]],
+    base: LoraBase,
+    source: Path,
 ) -> None:
     """Refuse a LoRA of a larger or smaller model.
 
     Args:
-        modules: Name to the shape that is there and the one that is expected.
+        modules: Name to the shape that is there, None where that cannot be told yet, and the one
+            that is expected.
         base: The backbone.
         source: The file.
 
@@ -69,7 +75,7 @@ def check_shapes(
     wrong = [
         f"{name} {got} not {expected}"
         for name, (got, expected) in modules.items()
-        if got != expected
+        if got is not None and got != expected
     ]
     if wrong:
         raise AdapterMismatch(
@@ -124,6 +130,19 @@ def _is_idle(factors: Factors) -> bool:
 
 def _lokr_is_idle(factors: LokrFactors) -> bool:
     return factors.scale == 0 or not all(tensor.any() for tensor in factors.tensors())
+
+
+def _key(module: Module, part: str) -> str:
+    """The key that a missing part would have, spelled like the half that is there."""
+    other: Part = "up" if part == "down" else "down"
+    there = module.keys.get(other)
+    if part in _HALVES and there is not None:
+        ending = there.removeprefix(module.name)
+        for one, two in (("lora_A", "lora_B"), ("down", "up")):
+            pair = (one, two) if part == "up" else (two, one)
+            ending = ending.replace(*pair)
+        return module.name + ending
+    return f"{module.name} {part}" if part in _HALVES else f"{module.name}.lokr_{part}"
 
 
 def _missing(module: Module) -> tuple[str, ...]:

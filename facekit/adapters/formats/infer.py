@@ -5,7 +5,7 @@ import re
 from facekit.adapters.formats.bases import LoraBase, base_names, get_base
 from facekit.adapters.formats.catalogue import split_key
 from facekit.adapters.formats.complaints import few
-from facekit.adapters.formats.parts import Module, Take, take_apart
+from facekit.adapters.formats.parts import Take, shape_of, take_apart
 from facekit.adapters.formats.tables import TABLES
 from facekit.adapters.formats.tensors import RawFile
 from facekit.errors import AdapterMismatch
@@ -64,30 +64,11 @@ def _wrong(take: Take, base: LoraBase) -> tuple[str, ...]:
     reshaped = [
         f"{module.name} {got}"
         for module in take.modules
-        if (got := _shape(module)) is not None
+        if (got := shape_of(module)) is not None
         and got
         != (sum(base.shapes[path][0] for path in module.paths), base.shapes[module.paths[0]][1])
     ]
     return (*take.unexpected, *reshaped)
-
-
-def _shape(module: Module) -> tuple[int, int] | None:
-    """(out, in) as far as the file tells; None for a module that is not whole."""
-    parts = module.parts
-    if "down" in parts and "up" in parts and parts["down"].ndim > 1:
-        return int(parts["up"].shape[0]), parts["down"][0].numel()
-    left, right = (
-        (parts.get("w1", parts.get("w1_a")), parts.get("w1", parts.get("w1_b"))),
-        (parts.get("w2", parts.get("w2_a")), parts.get("w2", parts.get("w2_b"))),
-    )
-    if any(each is None or each.ndim != 2 for each in (*left, *right)):
-        return None
-    (a, b), (c, d) = left, right
-    assert a is not None
-    assert b is not None
-    assert c is not None
-    assert d is not None
-    return int(a.shape[0] * c.shape[0]), int(b.shape[1] * d.shape[1])
 
 
 def _place(base: LoraBase, raw: RawFile) -> tuple[bool, int, str]:

@@ -14,7 +14,7 @@ from facekit.adapters.formats.catalogue import (
     split_key,
 )
 
-__all__ = ["EITHER", "Module", "Spelling", "Take", "take_apart"]
+__all__ = ["EITHER", "Module", "Spelling", "Take", "shape_of", "take_apart"]
 
 
 EITHER = "either"
@@ -112,6 +112,25 @@ def take_apart(tensors: Mapping[str, Tensor], base: LoraBase) -> Take:
         prefixes=tuple(sorted(prefixes)), naming=naming, endings=tuple(sorted(endings))
     )
     return Take(modules=tuple(modules), spelling=spelling, unexpected=tuple(sorted(unexpected)))
+
+
+def shape_of(module: Module) -> tuple[int, int] | None:
+    """(out, in) as far as the file tells; None for a module that is not whole."""
+    parts = module.parts
+    if "down" in parts and "up" in parts and parts["down"].ndim > 1:
+        return int(parts["up"].shape[0]), parts["down"][0].numel()
+    left, right = (
+        (parts.get("w1", parts.get("w1_a")), parts.get("w1", parts.get("w1_b"))),
+        (parts.get("w2", parts.get("w2_a")), parts.get("w2", parts.get("w2_b"))),
+    )
+    if any(each is None or each.ndim != 2 for each in (*left, *right)):
+        return None
+    (a, b), (c, d) = left, right
+    assert a is not None
+    assert b is not None
+    assert c is not None
+    assert d is not None
+    return int(a.shape[0] * c.shape[0]), int(b.shape[1] * d.shape[1])
 
 
 def _naming(names: Iterable[str], base: LoraBase) -> str:

@@ -18,7 +18,7 @@ from facekit.adapters.formats.checks import (
     check_whole,
 )
 from facekit.adapters.formats.factors import Expert, Factors, LokrFactors, LoraFactors, LoraWeights
-from facekit.adapters.formats.parts import Module, Spelling, Take, take_apart
+from facekit.adapters.formats.parts import Module, Spelling, Take, shape_of, take_apart
 from facekit.adapters.formats.tensors import RawFile, read_raw
 from facekit.errors import AdapterDamaged, AdapterError, AdapterMismatch
 
@@ -84,9 +84,12 @@ def parse_lora(
     if guessed and HEADER not in raw.header:  # what facekit folds, it folds to the rank
         told = "the rank" if alpha is None else f"{alpha:g}, as --alpha says,"
         notes.append(f"{guessed} modules say nothing of alpha: {told} is taken")
-    grouped: dict[str, dict[str, Factors]] = {}
     for module in take.modules:
         check_ranks(module, raw.path)
+    shapes = {module.name: (shape_of(module), _expected(module, base)) for module in take.modules}
+    check_shapes(shapes, base, raw.path)
+    grouped: dict[str, dict[str, Factors]] = {}
+    for module in take.modules:
         modules = grouped.setdefault(_group(module.prefix), {})
         for path, factors in _read_module(module, base, alphas, alpha, raw.path).items():
             modules[path] = factors
@@ -155,6 +158,11 @@ def _stated(alphas: Mapping[str, Alphas], prefix: str) -> Alphas | None:
     return alphas.get(prefix.removesuffix("."), alphas.get(""))
 
 
+def _expected(module: Module, base: LoraBase) -> tuple[int, int]:
+    rows = sum(base.shapes[path][0] for path in module.paths)
+    return rows, base.shapes[module.paths[0]][1]
+
+
 def _read_module(
     module: Module,
     base: LoraBase,
@@ -163,11 +171,10 @@ def _read_module(
     source: Path,
 ) -> Mapping[str, Factors]:
     rows = [base.shapes[path][0] for path in module.paths]
-    expected = (sum(rows), base.shapes[module.paths[0]][1])
+    expected = _expected(module, base)
     parts = module.parts
     if "down" not in parts:
         lokr = _read_lokr(module, source)
-        check_shapes({module.name: (lokr.shape, expected)}, base, source)
         if len(module.paths) > 1:
             raise AdapterError(
                 f"{source}: {module.name} is a LoKr of {len(module.paths)} layers of diffusers,"
@@ -187,7 +194,6 @@ def _read_module(
     if magnitude is not None:
         magnitude = _per_row(magnitude, expected, module.keys["magnitude"], source)
     whole = LoraFactors(down=down, up=up, alpha=value, magnitude=magnitude)
-    check_shapes({module.name: (whole.shape, expected)}, base, source)
     if len(module.paths) == 1:
         return {module.paths[0]: _with_kernel(whole, base.kernels.get(module.paths[0], ()))}
     cut = split_rows(whole, rows)

@@ -43,7 +43,7 @@ def read_raw(path: Path | str) -> RawFile:
     if path.is_dir():
         path = path / PEFT_WEIGHTS
     if path.suffix.lower() in _PICKLES:
-        raise AdapterError(_pickle(path))
+        raise _pickle(path)
     if not path.is_file():
         raise AdapterDamaged(
             f"{path}: no such file, expected a LoRA as safetensors; check the spelling of the path"
@@ -53,7 +53,7 @@ def read_raw(path: Path | str) -> RawFile:
             start = stream.read(9)
         # Eight bytes of length come first in safetensors; some lengths look like a pickle.
         if start.startswith(_PICKLE_STARTS) and start[8:] != b"{":
-            raise AdapterError(_pickle(path))
+            raise _pickle(path)
         with safe_open(path, framework="pt", device="cpu") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -82,8 +82,8 @@ def _read_config(path: Path) -> Mapping[str, Any] | None:
     return config
 
 
-def _pickle(path: Path) -> str:
-    return (
+def _pickle(path: Path) -> AdapterError:
+    return AdapterError(
         f"{path}: is a pickle, which can run any code when it is opened, expected safetensors;"
         " get the LoRA as .safetensors from where it comes"
     )

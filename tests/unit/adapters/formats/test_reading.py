@@ -87,7 +87,11 @@ def rename_all(tensors: dict[str, Tensor]) -> None:
 
 
 WRONG: list[tuple[Callable[[dict[str, Tensor]], None], type[AdapterError], str]] = [
-    (drop_half, AdapterError, r"1 key missing \(diffusion_model\.blocks\.0\.self_attn\.q up\)"),
+    (
+        drop_half,
+        AdapterError,
+        r"1 key missing \(diffusion_model\.blocks\.0\.self_attn\.q\.lora_B\.weight\)",
+    ),
     (drop_many, AdapterError, r"9 keys missing .* and 4 more\)"),
     (add_foreign, AdapterError, r"2 keys unexpected .*blocks\.77.*--partial"),
     (add_difference, AdapterError, r"1 key unexpected .*norm3\.diff"),
