@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 app = typer.Typer(
-    help="Look at adapters, check them, and take them to other tools and back.",
+    help="Inspect, verify and convert LoRAs of any tool.",
     no_args_is_help=True,
 )
 

@@ -114,6 +114,9 @@ def test_the_header_of_diffusers_holds_alpha(
     file = read_lora(path, base)
     assert same(file.weights[0], weights)
     assert file.notes == ()
+    unused = read_lora(path, base, alpha=3.0)
+    assert same(unused.weights[0], weights)
+    assert unused.notes == ("--alpha is not used: the file says it for every module",)
 
 
 def test_the_header_of_finetrainers_holds_alpha_which_diffusers_does_not_read(

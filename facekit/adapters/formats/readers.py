@@ -24,7 +24,7 @@ def reader_notes(weights: Sequence[LoraWeights], to: Format, base: LoraBase) -> 
     notes = []
     for each in weights:
         notes += _notes(each, to, base)
-    if len(weights) > 1 and to.name == "diffusers":
+    if to.name == "diffusers" and any(each.expert == "low" for each in weights):
         notes.append(
             "the file of low noise is for load_lora_weights(..., load_into_transformer_2=True)"
         )

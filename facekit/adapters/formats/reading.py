@@ -84,6 +84,8 @@ def parse_lora(
     if guessed and HEADER not in raw.header:  # what facekit folds, it folds to the rank
         told = "the rank" if alpha is None else f"{alpha:g}, as --alpha says,"
         notes.append(f"{guessed} modules say nothing of alpha: {told} is taken")
+    elif alpha is not None and not guessed:
+        notes.append("--alpha is not used: the file says it for every module")
     for module in take.modules:
         check_ranks(module, raw.path)
     shapes = {module.name: (shape_of(module), _expected(module, base)) for module in take.modules}
