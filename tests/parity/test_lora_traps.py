@@ -20,7 +20,7 @@ from facekit.adapters.formats.catalogue import get_format
 from facekit.adapters.formats.factors import LoraFactors, LoraWeights
 from facekit.adapters.formats.readers import reader_notes
 from facekit.adapters.formats.reading import read_lora
-from facekit.adapters.formats.writing import spell
+from facekit.adapters.formats.writing import spell, write_lora
 from facekit.errors import AdapterMismatch
 from tests.parity.test_lora_formats import LINEARS, wan_inputs, with_delta
 from tests.tiny.backbones import tiny_pipe
@@ -131,6 +131,15 @@ def test_the_header_of_finetrainers_holds_alpha_which_diffusers_does_not_read(
         assert not torch.allclose(answer(pipe), expected, rtol=1e-3, atol=1e-3)
     finally:
         pipe.unload_lora_weights()
+
+
+def test_alpha_is_not_applied_to_what_facekit_folded(
+    weights: LoraWeights, base: LoraBase, tmp_path: Path
+) -> None:
+    (path,) = write_lora([weights], tmp_path / "f.safetensors", get_format("comfyui"), base)
+    file = read_lora(path, base, alpha=3.0)
+    assert same(file.weights[0], weights)
+    assert "--alpha is not used" in file.notes[0]
 
 
 def test_rank_stabilised_alpha_is_over_the_root_of_the_rank(

@@ -80,12 +80,14 @@ def parse_lora(
             f"{raw.path}: no adapter_config.json beside it, expected it, for it alone holds alpha"
             " of PEFT's files; put it there, or say --alpha"
         )
-    guessed = _without_alpha(take, alphas)
-    if guessed and HEADER not in raw.header:  # what facekit folds, it folds to the rank
+    is_folded = HEADER in raw.header and "base_model.model." not in take.spelling.prefixes
+    guessed = 0 if is_folded else _without_alpha(take, alphas)  # facekit folds to the rank
+    if guessed:
         told = "the rank" if alpha is None else f"{alpha:g}, as --alpha says,"
         notes.append(f"{guessed} modules say nothing of alpha: {told} is taken")
-    elif alpha is not None and not guessed:
+    elif alpha is not None:
         notes.append("--alpha is not used: the file says it for every module")
+        alpha = None
     for module in take.modules:
         check_ranks(module, raw.path)
     shapes = {module.name: (shape_of(module), _expected(module, base)) for module in take.modules}
