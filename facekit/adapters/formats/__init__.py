@@ -1,0 +1,1 @@
+"""LoRA as other tools write it: one neutral form, and every spelling of it as data."""

@@ -1,0 +1,17 @@
+"""The names of each family of models, as data; one file per family."""
+
+from collections.abc import Mapping
+
+from facekit.adapters.formats.name_table import NameTable
+from facekit.adapters.formats.tables.animatediff import ANIMATEDIFF
+from facekit.adapters.formats.tables.cogvideox import COGVIDEOX
+from facekit.adapters.formats.tables.hunyuan_video import HUNYUAN_VIDEO
+from facekit.adapters.formats.tables.ltx import LTX
+from facekit.adapters.formats.tables.wan import WAN
+
+__all__ = ["TABLES"]
+
+TABLES: Mapping[str, NameTable] = {
+    table.family: table for table in (WAN, LTX, HUNYUAN_VIDEO, COGVIDEOX, ANIMATEDIFF)
+}
+"""Family to its names."""
