@@ -19,7 +19,8 @@ from torch import Tensor
 from facekit.adapters.character import Character, attach_characters
 from facekit.adapters.formats.factors import LoraFactors
 from facekit.adapters.low_rank import Squares, add_samples, fit_low_rank, missed_part
-from facekit.backbones.spec import base_layer, site_module
+from facekit.backbones.sites import CROSS, base_layer
+from facekit.backbones.spec import detect_spec, site_module
 from facekit.errors import AdapterError, UsageError
 
 __all__ = ["BAKE_RANK", "Baked", "Sampling", "bake_identity"]
@@ -39,7 +40,6 @@ class Sampling:
     num_frames: int
     num_inference_steps: int
     guidance_scale: float
-    max_sequence_length: int
     seed: int = 0
 
 
@@ -98,12 +98,18 @@ def bake_identity(
             " strength above 0 and three prompts; change them"
         )
     parts = _split(sampling)
-    transformer = pipe.transformer
+    spec = detect_spec(pipe)
+    transformer = spec.family.network(pipe)
     with attach_characters(pipe, character) as attachment:
         identity = attachment.identity
         assert identity is not None
         identity.set_strength(strength)
         sites = identity.sites
+        if any(spec.family.site_kind(transformer, site) is not CROSS for site in sites):
+            raise AdapterError(
+                f"{character.source}: {spec.name} has no plain cross-attention at its sites,"
+                " expected one whose output projection a LoRA can stand for; leave --bake away"
+            )
         sums = [{site: _empty(transformer, site) for site in sites} for _ in parts]
         calls: list[_Call] = []
         for squares, prompts in zip(sums, parts, strict=True):
@@ -151,17 +157,17 @@ def _passes(
     pipe: Any, sites: Sequence[str], sampling: Sampling, prompts: Sequence[str]
 ) -> Iterator[tuple[_Watch, _Call]]:
     """Draw clips and give what was seen of every pass."""
+    spec = detect_spec(pipe)
     for index, prompt in enumerate(prompts):
         seen: list[tuple[_Watch, _Call]] = []
-        with _watching(pipe.transformer, sites, seen):
+        with _watching(spec.family.network(pipe), sites, seen):
             pipe(
                 prompt,
                 height=sampling.height,
                 width=sampling.width,
                 num_frames=sampling.num_frames,
                 num_inference_steps=sampling.num_inference_steps,
-                guidance_scale=sampling.guidance_scale,
-                max_sequence_length=sampling.max_sequence_length,
+                **spec.family.sampling_options(spec, sampling.guidance_scale, spec.fps),
                 generator=torch.Generator().manual_seed(sampling.seed + index),
                 output_type="latent",
             )

@@ -46,7 +46,6 @@ def bake_character(character: Character, strength: float, source: Path | None) -
         num_frames=spec.frame_multiple + 1,
         num_inference_steps=4,
         guidance_scale=spec.guidance_scale,
-        max_sequence_length=spec.max_sequence_length,
     )
     baked = bake_identity(pipe, character, strength, sampling)
     if baked.velocity_residual >= 1:

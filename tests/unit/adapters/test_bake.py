@@ -22,7 +22,6 @@ SAMPLING = Sampling(
     num_frames=5,
     num_inference_steps=2,
     guidance_scale=2.0,
-    max_sequence_length=48,
 )
 
 
