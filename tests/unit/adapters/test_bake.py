@@ -83,7 +83,6 @@ def test_a_plain_lora_has_nothing_to_bake_and_bad_numbers_are_told(tmp_path: Pat
             num_frames=5,
             num_inference_steps=1,
             guidance_scale=2.0,
-            max_sequence_length=48,
         )
         with pytest.raises(UsageError, match="above 0 and three prompts"):
             bake_identity(pipe, who, strength, sampling)
