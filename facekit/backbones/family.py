@@ -193,8 +193,8 @@ class Family(ABC):
         return {"guidance_scale": guidance_scale, "max_sequence_length": spec.max_sequence_length}
 
     @contextmanager
-    def guided(self, pipe: Any, guidance_scale: float) -> Iterator[None]:
-        """Set the guidance of a pipeline whose call takes none, inside the block."""
+    def sampling(self, pipe: Any, guidance_scale: float) -> Iterator[None]:
+        """Set inside the block what a pipeline needs for sampling and takes in no argument."""
         yield
 
     def frames_of(self, output: Any) -> np.ndarray:

@@ -34,14 +34,14 @@ def build_tiny(spec: BackboneSpec) -> "DiffusionPipeline":
             in_channels=_CHANNELS,
             out_channels=_CHANNELS,
             num_attention_heads=2,
-            attention_head_dim=10,
+            attention_head_dim=16,
             num_layers=3,
             num_single_layers=5,
             num_refiner_layers=1,
             mlp_ratio=2.0,
             text_embed_dim=TINY_TEXT_DIM,
             pooled_projection_dim=8,
-            rope_axes_dim=(2, 4, 4),
+            rope_axes_dim=(4, 6, 6),
         )
         vae = AutoencoderKLHunyuanVideo(
             latent_channels=_CHANNELS,

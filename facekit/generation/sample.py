@@ -217,7 +217,7 @@ def run_pipeline(
     reports = "callback_on_step_end" in inspect.signature(type(pipe).__call__).parameters
     if reports:
         arguments["callback_on_step_end"] = step
-    with spec.family.guided(pipe, settings.guidance_scale):
+    with spec.family.sampling(pipe, settings.guidance_scale):
         output = pipe(
             height=first.height,
             width=first.width,

@@ -185,6 +185,6 @@ def sample(pipe: Any, spec: BackboneSpec, guidance_scale: float = 2.0, **options
     }
     asked = spec.family.sampling_options(spec, guidance_scale, spec.fps)
     prompts = ["a woman in the park", "a man"]
-    with spec.family.guided(pipe, guidance_scale):
+    with spec.family.sampling(pipe, guidance_scale):
         latents: Tensor = pipe(prompts, **{**arguments, **asked, **options}).frames
     return latents
