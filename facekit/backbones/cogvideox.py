@@ -68,12 +68,12 @@ class CogVideoXFamily(Family):
 
     @torch.no_grad()
     def encode_video(self, pipe: Any, frames_BCFHW: Tensor) -> Tensor:
-        """Encode 4 n + 1 frames to the mode of the posterior, times the scaling factor.
+        """Encode 8 n + 1 frames to the mode of the posterior, times the scaling factor.
 
-        The autoencoder takes these; what the model draws is one more than a multiple of eight.
+        Latent frames are decoded in twos, and a first one alone only where their number is odd.
         """
         vae = pipe.vae
-        step = int(pipe.vae_scale_factor_temporal)
+        step = 2 * int(pipe.vae_scale_factor_temporal)
         if frames_BCFHW.shape[2] % step != 1:
             raise UsageError(
                 f"num_frames is {frames_BCFHW.shape[2]}, expected {step} * n + 1; drop the last"
