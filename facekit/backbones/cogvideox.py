@@ -93,7 +93,7 @@ class CogVideoXFamily(Family):
     def predict(
         self, pipe: Any, spec: BackboneSpec, noisy: Tensor, sigma_B: Tensor, text: Text
     ) -> Tensor:
-        """Predict the process's v; the layout of frames before channels is changed there and back."""
+        """Predict v; the network's layout, frames before channels, is changed there and back."""
         frames, height, width = noisy.shape[2:]
         config, scale = pipe.transformer.config, pipe.vae_scale_factor_spatial
         rotary = None
@@ -149,8 +149,8 @@ def _cogvideox_spec(name: str, *, layers: int, snr_shift: float, **facts: Any) -
             lora_targets=tuple(
                 f"attn1.{linear}" for linear in ("to_q", "to_k", "to_v", "to_out.0")
             ),
-            # Source: the model cards: 480x720 alone, 8 n + 1 frames up to 49, 8 frames a second. The
-            # other two shapes have about as many pixels and are drawn less well.
+            # Source: the model cards: 480x720 alone, 8 n + 1 frames up to 49, 8 frames a second.
+            # The other two shapes have about as many pixels; the cards promise nothing of them.
             sizes=MappingProxyType({"1:1": (592, 592), "16:9": (480, 720), "9:16": (720, 480)}),
             max_sequence_length=226,
             frame_multiple=8,

@@ -124,7 +124,7 @@ class HunyuanFamily(Family):
     def predict(
         self, pipe: Any, spec: BackboneSpec, noisy: Tensor, sigma_B: Tensor, text: Text
     ) -> Tensor:
-        """Predict noise minus clean latents, told a guidance of 1: nothing is guided in training."""
+        """Predict noise minus clean latents, told a guidance of 1: pictures are not guided."""
         velocity: Tensor = pipe.transformer(
             hidden_states=noisy,
             timestep=spec.process.timestep(sigma_B.to(noisy.device)).to(noisy.dtype),

@@ -78,7 +78,7 @@ class Hunyuan15Family(HunyuanFamily):
     def predict(
         self, pipe: Any, spec: BackboneSpec, noisy: Tensor, sigma_B: Tensor, text: Text
     ) -> Tensor:
-        """Predict noise minus clean latents, without an image: its channels and tokens are zeros."""
+        """Predict noise minus clean latents; an image's channels and tokens are zeros."""
         condition, mask = pipe.prepare_cond_latents_and_mask(noisy, noisy.dtype, noisy.device)
         image = noisy.new_zeros(
             noisy.shape[0], pipe.vision_num_semantic_tokens, pipe.vision_states_dim
@@ -95,7 +95,7 @@ class Hunyuan15Family(HunyuanFamily):
     def sampling_options(
         self, spec: BackboneSpec, guidance_scale: float, fps: float
     ) -> dict[str, Any]:
-        """Nothing: the guidance is the guider's (``sampling``), the text's length the pipeline's."""
+        """Nothing: guidance is the guider's (``sampling``), the text's length the pipeline's."""
         return {}
 
     @contextmanager

@@ -70,9 +70,7 @@ def build_tiny(spec: BackboneSpec) -> "DiffusionPipeline":
             )
         )
         text_encoder_2 = T5EncoderModel(
-            T5Config(
-                vocab_size=384, d_model=_GLYPH_DIM, d_kv=4, d_ff=16, num_layers=1, num_heads=2
-            )
+            T5Config(vocab_size=384, d_model=_GLYPH_DIM, d_kv=4, d_ff=16, num_layers=1, num_heads=2)
         )
     tokenizer = tiny_tokenizer(2048)
     pipe = HunyuanVideo15Pipeline(

@@ -35,10 +35,10 @@ def test_what_is_added_and_to_what(backbone: str, site: str) -> None:
         predict(pipe)
         hook.remove()
         latents, text = attention(**told[0])
-        with attach(adapter, pipe.transformer, spec) as attachment:
-            with attachment.conditioned_on(folded):
-                predict(pipe)  # makes the terms of the site
-                got, got_text = attention(**told[0])
+        attachment = attach(adapter, pipe.transformer, spec)
+        with attachment.conditioned_on(folded):
+            predict(pipe)  # makes the terms of the site
+            got, got_text = attention(**told[0])
         added = _read(attention, told[0]["hidden_states"], folded.keys[site], folded.values[site])
         if not site.startswith("single_"):
             added = added @ attention.to_out[0].weight.T

@@ -43,7 +43,9 @@ def test_the_real_network_is_known_and_its_sites_are_counted() -> None:
     sites = HUNYUANVIDEO.sites(network)
     assert sites[:2] == ("transformer_blocks.0.attn", "transformer_blocks.2.attn")
     assert sites[-1] == "single_transformer_blocks.36.attn"
-    assert [sum(site.startswith(kind) for site in sites) for kind in ("trans", "single")] == [10] * 2
+    assert [sum(site.startswith(kind) for site in sites) for kind in ("trans", "single")] == [
+        10
+    ] * 2
     kinds = {HUNYUAN.site_kind(network, site) for site in sites[:10]}
     assert kinds == {JOINT}
     assert {HUNYUAN.site_kind(network, site) for site in sites[10:]} == {JOINT_UNPROJECTED}
