@@ -6,6 +6,7 @@ Shapes: B batch, C channels, F frames, H height, W width, L tokens.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from facekit.backbones.cogvideox_tiny import TINY_TEXT_DIMS, build_tiny
 from facekit.backbones.family import Call, Family, Text, latent_grid
+from facekit.backbones.hub import from_pretrained
 from facekit.backbones.noise import DiffusionNoise
 from facekit.backbones.sites import JOINT_AFTER_TEXT, SiteKind
 from facekit.backbones.spec import BackboneSpec, register_spec
@@ -47,6 +49,15 @@ class CogVideoXFamily(Family):
     def site_kind(self, network: nn.Module, site: str) -> SiteKind:
         """One stream, the text before the latents."""
         return JOINT_AFTER_TEXT
+
+    def load(self, spec: BackboneSpec, source: Path | None, dtype: torch.dtype) -> Any:
+        """Load the stock pipeline, the autoencoder in the same precision as the rest.
+
+        The pipeline hands its autoencoder latents in the precision of the text.
+        """
+        import diffusers
+
+        return from_pretrained(diffusers.CogVideoXPipeline, spec, source, dtype=dtype)
 
     def build_tiny(self, spec: BackboneSpec) -> "DiffusionPipeline":
         """Four blocks of two heads."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -211,3 +212,22 @@ def test_saved_and_loaded_it_is_the_same(pipe: Any, backbone: str, tmp_path: Pat
     assert torch.equal(predict(loaded), predict(pipe))
     alone = spec.tokenizer(tmp_path / "backbone")
     assert alone("a man, smiling")["input_ids"] == pipe.tokenizer("a man, smiling")["input_ids"]
+
+
+def test_it_draws_in_half_precision_with_an_identity(
+    pipe: Any, backbone: str, tmp_path: Path
+) -> None:
+    spec = get_spec(backbone)
+    pipe.save_pretrained(tmp_path)
+    loaded: Any = spec.load(tmp_path, torch.bfloat16)
+    loaded.set_progress_bar_config(disable=True)
+    loaded.transformer.requires_grad_(False)
+    adapter = tiny_adapter(loaded.transformer, spec)
+    folded = adapter.fold(adapter.tokens(embeddings())).detached()
+    with attach(adapter, loaded.transformer, spec, pipe=loaded) as attachment:
+        base = sample(loaded, spec, output_type="np")
+        with attachment.conditioned_on(folded):
+            drawn = sample(loaded, spec, output_type="np")
+    assert np.isfinite(drawn).all()
+    assert drawn.shape == (2, 9, 32, 32, 3)
+    assert not np.array_equal(drawn, base)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -184,3 +185,19 @@ def test_saved_and_loaded_it_is_the_same(pipe: Any, tmp_path: Path) -> None:
     assert loaded.guider.guidance_scale == 6.0
     alone = HUNYUANVIDEO_1_5.tokenizer(tmp_path / "backbone")
     assert alone("a man, smiling")["input_ids"] == pipe.tokenizer("a man, smiling")["input_ids"]
+
+
+def test_it_draws_in_half_precision_with_an_identity(pipe: Any, tmp_path: Path) -> None:
+    pipe.save_pretrained(tmp_path)
+    loaded: Any = shorten(HUNYUANVIDEO_1_5.load(tmp_path, torch.bfloat16))
+    loaded.set_progress_bar_config(disable=True)
+    loaded.transformer.requires_grad_(False)
+    adapter = tiny_adapter(loaded.transformer, HUNYUANVIDEO_1_5)
+    folded = adapter.fold(adapter.tokens(embeddings())).detached()
+    with attach(adapter, loaded.transformer, HUNYUANVIDEO_1_5, pipe=loaded) as attachment:
+        base = sample(loaded, HUNYUANVIDEO_1_5, output_type="np")
+        with attachment.conditioned_on(folded):
+            drawn = sample(loaded, HUNYUANVIDEO_1_5, output_type="np")
+    assert np.isfinite(drawn).all()
+    assert drawn.shape == (2, 5, 32, 32, 3)
+    assert not np.array_equal(drawn, base)
