@@ -95,7 +95,7 @@ def add_lora(
 
     Args:
         transformer: Any diffusers model with peft support.
-        spec: Gives the targets when the settings name none.
+        spec: Gives the targets when the settings name none, and what is left out of them.
         settings: Rank, alpha, targets.
         name: Tells several LoRAs on one transformer apart.
         seed: Makes the random half the same every time; the global generator when None.
@@ -121,7 +121,11 @@ def add_lora(
             )
     stance = LoraStance(transformer)
     config = LoraConfig(
-        r=settings.rank, lora_alpha=settings.alpha, target_modules=list(targets), lora_dropout=0.0
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        target_modules=list(targets),
+        exclude_modules=spec.lora_excluded,
+        lora_dropout=0.0,
     )
     model: Any = transformer
     with torch.random.fork_rng(enabled=seed is not None):

@@ -1,5 +1,8 @@
 """Backbones: one file per family, and one spec per model."""
 
+import facekit.backbones.cogvideox  # registers its specs
+import facekit.backbones.hunyuan  # registers its specs
+import facekit.backbones.hunyuan15  # registers its specs
 import facekit.backbones.wan  # noqa: F401  # registers its specs
 from facekit.backbones.spec import (
     BackboneSpec,

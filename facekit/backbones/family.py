@@ -5,7 +5,8 @@ Shapes: B batch, C channels, F frames, H height, W width, L latent tokens.
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
@@ -78,6 +79,8 @@ class Family(ABC):
     """The pipeline's attribute that holds it."""
     can_continue: ClassVar[bool] = False
     """Whether a clip can go on from its last frame; see ``generation.continuation``."""
+    guides_in_two_passes: ClassVar[bool] = True
+    """Whether sampling asks with and without the prompt; a distilled model is told the scale."""
 
     def network(self, pipe: Any) -> Any:
         """The network of a pipeline that is adapted."""
@@ -188,6 +191,11 @@ class Family(ABC):
     ) -> dict[str, Any]:
         """What the stock pipeline is called with beside prompt, size, length, steps and seeds."""
         return {"guidance_scale": guidance_scale, "max_sequence_length": spec.max_sequence_length}
+
+    @contextmanager
+    def sampling(self, pipe: Any, guidance_scale: float) -> Iterator[None]:
+        """Set inside the block what a pipeline needs for sampling and takes in no argument."""
+        yield
 
     def frames_of(self, output: Any) -> np.ndarray:
         """The frames of what the stock pipeline gave, float, (B, F, H, W, 3), 0..1."""

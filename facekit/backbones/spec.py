@@ -43,6 +43,8 @@ class BackboneSpec:
     """Whether that licence allows commercial use."""
     lora_targets: tuple[str, ...]
     """Endings of the module paths that LoRA wraps."""
+    lora_excluded: str | None = None
+    """Regular expression of whole module paths that LoRA leaves out although their ending fits."""
     sizes: Mapping[str, tuple[int, int]] = field(hash=False)
     """Aspect to the default (height, width) in pixels."""
     site_every: int = 2

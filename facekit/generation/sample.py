@@ -4,6 +4,7 @@ Shapes: B batch, F frames.
 """
 
 import dataclasses
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -60,9 +61,15 @@ class SampleSettings:
         """Return what a recipe says, and what the backbone is made for where it says nothing.
 
         Raises:
-            UsageError: The identity is guided and the text is not.
+            UsageError: The identity is guided and the text is not, or never in a pass of its own.
         """
         said = section or SampleSection()
+        if said.identity_guidance is not None and not spec.family.guides_in_two_passes:
+            raise UsageError(
+                f"sample.identity_guidance is {said.identity_guidance:g}, expected none for"
+                f" {spec.name}, which is told its guidance and has no pass without the prompt;"
+                " leave it away"
+            )
         steps, scale, fps = said.num_inference_steps, said.guidance_scale, said.fps
         return cls(
             num_inference_steps=spec.num_inference_steps if steps is None else steps,
@@ -193,7 +200,7 @@ def run_pipeline(
         shots: All of one size and length.
         spec: The backbone.
         settings: Steps and guidance.
-        progress: Told of every step of every shot.
+        progress: Told of every step of every shot, or at the end by pipelines that report none.
         extra: Further arguments of the pipeline, such as the image that a clip continues; encoded
             prompts among them take the place of the shots' own.
     """
@@ -207,18 +214,23 @@ def run_pipeline(
     if "prompt_embeds" not in arguments:
         arguments["prompt"] = [shot.prompt for shot in shots]
         arguments["negative_prompt"] = [""] * len(shots)
-    output = pipe(
-        height=first.height,
-        width=first.width,
-        num_frames=first.num_frames,
-        num_inference_steps=settings.num_inference_steps,
-        # Noise is drawn on the CPU, so that a seed means the same on every device.
-        generator=[torch.Generator("cpu").manual_seed(shot.seed) for shot in shots],
-        output_type="np",
-        callback_on_step_end=step,
-        **spec.family.sampling_options(spec, settings.guidance_scale, settings.fps),
-        **arguments,
-    )
+    reports = "callback_on_step_end" in inspect.signature(type(pipe).__call__).parameters
+    if reports:
+        arguments["callback_on_step_end"] = step
+    with spec.family.sampling(pipe, settings.guidance_scale):
+        output = pipe(
+            height=first.height,
+            width=first.width,
+            num_frames=first.num_frames,
+            num_inference_steps=settings.num_inference_steps,
+            # Noise is drawn on the CPU, so that a seed means the same on every device.
+            generator=[torch.Generator("cpu").manual_seed(shot.seed) for shot in shots],
+            output_type="np",
+            **spec.family.sampling_options(spec, settings.guidance_scale, settings.fps),
+            **arguments,
+        )
+    if not reports:
+        progress.advance(len(shots) * settings.num_inference_steps, first.name)
     frames_BFHWC = spec.family.frames_of(output)
     pixels = np.rint(np.clip(frames_BFHWC, 0.0, 1.0) * 255.0).astype(np.uint8)
     return [Clip(frames=np.ascontiguousarray(frames), fps=settings.fps) for frames in pixels]

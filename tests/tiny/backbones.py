@@ -176,6 +176,7 @@ def sample(pipe: Any, spec: BackboneSpec, guidance_scale: float = 2.0, **options
     """Sample the stock pipeline, two steps of two prompts, as latents."""
     side = spec.spatial_multiple
     arguments = {
+        "prompt": ["a woman in the park", "a man"],
         "height": 2 * side,
         "width": 2 * side,
         "num_frames": spec.frame_multiple + 1,
@@ -184,6 +185,6 @@ def sample(pipe: Any, spec: BackboneSpec, guidance_scale: float = 2.0, **options
         "output_type": "latent",
     }
     asked = spec.family.sampling_options(spec, guidance_scale, spec.fps)
-    prompts = ["a woman in the park", "a man"]
-    latents: Tensor = pipe(prompts, **{**arguments, **asked, **options}).frames
+    with spec.family.sampling(pipe, guidance_scale):
+        latents: Tensor = pipe(**{**arguments, **asked, **options}).frames
     return latents

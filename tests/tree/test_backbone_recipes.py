@@ -34,7 +34,6 @@ SMALL = (
     "train.batch_size=2",
     "train.checkpoint_every=1",
     "sample.num_inference_steps=1",
-    "sample.num_frames=5",
 )
 SIZES = {"1:1": (32, 32), "16:9": (32, 64), "9:16": (64, 32)}
 
@@ -61,7 +60,7 @@ def test_the_recipe_runs_on_the_tiny_model(
     monkeypatch.setattr(shoot_plan, "backbone_spec", lambda recipe: spec)
     backbone = Backbone(spec=spec, pipe=spec.tiny(), digest="")
     monkeypatch.setattr(shoot_plan, "load_tokenizer", lambda recipe: backbone.pipe.tokenizer)
-    recipe = load_recipe(f"{name}/train", SMALL)
+    recipe = load_recipe(f"{name}/train", (*SMALL, f"sample.num_frames={spec.frame_multiple + 1}"))
     good_photos(tmp_path / "photos")
 
     planned = plan_train([tmp_path / "photos"], name="mira", recipe=recipe, out=tmp_path)

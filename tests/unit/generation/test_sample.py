@@ -7,6 +7,8 @@ import torch
 from facekit.adapters.attach import attach
 from facekit.adapters.conditioning import Conditioning
 from facekit.adapters.identity_adapter import IdentityAdapter
+from facekit.backbones.hunyuan import HUNYUANVIDEO
+from facekit.backbones.hunyuan15 import HUNYUANVIDEO_1_5
 from facekit.backbones.wan import TOON
 from facekit.errors import UsageError
 from facekit.generation.sample import (
@@ -17,6 +19,7 @@ from facekit.generation.sample import (
     plan_batches,
     sample,
 )
+from facekit.recipe import SampleSection
 from facekit.types import Shot
 
 SETTINGS = SampleSettings(num_inference_steps=2, guidance_scale=2.0, fps=8.0)
@@ -150,6 +153,13 @@ def test_guidance_of_the_identity_is_never_left_away():
         "identity_guidance": 3.0,
         "guidance_scale": 2.0,
     }
+
+
+def test_guidance_of_the_identity_needs_a_pass_without_the_prompt():
+    asked = SampleSection(identity_guidance=3.0)
+    assert SampleSettings.of(HUNYUANVIDEO_1_5, asked).identity_guidance == 3.0
+    with pytest.raises(UsageError, match=r"identity_guidance is 3, expected none for hunyuanvideo"):
+        SampleSettings.of(HUNYUANVIDEO, asked)
 
 
 def test_progress_counts_every_step_of_every_shot(pipe):
