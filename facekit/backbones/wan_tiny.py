@@ -6,20 +6,15 @@ from typing import TYPE_CHECKING
 import torch
 
 from facekit.backbones.spec import BackboneSpec
+from facekit.backbones.tiny_text import TINY_WORDS, tiny_tokenizer
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
-__all__ = ["TINY_TEXT_DIMS", "TINY_WORDS", "build_tiny"]
+__all__ = ["TINY_TEXT_DIMS", "build_tiny"]
 
 TINY_TEXT_DIMS = MappingProxyType({"toon": 32, "wan2_1_t2v_1_3b": 16})
 """The text width is what tells the tiny backbones from each other and from the real ones."""
-
-_TEXT = """
-a woman man person face of with short long black brown red hair glasses beard in the kitchen
-street park close up medium wide shot happy sad turns her his head soft light and
-"""
-TINY_WORDS = tuple(_TEXT.split())
 
 _CHANNELS = 4
 
@@ -73,31 +68,10 @@ def build_tiny(spec: BackboneSpec) -> "DiffusionPipeline":
             )
         )
     return WanPipeline(
-        tokenizer=_tokenizer(spec.max_sequence_length),
+        tokenizer=tiny_tokenizer(spec.max_sequence_length),
         text_encoder=text_encoder.eval(),
         vae=vae.eval(),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
         transformer=transformer.eval(),
         expand_timesteps=toon,
-    )
-
-
-def _tokenizer(length: int) -> object:
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    vocabulary = {"<pad>": 0, "</s>": 1, "<unk>": 2}
-    vocabulary |= {word: index + 3 for index, word in enumerate(TINY_WORDS)}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="$A </s>", special_tokens=[("</s>", 1)]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<pad>",
-        eos_token="</s>",
-        unk_token="<unk>",
-        model_max_length=length,
     )

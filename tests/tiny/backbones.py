@@ -185,5 +185,5 @@ def sample(pipe: Any, spec: BackboneSpec, guidance_scale: float = 2.0, **options
     }
     asked = spec.family.sampling_options(spec, guidance_scale, spec.fps)
     prompts = ["a woman in the park", "a man"]
-    latents: Tensor = pipe(prompts, **{**arguments, **asked, **options}).frames
+    latents: Tensor = pipe(prompt=prompts, **{**arguments, **asked, **options}).frames
     return latents
