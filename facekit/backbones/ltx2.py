@@ -61,7 +61,7 @@ class LTX2Family(LTXFamily):
             "encoder_hidden_states": video,
             "audio_encoder_hidden_states": audio,
             "encoder_attention_mask": heard,
-            "audio_encoder_attention_mask": heard,
+            "audio_encoder_attention_mask": heard.clone(),  # no file holds one tensor twice
         }
 
     def predict(
