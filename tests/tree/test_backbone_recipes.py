@@ -33,7 +33,7 @@ SMALL = (
     "train.steps=2",
     "train.batch_size=2",
     "train.checkpoint_every=1",
-    "sample.num_inference_steps=1",
+    "sample.num_inference_steps=2",
 )
 
 
