@@ -1,7 +1,7 @@
 """Backbones: one file per family, and one spec per model."""
 
-import facekit.backbones.ltx  # noqa: F401  # registers its specs
-import facekit.backbones.ltx2  # noqa: F401  # registers its specs
+import facekit.backbones.ltx  # registers its specs
+import facekit.backbones.ltx2  # registers its specs
 import facekit.backbones.wan  # noqa: F401  # registers its specs
 from facekit.backbones.spec import (
     BackboneSpec,

@@ -148,12 +148,11 @@ class LTXFamily(Family):
         told = dict(zip(_forward_names(type(network)), args, strict=False)) | kwargs
         latents, timestep = told["hidden_states"], told["timestep"]
         grid = _grid(told)
-        if math.prod(grid) != latents.shape[1]:
+        if grid is None or math.prod(grid) != latents.shape[1]:
             raise AdapterError(
-                f"the network is called with {latents.shape[1]} latent tokens, expected the"
-                f" {math.prod(grid)} of a {grid} grid (frames, height, width): frames that the clip"
-                " is conditioned on stand beside its own; give conditions at frame 0 only, or"
-                " detach the characters"
+                f"{latents.shape[1]} latent tokens, some of pictures that the clip is conditioned"
+                " on later than at its start, expected only the clip's own; give conditions at"
+                " frame 0 only, or detach the characters"
             )
         return Call(
             batch=latents.shape[0],
@@ -236,11 +235,13 @@ def _places(pipe: Any, latents: Tensor, fps: float) -> dict[str, Any]:
     return {"video_coords": places}
 
 
-def _grid(told: dict[str, Any]) -> tuple[int, int, int]:
-    """The latent tokens of a call: frames, height, width."""
+def _grid(told: dict[str, Any]) -> tuple[int, int, int] | None:
+    """The latent tokens of a call: frames, height, width; None when others stand before them."""
     coordinates = told.get("video_coords")
     if told.get("num_frames") is not None or coordinates is None:
         return told["num_frames"], told["height"], told["width"]
+    if (coordinates[0, 0].diff() < 0).any():
+        return None
     frames, height, width = (len(axis.unique()) for axis in coordinates[0])
     return frames, height, width
 
