@@ -6,7 +6,6 @@ Shapes: B batch, C channels, F frames, H height, W width, L latent tokens.
 import inspect
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -145,7 +144,8 @@ class LTXFamily(Family):
 
     def read_call(self, network: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         """Packed latents, timesteps for each sample or token, and sizes or coordinates."""
-        told = dict(zip(_forward_names(type(network)), args, strict=False)) | kwargs
+        _, *names = inspect.signature(type(network).forward).parameters
+        told = dict(zip(names, args, strict=False)) | kwargs
         latents, timestep = told["hidden_states"], told["timestep"]
         grid = _grid(told)
         if grid is None or math.prod(grid) != latents.shape[1]:
@@ -244,12 +244,6 @@ def _grid(told: dict[str, Any]) -> tuple[int, int, int] | None:
         return None
     frames, height, width = (len(axis.unique()) for axis in coordinates[0])
     return frames, height, width
-
-
-@lru_cache(maxsize=8)
-def _forward_names(network: type) -> tuple[str, ...]:
-    _, *names = inspect.signature(network.forward).parameters  # type: ignore[attr-defined]
-    return tuple(names)
 
 
 LTX = LTXFamily()
