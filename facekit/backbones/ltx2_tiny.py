@@ -6,7 +6,7 @@ import torch
 
 from facekit.backbones.ltx_tiny import CHANNELS, set_statistics
 from facekit.backbones.spec import BackboneSpec
-from facekit.backbones.tiny_text import TINY_WORDS, tiny_tokenizer
+from facekit.backbones.tiny_text import tiny_tokenizer, tiny_vocabulary_size
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -81,7 +81,7 @@ def build_tiny(spec: BackboneSpec) -> "DiffusionPipeline":
         vae=vae.eval(),
         audio_vae=audio_vae.eval(),
         text_encoder=text_encoder.eval(),
-        tokenizer=tiny_tokenizer(spec.max_sequence_length, padding_side="left"),
+        tokenizer=tiny_tokenizer(spec.max_sequence_length),
         connectors=connectors.eval(),
         transformer=transformer.eval(),
         vocoder=vocoder.eval(),
@@ -143,7 +143,7 @@ def _connectors(gated: bool) -> Any:
 def _text_encoder() -> Any:
     from transformers import Gemma3Config, Gemma3ForConditionalGeneration
 
-    words = len(TINY_WORDS) + 3
+    words = tiny_vocabulary_size()
     return Gemma3ForConditionalGeneration(
         Gemma3Config(
             text_config={

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from facekit.backbones.spec import BackboneSpec
-from facekit.backbones.tiny_text import TINY_WORDS, tiny_tokenizer
+from facekit.backbones.tiny_text import tiny_tokenizer, tiny_vocabulary_size
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -63,7 +63,7 @@ def build_tiny(spec: BackboneSpec) -> "DiffusionPipeline":
         set_statistics(vae)
         text_encoder = T5EncoderModel(
             T5Config(
-                vocab_size=len(TINY_WORDS) + 3,
+                vocab_size=tiny_vocabulary_size(),
                 d_model=text_dim,
                 d_kv=8,
                 d_ff=32,

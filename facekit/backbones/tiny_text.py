@@ -1,33 +1,36 @@
-"""The tokenizer of the small random pipelines: every word a token."""
+"""The tokenizer of the tiny random pipelines: a word is a token, and it knows few."""
 
 from typing import Any
 
-__all__ = ["TINY_WORDS", "tiny_tokenizer"]
+__all__ = ["tiny_tokenizer", "tiny_vocabulary_size"]
 
 _TEXT = """
 a woman man person face of with short long black brown red hair glasses beard in the kitchen
 street park close up medium wide shot happy sad turns her his head soft light and
 """
-TINY_WORDS = tuple(_TEXT.split())
+_SPECIAL = ("<pad>", "</s>", "<unk>")
+_VOCABULARY = {word: index for index, word in enumerate((*_SPECIAL, *_TEXT.split()))}
 
 
-def tiny_tokenizer(length: int, padding_side: str = "right") -> Any:
-    """Build it.
+def tiny_vocabulary_size() -> int:
+    """How many tokens there are."""
+    return len(_VOCABULARY)
+
+
+def tiny_tokenizer(length: int) -> Any:
+    """Build it: lower case, words and punctuation apart, an end mark at the end.
 
     Args:
-        length: Longest prompt, in tokens.
-        padding_side: Where shorter prompts are filled up: ``left`` or ``right``.
+        length: Most tokens of a text.
     """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    vocabulary = {"<pad>": 0, "</s>": 1, "<unk>": 2}
-    vocabulary |= {word: index + 3 for index, word in enumerate(TINY_WORDS)}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer = Tokenizer(models.WordLevel(dict(_VOCABULARY), unk_token="<unk>"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="$A </s>", special_tokens=[("</s>", 1)]
+        single="$A </s>", special_tokens=[("</s>", _VOCABULARY["</s>"])]
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -35,5 +38,4 @@ def tiny_tokenizer(length: int, padding_side: str = "right") -> Any:
         eos_token="</s>",
         unk_token="<unk>",
         model_max_length=length,
-        padding_side=padding_side,
     )
