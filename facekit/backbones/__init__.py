@@ -3,6 +3,8 @@
 import facekit.backbones.cogvideox  # registers its specs
 import facekit.backbones.hunyuan  # registers its specs
 import facekit.backbones.hunyuan15  # registers its specs
+import facekit.backbones.ltx  # registers its specs
+import facekit.backbones.ltx2  # registers its specs
 import facekit.backbones.wan  # noqa: F401  # registers its specs
 from facekit.backbones.spec import (
     BackboneSpec,

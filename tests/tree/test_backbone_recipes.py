@@ -33,9 +33,8 @@ SMALL = (
     "train.steps=2",
     "train.batch_size=2",
     "train.checkpoint_every=1",
-    "sample.num_inference_steps=1",
+    "sample.num_inference_steps=2",
 )
-SIZES = {"1:1": (32, 32), "16:9": (32, 64), "9:16": (64, 32)}
 
 
 class Judge(TinyFaces):
@@ -56,11 +55,15 @@ def test_the_recipe_runs_on_the_tiny_model(
 ) -> None:
     for faces in (TinyFaces, Judge):
         monkeypatch.setitem(vendors._loaders, faces.name, faces)
-    spec = dataclasses.replace(get_spec(name), sizes=SIZES)
+    spec = get_spec(name)
+    side = 2 * spec.spatial_multiple
+    sizes = {"1:1": (side, side), "16:9": (side, 2 * side), "9:16": (2 * side, side)}
+    spec = dataclasses.replace(spec, sizes=sizes)
     monkeypatch.setattr(shoot_plan, "backbone_spec", lambda recipe: spec)
     backbone = Backbone(spec=spec, pipe=spec.tiny(), digest="")
     monkeypatch.setattr(shoot_plan, "load_tokenizer", lambda recipe: backbone.pipe.tokenizer)
-    recipe = load_recipe(f"{name}/train", (*SMALL, f"sample.num_frames={spec.frame_multiple + 1}"))
+    frames = f"sample.num_frames={spec.frame_multiple + 1}"
+    recipe = load_recipe(f"{name}/train", (*SMALL, frames))
     good_photos(tmp_path / "photos")
 
     planned = plan_train([tmp_path / "photos"], name="mira", recipe=recipe, out=tmp_path)
