@@ -78,7 +78,10 @@ class EncodedPhotos:
 
     def _stacked(self, captions: Iterable[str]) -> Text:
         places = [self.phrases.index(caption) for caption in captions]
-        return {name: tensor[places] for name, tensor in self.texts.items()}
+        return {
+            name: torch.stack([tensor[place] for place in places])
+            for name, tensor in self.texts.items()
+        }
 
     def save(self, path: Path, digest: str) -> None:
         """Write it whole or not at all, marked with what it was made from."""
