@@ -29,9 +29,9 @@ def all_tokens(
     """The tokens (K, C) of the character from `token_photos`, on the CPU; None without any."""
     if adapter is None:
         return None
-    photos = list(encoded.token_photos)
+    photos = torch.tensor(encoded.token_photos)
     tokens_1KC = adapter.tokens(
-        encoded.embeddings_PD[None, photos], encoded.quality_P[None, photos]
+        encoded.embeddings_PD[photos][None], encoded.quality_P[photos][None]
     )
     if tokens is not None:
         tokens_1KC = tokens(tokens_1KC)
