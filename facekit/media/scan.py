@@ -57,9 +57,10 @@ def scan_sources(paths: Sequence[Path | str]) -> tuple[Source, ...]:
 
     A folder gives its files and those of its subfolders in order of name; hidden files, what
     systems leave behind and files of other kinds are passed over, and a link that leads back ends
-    there. What is called like a photo and is no file (a link that leads nowhere, a pipe) is told. A pattern such as ``photos/*.jpg`` gives what it matches, likewise. A file named by
-    itself is always kept, so that reading it can say what is wrong with it. An archive is opened
-    only where it is named by itself. There is no limit to their number.
+    there. What is called like a photo and is no file (a link that leads nowhere, a pipe) is told.
+    A pattern such as ``photos/*.jpg`` gives what it matches, likewise. A file named by itself is
+    always kept, so that reading it can say what is wrong with it. An archive is opened only where
+    it is named by itself. There is no limit to their number.
 
     Returns:
         Each file once, in the order given.
