@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facekit.errors import FacekitError, UsageError
+from facekit.faces.packages import install_command
 from facekit.weights import are_present, catalogue_entry
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def parser_facts(name: str) -> tuple[VendorFacts | None, str]:
     if vendor_facts(name).made_for == "drawing":
         return None, _DRAWINGS.format(name)
     if not facts.is_installed:
-        return None, f"{facts.name} needs pip install 'facekit[{facts.extra}]'"
+        return None, f"{facts.name} needs {install_command(facts.extra)}"
     if facts.missing_weights:
         return None, f"{facts.name} needs facekit weights fetch {' '.join(facts.missing_weights)}"
     return facts, ""
