@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from facekit.toon.character import BEARDS, CLOTHES, GLASSES, HAIR_COLORS, HAIR_STYLES
 from facekit.recipe import load_recipe
+from facekit.toon.character import BEARDS, CLOTHES, GLASSES, HAIR_COLORS, HAIR_STYLES
 from facekit.toon.scene import ACTIONS, LIGHTS, MOODS, PLACES
 from facekit.types import SHOT_SIZES
 from facekit.workflows.check import plan_check, run_check
