@@ -40,6 +40,13 @@ ALIKE_EMBEDDING = 0.05
 _RULES_OF_MINING = 1
 """Raised when the same clip gives other frames, so that what is remembered of it is forgotten."""
 
+_ABOUT_SETS = frozenset(
+    {"frames_per_clip", "holdout", "max_border", "max_covered_gain", "max_pitch_deg"}
+    | {"max_posterised", "min_same_person", "min_usable", "people"}
+)
+"""Rules that no frame is chosen by, so that another one does not decode the clip again; how many
+frames are wanted is asked by itself."""
+
 _BATCH = 8
 _EYE_DISTANCE = 35.24 / ARCFACE_SIDE_PX
 
@@ -81,9 +88,8 @@ def mine_clip(
         OutputError: The cache cannot be written.
     """
     digest = content_digest(clip.path)
-    asked = json.dumps(
-        [_RULES_OF_MINING, faces.name, faces.digest, num_frames, rules.model_dump(mode="json")]
-    )
+    by = rules.model_dump(mode="json", exclude=_ABOUT_SETS)
+    asked = json.dumps([_RULES_OF_MINING, faces.name, faces.digest, num_frames, by])
     name = f"chosen-{sha256(asked.encode()).hexdigest()[:16]}.json"
     place = cache_dir() / "frames" / digest / name
     try:

@@ -33,7 +33,7 @@ from facekit.errors import MediaError, OutputExists
 from facekit.faces.protocols import FaceParser, FaceVendor
 from facekit.media.files import ensure_out_dir, write_text
 from facekit.media.known_files import content_digest
-from facekit.media.scan import MANIFEST_FILE
+from facekit.media.scan import MANIFEST_FILE, UNFINISHED_FILE
 from facekit.recipe import Recipe
 from facekit.types import FloatArray, Progress
 
@@ -47,11 +47,7 @@ Captioned = Callable[[Known, tuple[int, int]], CaptionRecord]
 """Writes the caption of a photo whose picture has this height and width."""
 
 _NO_PICTURE = (Code.UNREADABLE, Code.VIDEO)
-
-
-_UNFINISHED = ".unfinished"
-"""There while a dataset is written, so that a first run that was broken off can be taken up."""
-_MARKS = (MANIFEST_FILE, _UNFINISHED)
+_MARKS = (MANIFEST_FILE, UNFINISHED_FILE)
 
 
 def check_place(folder: Path) -> None:
@@ -109,7 +105,7 @@ def write_dataset(
     """
     ensure_out_dir(folder)
     before = _earlier(folder)
-    write_text(folder / _UNFINISHED, "facekit is writing a dataset here\n")
+    write_text(folder / UNFINISHED_FILE, "facekit is writing a dataset here\n")
     entries: list[PhotoEntry] = []
     vectors: dict[str, FloatArray] = {}
     progress.start(len(names), "writing the dataset")
@@ -156,7 +152,7 @@ def write_dataset(
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)
     _sweep(folder, manifest)
-    (folder / _UNFINISHED).unlink(missing_ok=True)
+    (folder / UNFINISHED_FILE).unlink(missing_ok=True)
     return manifest
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from facekit.curation.advice import advise, tell_people
 from facekit.curation.allowing import read_allowed, with_findings
@@ -61,23 +62,26 @@ def inspect_photos(
     bar, allowed = progress or NoProgress(), read_allowed(allow)
     ready = expand_clips(unpack_sources(sources, bar), rules, faces, bar)
     bar.start(len(ready), label)
-    memory = Memory(faces, rules.min_detection_score)
+    memory = Memory(faces, rules.min_detection_score, bar)
     looked_at = [_judge_alone(known, rules, allowed) for known in memory.look(ready, bar)]
     bar.finish()
 
     limit = same_person_limit(rules, faces)
     judged, similarity = compare_photos(looked_at, rules, memory, allowed)
-    if turned := turn_strangers(judged, rules, limit, memory):
+    if turned := turn_strangers(judged, rules, limit, memory, bar):
         for index, known in turned.items():
             looked_at[index] = _judge_alone(known, rules, allowed)
         judged, similarity = compare_photos(looked_at, rules, memory, allowed)
     if rules.people == "choose" and any(known.candidate.people for known in judged):
         alone = [k for k in judged if k.vector is not None and not k.candidate.findings]
         vectors = stack_vectors(alone, faces.dim)
-        for index, known in enumerate(looked_at):
-            if known.candidate.people:
-                chosen = choose_person(known, vectors, limit, memory)
-                looked_at[index] = _judge_alone(chosen, rules, allowed)
+        several = [index for index, known in enumerate(looked_at) if known.candidate.people]
+        bar.start(len(several), "telling several people apart")
+        for index in several:
+            chosen = choose_person(looked_at[index], vectors, limit, memory)
+            looked_at[index] = _judge_alone(chosen, rules, allowed)
+            bar.advance(1, Path(chosen.candidate.source.name).name)
+        bar.finish()
         judged, similarity = compare_photos(looked_at, rules, memory, allowed)
         judged = [doubt_chosen(known) for known in judged]
 

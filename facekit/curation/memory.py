@@ -34,7 +34,7 @@ from facekit.media.cache import cache_dir, cached_write
 from facekit.media.known_files import content_digest
 from facekit.media.scan import Source
 from facekit.media.traits import PictureTraits
-from facekit.types import Face, FaceCrop, FloatArray, Progress
+from facekit.types import Face, FaceCrop, FloatArray, NoProgress, Progress
 
 __all__ = ["RULES_OF_LOOKING", "Known", "Memory"]
 
@@ -64,14 +64,15 @@ class Known:
 class Memory:
     """Looks at photos with one detector and encoder, and keeps what they said in the cache."""
 
-    def __init__(self, faces: FaceVendor, min_score: float) -> None:
+    def __init__(self, faces: FaceVendor, min_score: float, bar: Progress | None = None) -> None:
         """Remember for one detector and encoder.
 
         Args:
             faces: Their name, digest and kind of crop tell records apart.
             min_score: Faces below this detection score do not count, 0..1.
+            bar: Counts faces that are looked at again, which no caller counts beforehand.
         """
-        self.faces, self.min_score = faces, min_score
+        self.faces, self.min_score, self._bar = faces, min_score, bar or NoProgress()
         kinds = (Candidate, FaceQuality, PictureTraits, Finding)
         fields = [[field.name for field in dataclasses.fields(kind)] for kind in kinds]
         asked = [RULES_OF_LOOKING, faces.name, faces.digest, faces.dim, faces.crop_size_px]
@@ -140,12 +141,16 @@ class Memory:
         places = [self._folder / f"covered-{_crop_digest(crop)}.safetensors" for crop in crops]
         known = dict(enumerate(map(_read_covered, places)))
         new = [index for index, vectors in known.items() if vectors is None]
+        if new:
+            self._bar.start(len(new), "looking at faces with parts covered")
         for start in range(0, len(new), _AT_ONCE):  # each crop becomes several
             some = new[start : start + _AT_ONCE]
             fresh = cover_crops([crops[index] for index in some], self.faces)
             for index, vectors in zip(some, fresh, strict=True):
                 known[index] = vectors
                 _write(places[index], {"covered": vectors}, {})
+                self._bar.advance(1, Path(crops[index].source).name)
+        self._bar.finish()
         return np.stack([vectors for vectors in known.values() if vectors is not None])
 
     def _embed(self, seen: Sequence[Candidate]) -> list[Known]:

@@ -5,6 +5,7 @@ enough and in the wrong place. Such a face is like nobody.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from facekit.curation.memory import Known, Memory
 from facekit.errors import MediaError
 from facekit.identity.similarity import similarity_matrix
 from facekit.recipe import PhotosSection
-from facekit.types import FloatArray
+from facekit.types import FloatArray, Progress
 
 __all__ = ["CLEARLY_MORE_ALIKE", "turn_strangers"]
 
@@ -26,7 +27,11 @@ _UNLIKE = (Code.WRONG_PERSON, Code.OCCLUDED)
 
 
 def turn_strangers(
-    judged: Sequence[Known], rules: PhotosSection, min_same_person: float, memory: Memory
+    judged: Sequence[Known],
+    rules: PhotosSection,
+    min_same_person: float,
+    memory: Memory,
+    progress: Progress,
 ) -> dict[int, Known]:
     """Look at those who seem to be somebody else, or to be hidden, again, turned.
 
@@ -35,6 +40,7 @@ def turn_strangers(
         rules: The thresholds of a photo by itself.
         min_same_person: Below it, it is somebody else.
         memory: Looks at a photo turned, once.
+        progress: Counts them, where there are any.
 
     Returns:
         Index of each one that turned out to be the same person -> the turned photo, without
@@ -45,15 +51,26 @@ def turn_strangers(
         return {}
     mean = np.stack(known).mean(axis=0, keepdims=True)
     mean = np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
+    unlike = [index for index, one in enumerate(judged) if _is_unlike(one)]
+    if not unlike:
+        return {}
+    progress.start(len(unlike), "looking at unlike faces again, turned")
     turned = {}
-    for index, one in enumerate(judged):
-        is_unlike = any(finding.code in _UNLIKE for finding in one.candidate.findings)
-        if one.vector is not None and is_unlike:
-            least = float(similarity_matrix(one.vector[None], mean)[0, 0])
+    for index in unlike:
+        candidate, vector = judged[index].candidate, judged[index].vector
+        if vector is not None:
+            least = float(similarity_matrix(vector[None], mean)[0, 0])
             least = max(min_same_person, least + CLEARLY_MORE_ALIKE)
-            if (found := _best_turn(one.candidate, mean, least, rules, memory)) is not None:
+            if (found := _best_turn(candidate, mean, least, rules, memory)) is not None:
                 turned[index] = found
+        progress.advance(1, Path(candidate.source.name).name)
+    progress.finish()
     return turned
+
+
+def _is_unlike(known: Known) -> bool:
+    codes = (finding.code for finding in known.candidate.findings)
+    return known.vector is not None and any(code in _UNLIKE for code in codes)
 
 
 def _best_turn(

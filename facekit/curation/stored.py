@@ -17,7 +17,7 @@ from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import encoder_id
 from facekit.identity.photo_set import Photo, PhotoSet
 from facekit.media.images import pixel_digest, read_image
-from facekit.media.scan import MANIFEST_FILE
+from facekit.media.scan import MANIFEST_FILE, UNFINISHED_FILE
 from facekit.media.unpack import changed_file, locate
 from facekit.recipe import Recipe
 from facekit.types import FaceCrop, FloatArray
@@ -41,6 +41,11 @@ def read_manifest(folder: Path) -> DatasetManifest:
         MediaError: It is not there, damaged, or of another version of the format.
     """
     path = folder / MANIFEST_FILE
+    if (folder / UNFINISHED_FILE).is_file() and not path.exists():
+        raise MediaError(
+            f"{folder}: a dataset that was broken off before it was whole, expected"
+            f" {MANIFEST_FILE}; {_AGAIN}"
+        )
     try:
         content = path.read_text(encoding="utf-8")
         name = json.loads(content).get("schema_name")

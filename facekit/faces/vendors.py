@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facekit.errors import FacekitError, UsageError
+from facekit.errors import PackageMissing, UsageError, WeightsMissing
+from facekit.faces.packages import install_command
 from facekit.weights import are_present, catalogue_entry
 
 if TYPE_CHECKING:
@@ -161,6 +162,9 @@ def load_parser(vendor: "FaceVendor") -> "FaceParser":
 
     BiSeNet knows photographs. For a vendor of drawings, and where facexlib or its weights are not
     here, it is the geometric estimate.
+
+    Raises:
+        ChecksumMismatch: The weights of BiSeNet are here and damaged.
     """
     from facekit.faces.parse import EllipseParser
 
@@ -170,7 +174,7 @@ def load_parser(vendor: "FaceVendor") -> "FaceParser":
         from facekit.faces.facexlib import load_bisenet
 
         return load_bisenet()
-    except FacekitError as error:
+    except (PackageMissing, WeightsMissing) as error:
         return EllipseParser(str(error))
 
 
@@ -190,7 +194,7 @@ def parser_facts(name: str) -> tuple[VendorFacts | None, str]:
     if vendor_facts(name).made_for == "drawing":
         return None, _DRAWINGS.format(name)
     if not facts.is_installed:
-        return None, f"{facts.name} needs pip install 'facekit[{facts.extra}]'"
+        return None, f"{facts.name} needs {install_command(facts.extra)}"
     if facts.missing_weights:
         return None, f"{facts.name} needs facekit weights fetch {' '.join(facts.missing_weights)}"
     return facts, ""

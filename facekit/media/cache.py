@@ -25,7 +25,10 @@ def cache_dir() -> Path:
 
 @contextmanager
 def cached_write(path: Path) -> Iterator[Path]:
-    """Write a file below `cache_dir` whole or not at all; only its owner may look into the cache.
+    """Write a file below `cache_dir` whole or not at all.
+
+    Where the folder is made here, only its owner may look into it; one that was there already keeps
+    its permissions.
 
     Yields:
         A path with the same suffix, for the block to write a file to.

@@ -10,10 +10,20 @@ from facekit.errors import MediaError
 from facekit.media.archives import CAPTION_SUFFIX, Member, list_members
 from facekit.media.kinds import CLOSED_SUFFIXES, IMAGE_SUFFIXES, Kind, is_junk, kind_of, read_head
 
-__all__ = ["MANIFEST_FILE", "Source", "is_dataset", "scan_sources", "tell_sources"]
+__all__ = [
+    "MANIFEST_FILE",
+    "UNFINISHED_FILE",
+    "Source",
+    "is_dataset",
+    "scan_sources",
+    "tell_sources",
+]
 
 MANIFEST_FILE = "dataset.json"
 """Says that a folder is a dataset, which holds crops and masks and no photos."""
+
+UNFINISHED_FILE = ".unfinished"
+"""There while a dataset is written, so that a first run that was broken off can be taken up."""
 
 _MARK = b'"facekit.dataset/'
 
@@ -47,9 +57,10 @@ def scan_sources(paths: Sequence[Path | str]) -> tuple[Source, ...]:
 
     A folder gives its files and those of its subfolders in order of name; hidden files, what
     systems leave behind and files of other kinds are passed over, and a link that leads back ends
-    there. A pattern such as ``photos/*.jpg`` gives what it matches, likewise. A file named by
-    itself is always kept, so that reading it can say what is wrong with it. An archive is opened
-    only where it is named by itself. There is no limit to their number.
+    there. What is called like a photo and is no file (a link that leads nowhere, a pipe) is told.
+    A pattern such as ``photos/*.jpg`` gives what it matches, likewise. A file named by itself is
+    always kept, so that reading it can say what is wrong with it. An archive is opened only where
+    it is named by itself. There is no limit to their number.
 
     Returns:
         Each file once, in the order given.
@@ -62,7 +73,7 @@ def scan_sources(paths: Sequence[Path | str]) -> tuple[Source, ...]:
     walked: set[tuple[int, int]] = set()
     for given in map(Path, paths):
         for path, is_named in _expand(given, walked):
-            place = path.resolve()
+            place = Path(os.path.realpath(path))  # resolve() fails where links lead in a circle
             before = found.get(place, ())
             is_closed = is_named and any(source.refusal for source in before)
             if (not before or is_closed) and (sources := _look(path, is_named=is_named)):
@@ -78,7 +89,12 @@ def scan_sources(paths: Sequence[Path | str]) -> tuple[Source, ...]:
 
 
 def is_dataset(path: Path) -> bool:
-    """Whether a folder is a dataset that `facekit check` has written, of whatever version."""
+    """Whether a folder is a dataset that `facekit check` has written, of whatever version.
+
+    One that was broken off before it was whole is one too: what lies in it are no photos.
+    """
+    if (path / UNFINISHED_FILE).is_file():
+        return True
     try:
         with (path / MANIFEST_FILE).open("rb") as stream:
             return _MARK in stream.read(256)
@@ -113,7 +129,7 @@ def _expand(path: Path, walked: set[tuple[int, int]]) -> Iterator[tuple[Path, bo
         path = path.expanduser()
     if path.is_dir():
         yield from ((child, False) for child in _walk(path, walked))
-    elif path.exists():
+    elif path.exists() or path.is_symlink():
         yield path, True
     elif glob.has_magic(str(path)):
         matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - Path refuses "a**"
@@ -145,10 +161,10 @@ def _walk(folder: Path, walked: set[tuple[int, int]]) -> Iterator[Path]:
     for child in children:
         if is_junk(child):
             continue
-        if child.is_file():
-            yield child
-        elif child.is_dir():
+        if child.is_dir():
             yield from _walk(child, walked)
+        elif child.is_file() or kind_of(child) is not Kind.OTHER:
+            yield child
 
 
 def _look(path: Path, *, is_named: bool) -> tuple[Source, ...]:
@@ -159,6 +175,8 @@ def _look(path: Path, *, is_named: bool) -> tuple[Source, ...]:
         return ()
     if not _is_text(str(path)):
         return (_refused(path, "its name is not UTF-8, so no record can hold it; rename the file"),)
+    if missing := _no_file(path):  # opening a pipe would wait for ever
+        return (_refused(path, missing),)
     kind = kind_of(path, read_head(path))
     if kind is Kind.ARCHIVE and is_named:
         return _open_archive(path)
@@ -175,6 +193,15 @@ def _look(path: Path, *, is_named: bool) -> tuple[Source, ...]:
         name=str(path), path=path, kind=kind, caption=caption, caption_name=str(caption)
     )
     return (source,)
+
+
+def _no_file(path: Path) -> str:
+    """Say why there is nothing to read; empty for a file."""
+    if path.is_file():
+        return ""
+    if path.is_symlink():
+        return f"a link to {path.readlink()}, where no file is; put it there or remove the link"
+    return "a pipe or a device, expected a file; save what comes out of it as one"
 
 
 def _is_text(name: str) -> bool:
@@ -205,5 +232,7 @@ def _open_archive(path: Path) -> tuple[Source, ...]:
 
 
 def _refused(path: Path, refusal: str) -> Source:
-    name = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
-    return Source(name=name, path=path, kind=Kind.OTHER, refusal=refusal)
+    name, why = (
+        text.encode("utf-8", "backslashreplace").decode("utf-8") for text in (str(path), refusal)
+    )
+    return Source(name=name, path=path, kind=Kind.OTHER, refusal=why)

@@ -12,16 +12,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, BinaryIO
+from typing import IO, BinaryIO
 
 from facekit.errors import ChecksumMismatch, OutputError, WeightsMissing
 from facekit.weights.catalogue import CatalogueEntry, CatalogueFile, megabytes
 from facekit.weights.download import PAUSES_S, Advance, download_file, part_size
 from facekit.weights.manifest import file_digest
 from facekit.weights.store import check_file, find_weights, store_dirs
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["add_weights", "fetch_weights", "part_path"]
 

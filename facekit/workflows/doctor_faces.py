@@ -3,6 +3,7 @@
 from typing import Final
 
 from facekit.errors import FacekitError, PackageMissing
+from facekit.faces.packages import install_command
 from facekit.faces.vendors import (
     VendorFacts,
     known_vendors,
@@ -107,7 +108,7 @@ def _licence(name: str, licence: str, *, allowed: bool, commercial: bool, instea
 def _vendor(facts: VendorFacts) -> Finding:
     name, terms = f"faces {facts.name}", f"licence {facts.licence}"
     if not facts.is_installed:
-        detail = f"not installed, get it with pip install 'facekit[{facts.extra}]'; {terms}"
+        detail = f"not installed, get it with {install_command(facts.extra)}; {terms}"
         return Finding(name=name, status="ok", detail=detail)
     if missing := " ".join(facts.missing_weights):
         detail = f"weights not here, get them with facekit weights fetch {missing}; {terms}"

@@ -67,9 +67,28 @@ def test_a_clip_is_looked_through_once_and_again_when_the_rules_change(tmp_path:
     mine_clip(source, RULES.model_copy(update={"min_face_px": 20}), DiscFaces(), 8)
     mine_clip(source, RULES, DiscFaces(), 2)
     assert len(seen) == 3
+    other = {"holdout": 1, "min_usable": 2, "max_pitch_deg": 30.0, "people": "refuse"}
+    mine_clip(source, RULES.model_copy(update=other), DiscFaces(), 8)
+    assert len(seen) == 3, "rules that choose no frame do not decode the clip again"
     for frame in first:
         frame.path.unlink()
     assert mine_clip(source, RULES, DiscFaces(), 8) == first, "frames are found again by their time"
+
+
+def test_rules_that_the_memory_of_a_clip_leaves_out_are_never_read(tmp_path: Path):
+    read: set[str] = set()
+
+    class Watched(PhotosSection):
+        def __getattribute__(self, name: str) -> object:
+            read.add(name)
+            return super().__getattribute__(name)
+
+    frames = [draw_photo(RED, centre=(x, 0.5)) for x in (0.3, 0.4, 0.5, 0.6)]
+    source = clip_of(tmp_path / "a.mp4", frames)
+    mine_clip(source, Watched(min_sharpness=0.2), DiscFaces(), 8)
+    assert {"min_detection_score", "min_sharpness", "duplicate_distance"} <= read
+    assert set(PhotosSection.model_fields) >= clips._ABOUT_SETS
+    assert not clips._ABOUT_SETS & read
 
 
 @pytest.mark.parametrize("what", ["two", "none", "small"])

@@ -50,7 +50,7 @@ def lying(colour: tuple[int, int, int]) -> np.ndarray:
 
 
 def turned_of(photos: list[Known]) -> dict[int, Known]:
-    return turn_strangers(photos, RULES, DiscFaces.min_same_person, remembering())
+    return turn_strangers(photos, RULES, DiscFaces.min_same_person, remembering(), NoProgress())
 
 
 def test_a_stranger_who_is_the_same_person_when_turned_is_none(tmp_path: Path):

@@ -20,6 +20,7 @@ from facekit.faces.facexlib import (
     load_bisenet,
     load_facexlib,
 )
+from facekit.faces.packages import install_command
 from facekit.faces.protocols import FaceParser, FaceVendor
 from facekit.types import Face, FaceCrop
 
@@ -178,7 +179,7 @@ def test_a_missing_package_names_the_extra(
     for load in (load_facexlib, load_bisenet):
         with pytest.raises(PackageMissing) as caught:
             load()
-        assert caught.value.next_step == "pip install 'facekit[facexlib]'"
+        assert caught.value.next_step == install_command("facexlib")
 
 
 @pytest.fixture

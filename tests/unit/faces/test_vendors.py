@@ -1,9 +1,10 @@
 import sys
+import types
 from pathlib import Path
 
 import pytest
 
-from facekit.errors import UsageError
+from facekit.errors import ChecksumMismatch, UsageError
 from facekit.faces import facexlib, insightface, opencv, vendors
 from facekit.faces.protocols import FaceDetector, FaceParser, FaceVendor, IdentityEncoder
 from tests.tiny.faces import DiscFaces
@@ -79,6 +80,20 @@ def test_without_facexlib_masks_are_an_estimate_and_say_so(
     assert parser.name == "ellipse"
     assert "geometric estimate" in parser.shortfall
     assert "pip install 'facekit[facexlib]'" in parser.shortfall
+
+
+def test_a_damaged_parser_is_told_and_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan promised BiSeNet, and the run went on with the ellipse."""
+    monkeypatch.setenv("FACEKIT_WEIGHTS", str(tmp_path))
+    (tmp_path / "parsing_bisenet.pth").write_bytes(b"half of it")
+    package = types.ModuleType("facexlib")
+    monkeypatch.setitem(sys.modules, "facexlib", package)
+    for name in ("parsing", "parsing.bisenet"):
+        monkeypatch.setitem(sys.modules, f"facexlib.{name}", types.ModuleType(name))
+    with pytest.raises(ChecksumMismatch, match="run facekit weights fetch bisenet"):
+        vendors.load_parser(DiscFaces())
 
 
 def test_for_a_vendor_of_drawings_the_parser_of_photographs_is_not_loaded(

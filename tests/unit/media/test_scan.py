@@ -10,6 +10,7 @@ from PIL import Image as PillowImage
 from facekit.errors import MediaError
 from facekit.media.kinds import Kind
 from facekit.media.scan import scan_sources, tell_sources
+from facekit.media.unpack import scan_photos
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -64,10 +65,40 @@ def test_links_that_lead_back_end_and_a_link_to_a_photo_counts_once(tmp_path: Pa
     (tmp_path / "a" / "up").symlink_to(tmp_path)
     (tmp_path / "b" / "to_a").symlink_to(tmp_path / "a")
     (tmp_path / "b" / "again.png").symlink_to(tmp_path / "a" / "1.png")
-    (tmp_path / "b" / "self.png").symlink_to(tmp_path / "b" / "self.png")
-    (tmp_path / "b" / "gone.png").symlink_to(tmp_path / "nowhere.png")
     found = scan_sources([tmp_path])
     assert sorted(source.path.name for source in found) == ["1.png", "2.png"]
+
+
+def test_links_that_lead_nowhere_are_told_where_they_are_called_like_photos(tmp_path: Path) -> None:
+    """They were passed over, and the set was smaller without a word."""
+    touch(tmp_path, "1.png")
+    (tmp_path / "self.png").symlink_to(tmp_path / "self.png")
+    (tmp_path / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    (tmp_path / "notes.txt").symlink_to(tmp_path / "nowhere.txt")
+    (tmp_path / "README").symlink_to(tmp_path / "nowhere")
+    found = scan_sources([tmp_path])
+    assert names(found, tmp_path) == ["1.png", "gone.mp4", "self.png"]
+    assert found[1].refusal == (
+        f"a link to {tmp_path / 'nowhere.mp4'}, where no file is; put it there or remove the link"
+    )
+    assert found[2].kind is Kind.OTHER
+    (named,) = scan_sources([tmp_path / "gone.mp4"])
+    assert named == found[1]
+    assert scan_photos([tmp_path]) == [tmp_path / "1.png"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="other systems have no pipes in folders")
+def test_a_pipe_is_told_and_never_opened(tmp_path: Path) -> None:
+    """Named by itself it was opened, and check waited for ever."""
+    touch(tmp_path, "1.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    os.mkfifo(tmp_path / "pipe")
+    found = scan_sources([tmp_path])
+    assert names(found, tmp_path) == ["1.png", "pipe.png"]
+    assert found[1].refusal.startswith("a pipe or a device, expected a file; save what comes")
+    for given in ("pipe", "pipe.png", "pipe.*"):
+        (told,) = scan_sources([tmp_path / given])
+        assert told.refusal == found[1].refusal
 
 
 def test_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

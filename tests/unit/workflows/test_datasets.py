@@ -311,5 +311,10 @@ def test_a_first_run_that_was_broken_off_is_taken_up(
         with pytest.raises(KeyboardInterrupt):
             check(photos, out)
     assert any(out.rglob("*.png"))
+    # Its crops and masks were taken for photos.
+    with pytest.raises(MediaError, match="broken off before it was whole, expected dataset"):
+        open_dataset([out], recipe())
+    with pytest.raises(UsageError, match="a dataset, which is checked already"):
+        plan_check([out], recipe=recipe())
     assert check(photos, out).dataset == out
     assert not (out / ".unfinished").exists()
