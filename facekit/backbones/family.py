@@ -95,6 +95,10 @@ class Family(ABC):
         """The latent tokens that a site sees, of those of the whole call."""
         return grid
 
+    def repositories(self, spec: "BackboneSpec") -> tuple[tuple[str, str], ...]:
+        """The Hub repositories that it is loaded from, each with its pinned revision."""
+        return ((spec.repo, spec.revision),) if spec.repo else ()
+
     def load(self, spec: "BackboneSpec", source: Path | None, dtype: torch.dtype) -> Any:
         """Load the stock pipeline; never downloads.
 

@@ -138,9 +138,9 @@ class BackboneSpec:
         if 1 <= num_frames <= most and num_frames % step == 1 % step:
             return
         near = min(max(round((num_frames - 1) / step), 0) * step + 1, most)
+        legal = f"1 to {most}" if step == 1 else f"{step} * n + 1 up to {most}"
         raise UsageError(
-            f"num_frames is {num_frames}, expected {step} * n + 1 up to {most} for {self.name};"
-            f" use {near}"
+            f"num_frames is {num_frames}, expected {legal} for {self.name}; use {near}"
         )
 
 
