@@ -81,7 +81,6 @@ class AnimateDiffFamily(Family):
         if source is not None and not _is_image_model(source):
             return super().load(spec, source, dtype)
         motion = from_pretrained(MotionAdapter, spec, None, dtype=dtype)
-        motion.register_to_config(_name_or_path=_cached_folder(spec.repo, spec.revision))
         pipe = from_pretrained(
             AnimateDiffPipeline,
             _image_model(spec),
@@ -92,9 +91,8 @@ class AnimateDiffFamily(Family):
             feature_extractor=None,
             image_encoder=None,
         )
-        # Where the UNet's own weights came from: it was made anew, and knows it no more.
-        folder = Path(pipe.vae.config._name_or_path).parent / "unet"
-        pipe.unet.register_to_config(_name_or_path=str(folder))
+        # The UNet was made anew, and no longer knows where its weights came from.
+        pipe.unet.register_to_config(_name_or_path=str(Path(pipe.config._name_or_path, "unet")))
         pipe.scheduler = motion_scheduler()
         return pipe
 
@@ -248,13 +246,6 @@ def _is_image_model(folder: Path) -> bool:
             f"{index}: cannot be read as the index of a pipeline with a unet ({error}), expected"
             " AnimateDiff or Stable Diffusion 1.5; fetch the folder again"
         ) from error
-
-
-def _cached_folder(repo: str, revision: str) -> str:
-    """Where the Hub's cache keeps a repository that was just loaded from there."""
-    from huggingface_hub import try_to_load_from_cache
-
-    return str(Path(str(try_to_load_from_cache(repo, "config.json", revision=revision))).parent)
 
 
 ANIMATEDIFF = AnimateDiffFamily()

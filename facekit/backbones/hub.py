@@ -42,7 +42,12 @@ def from_pretrained(kind: Any, spec: "BackboneSpec", source: Path | None, **opti
         with _without_bars():
             if source is not None:
                 return kind.from_pretrained(str(source), **options)
-            return kind.from_pretrained(spec.repo, revision=spec.revision, **options)
+            # By its folder: of a repository's tokenizer transformers wants to see a config.json,
+            # which it has not, and a model forgets which files it came from.
+            from huggingface_hub import snapshot_download
+
+            place = snapshot_download(spec.repo, revision=spec.revision, local_files_only=True)
+            return kind.from_pretrained(place, **options)
     except (OSError, ValueError) as error:
         if source is not None:
             raise WeightsError(
