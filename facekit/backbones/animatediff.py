@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from facekit.backbones.animatediff_tiny import TINY_TEXT_DIM, build_tiny
 from facekit.backbones.family import Call, Family, PassKind, Text
-from facekit.backbones.hub import from_pretrained
+from facekit.backbones.hub import from_pretrained, network_outline, pipeline_folder
 from facekit.backbones.noise import NUM_TRAIN_TIMESTEPS, DiffusionNoise
 from facekit.backbones.sites import FRAMEWISE, SiteKind
 from facekit.backbones.spec import BackboneSpec, register_spec
@@ -99,6 +99,18 @@ class AnimateDiffFamily(Family):
     def load_tokenizer(self, spec: BackboneSpec, source: Path | None) -> Any:
         """That of the image model."""
         return super().load_tokenizer(_image_model(spec), source)
+
+    def outline(self, spec: BackboneSpec, source: Path | None) -> Any:
+        """As `load` puts it together."""
+        from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
+
+        if source is not None and not _is_image_model(source):
+            return super().outline(spec, source)
+        motion = network_outline(MotionAdapter, pipeline_folder(spec, None))
+        images = pipeline_folder(_image_model(spec), source)
+        unet = network_outline(UNet2DConditionModel, images, "unet")
+        with torch.device("meta"):
+            return UNetMotionModel.from_unet2d(unet, motion, load_weights=False)
 
     def build_tiny(self, spec: BackboneSpec) -> "DiffusionPipeline":
         """The blocks of Stable Diffusion 1.5, two widths, two heads."""

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from facekit.backbones.hub import from_pretrained
+from facekit.backbones.hub import from_pretrained, network_outline, pipeline_folder
 from facekit.backbones.sites import CROSS, SiteKind
 from facekit.errors import UsageError
 
@@ -118,6 +118,19 @@ class Family(ABC):
         from transformers import AutoTokenizer
 
         return from_pretrained(AutoTokenizer, spec, source, subfolder="tokenizer")
+
+    def outline(self, spec: "BackboneSpec", source: Path | None) -> Any:
+        """Build the real network from its config alone, without weights, on the meta device.
+
+        Raises:
+            WeightsMissing: It is not on this machine.
+            WeightsError: Its config cannot be read.
+        """
+        import diffusers
+
+        return network_outline(
+            getattr(diffusers, self.network_class), pipeline_folder(spec, source), self.network_name
+        )
 
     @abstractmethod
     def build_tiny(self, spec: "BackboneSpec") -> "DiffusionPipeline":

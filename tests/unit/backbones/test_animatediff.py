@@ -359,6 +359,9 @@ def test_two_repositories_make_one_pipeline(pipe: Any, hub: Path) -> None:
 
     loaded: Any = SPEC.load()
     assert detect_spec(loaded) is SPEC
+    outline: Any = ANIMATEDIFF.outline(SPEC, None)
+    assert outline.device.type == "meta"
+    assert list(outline.state_dict()) == list(loaded.unet.state_dict())
     spatial = SPEC.sites(loaded.unet)[0] + ".to_q"
     ours, theirs = (net.get_submodule(spatial).weight for net in (loaded.unet, images.unet))
     assert torch.equal(ours, theirs)
