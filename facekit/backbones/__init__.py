@@ -1,7 +1,7 @@
 """Backbones: one file per family, and one spec per model."""
 
-import facekit.backbones.animatediff  # noqa: F401  # registers its specs
-import facekit.backbones.wan  # noqa: F401  # registers its specs
+import facekit.backbones.animatediff
+import facekit.backbones.wan  # noqa: F401  # each registers its specs
 from facekit.backbones.spec import (
     BackboneSpec,
     detect_spec,

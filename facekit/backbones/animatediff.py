@@ -235,7 +235,7 @@ def _frames_first(x_BCFHW: Tensor) -> Tensor:
 
 def _frames_third(x: Tensor, batch: int) -> Tensor:
     """(B F, C, H, W) to (B, C, F, H, W)."""
-    return x.unflatten(0, (batch, -1)).transpose(1, 2)
+    return x.reshape(batch, -1, *x.shape[1:]).transpose(1, 2)
 
 
 def _image_model(spec: BackboneSpec) -> BackboneSpec:
