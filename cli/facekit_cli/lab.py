@@ -1,13 +1,14 @@
 """``facekit lab``: what builds and measures facekit itself."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from facekit_cli.options import Device, DryRun, Json, Out, Seed
-from facekit_cli.output import GOES_ON, execute
+from facekit_cli.output import GOES_ON, execute, show
 
-__all__ = ["app", "build_toon"]
+__all__ = ["app", "build_toon", "probe_base"]
 
 app = typer.Typer(help="Build and measure facekit's own parts.", no_args_is_help=True)
 
@@ -73,3 +74,22 @@ def build_toon(
         dry_run=dry_run,
         interrupted=GOES_ON,
     )
+
+
+@app.command("probe-base")
+def probe_base(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A backbone; all of them when absent.")
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--source", metavar="FOLDER", help="Its folder in diffusers format, to see its sites."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell a backbone's licence, legal sizes and frames, noise, LoRA targets and sites."""
+    from facekit.workflows.probe_base import probe_base as probe
+
+    show("lab.probe_base", lambda: probe(name, source), as_json=as_json)

@@ -65,7 +65,9 @@ def read_tensors(
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # Copies: in the file a tensor starts anywhere, and what is computed from unaligned
+            # memory can differ from what was trained in the last bit.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise AdapterDamaged(
             f"{path}: cannot be read as safetensors ({error}); fetch or train it again"

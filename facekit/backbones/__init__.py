@@ -1,11 +1,14 @@
 """Backbones: one file per family, and one spec per model."""
 
-import facekit.backbones.cogvideox  # registers its specs
-import facekit.backbones.hunyuan  # registers its specs
-import facekit.backbones.hunyuan15  # registers its specs
-import facekit.backbones.ltx  # registers its specs
-import facekit.backbones.ltx2  # registers its specs
-import facekit.backbones.wan  # noqa: F401  # registers its specs
+import facekit.backbones.animatediff
+
+# Each registers its specs.
+import facekit.backbones.cogvideox
+import facekit.backbones.hunyuan
+import facekit.backbones.hunyuan15
+import facekit.backbones.ltx
+import facekit.backbones.ltx2
+import facekit.backbones.wan  # noqa: F401
 from facekit.backbones.spec import (
     BackboneSpec,
     detect_spec,

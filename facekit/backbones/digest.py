@@ -16,7 +16,7 @@ from facekit.weights import known_digest
 
 __all__ = ["backbone_digest", "folder_parts_digest", "parts_digest", "pipeline_digest"]
 
-_NETWORKS = ("transformer", "transformer_2", "unet")
+_NETWORKS = ("transformer", "transformer_2", "unet", "motion_adapter")
 _NETS = ("transformer", "vae", "text_encoder")
 """Come first, in this order; whatever else a pipeline holds follows by name."""
 _PARTS = (*_NETS, "tokenizer", "scheduler")

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from facekit.backbones.hub import from_pretrained
+from facekit.backbones.hub import from_pretrained, network_outline, pipeline_folder
 from facekit.backbones.sites import CROSS, SiteKind
 from facekit.errors import UsageError
 
@@ -98,6 +98,10 @@ class Family(ABC):
         """The latent tokens that a site sees, of those of the whole call."""
         return grid
 
+    def repositories(self, spec: "BackboneSpec") -> tuple[tuple[str, str], ...]:
+        """The Hub repositories that it is loaded from, each with its pinned revision."""
+        return ((spec.repo, spec.revision),) if spec.repo else ()
+
     def load(self, spec: "BackboneSpec", source: Path | None, dtype: torch.dtype) -> Any:
         """Load the stock pipeline; never downloads.
 
@@ -117,6 +121,19 @@ class Family(ABC):
         from transformers import AutoTokenizer
 
         return from_pretrained(AutoTokenizer, spec, source, subfolder="tokenizer")
+
+    def outline(self, spec: "BackboneSpec", source: Path | None) -> Any:
+        """Build the real network from its config alone, without weights, on the meta device.
+
+        Raises:
+            WeightsMissing: It is not on this machine.
+            WeightsError: Its config cannot be read.
+        """
+        import diffusers
+
+        return network_outline(
+            getattr(diffusers, self.network_class), pipeline_folder(spec, source), self.network_name
+        )
 
     @abstractmethod
     def build_tiny(self, spec: "BackboneSpec") -> "DiffusionPipeline":

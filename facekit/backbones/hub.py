@@ -1,9 +1,12 @@
 """Loading from the Hub's cache or from a folder, and never from the network."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from facekit.errors import WeightsError, WeightsMissing
 from facekit.resources import toon_backbone_dir
@@ -12,7 +15,34 @@ from facekit.weights import verify_once
 if TYPE_CHECKING:
     from facekit.backbones.spec import BackboneSpec
 
-__all__ = ["from_pretrained"]
+__all__ = ["from_pretrained", "network_outline", "pipeline_folder"]
+
+
+def pipeline_folder(spec: "BackboneSpec", source: Path | None) -> Path:
+    """Find the folder that a pipeline is loaded from; never downloads.
+
+    Args:
+        spec: Names the repository.
+        source: A folder in diffusers format; the spec's own place when None.
+
+    Raises:
+        WeightsMissing: Nothing there; the message names the command that fetches it.
+    """
+    if source is None and spec.repo:
+        from huggingface_hub import snapshot_download
+
+        try:
+            place = snapshot_download(spec.repo, revision=spec.revision, local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise _missing(spec) from error
+        return Path(place)
+    folder = source or toon_backbone_dir()
+    if not (folder / "model_index.json").is_file():
+        raise WeightsMissing(
+            f"{folder}: no model_index.json, expected {spec.name} as a diffusers pipeline; name a"
+            " folder written by save_pretrained, or reinstall facekit for the embedded one"
+        )
+    return folder
 
 
 def from_pretrained(kind: Any, spec: "BackboneSpec", source: Path | None, **options: Any) -> Any:
@@ -28,30 +58,48 @@ def from_pretrained(kind: Any, spec: "BackboneSpec", source: Path | None, **opti
         WeightsMissing: Nothing there; the message names the command that fetches it.
         WeightsError: What is there cannot be loaded.
     """
-    if source is None and not spec.repo:
-        source = toon_backbone_dir()
-    if source is not None and not (source / "model_index.json").is_file():
-        raise WeightsMissing(
-            f"{source}: no model_index.json, expected {spec.name} as a diffusers pipeline; name a"
-            " folder written by save_pretrained, or reinstall facekit for the embedded one"
-        )
-    if source == toon_backbone_dir():
-        verify_once(source.parent, below=f"{source.name}/{options.get('subfolder', '')}")
+    # By its folder also from the Hub's cache: of a repository's tokenizer transformers wants to see
+    # a config.json, which it has not, and a model forgets which files it came from.
+    folder = pipeline_folder(spec, source)
+    if folder == toon_backbone_dir():
+        verify_once(folder.parent, below=f"{folder.name}/{options.get('subfolder', '')}")
     options["local_files_only"] = True
     try:
         with _without_bars():
-            if source is not None:
-                return kind.from_pretrained(str(source), **options)
-            return kind.from_pretrained(spec.repo, revision=spec.revision, **options)
+            return kind.from_pretrained(str(folder), **options)
     except (OSError, ValueError) as error:
-        if source is not None:
-            raise WeightsError(
-                f"{source}: cannot be loaded as {spec.name} ({error}); fetch the folder again"
-            ) from error
-        raise WeightsMissing(
-            f"{spec.name}: not on this machine, expected {spec.repo} at {spec.revision};"
-            f" run: hf download {spec.repo} --revision {spec.revision}"
+        if source is None and spec.repo:  # part of it is there
+            raise _missing(spec) from error
+        raise WeightsError(
+            f"{folder}: cannot be loaded as {spec.name} ({error}); fetch the folder again"
         ) from error
+
+
+def network_outline(kind: Any, folder: Path, subfolder: str = "") -> Any:
+    """Build a network of diffusers from its config, without weights, on the meta device.
+
+    Raises:
+        WeightsError: There is no config, or none of this class.
+    """
+    path = folder / subfolder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        if config.get("_class_name") != kind.__name__:
+            raise ValueError(f"it is of {config.get('_class_name')}")
+        with torch.device("meta"):
+            return kind.from_config(config)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise WeightsError(
+            f"{path}: cannot be read ({error}), expected the config of a {kind.__name__}; name the"
+            " folder of that backbone"
+        ) from error
+
+
+def _missing(spec: "BackboneSpec") -> WeightsMissing:
+    return WeightsMissing(
+        f"{spec.name}: not on this machine, expected {spec.repo} at {spec.revision};"
+        f" run: hf download {spec.repo} --revision {spec.revision}"
+    )
 
 
 @contextmanager

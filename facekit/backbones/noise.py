@@ -10,7 +10,7 @@ Shapes: B batch; latents are (B, C, F, H, W).
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -27,6 +27,9 @@ def _per_sample(values_B: Tensor, like: Tensor) -> Tensor:
 
 class NoiseProcess(ABC):
     """Between clean latents and noise."""
+
+    kind: ClassVar[str]
+    """One word for it."""
 
     @abstractmethod
     def add_noise(self, latents: Tensor, noise: Tensor, sigma_B: Tensor) -> Tensor:
@@ -55,6 +58,8 @@ class FlowNoise(NoiseProcess):
 
     Source: rectified flow, arXiv 2209.03003.
     """
+
+    kind: ClassVar[str] = "flow"
 
     def add_noise(self, latents: Tensor, noise: Tensor, sigma_B: Tensor) -> Tensor:
         """``(1 - sigma) x + sigma noise``."""
@@ -90,6 +95,7 @@ class DiffusionNoise(NoiseProcess):
     tests/unit/backbones/test_noise.py compares with the schedulers of diffusers.
     """
 
+    kind: ClassVar[str] = "diffusion"
     prediction: Literal["epsilon", "v_prediction"]
     beta_schedule: Literal["linear", "scaled_linear"]
     beta_start: float

@@ -83,6 +83,16 @@ class BackboneSpec:
             )
         return found
 
+    def fits(self, network: Any) -> bool:
+        """Whether a network is of this model, by its class and its config."""
+        if type(network).__name__ != self.family.network_class:
+            return False
+        config = getattr(network, "config", {})
+        return any(
+            all(config.get(name) == value for name, value in fingerprint.items())
+            for fingerprint in (self.fingerprint, self.tiny_fingerprint)
+        )
+
     def load(
         self, source: Path | str | None = None, dtype: torch.dtype = torch.float32
     ) -> "DiffusionPipeline":
@@ -141,9 +151,14 @@ class BackboneSpec:
             return
         near = min(max(round((num_frames - 1) / step), 0) * step + 1, most)
         raise UsageError(
-            f"num_frames is {num_frames}, expected {step} * n + 1 up to {most} for {self.name};"
-            f" use {near}"
+            f"num_frames is {num_frames}, expected {self.legal_frames} for {self.name}; use {near}"
         )
+
+    @property
+    def legal_frames(self) -> str:
+        """The frame counts that it can draw in one go, in words."""
+        step, most = self.frame_multiple, self.max_frames
+        return f"1 to {most}" if step == 1 else f"{step} * n + 1 up to {most}"
 
 
 _SPECS: dict[str, BackboneSpec] = {}
@@ -185,16 +200,12 @@ def detect_spec(model: Any) -> BackboneSpec:
         if type(held).__name__ == spec.family.network_class:
             network = held
             break
-    config = getattr(network, "config", {})
     experts = 1 if getattr(model, "transformer_2", None) is None else 2
     for spec in _SPECS.values():
-        if type(network).__name__ != spec.family.network_class:
-            continue
         if network is not model and experts != spec.num_experts:
             continue
-        for fingerprint in (spec.fingerprint, spec.tiny_fingerprint):
-            if all(config.get(name) == value for name, value in fingerprint.items()):
-                return spec
+        if spec.fits(network):
+            return spec
     raise UsageError(
         f"{type(network).__name__} is not a backbone that facekit knows, expected one of"
         f" {', '.join(spec_names())}; load the pipeline with"

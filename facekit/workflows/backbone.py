@@ -96,7 +96,7 @@ def weights_digest(recipe: Recipe) -> str:
         WeightsMissing: The recipe names a folder without a pipeline.
     """
     spec, manifest = backbone_spec(recipe), toon_dir() / MANIFEST_NAME
-    found = [f"{spec.repo}@{spec.revision}"]
+    found = ["@".join(place) for place in spec.family.repositories(spec)] or ["@"]
     if manifest.is_file():
         found.append(known_digest(manifest))
     if recipe.base.source:

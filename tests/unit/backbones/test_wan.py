@@ -45,7 +45,7 @@ def test_tiny_is_the_same_on_every_call_and_told_apart(backbone: str) -> None:
 
 
 def test_an_unknown_model_is_named() -> None:
-    with pytest.raises(UsageError, match=r"Linear is not a backbone .* toon, wan2_1_t2v_1_3b"):
+    with pytest.raises(UsageError, match=r"Linear is not a backbone .*toon, wan2_1_t2v_1_3b"):
         detect_spec(torch.nn.Linear(1, 1))
 
 
