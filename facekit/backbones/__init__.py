@@ -1,8 +1,6 @@
-"""Backbones: one file per family, and one spec per model."""
+"""Backbones: one file per family, which registers its specs when it is imported."""
 
 import facekit.backbones.animatediff
-
-# Each registers its specs.
 import facekit.backbones.cogvideox
 import facekit.backbones.hunyuan
 import facekit.backbones.hunyuan15
