@@ -3,6 +3,7 @@
 The state's keys are module paths: ``blocks.0.attn1.to_q.lora_A.weight``.
 """
 
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -112,16 +113,21 @@ def add_lora(
             f"the transformer carries a LoRA named {name!r}, expected none; remove it or choose"
             " another name"
         )
-    paths = [path for path, _ in transformer.named_modules()]
+    within = f"{spec.lora_within}." if spec.lora_within else ""
+    inside = [path for path, _ in transformer.named_modules() if path.startswith(within)]
     for target in targets:
-        if not any(path == target or path.endswith(f".{target}") for path in paths):
+        if not any(path == target or path.endswith(f".{target}") for path in inside):
             raise SiteMissing(
                 f"LoRA target {target!r} matches no layer of {type(transformer).__name__}, expected"
                 f" endings such as {', '.join(spec.lora_targets[:2])}; correct lora.targets"
             )
     stance = LoraStance(transformer)
     config = LoraConfig(
-        r=settings.rank, lora_alpha=settings.alpha, target_modules=list(targets), lora_dropout=0.0
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        target_modules=list(targets),
+        exclude_modules=rf"(?!{re.escape(within)}).*" if within else None,
+        lora_dropout=0.0,
     )
     model: Any = transformer
     with torch.random.fork_rng(enabled=seed is not None):

@@ -78,10 +78,20 @@ class Family(ABC):
     """The pipeline's attribute that holds it."""
     can_continue: ClassVar[bool] = False
     """Whether a clip can go on from its last frame; see ``generation.continuation``."""
+    one_at_a_time: ClassVar[bool] = False
+    """Whether the stock pipeline takes a single prompt and a single generator only."""
 
     def network(self, pipe: Any) -> Any:
-        """The network of a pipeline that is adapted."""
+        """The network of a pipeline that is trained; of two experts the one for little noise."""
         return getattr(pipe, self.network_name)
+
+    def networks(self, pipe: Any) -> tuple[Any, ...]:
+        """All networks that identity is injected into, the one for much noise first."""
+        return (self.network(pipe),)
+
+    def highest_sigma(self, pipe: Any) -> float:
+        """The noise level up to which `network` is asked; training draws none above it."""
+        return 1.0
 
     @abstractmethod
     def find_sites(self, network: nn.Module, every: int) -> tuple[str, ...]:

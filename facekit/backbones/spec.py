@@ -43,6 +43,8 @@ class BackboneSpec:
     """Whether that licence allows commercial use."""
     lora_targets: tuple[str, ...]
     """Endings of the module paths that LoRA wraps."""
+    lora_within: str = ""
+    """The module whose layers alone LoRA wraps; empty for the whole network."""
     sizes: Mapping[str, tuple[int, int]] = field(hash=False)
     """Aspect to the default (height, width) in pixels."""
     site_every: int = 2

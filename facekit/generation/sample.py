@@ -6,7 +6,7 @@ Shapes: B batch, F frames.
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -107,6 +107,7 @@ def sample(
     check_shots(shots, spec)
     conditioned(attachment, identities, settings)  # refused here, not when the first clip is asked
     bar = progress or NoProgress()
+    max_batch = 1 if spec.family.one_at_a_time else max_batch
     return _clips(pipe, shots, spec, settings, attachment, identities, max_batch, bar, label)
 
 
@@ -207,17 +208,21 @@ def run_pipeline(
     if "prompt_embeds" not in arguments:
         arguments["prompt"] = [shot.prompt for shot in shots]
         arguments["negative_prompt"] = [""] * len(shots)
+    # Noise is drawn on the CPU, so that a seed means the same on every device.
+    arguments["generator"] = [torch.Generator("cpu").manual_seed(shot.seed) for shot in shots]
+    if spec.family.one_at_a_time:
+        for name in ("prompt", "negative_prompt", "generator"):
+            if name in arguments:
+                (arguments[name],) = cast(list[object], arguments[name])
+    options = spec.family.sampling_options(spec, settings.guidance_scale, settings.fps)
     output = pipe(
         height=first.height,
         width=first.width,
         num_frames=first.num_frames,
         num_inference_steps=settings.num_inference_steps,
-        # Noise is drawn on the CPU, so that a seed means the same on every device.
-        generator=[torch.Generator("cpu").manual_seed(shot.seed) for shot in shots],
         output_type="np",
         callback_on_step_end=step,
-        **spec.family.sampling_options(spec, settings.guidance_scale, settings.fps),
-        **arguments,
+        **{**options, **arguments},
     )
     frames_BFHWC = spec.family.frames_of(output)
     pixels = np.rint(np.clip(frames_BFHWC, 0.0, 1.0) * 255.0).astype(np.uint8)

@@ -62,7 +62,9 @@ class Batch:
     """Whether this step computes the preservation loss."""
 
 
-def sigmas(seed: int, step: int, count: int, shift: float) -> list[float]:
+def sigmas(
+    seed: int, step: int, count: int, shift: float, highest: float = 1.0
+) -> list[float]:
     """Draw noise levels: logit-normal, stratified over the batch, then shifted towards noise.
 
     Args:
@@ -70,12 +72,16 @@ def sigmas(seed: int, step: int, count: int, shift: float) -> list[float]:
         step: Of the run.
         count: Samples in the batch; each takes its own stratum, in random order.
         shift: As in flow-match schedulers, 1 changes nothing.
+        highest: The same distribution, cut off above it.
 
     Source: logit-normal of arXiv 2403.03206 section 3.1, shift of its equation 23.
     """
     rng = generator(seed, "sigma", step, count)
     strata = torch.randperm(count, generator=rng).double()
     u = (strata + torch.rand(count, generator=rng, dtype=torch.float64)) / count
+    if highest < 1:
+        unshifted = torch.tensor(highest / (shift + (1 - shift) * highest), dtype=torch.float64)
+        u = u * torch.special.ndtr(torch.logit(unshifted))
     s = torch.sigmoid(torch.special.ndtri(u.clamp(1e-6, 1 - 1e-6)))
     return [float(x) for x in shift * s / (1 + (shift - 1) * s)]
 
@@ -87,6 +93,7 @@ def choose_samples(
     view_buckets: Sequence[tuple[int, ...]],
     num_photos: int,
     shift: float = 1.0,
+    highest_sigma: float = 1.0,
 ) -> list[SampleChoice]:
     """Choose the samples of one step.
 
@@ -97,6 +104,7 @@ def choose_samples(
         view_buckets: The size of every view; a batch holds one size only.
         num_photos: How many photos condition.
         shift: Of the noise levels.
+        highest_sigma: None above it.
     """
     seed, count = settings.seed, settings.batch_size
     bucket = view_buckets[int(uniform(seed, "bucket", step) * len(view_buckets))]
@@ -107,7 +115,7 @@ def choose_samples(
     if settings.pool == "concat":
         most = min(most, settings.max_photos)
     num_conditions = 1 + int(uniform(seed, "conditions", step) * most)
-    levels = sigmas(seed, step, count, shift)
+    levels = sigmas(seed, step, count, shift, highest_sigma)
     choices = []
     for index in range(count):
         view = members[order[index % len(order)]]
@@ -153,10 +161,22 @@ def _dropped(u: float, dropout: Dropout) -> Dropped:
     return "nothing"
 
 
-def make_batch(step: int, settings: TrainSettings, photos: EncodedPhotos, shift: float) -> Batch:
+def make_batch(
+    step: int,
+    settings: TrainSettings,
+    photos: EncodedPhotos,
+    shift: float,
+    highest_sigma: float = 1.0,
+) -> Batch:
     """Gather the tensors of one step; equal arguments give equal tensors in any process."""
     choices = choose_samples(
-        step, settings, photos.view_photos, photos.buckets, photos.num_photos, shift
+        step,
+        settings,
+        photos.view_photos,
+        photos.buckets,
+        photos.num_photos,
+        shift,
+        highest_sigma,
     )
     views = [choice.view for choice in choices]
     latents_BCFHW = torch.stack([photos.latents[v] for v in views])

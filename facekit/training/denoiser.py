@@ -48,6 +48,11 @@ class Denoiser:
         """
         return self.spec.family.shift(self.pipe)
 
+    @property
+    def highest_sigma(self) -> float:
+        """The noise level up to which the network is asked; below 1 where experts share them."""
+        return self.spec.family.highest_sigma(self.pipe)
+
     def predict(self, noisy_BCFHW: Tensor, sigma_B: Tensor, text: Text) -> Tensor:
         """Ask the backbone for what its process says it predicts."""
         return self.spec.family.predict(self.pipe, self.spec, noisy_BCFHW, sigma_B, text)

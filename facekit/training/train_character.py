@@ -200,6 +200,7 @@ def train_character(
             encoded,
             settings,
             shift=denoiser.shift,
+            highest_sigma=denoiser.highest_sigma,
             out_dir=out_dir,
             run_digest=digest,
             progress=progress or NoProgress(),

@@ -39,7 +39,7 @@ def test_a_reloaded_file_samples_the_same_as_what_was_trained(
     adapter = tiny_adapter(network_of(pipe), spec)
     add_lora(network_of(pipe), spec, LoraSettings(rank=2, alpha=4.0), seed=0)
     randomise_lora(network_of(pipe))
-    attachment = attach(adapter, network_of(pipe), spec)
+    attachment = attach(adapter, network_of(pipe), spec, pipe=pipe)
     with torch.no_grad(), attachment.conditioned_on(adapter.tokens(embeddings())):
         trained = sample(pipe, spec)
     attachment.detach()

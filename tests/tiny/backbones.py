@@ -180,10 +180,14 @@ def sample(pipe: Any, spec: BackboneSpec, guidance_scale: float = 2.0, **options
         "width": 2 * side,
         "num_frames": spec.frame_multiple + 1,
         "num_inference_steps": 2,
-        "generator": [torch.Generator().manual_seed(seed) for seed in (1, 2)],
         "output_type": "latent",
+        **spec.family.sampling_options(spec, guidance_scale, spec.fps),
+        **options,
     }
-    asked = spec.family.sampling_options(spec, guidance_scale, spec.fps)
     prompts = ["a woman in the park", "a man"]
-    latents: Tensor = pipe(prompts, **{**arguments, **asked, **options}).frames
-    return latents
+    noise = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
+    if not spec.family.one_at_a_time:
+        latents: Tensor = pipe(prompt=prompts, **{"generator": noise, **arguments}).frames
+        return latents
+    pairs = zip(prompts, noise, strict=True)
+    return torch.cat([pipe(prompt=p, **{"generator": g, **arguments}).frames for p, g in pairs])

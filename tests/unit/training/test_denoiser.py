@@ -39,9 +39,9 @@ def test_training_draws_noise_with_the_shift_of_a_stock_scheduler_and_samples_th
     run.pipe.scheduler = UniPCMultistepScheduler(**UNIPC)
     make_batch, drawn = trainer.make_batch, []
 
-    def record(step: int, settings: Any, photos: Any, shift: float) -> Any:
+    def record(step: int, settings: Any, photos: Any, shift: float, highest: float) -> Any:
         drawn.append(shift)
-        return make_batch(step, settings, photos, shift)
+        return make_batch(step, settings, photos, shift, highest)
 
     monkeypatch.setattr(trainer, "make_batch", record)
     result = run()
