@@ -62,9 +62,7 @@ class Batch:
     """Whether this step computes the preservation loss."""
 
 
-def sigmas(
-    seed: int, step: int, count: int, shift: float, highest: float = 1.0
-) -> list[float]:
+def sigmas(seed: int, step: int, count: int, shift: float, highest: float = 1.0) -> list[float]:
     """Draw noise levels: logit-normal, stratified over the batch, then shifted towards noise.
 
     Args:

@@ -191,3 +191,24 @@ def sample(pipe: Any, spec: BackboneSpec, guidance_scale: float = 2.0, **options
         return latents
     pairs = zip(prompts, noise, strict=True)
     return torch.cat([pipe(prompt=p, **{"generator": g, **arguments}).frames for p, g in pairs])
+
+
+def loss_change(pipe: Any, spec: BackboneSpec) -> float:
+    """How much one step of a LoRA changes the loss on the sample that it was taken on."""
+    family, network = spec.family, spec.family.network(pipe)
+    add_lora(network, spec, LoraSettings(rank=2, alpha=2.0), seed=0)
+    parameters = list(named_lora_parameters(network).values())
+    latents = family.encode_video(pipe, clip(spec))
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
+    sigma_B = torch.full((2,), 0.5)
+    text = family.encode_text(pipe, spec, ["a woman in the park", "a man"])
+    noisy = spec.process.add_noise(latents, noise, sigma_B)
+    target = spec.process.target(latents, noise, sigma_B)
+
+    def loss() -> Tensor:
+        return nn.functional.mse_loss(family.predict(pipe, spec, noisy, sigma_B, text), target)
+
+    before = loss()
+    before.backward()
+    torch.optim.SGD(parameters, lr=0.1).step()
+    return float(loss().detach() - before.detach())

@@ -86,3 +86,17 @@ def test_shift_moves_towards_noise() -> None:
     plain, shifted = (torch.tensor(sigmas(0, 1, 16, shift)) for shift in (1.0, 3.0))
     assert bool((shifted > plain).all())
     assert float(shifted.max()) < 1.0
+
+
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+def test_a_highest_level_cuts_the_distribution_off(shift: float) -> None:
+    """The levels of one expert of two; below the cut their share stays as it was."""
+    everything, below = (
+        torch.tensor([sigmas(0, step, 8, shift, highest) for step in range(300)])
+        for highest in (1.0, 0.8)
+    )
+    assert float(below.max()) < 0.8
+    assert float(below.max()) > 0.79
+    kept = everything[everything < 0.8]
+    for share in (0.25, 0.5, 0.75):
+        assert float(below.quantile(share)) == pytest.approx(float(kept.quantile(share)), abs=0.02)
