@@ -81,6 +81,9 @@ class Family(ABC):
     one_at_a_time: ClassVar[bool] = False
     """Whether the stock pipeline takes a single prompt and a single generator only."""
 
+    needs_picture: ClassVar[bool] = False
+    """Whether the stock pipeline begins every clip with a picture that its caller gives."""
+
     def network(self, pipe: Any) -> Any:
         """The network of a pipeline that is trained; of two experts the one for little noise."""
         return getattr(pipe, self.network_name)

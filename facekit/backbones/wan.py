@@ -27,9 +27,9 @@ class WanFamily(Family):
     """True cross-attention to the text in every block, and a straight path to noise.
 
     Wan 2.2 A14B has two networks: ``pipe.transformer`` for noise levels from the pipeline's
-    ``boundary_ratio`` on, ``pipe.transformer_2`` below it. Identity goes into both, for the layout
-    of a face and its details are decided at different levels. Training and LoRA are for the second
-    one alone, which decides how a face looks, and training draws its noise below the boundary.
+    ``boundary_ratio`` on, ``pipe.transformer_2`` below it. Identity goes into both, folded once
+    with the key norms of the second. Training and LoRA are for the second one alone, which decides
+    how a face looks, and training draws its noise below the boundary.
     """
 
     name = "wan"
@@ -203,7 +203,7 @@ def _latent_statistics(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
 WAN = WanFamily()
 
 
-WAN_480P = MappingProxyType({"1:1": (640, 640), "16:9": (480, 832), "9:16": (832, 480)})
+_SIZES_480P = MappingProxyType({"1:1": (640, 640), "16:9": (480, 832), "9:16": (832, 480)})
 """The smaller of the two areas that Wan was trained on, 480 x 832, in every aspect."""
 
 
@@ -219,7 +219,7 @@ def wan_spec(
         facts: Further fields of the spec, in place of those of Wan 2.1.
     """
     common: dict[str, Any] = {
-        "sizes": WAN_480P,
+        "sizes": _SIZES_480P,
         "num_inference_steps": 50,
         # Source: the cards of the repositories; the toon weights by their manifest.
         "licence": "Apache-2.0",

@@ -33,6 +33,7 @@ class WanImageFamily(WanFamily):
     name = "wan_image"
     pipeline_class = "WanImageToVideoPipeline"
     can_continue = False
+    needs_picture = True
 
     def __init__(self) -> None:
         self._open: WeakKeyDictionary[nn.Module, dict[tuple[int, ...], Tensor]] = (

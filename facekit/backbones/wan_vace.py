@@ -18,7 +18,7 @@ class WanVaceFamily(WanFamily):
     """Identity and LoRA go into the main blocks alone, as those of Wan 2.1 T2V do.
 
     The blocks that read the video are left as they are. Training on photos shows them what the
-    stock pipeline does when it is called with a prompt alone: an empty video, all of it to be drawn.
+    stock pipeline does of a prompt alone: an empty video, all of it to be drawn.
     """
 
     name = "wan_vace"

@@ -11,7 +11,11 @@ from facekit.adapters.attach import attach
 from facekit.backbones import detect_spec, get_spec
 from facekit.backbones.wan_image import WAN_IMAGE
 from facekit.generation.sample import SampleSettings, run_pipeline
+from facekit.recipe import load_recipe
 from facekit.types import NoProgress, Shot
+from facekit.workflows import shoot_plan, train_plan
+from facekit.workflows.shoot import plan_shoot
+from facekit.workflows.train import plan_train
 from tests.tiny.backbones import (
     embeddings,
     loss_change,
@@ -19,8 +23,10 @@ from tests.tiny.backbones import (
     predict,
     sample,
     tiny_adapter,
+    tiny_character,
     tiny_pipe,
 )
+from tests.tiny.photos import good_photos
 
 PHOTO = Image.linear_gradient("L").convert("RGB").rotate(30)
 
@@ -81,7 +87,7 @@ def test_the_picture_that_is_not_there_is_embedded_as_the_pipeline_does() -> Non
 
 
 def test_identity_leaves_the_split_of_text_and_picture_alone() -> None:
-    """diffusers' processor takes the last 512 tokens for the text and the others for the picture."""
+    """diffusers' processor takes the last 512 tokens for the text, the others for the picture."""
     name = "wan2_1_i2v_14b"
     pipe, spec = tiny_pipe(name), get_spec(name)
     adapter = tiny_adapter(pipe.transformer, spec)
@@ -121,6 +127,25 @@ def test_a_callers_own_first_frame_takes_the_place_of_the_empty_one(backbone: st
         run_pipeline(pipe, [shot], spec, settings, NoProgress(), extra)
         seen.append(calls[-1][0]["hidden_states"][:, -4:])
     assert not torch.allclose(*seen)
+
+
+def test_plans_say_that_clips_begin_with_an_empty_picture(
+    backbone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe(f"{backbone}/train")
+    for module in (train_plan, shoot_plan):
+        monkeypatch.setattr(module, "load_tokenizer", lambda recipe: tiny_pipe(backbone).tokenizer)
+    good_photos(tmp_path / "photos")
+    trained = plan_train([tmp_path / "photos"], name="mira", recipe=recipe, out=tmp_path)
+    assert any("its score says nothing" in warning for warning in trained.warnings)
+    assert recipe.validate.every == 0
+    tiny_character(tiny_pipe(backbone), backbone).save(tmp_path / "adapter.safetensors")
+    shots = plan_shoot(["@mira0 in the park"], character=str(tmp_path), recipe=recipe)
+    assert any("an empty grey one begins them" in warning for warning in shots.warnings)
+    tiny_character(tiny_pipe()).save(tmp_path / "adapter.safetensors")
+    recipe = load_recipe("toon/train")
+    shots = plan_shoot(["@mira0 in the park"], character=str(tmp_path), recipe=recipe)
+    assert not any("grey" in warning for warning in shots.warnings)
 
 
 def test_one_step_of_training_lowers_the_loss(pipe: Any, backbone: str) -> None:
