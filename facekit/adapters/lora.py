@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from facekit.adapters.tensor_file import differences
+from facekit.backbones.family import Expert
 from facekit.backbones.spec import BackboneSpec
 from facekit.errors import AdapterMismatch, AlreadyAttached, SiteMissing
 
@@ -43,6 +44,8 @@ class LoraSettings:
     """Always explicit: what is added is scaled by alpha / rank."""
     targets: tuple[str, ...] = ()
     """Endings of module paths; the spec's when empty."""
+    expert: Expert = "low"
+    """Where two networks share the noise levels: the one for little noise or the one for much."""
 
     @property
     def scale(self) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from facekit.backbones.family import Call, Family, Text, latent_grid
+from facekit.backbones.family import Call, Expert, Family, Text, latent_grid
 from facekit.backbones.spec import BackboneSpec, register_spec
 from facekit.backbones.wan_tiny import TINY_TEXT_DIMS, build_tiny
 from facekit.errors import UsageError
@@ -28,8 +28,8 @@ class WanFamily(Family):
 
     Wan 2.2 A14B has two networks: ``pipe.transformer`` for noise levels from the pipeline's
     ``boundary_ratio`` on, ``pipe.transformer_2`` below it. Identity goes into both, folded once
-    with the key norms of the second. Training and LoRA are for the second one alone, which decides
-    how a face looks, and training draws its noise below the boundary.
+    with the key norms of the second. Training and LoRA are for one of them, the second unless
+    somebody asks for the first, and training draws its noise on that side of the boundary.
     """
 
     name = "wan"
@@ -37,31 +37,21 @@ class WanFamily(Family):
     network_class = "WanTransformer3DModel"
     can_continue = True
 
-    def network(self, pipe: Any) -> Any:
-        """The transformer, or the one for little noise where there are two."""
-        return self.networks(pipe)[-1]
-
     def networks(self, pipe: Any) -> tuple[Any, ...]:
         """The transformer, or both."""
         second = getattr(pipe, "transformer_2", None)
         return (pipe.transformer,) if second is None else (pipe.transformer, second)
 
-    def highest_sigma(self, pipe: Any) -> float:
-        """The boundary between two transformers.
+    def sigma_range(self, pipe: Any, expert: Expert = "low") -> tuple[float, float]:
+        """All, or those on one side of the boundary.
 
         Raises:
-            UsageError: Two transformers without one.
+            UsageError: Two transformers without a boundary.
         """
         if len(self.networks(pipe)) == 1:
-            return 1.0
-        boundary = pipe.config.get("boundary_ratio")
-        if boundary is None:
-            raise UsageError(
-                f"{type(pipe).__name__} holds two transformers and no boundary_ratio, expected the"
-                " noise level where one hands over to the other; load it from its repository, or"
-                " pass boundary_ratio"
-            )
-        return float(boundary)
+            return 0.0, 1.0
+        boundary = _boundary(pipe)
+        return (0.0, boundary) if expert == "low" else (boundary, 1.0)
 
     def find_sites(self, network: nn.Module, every: int) -> tuple[str, ...]:
         """The second attention of every so-manieth block."""
@@ -151,7 +141,7 @@ class WanFamily(Family):
         if len(networks) == 1:
             return _ask(networks[0], arguments)
         # As the pipeline decides it: on timesteps.
-        boundary = spec.process.timestep(torch.tensor(self.highest_sigma(pipe)))
+        boundary = spec.process.timestep(torch.tensor(_boundary(pipe)))
         high_B = spec.process.timestep(sigma_B) >= boundary.to(sigma_B.device)
         if high_B.all() or not high_B.any():
             return _ask(networks[0 if high_B.all() else 1], arguments)
@@ -176,6 +166,17 @@ class WanFamily(Family):
             device=latents.device,
             dtype=latents.dtype,
         )
+
+
+def _boundary(pipe: Any) -> float:
+    boundary = pipe.config.get("boundary_ratio")
+    if boundary is None:
+        raise UsageError(
+            f"{type(pipe).__name__} holds two transformers and no boundary_ratio, expected the"
+            " noise level where one hands over to the other; load it from its repository, or"
+            " pass boundary_ratio"
+        )
+    return float(boundary)
 
 
 def _ask(network: Any, arguments: dict[str, Tensor]) -> Tensor:

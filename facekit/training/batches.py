@@ -62,7 +62,9 @@ class Batch:
     """Whether this step computes the preservation loss."""
 
 
-def sigmas(seed: int, step: int, count: int, shift: float, highest: float = 1.0) -> list[float]:
+def sigmas(
+    seed: int, step: int, count: int, shift: float, between: tuple[float, float] = (0.0, 1.0)
+) -> list[float]:
     """Draw noise levels: logit-normal, stratified over the batch, then shifted towards noise.
 
     Args:
@@ -70,16 +72,17 @@ def sigmas(seed: int, step: int, count: int, shift: float, highest: float = 1.0)
         step: Of the run.
         count: Samples in the batch; each takes its own stratum, in random order.
         shift: As in flow-match schedulers, 1 changes nothing.
-        highest: The same distribution, cut off above it.
+        between: The same distribution, cut off below and above.
 
     Source: logit-normal of arXiv 2403.03206 section 3.1, shift of its equation 23.
     """
     rng = generator(seed, "sigma", step, count)
     strata = torch.randperm(count, generator=rng).double()
     u = (strata + torch.rand(count, generator=rng, dtype=torch.float64)) / count
-    if highest < 1:
-        unshifted = torch.tensor(highest / (shift + (1 - shift) * highest), dtype=torch.float64)
-        u = u * torch.special.ndtr(torch.logit(unshifted))
+    if between != (0.0, 1.0):
+        ends = torch.tensor(between, dtype=torch.float64)
+        low, high = torch.special.ndtr(torch.logit(ends / (shift + (1 - shift) * ends)))
+        u = low + u * (high - low)
     s = torch.sigmoid(torch.special.ndtri(u.clamp(1e-6, 1 - 1e-6)))
     return [float(x) for x in shift * s / (1 + (shift - 1) * s)]
 
@@ -91,7 +94,7 @@ def choose_samples(
     view_buckets: Sequence[tuple[int, ...]],
     num_photos: int,
     shift: float = 1.0,
-    highest_sigma: float = 1.0,
+    sigma_range: tuple[float, float] = (0.0, 1.0),
 ) -> list[SampleChoice]:
     """Choose the samples of one step.
 
@@ -102,7 +105,7 @@ def choose_samples(
         view_buckets: The size of every view; a batch holds one size only.
         num_photos: How many photos condition.
         shift: Of the noise levels.
-        highest_sigma: None above it.
+        sigma_range: None below and above.
     """
     seed, count = settings.seed, settings.batch_size
     bucket = view_buckets[int(uniform(seed, "bucket", step) * len(view_buckets))]
@@ -113,7 +116,7 @@ def choose_samples(
     if settings.pool == "concat":
         most = min(most, settings.max_photos)
     num_conditions = 1 + int(uniform(seed, "conditions", step) * most)
-    levels = sigmas(seed, step, count, shift, highest_sigma)
+    levels = sigmas(seed, step, count, shift, sigma_range)
     choices = []
     for index in range(count):
         view = members[order[index % len(order)]]
@@ -164,7 +167,7 @@ def make_batch(
     settings: TrainSettings,
     photos: EncodedPhotos,
     shift: float,
-    highest_sigma: float = 1.0,
+    sigma_range: tuple[float, float] = (0.0, 1.0),
 ) -> Batch:
     """Gather the tensors of one step; equal arguments give equal tensors in any process."""
     choices = choose_samples(
@@ -174,7 +177,7 @@ def make_batch(
         photos.buckets,
         photos.num_photos,
         shift,
-        highest_sigma,
+        sigma_range,
     )
     views = [choice.view for choice in choices]
     latents_BCFHW = torch.stack([photos.latents[v] for v in views])

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from facekit.backbones.family import Text
+from facekit.backbones.family import Expert, Text
 from facekit.backbones.noise import NoiseProcess
 from facekit.backbones.spec import BackboneSpec
 from facekit.toon.vae import framewise
@@ -28,11 +28,13 @@ class Denoiser:
 
     pipe: Any
     spec: BackboneSpec
+    expert: Expert = "low"
+    """Which of two networks is trained, where they share the noise levels."""
 
     @property
     def network(self) -> Any:
         """The network that is adapted."""
-        return self.spec.family.network(self.pipe)
+        return self.spec.family.network(self.pipe, self.expert)
 
     @property
     def process(self) -> NoiseProcess:
@@ -49,9 +51,9 @@ class Denoiser:
         return self.spec.family.shift(self.pipe)
 
     @property
-    def highest_sigma(self) -> float:
-        """The noise level up to which the network is asked; below 1 where experts share them."""
-        return self.spec.family.highest_sigma(self.pipe)
+    def sigma_range(self) -> tuple[float, float]:
+        """The noise levels that the network is asked at."""
+        return self.spec.family.sigma_range(self.pipe, self.expert)
 
     def predict(self, noisy_BCFHW: Tensor, sigma_B: Tensor, text: Text) -> Tensor:
         """Ask the backbone for what its process says it predicts."""

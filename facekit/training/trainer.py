@@ -75,7 +75,7 @@ class Trainer:
         photos: What to learn from, encoded.
         settings: Of the run.
         shift: Of the noise levels.
-        highest_sigma: None is drawn above it.
+        sigma_range: No noise level is drawn below and above.
         out_dir: Holds the state and the log.
         run_digest: sha256 of everything that decides the result.
         progress: Told of every step.
@@ -91,7 +91,7 @@ class Trainer:
         settings: TrainSettings,
         *,
         shift: float,
-        highest_sigma: float = 1.0,
+        sigma_range: tuple[float, float] = (0.0, 1.0),
         out_dir: Path,
         run_digest: str,
         progress: Progress,
@@ -103,7 +103,7 @@ class Trainer:
         self.photos = photos
         self.settings = settings
         self.shift = shift
-        self.highest_sigma = highest_sigma
+        self.sigma_range = sigma_range
         self.state_path = out_dir / STATE_FILE
         self.metrics_path = out_dir / METRICS_FILE
         self.run_digest = run_digest
@@ -169,7 +169,7 @@ class Trainer:
         return state
 
     def _batch(self, step: int) -> Batch:
-        return make_batch(step, self.settings, self.photos, self.shift, self.highest_sigma)
+        return make_batch(step, self.settings, self.photos, self.shift, self.sigma_range)
 
     def _one_step(self, state: TrainState, log: MetricsLog) -> tuple[TrainState, str]:
         step, began = state.step, time.monotonic()

@@ -283,10 +283,11 @@ def _warnings(trigger: str | None, recipe: Recipe) -> Iterator[str]:
             " trained on it"
         )
     if backbone_spec(recipe).family.needs_picture:
+        chosen = "set validate.every to 0 to keep the last weights" if recipe.validate.every else ""
         yield (
             f"{recipe.base.name} begins every clip with a picture, and validation has an empty grey"
-            " one alone, so its score says nothing; set validate.every to 0 to keep the last"
-            " weights, and judge them on clips of your own"
+            f" one alone, so its score says nothing; {chosen or 'the last weights are kept'}, judge"
+            " them on clips of your own"
         )
     unknown = unknown_words(load_tokenizer(recipe), trigger) if trigger else ()
     if unknown:

@@ -1,5 +1,6 @@
 """What must hold where two networks share the noise levels."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,15 @@ from facekit.adapters.character import Character
 from facekit.adapters.lora import LoraSettings, add_lora
 from facekit.backbones import get_spec, spec_names
 from facekit.backbones.digest import backbone_digest, pipeline_digest
-from facekit.errors import AlreadyAttached, UsageError
+from facekit.backbones.family import Expert
+from facekit.errors import AdapterMismatch, AlreadyAttached, UsageError
+from facekit.identity.photo_set import PhotoSet
+from facekit.recipe import load_recipe
+from facekit.training.captions import Subject
 from facekit.training.denoiser import Denoiser
+from facekit.training.train_character import train_character
 from facekit.workflows import api
+from facekit.workflows.train_checks import check_training
 from tests.tiny.backbones import (
     embeddings,
     network_of,
@@ -25,6 +32,7 @@ from tests.tiny.backbones import (
     tiny_character,
     tiny_pipe,
 )
+from tests.tiny.training import TINY_SETTINGS, TinyFaces, make_photo
 
 EXPERTS = [name for name in spec_names() if get_spec(name).num_experts == 2]
 MUCH, LITTLE = 0.95, 0.5
@@ -150,14 +158,86 @@ def test_three_way_guidance_holds_in_both(pipe: Any, backbone: str) -> None:
         assert not torch.allclose(sample(pipe, spec), two_way)
 
 
-def test_training_is_told_where_the_other_network_begins(pipe: Any, backbone: str) -> None:
-    spec = get_spec(backbone)
-    denoiser = Denoiser(pipe=pipe, spec=spec)
-    assert denoiser.network is pipe.transformer_2
-    assert denoiser.highest_sigma == pipe.config.boundary_ratio
+def test_training_is_told_which_network_and_its_noise(pipe: Any, backbone: str) -> None:
+    spec, boundary = get_spec(backbone), pipe.config.boundary_ratio
+    low, high = Denoiser(pipe=pipe, spec=spec), Denoiser(pipe=pipe, spec=spec, expert="high")
+    assert low.network is pipe.transformer_2
+    assert high.network is pipe.transformer
+    assert (low.sigma_range, high.sigma_range) == ((0.0, boundary), (boundary, 1.0))
     pipe.register_to_config(boundary_ratio=None)
     with pytest.raises(UsageError, match="two transformers and no boundary_ratio"):
-        _ = denoiser.highest_sigma
+        _ = low.sigma_range
+
+
+def test_a_lora_each_is_put_where_it_belongs(pipe: Any, backbone: str, tmp_path: Path) -> None:
+    """Files of both attach together; each moves its own noise levels alone."""
+    bare = [predict(pipe, sigma=sigma) for sigma in (MUCH, LITTLE)]
+    before = trace(pipe)
+    paths = []
+    experts: tuple[Expert, ...] = ("high", "low")
+    for seed, expert in enumerate(experts):
+        file = tiny_character(pipe, backbone, seed=seed)
+        assert file.header.lora is not None
+        lora = dataclasses.replace(file.header.lora, expert=expert)
+        header = dataclasses.replace(file.header, level="none", lora=lora, sites=())
+        paths.append(tmp_path / f"{expert}.safetensors")
+        plain = dataclasses.replace(file, header=header, identity=None, null=None, tokens_BKC=None)
+        plain.save(paths[-1])
+    for chosen, moved in ((paths[:1], [True, False]), (paths[1:], [False, True])):
+        with api.attach(pipe, chosen):
+            pairs = zip((MUCH, LITTLE), bare, strict=True)
+            assert [not torch.equal(predict(pipe, sigma=s), base) for s, base in pairs] == moved
+    with api.attach(pipe, paths) as both:
+        assert not torch.equal(predict(pipe, sigma=MUCH), bare[0])
+        both.set_strength(0.0)
+        for sigma, base in zip((MUCH, LITTLE), bare, strict=True):
+            assert torch.equal(predict(pipe, sigma=sigma), base)
+    assert trace(pipe) == before
+
+
+def test_the_other_expert_is_trained_on_request(backbone: str, tmp_path: Path) -> None:
+    spec, pipe, faces = get_spec(backbone), tiny_pipe(backbone), TinyFaces()
+    photos = tuple(make_photo(index, faces) for index in range(3))
+    weights = dataclasses.replace(TINY_SETTINGS.weights, identity=0.0)
+    settings = dataclasses.replace(TINY_SETTINGS, level="none", steps=2, weights=weights)
+    spec = dataclasses.replace(spec, sizes={"1:1": (32, 32)})
+    carriers = []
+    for network in spec.family.networks(pipe):
+        network.register_forward_hook(
+            lambda module, args, output: carriers.append((module, hasattr(module, "peft_config")))
+        )
+    experts: tuple[Expert, ...] = ("low", "high")
+    for expert in experts:
+        (tmp_path / expert).mkdir()
+        carriers.clear()
+        result = train_character(
+            settings,
+            PhotoSet(train=photos, held_out=(), encoder="tiny@0"),
+            Subject(trigger="a man", class_phrase="a person"),
+            pipe,
+            spec,
+            faces,
+            tmp_path / expert,
+            digest=expert,
+            lora=LoraSettings(rank=2, alpha=2.0, expert=expert),
+        )
+        assert result.lora
+        assert carriers
+        assert all(net is spec.family.network(pipe, expert) and has for net, has in carriers)
+
+
+def test_a_backbone_with_one_network_has_no_other_to_train() -> None:
+    with pytest.raises(UsageError, match=r"lora\.expert is high, expected low for toon"):
+        check_training(load_recipe("toon/train", ["lora.expert=high"]))
+    file = tiny_character(tiny_pipe())
+    assert file.header.lora is not None
+    lora = dataclasses.replace(file.header.lora, expert="high")
+    header = dataclasses.replace(file.header, lora=lora)
+    character = Character(file=dataclasses.replace(file, header=header), source="mira")
+    pipe = tiny_pipe()
+    with pytest.raises(AdapterMismatch, match="its LoRA is for much noise alone"):
+        api.attach(pipe, character)
+    assert not listening(pipe.transformer)
 
 
 @pytest.mark.parametrize("changed", ["transformer", "transformer_2"])

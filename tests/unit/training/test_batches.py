@@ -89,14 +89,17 @@ def test_shift_moves_towards_noise() -> None:
 
 
 @pytest.mark.parametrize("shift", [1.0, 3.0])
-def test_a_highest_level_cuts_the_distribution_off(shift: float) -> None:
-    """The levels of one expert of two; below the cut their share stays as it was."""
-    everything, below = (
-        torch.tensor([sigmas(0, step, 8, shift, highest) for step in range(300)])
-        for highest in (1.0, 0.8)
+@pytest.mark.parametrize("between", [(0.0, 0.8), (0.8, 1.0)])
+def test_between_two_levels_the_distribution_is_the_same(
+    shift: float, between: tuple[float, float]
+) -> None:
+    """The levels of one expert of two."""
+    everything, cut = (
+        torch.tensor([sigmas(0, step, 8, shift, ends) for step in range(600)])
+        for ends in ((0.0, 1.0), between)
     )
-    assert float(below.max()) < 0.8
-    assert float(below.max()) > 0.79
-    kept = everything[everything < 0.8]
-    for share in (0.25, 0.5, 0.75):
-        assert float(below.quantile(share)) == pytest.approx(float(kept.quantile(share)), abs=0.02)
+    low, high = between
+    assert low <= float(cut.min()) < float(cut.max()) <= high
+    kept = everything[(everything > low) & (everything < high)]
+    for share in (0.05, 0.5, 0.95):
+        assert float(cut.quantile(share)) == pytest.approx(float(kept.quantile(share)), abs=0.03)

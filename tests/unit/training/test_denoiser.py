@@ -39,9 +39,9 @@ def test_training_draws_noise_with_the_shift_of_a_stock_scheduler_and_samples_th
     run.pipe.scheduler = UniPCMultistepScheduler(**UNIPC)
     make_batch, drawn = trainer.make_batch, []
 
-    def record(step: int, settings: Any, photos: Any, shift: float, highest: float) -> Any:
+    def record(step: int, settings: Any, photos: Any, shift: float, *between: Any) -> Any:
         drawn.append(shift)
-        return make_batch(step, settings, photos, shift, highest)
+        return make_batch(step, settings, photos, shift, *between)
 
     monkeypatch.setattr(trainer, "make_batch", record)
     result = run()
@@ -49,7 +49,7 @@ def test_training_draws_noise_with_the_shift_of_a_stock_scheduler_and_samples_th
     assert 0.0 < result.start_score < 1.0
 
 
-def test_training_draws_no_noise_above_what_the_network_is_asked(
+def test_training_draws_no_noise_but_what_the_network_is_asked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = TinyRun(tmp_path, steps=6)
@@ -61,6 +61,6 @@ def test_training_draws_no_noise_above_what_the_network_is_asked(
         return batch
 
     monkeypatch.setattr(trainer, "make_batch", record)
-    monkeypatch.setattr(Denoiser, "highest_sigma", 0.3)
+    monkeypatch.setattr(Denoiser, "sigma_range", (0.2, 0.3))
     run()
-    assert 0.0 < max(drawn) < 0.3
+    assert 0.2 < min(drawn) < max(drawn) < 0.3
