@@ -50,7 +50,8 @@ def attach(
         SiteMissing: The adapter's sites are not exactly the spec's.
         AdapterMismatch: The adapter was built for another width.
     """
-    experts = () if pipe is None else spec.family.networks(pipe)
+    shared = pipe is not None and spec.num_experts > 1
+    experts = spec.family.networks(pipe) if shared else ()
     others = [expert for expert in experts if expert is not transformer]
     for network in (transformer, *others):
         _check_network(adapter, network, spec)

@@ -83,7 +83,6 @@ class Family(ABC):
     """Whether a clip can go on from its last frame; see ``generation.continuation``."""
     one_at_a_time: ClassVar[bool] = False
     """Whether the stock pipeline takes a single prompt and a single generator only."""
-
     needs_picture: ClassVar[bool] = False
     """Whether the stock pipeline begins every clip with a picture that its caller gives."""
 

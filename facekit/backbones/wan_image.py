@@ -5,20 +5,20 @@ Shapes: B batch, C channels, F frames, H height, W width, L tokens.
 
 from collections.abc import Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from facekit.backbones.family import Text
 from facekit.backbones.spec import BackboneSpec
-from facekit.backbones.wan import WanFamily, wan_spec
+from facekit.backbones.wan import wan_spec
+from facekit.backbones.wan_condition import WanConditionFamily
 
 __all__ = ["WAN_IMAGE", "WanImageFamily"]
 
 
-class WanImageFamily(WanFamily):
+class WanImageFamily(WanConditionFamily):
     """Beside its noisy latents the transformer sees which frames are given, and their latents.
 
     Training on photos gives no frame at all: the marks are zeros, and the latents those of frames
@@ -32,13 +32,7 @@ class WanImageFamily(WanFamily):
 
     name = "wan_image"
     pipeline_class = "WanImageToVideoPipeline"
-    can_continue = False
     needs_picture = True
-
-    def __init__(self) -> None:
-        self._open: WeakKeyDictionary[nn.Module, dict[tuple[int, ...], Tensor]] = (
-            WeakKeyDictionary()
-        )
 
     @torch.no_grad()
     def encode_text(self, pipe: Any, spec: BackboneSpec, prompts: Sequence[str]) -> Text:
@@ -52,32 +46,26 @@ class WanImageFamily(WanFamily):
 
     def latent_arguments(self, pipe: Any, noisy: Tensor) -> dict[str, Tensor]:
         """The noisy latents, the marks of given frames, and the latents of these."""
-        open_1CFHW = self._open_frames(pipe, noisy).to(noisy)
-        shape = (noisy.shape[0], *open_1CFHW.shape[1:])
-        return {"hidden_states": torch.cat([noisy, open_1CFHW.expand(shape)], dim=1)}
+        return {"hidden_states": torch.cat([noisy, self.empty_condition(pipe, noisy)], dim=1)}
 
-    @torch.no_grad()
-    def _open_frames(self, pipe: Any, noisy: Tensor) -> Tensor:
-        """Marks and latents of frames none of which is given, as the stock pipeline makes them."""
-        found = self._open.setdefault(pipe.vae, {})
-        sizes = tuple(noisy.shape[2:])
-        if sizes not in found:
-            scale, temporal = pipe.vae_scale_factor_spatial, pipe.vae_scale_factor_temporal
-            height, width = sizes[1] * scale, sizes[2] * scale
-            marked = pipe.prepare_latents(
-                torch.zeros(1, 3, height, width, device=noisy.device),
-                batch_size=1,
-                num_channels_latents=pipe.vae.config.z_dim,
-                height=height,
-                width=width,
-                num_frames=(sizes[0] - 1) * temporal + 1,
-                dtype=torch.float32,
-                device=noisy.device,
-                latents=noisy[:1],
-            )[1]
-            marked[:, :temporal] = 0
-            found[sizes] = marked
-        return found[sizes]
+    def make_empty(
+        self, pipe: Any, num_frames: int, height: int, width: int, device: torch.device
+    ) -> Tensor:
+        """Marks and latents of frames none of which is given."""
+        first_BCHW = torch.zeros(1, 3, height, width, device=device)
+        _, marked = pipe.prepare_latents(
+            first_BCHW,
+            batch_size=1,
+            num_channels_latents=pipe.vae.config.z_dim,
+            height=height,
+            width=width,
+            num_frames=num_frames,
+            dtype=torch.float32,
+            device=device,
+            latents=first_BCHW,  # handed back as they are; else it would draw some
+        )
+        marks = pipe.vae_scale_factor_temporal  # as many channels as a latent has frames
+        return torch.cat([torch.zeros_like(marked[:, :marks]), marked[:, marks:]], dim=1)
 
     def sampling_options(
         self, spec: BackboneSpec, guidance_scale: float, fps: float
