@@ -86,21 +86,6 @@ def test_the_picture_that_is_not_there_is_embedded_as_the_pipeline_does() -> Non
     assert set(text) == {"encoder_hidden_states"}, "Wan 2.2 has no image encoder"
 
 
-def test_asking_draws_nothing_from_the_global_generator(pipe: Any) -> None:
-    torch.manual_seed(3)
-    expected = torch.rand(1)
-    torch.manual_seed(3)
-    predict(pipe)
-    assert torch.equal(torch.rand(1), expected)
-
-
-def test_precision_of_training_is_not_that_of_what_is_kept(pipe: Any) -> None:
-    fresh = tiny_pipe(detect_spec(pipe).name)
-    plain = WAN_IMAGE.empty_condition(fresh, torch.zeros(2, 4, 2, 4, 4))
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert torch.equal(WAN_IMAGE.empty_condition(pipe, torch.zeros(2, 4, 2, 4, 4)), plain)
-
-
 def test_identity_leaves_the_split_of_text_and_picture_alone() -> None:
     """diffusers' processor takes the last 512 tokens for the text, the others for the picture."""
     name = "wan2_1_i2v_14b"
