@@ -266,6 +266,7 @@ wan_spec(
     repo="Wan-AI/Wan2.1-T2V-14B-Diffusers",
     revision="38ec498cb3208fb688890f8cc7e94ede2cbd7f68",
 )
+# Revisions: the commits that public projects pin; no weights but those of toon were loaded here.
 # Steps, guidance and frame rate of Wan 2.2: the examples of diffusers' documentation.
 wan_spec(
     "wan2_2_t2v_a14b",
