@@ -4,7 +4,7 @@ Shapes: B batch, L latent tokens, K identity tokens, C inner channels.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -42,13 +42,28 @@ def attach(
         transformer: The backbone's transformer or UNet, with or without LoRA.
         spec: Its backbone; decides the sites.
         pipe: Whose it is. Pipelines that ask for both halves of their guidance in one batch
-            need it to be told apart.
+            need it to be told apart. Where experts share the noise levels, all of the pipeline's
+            get the same identity; without it the transformer alone does.
 
     Raises:
         AlreadyAttached: The transformer carries an attachment.
         SiteMissing: The adapter's sites are not exactly the spec's.
         AdapterMismatch: The adapter was built for another width.
     """
+    shared = pipe is not None and spec.num_experts > 1
+    experts = spec.family.networks(pipe) if shared else ()
+    others = [expert for expert in experts if expert is not transformer]
+    for network in (transformer, *others):
+        _check_network(adapter, network, spec)
+    folds = adapter if isinstance(adapter, IdentityAdapter) else None
+    sites = spec.sites(transformer)
+    mates = tuple(Attachment(folds, sites, other, spec, pipe) for other in others)
+    return Attachment(folds, sites, transformer, spec, pipe, mates)
+
+
+def _check_network(
+    adapter: IdentityAdapter | Sequence[str], transformer: nn.Module, spec: BackboneSpec
+) -> None:
     sites = spec.sites(transformer)
     offered = adapter.config.sites if isinstance(adapter, IdentityAdapter) else tuple(adapter)
     _check_sites(offered, sites, spec)
@@ -68,8 +83,6 @@ def attach(
                     f"{site}: the adapter is {width} wide, expected {expected} for {spec.name};"
                     " use the adapter of that backbone"
                 )
-    folds = adapter if isinstance(adapter, IdentityAdapter) else None
-    return Attachment(folds, sites, transformer, spec, pipe)
 
 
 class Attachment:
@@ -87,12 +100,14 @@ class Attachment:
         transformer: nn.Module,
         spec: BackboneSpec,
         pipe: Any = None,
+        mates: tuple["Attachment", ...] = (),
     ) -> None:
         self.adapter = adapter
         self.sites = sites
         self.transformer: Any = transformer
         self.spec = spec
         self._pipe = pipe
+        self._mates = mates  # on the other experts; whatever is asked of this one, they do too
         self.strength = 1.0
         self._condition = Condition()
         self._pass_name: str | None = None
@@ -160,9 +175,13 @@ class Attachment:
         """Multiply every character's strength; 0 gives the bare backbone bit-exactly."""
         self.strength = float(strength)
         self._terms_key = None
+        for mate in self._mates:
+            mate.set_strength(strength)
 
     def detach(self) -> None:
         """Give the transformer back exactly as it was; a second call does nothing."""
+        for mate in self._mates:
+            mate.detach()
         for site, processor in self._processors.items():
             attention = site_module(self.transformer, site)
             if attention.processor is processor:
@@ -304,6 +323,8 @@ class Attachment:
     def _set(self, condition: Condition) -> None:
         self._condition = condition
         self._apply({}, None)
+        for mate in self._mates:
+            mate._set(condition)
 
     def _apply(self, terms: Terms, key: tuple[object, ...] | None) -> None:
         self._terms_key = key
@@ -316,7 +337,10 @@ class Attachment:
         condition, key = self._condition, self._terms_key
         terms = {site: processor.terms for site, processor in self._processors.items()}
         try:
-            yield
+            with ExitStack() as others:
+                for mate in self._mates:
+                    others.enter_context(mate._kept())
+                yield
         finally:
             self._condition = condition
             self._apply(terms, key)

@@ -110,8 +110,8 @@ class CharacterAttachment:
         """Conditions on other masks, windows or guidance; None when all are plain LoRAs."""
         self.conditionings = conditionings
         self.characters = characters
-        self._stance = LoraStance(transformer)
-        self._loras: list[str] = []
+        self._stances: list[LoraStance] = []
+        self._loras: list[tuple[Any, str]] = []  # with the network that carries it
         self._is_detached = False
 
     def set_strength(self, strength: float) -> None:
@@ -139,8 +139,8 @@ class CharacterAttachment:
 
     def set_lora_strength(self, strength: float) -> None:
         """Scale only the LoRA."""
-        for name in self._loras:
-            set_lora_strength(self.transformer, strength, name)
+        for network, name in self._loras:
+            set_lora_strength(network, strength, name)
 
     def detach(self) -> None:
         """Give the transformer back exactly as it was; a second call does nothing.
@@ -150,12 +150,12 @@ class CharacterAttachment:
         self._is_detached = True
         if self.identity is not None:
             self.identity.detach()
-        if not self._loras:
-            return
-        for name in self._loras:
-            remove_lora(self.transformer, name)
+        for network, name in self._loras:
+            remove_lora(network, name)
         self._loras.clear()
-        self._stance.restore()
+        for stance in self._stances:
+            stance.restore()
+        self._stances.clear()
 
     def __enter__(self) -> Self:
         """Nothing happens; the block ends with ``detach``."""
@@ -170,16 +170,24 @@ class CharacterAttachment:
         """Detach."""
         self.detach()
 
-    def _add_lora(self, character: Character) -> None:
+    def _add_lora(self, pipe: Any, character: Character) -> None:
         settings = character.file.header.lora
         if settings is None:
             return
+        if settings.expert == "high" and self.spec.num_experts == 1:
+            raise AdapterMismatch(
+                f"{character.source}: its LoRA is for much noise alone, expected one for all noise"
+                f" levels, for {self.spec.name} has one network; use the backbone it was made for"
+            )
         name = f"{character.name}_{len(self._loras)}".replace(".", "_")
         settings = replace(settings, targets=settings.targets or self.spec.lora_targets)
-        add_lora(self.transformer, self.spec, settings, name=name)
-        self._loras.append(name)
-        load_lora_state(self.transformer, character.file.lora, name)
-        for parameter in named_lora_parameters(self.transformer, name).values():
+        network = self.spec.family.network(pipe, settings.expert)
+        if network not in [earlier for earlier, _ in self._loras]:
+            self._stances.append(LoraStance(network))
+        add_lora(network, self.spec, settings, name=name)
+        self._loras.append((network, name))
+        load_lora_state(network, character.file.lora, name)
+        for parameter in named_lora_parameters(network, name).values():
             parameter.requires_grad_(False)
 
 
@@ -244,7 +252,7 @@ def attach_characters(
     attachment = CharacterAttachment(transformer, spec, identity, conditionings, given)
     try:
         for character in given:
-            attachment._add_lora(character)
+            attachment._add_lora(pipe, character)
         if identity is not None:
             identity.condition(
                 conditionings,

@@ -3,6 +3,7 @@
 The state's keys are module paths: ``blocks.0.attn1.to_q.lora_A.weight``.
 """
 
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from facekit.adapters.tensor_file import differences
+from facekit.backbones.family import Expert
 from facekit.backbones.spec import BackboneSpec
 from facekit.errors import AdapterMismatch, AlreadyAttached, SiteMissing
 
@@ -42,6 +44,8 @@ class LoraSettings:
     """Always explicit: what is added is scaled by alpha / rank."""
     targets: tuple[str, ...] = ()
     """Endings of module paths; the spec's when empty."""
+    expert: Expert = "low"
+    """Where two networks share the noise levels: the one for little noise or the one for much."""
 
     @property
     def scale(self) -> float:
@@ -112,9 +116,14 @@ def add_lora(
             f"the transformer carries a LoRA named {name!r}, expected none; remove it or choose"
             " another name"
         )
-    paths = [path for path, _ in transformer.named_modules()]
+    excluded = re.compile(spec.lora_excluded) if spec.lora_excluded else None
+    inside = [
+        path
+        for path, _ in transformer.named_modules()
+        if excluded is None or not excluded.fullmatch(path)
+    ]
     for target in targets:
-        if not any(path == target or path.endswith(f".{target}") for path in paths):
+        if not any(path == target or path.endswith(f".{target}") for path in inside):
             raise SiteMissing(
                 f"LoRA target {target!r} matches no layer of {type(transformer).__name__}, expected"
                 f" endings such as {', '.join(spec.lora_targets[:2])}; correct lora.targets"

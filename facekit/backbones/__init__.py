@@ -6,7 +6,9 @@ import facekit.backbones.hunyuan
 import facekit.backbones.hunyuan15
 import facekit.backbones.ltx
 import facekit.backbones.ltx2
-import facekit.backbones.wan  # noqa: F401
+import facekit.backbones.wan
+import facekit.backbones.wan_image
+import facekit.backbones.wan_vace  # noqa: F401
 from facekit.backbones.spec import (
     BackboneSpec,
     detect_spec,

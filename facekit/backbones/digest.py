@@ -26,7 +26,7 @@ _HUB_BLOB = re.compile(r"[0-9a-f]{64}")
 
 
 def backbone_digest(folder: Path | str) -> str:
-    """Hash a network's safetensors files, in order of name.
+    """Hash a network's safetensors files, in order of name; of two networks, both hashes.
 
     Args:
         folder: A pipeline's folder, or that of its transformer or UNet.
@@ -39,13 +39,21 @@ def backbone_digest(folder: Path | str) -> str:
     """
     folder = Path(folder)
     inside = [folder / name for name in _NETWORKS if (folder / name).is_dir()]
-    files = [file for place in inside or [folder] for file in sorted(place.glob("*.safetensors"))]
+    return _joined([_network_digest(place) for place in inside or [folder]])
+
+
+def _network_digest(folder: Path) -> str:
+    files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise WeightsMissing(
             f"{folder}: no safetensors files, expected a transformer's weights; name the folder of"
             " a diffusers pipeline"
         )
     return _digest(tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files))
+
+
+def _joined(found: list[str]) -> str:
+    return found[0] if len(found) == 1 else sha256("\n".join(found).encode()).hexdigest()
 
 
 @lru_cache(maxsize=8)
@@ -67,8 +75,7 @@ def pipeline_digest(pipe: Any) -> str:
     folders = [_folder(net, name) for name, net in held]
     if any(folder is None for folder in folders):
         return ""
-    found = [backbone_digest(folder) for folder in folders if folder is not None]
-    return found[0] if len(found) == 1 else sha256("\n".join(found).encode()).hexdigest()
+    return _joined([backbone_digest(folder) for folder in folders if folder is not None])
 
 
 def parts_digest(pipe: Any) -> str:

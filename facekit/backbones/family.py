@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 
     from facekit.backbones.spec import BackboneSpec
 
-__all__ = ["Call", "Family", "PassKind", "Text", "latent_grid"]
+__all__ = ["Call", "Expert", "Family", "PassKind", "Text", "latent_grid"]
 
 Text: TypeAlias = Mapping[str, Tensor]
 """What a network is told of prompts: its keyword -> a tensor whose first axis is the prompts."""
+
+Expert: TypeAlias = Literal["low", "high"]
+"""Of two networks that share the noise levels, the one for little noise or the one for much."""
 
 PassKind: TypeAlias = Literal["conditional", "unconditional", "both"]
 """``both`` is the unconditional half of a batch and then the conditional one."""
@@ -81,10 +84,22 @@ class Family(ABC):
     """Whether a clip can go on from its last frame; see ``generation.continuation``."""
     guides_in_two_passes: ClassVar[bool] = True
     """Whether sampling asks with and without the prompt; a distilled model is told the scale."""
+    one_at_a_time: ClassVar[bool] = False
+    """Whether the stock pipeline takes a single prompt and a single generator only."""
+    needs_picture: ClassVar[bool] = False
+    """Whether the stock pipeline begins every clip with a picture that its caller gives."""
 
-    def network(self, pipe: Any) -> Any:
-        """The network of a pipeline that is adapted."""
-        return getattr(pipe, self.network_name)
+    def network(self, pipe: Any, expert: Expert = "low") -> Any:
+        """The network of a pipeline that is trained; the only one, or one of two experts."""
+        return self.networks(pipe)[-1 if expert == "low" else 0]
+
+    def networks(self, pipe: Any) -> tuple[Any, ...]:
+        """All networks that identity is injected into, the one for much noise first."""
+        return (getattr(pipe, self.network_name),)
+
+    def sigma_range(self, pipe: Any, expert: Expert = "low") -> tuple[float, float]:
+        """The noise levels that `network` is asked at; training draws no others."""
+        return 0.0, 1.0
 
     @abstractmethod
     def find_sites(self, network: nn.Module, every: int) -> tuple[str, ...]:

@@ -1,16 +1,16 @@
-"""The Wan family: the embedded toon backbone and Wan 2.1 through stock diffusers pipelines.
+"""The Wan family, from text: the embedded toon backbone, Wan 2.1 and Wan 2.2.
 
 Shapes: B batch, C channels, F frames, H height, W width, L tokens.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from facekit.backbones.family import Call, Family, Text, latent_grid
+from facekit.backbones.family import Call, Expert, Family, Text, latent_grid
 from facekit.backbones.spec import BackboneSpec, register_spec
 from facekit.backbones.wan_tiny import TINY_TEXT_DIMS, build_tiny
 from facekit.errors import UsageError
@@ -18,18 +18,40 @@ from facekit.errors import UsageError
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
-__all__ = ["TOON", "WAN", "WAN_2_1_T2V_1_3B", "WanFamily"]
+__all__ = ["TOON", "WAN", "WAN_2_1_T2V_1_3B", "WanFamily", "wan_spec"]
 
 _ATTENTION_LINEARS = ("to_q", "to_k", "to_v", "to_out.0")
 
 
 class WanFamily(Family):
-    """True cross-attention to the text in every block, and a straight path to noise."""
+    """True cross-attention to the text in every block, and a straight path to noise.
+
+    Wan 2.2 A14B has two networks: ``pipe.transformer`` for noise levels from the pipeline's
+    ``boundary_ratio`` on, ``pipe.transformer_2`` below it. Identity goes into both, folded once
+    with the key norms of the second. Training and LoRA are for one of them, the second unless
+    somebody asks for the first, and training draws its noise on that side of the boundary.
+    """
 
     name = "wan"
     pipeline_class = "WanPipeline"
     network_class = "WanTransformer3DModel"
     can_continue = True
+
+    def networks(self, pipe: Any) -> tuple[Any, ...]:
+        """The transformer, or both."""
+        second = getattr(pipe, "transformer_2", None)
+        return (pipe.transformer,) if second is None else (pipe.transformer, second)
+
+    def sigma_range(self, pipe: Any, expert: Expert = "low") -> tuple[float, float]:
+        """All, or those on one side of the boundary.
+
+        Raises:
+            UsageError: Two transformers without a boundary.
+        """
+        if len(self.networks(pipe)) == 1:
+            return 0.0, 1.0
+        boundary = _boundary(pipe)
+        return (0.0, boundary) if expert == "low" else (boundary, 1.0)
 
     def find_sites(self, network: nn.Module, every: int) -> tuple[str, ...]:
         """The second attention of every so-manieth block."""
@@ -109,14 +131,29 @@ class WanFamily(Family):
     def predict(
         self, pipe: Any, spec: BackboneSpec, noisy: Tensor, sigma_B: Tensor, text: Text
     ) -> Tensor:
-        """Predict noise minus clean latents."""
-        velocity: Tensor = pipe.transformer(
-            hidden_states=noisy,
-            timestep=_timestep(pipe, spec, sigma_B, noisy),
-            return_dict=False,
+        """Predict noise minus clean latents, each sample by the transformer of its noise level."""
+        arguments = {
+            "timestep": _timestep(pipe, spec, sigma_B, noisy),
+            **self.latent_arguments(pipe, noisy),
             **text,
-        )[0]
+        }
+        networks = self.networks(pipe)
+        if len(networks) == 1:
+            return _ask(networks[0], arguments)
+        # As the pipeline decides it: on timesteps.
+        boundary = spec.process.timestep(torch.tensor(_boundary(pipe)))
+        high_B = spec.process.timestep(sigma_B) >= boundary.to(sigma_B.device)
+        if high_B.all() or not high_B.any():
+            return _ask(networks[0 if high_B.all() else 1], arguments)
+        velocity = torch.empty_like(noisy)
+        for network, chosen_B in zip(networks, (high_B, ~high_B), strict=True):
+            rows = {name: tensor[chosen_B] for name, tensor in arguments.items()}
+            velocity[chosen_B] = _ask(network, rows).to(velocity.dtype)
         return velocity
+
+    def latent_arguments(self, pipe: Any, noisy: Tensor) -> dict[str, Tensor]:
+        """What the transformer is given of the latents, each with the samples first."""
+        return {"hidden_states": noisy}
 
     def read_call(self, network: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         """Latents first, then timesteps, one for each token or one for all."""
@@ -131,10 +168,26 @@ class WanFamily(Family):
         )
 
 
+def _boundary(pipe: Any) -> float:
+    boundary = pipe.config.get("boundary_ratio")
+    if boundary is None:
+        raise UsageError(
+            f"{type(pipe).__name__} holds two transformers and no boundary_ratio, expected the"
+            " noise level where one hands over to the other; load it from its repository, or"
+            " pass boundary_ratio"
+        )
+    return float(boundary)
+
+
+def _ask(network: Any, arguments: dict[str, Tensor]) -> Tensor:
+    velocity: Tensor = network(return_dict=False, **arguments)[0]
+    return velocity
+
+
 def _timestep(pipe: Any, spec: BackboneSpec, sigma_B: Tensor, latents: Tensor) -> Tensor:
     """(B, L) where the pipeline's ``expand_timesteps`` gives each token its own, (B,) otherwise."""
     timestep = spec.process.timestep(sigma_B.to(latents.device))
-    if not pipe.config.expand_timesteps:
+    if not pipe.config.get("expand_timesteps"):
         return timestep
     frames, height, width = latent_grid(latents, pipe.transformer.config.patch_size)
     return timestep.view(-1, 1).expand(-1, frames * height * width).clone()
@@ -151,30 +204,47 @@ def _latent_statistics(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
 WAN = WanFamily()
 
 
-def _wan_spec(name: str, *, text_dim: int, layers: int, **facts: Any) -> BackboneSpec:
+_SIZES_480P = MappingProxyType({"1:1": (640, 640), "16:9": (480, 832), "9:16": (832, 480)})
+"""The smaller of the two areas that Wan was trained on, 480 x 832, in every aspect."""
+
+
+def wan_spec(
+    name: str, family: WanFamily = WAN, *, fingerprint: Mapping[str, object], **facts: Any
+) -> BackboneSpec:
+    """Register a model of the Wan family.
+
+    Args:
+        name: Of the spec.
+        family: How it is asked.
+        fingerprint: Of the real network's config, beside the width of its text.
+        facts: Further fields of the spec, in place of those of Wan 2.1.
+    """
+    common: dict[str, Any] = {
+        "sizes": _SIZES_480P,
+        "num_inference_steps": 50,
+        # Source: the cards of the repositories; the toon weights by their manifest.
+        "licence": "Apache-2.0",
+        "commercial_use": True,
+    }
     return register_spec(
         BackboneSpec(
             name=name,
-            family=WAN,
+            family=family,
             lora_targets=tuple(
                 f"{attention}.{linear}"
                 for attention in ("attn1", "attn2")
                 for linear in _ATTENTION_LINEARS
             ),
-            fingerprint=MappingProxyType({"text_dim": text_dim, "num_layers": layers}),
+            fingerprint=MappingProxyType({"text_dim": 4096, **fingerprint}),
             tiny_fingerprint=MappingProxyType({"text_dim": TINY_TEXT_DIMS[name]}),
-            # Source: the cards of the repositories; the toon weights by their manifest.
-            licence="Apache-2.0",
-            commercial_use=True,
-            **facts,
+            **{**common, **facts},
         )
     )
 
 
-TOON = _wan_spec(
+TOON = wan_spec(
     "toon",
-    text_dim=128,
-    layers=6,
+    fingerprint={"text_dim": 128, "num_layers": 6},
     repo="",
     revision="",
     sizes=MappingProxyType({"1:1": (96, 96), "16:9": (96, 176), "9:16": (176, 96)}),
@@ -184,16 +254,39 @@ TOON = _wan_spec(
     guidance_scale=3.0,
     fps=8.0,
 )
-WAN_2_1_T2V_1_3B = _wan_spec(
+WAN_2_1_T2V_1_3B = wan_spec(
     "wan2_1_t2v_1_3b",
-    text_dim=4096,
-    layers=30,
+    fingerprint={"num_layers": 30, "in_channels": 16},
     repo="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
     revision="0fad780a534b6463e45facd96134c9f345acfa5b",
-    sizes=MappingProxyType({"1:1": (640, 640), "16:9": (480, 832), "9:16": (832, 480)}),
-    max_sequence_length=512,
-    max_frames=81,
-    num_inference_steps=50,
-    guidance_scale=5.0,
-    fps=16.0,
+)
+wan_spec(
+    "wan2_1_t2v_14b",
+    fingerprint={"num_layers": 40, "in_channels": 16},
+    repo="Wan-AI/Wan2.1-T2V-14B-Diffusers",
+    revision="38ec498cb3208fb688890f8cc7e94ede2cbd7f68",
+)
+# Revisions: the commits that public projects pin; no weights but those of toon were loaded here.
+# Steps, guidance and frame rate of Wan 2.2: the examples of diffusers' documentation.
+wan_spec(
+    "wan2_2_t2v_a14b",
+    # A transformer alone is that of Wan 2.1 14B; the pipeline's second one tells them apart.
+    fingerprint={"num_layers": 40, "in_channels": 16},
+    num_experts=2,
+    repo="Wan-AI/Wan2.2-T2V-A14B-Diffusers",
+    revision="5be7df9619b54f4e2667b2755bc6a756675b5cd7",
+    num_inference_steps=40,
+    # The examples guide the second expert with 3.0; one number for both keeps three-way guidance
+    # exact.
+    guidance_scale=4.0,
+)
+wan_spec(
+    "wan2_2_ti2v_5b",
+    fingerprint={"num_layers": 30, "in_channels": 48},
+    repo="Wan-AI/Wan2.2-TI2V-5B-Diffusers",
+    revision="b8fff7315c768468a5333511427288870b2e9635",
+    sizes=MappingProxyType({"1:1": (960, 960), "16:9": (704, 1280), "9:16": (1280, 704)}),
+    spatial_multiple=32,  # its autoencoder makes one latent of 16 x 16 pixels
+    max_frames=121,
+    fps=24.0,
 )

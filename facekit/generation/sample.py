@@ -7,7 +7,7 @@ import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -114,6 +114,7 @@ def sample(
     check_shots(shots, spec)
     conditioned(attachment, identities, settings)  # refused here, not when the first clip is asked
     bar = progress or NoProgress()
+    max_batch = 1 if spec.family.one_at_a_time else max_batch
     return _clips(pipe, shots, spec, settings, attachment, identities, max_batch, bar, label)
 
 
@@ -214,20 +215,24 @@ def run_pipeline(
     if "prompt_embeds" not in arguments:
         arguments["prompt"] = [shot.prompt for shot in shots]
         arguments["negative_prompt"] = [""] * len(shots)
+    # Noise is drawn on the CPU, so that a seed means the same on every device.
+    arguments["generator"] = [torch.Generator("cpu").manual_seed(shot.seed) for shot in shots]
+    if spec.family.one_at_a_time:
+        for name in ("prompt", "negative_prompt", "generator"):
+            if name in arguments:
+                (arguments[name],) = cast(list[object], arguments[name])
     reports = "callback_on_step_end" in inspect.signature(type(pipe).__call__).parameters
     if reports:
         arguments["callback_on_step_end"] = step
+    options = spec.family.sampling_options(spec, settings.guidance_scale, settings.fps)
     with spec.family.sampling(pipe, settings.guidance_scale):
         output = pipe(
             height=first.height,
             width=first.width,
             num_frames=first.num_frames,
             num_inference_steps=settings.num_inference_steps,
-            # Noise is drawn on the CPU, so that a seed means the same on every device.
-            generator=[torch.Generator("cpu").manual_seed(shot.seed) for shot in shots],
             output_type="np",
-            **spec.family.sampling_options(spec, settings.guidance_scale, settings.fps),
-            **arguments,
+            **{**options, **arguments},
         )
     if not reports:
         progress.advance(len(shots) * settings.num_inference_steps, first.name)

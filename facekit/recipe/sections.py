@@ -98,6 +98,8 @@ class LoraSection(Section):
     """Learning rate of the update."""
     targets: tuple[str, ...] = ()
     """Module names inside attention blocks; empty takes the backbone's own list."""
+    expert: Literal["low", "high"] = "low"
+    """Which network carries it where a backbone has two: the one for little noise or for much."""
 
 
 class PhotosSection(Section):

@@ -62,7 +62,9 @@ class Batch:
     """Whether this step computes the preservation loss."""
 
 
-def sigmas(seed: int, step: int, count: int, shift: float) -> list[float]:
+def sigmas(
+    seed: int, step: int, count: int, shift: float, between: tuple[float, float] = (0.0, 1.0)
+) -> list[float]:
     """Draw noise levels: logit-normal, stratified over the batch, then shifted towards noise.
 
     Args:
@@ -70,12 +72,17 @@ def sigmas(seed: int, step: int, count: int, shift: float) -> list[float]:
         step: Of the run.
         count: Samples in the batch; each takes its own stratum, in random order.
         shift: As in flow-match schedulers, 1 changes nothing.
+        between: The same distribution, cut off below and above.
 
     Source: logit-normal of arXiv 2403.03206 section 3.1, shift of its equation 23.
     """
     rng = generator(seed, "sigma", step, count)
     strata = torch.randperm(count, generator=rng).double()
     u = (strata + torch.rand(count, generator=rng, dtype=torch.float64)) / count
+    if between != (0.0, 1.0):
+        ends = torch.tensor(between, dtype=torch.float64)
+        low, high = torch.special.ndtr(torch.logit(ends / (shift + (1 - shift) * ends)))
+        u = low + u * (high - low)
     s = torch.sigmoid(torch.special.ndtri(u.clamp(1e-6, 1 - 1e-6)))
     return [float(x) for x in shift * s / (1 + (shift - 1) * s)]
 
@@ -88,6 +95,7 @@ def choose_samples(
     num_photos: int,
     shift: float = 1.0,
     token_photos: Collection[int] = (),
+    sigma_range: tuple[float, float] = (0.0, 1.0),
 ) -> list[SampleChoice]:
     """Choose the samples of one step.
 
@@ -99,6 +107,7 @@ def choose_samples(
         num_photos: How many photos condition.
         shift: Of the noise levels.
         token_photos: Those that make the character's tokens; they condition before the others.
+        sigma_range: None below and above.
     """
     seed, count = settings.seed, settings.batch_size
     bucket = view_buckets[int(uniform(seed, "bucket", step) * len(view_buckets))]
@@ -109,7 +118,7 @@ def choose_samples(
     if settings.pool == "concat":
         most = min(most, settings.max_photos)
     num_conditions = 1 + int(uniform(seed, "conditions", step) * most)
-    levels = sigmas(seed, step, count, shift)
+    levels = sigmas(seed, step, count, shift, sigma_range)
     choices = []
     for index in range(count):
         view = members[order[index % len(order)]]
@@ -157,7 +166,13 @@ def _dropped(u: float, dropout: Dropout) -> Dropped:
     return "nothing"
 
 
-def make_batch(step: int, settings: TrainSettings, photos: EncodedPhotos, shift: float) -> Batch:
+def make_batch(
+    step: int,
+    settings: TrainSettings,
+    photos: EncodedPhotos,
+    shift: float,
+    sigma_range: tuple[float, float] = (0.0, 1.0),
+) -> Batch:
     """Gather the tensors of one step; equal arguments give equal tensors in any process."""
     choices = choose_samples(
         step,
@@ -167,6 +182,7 @@ def make_batch(step: int, settings: TrainSettings, photos: EncodedPhotos, shift:
         photos.num_photos,
         shift,
         photos.token_photos,
+        sigma_range,
     )
     views = [choice.view for choice in choices]
     latents_BCFHW = torch.stack([photos.latents[v] for v in views])

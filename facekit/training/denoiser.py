@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from facekit.backbones.family import Text
+from facekit.backbones.family import Expert, Text
 from facekit.backbones.noise import NoiseProcess
 from facekit.backbones.spec import BackboneSpec
 from facekit.toon.vae import framewise
@@ -28,11 +28,13 @@ class Denoiser:
 
     pipe: Any
     spec: BackboneSpec
+    expert: Expert = "low"
+    """Which of two networks is trained, where they share the noise levels."""
 
     @property
     def network(self) -> Any:
         """The network that is adapted."""
-        return self.spec.family.network(self.pipe)
+        return self.spec.family.network(self.pipe, self.expert)
 
     @property
     def process(self) -> NoiseProcess:
@@ -47,6 +49,11 @@ class Denoiser:
             UsageError: The scheduler of a flow-matching backbone has no such setting.
         """
         return self.spec.family.shift(self.pipe)
+
+    @property
+    def sigma_range(self) -> tuple[float, float]:
+        """The noise levels that the network is asked at."""
+        return self.spec.family.sigma_range(self.pipe, self.expert)
 
     def predict(self, noisy_BCFHW: Tensor, sigma_B: Tensor, text: Text) -> Tensor:
         """Ask the backbone for what its process says it predicts."""

@@ -141,7 +141,7 @@ def train_character(
             f"identity.level {settings.level} trains a LoRA, got no rank and alpha for it; give"
             " lora, or set identity.level to L1"
         )
-    denoiser = Denoiser(pipe=pipe, spec=spec)
+    denoiser = Denoiser(pipe=pipe, spec=spec, expert=lora.expert if lora else "low")
     network = denoiser.network
     device = network.device
     encoded = _encoded(settings, photos, subject, denoiser, spec, faces, out_dir, digest).to(device)
@@ -203,6 +203,7 @@ def train_character(
             encoded,
             settings,
             shift=denoiser.shift,
+            sigma_range=denoiser.sigma_range,
             out_dir=out_dir,
             run_digest=digest,
             progress=progress or NoProgress(),

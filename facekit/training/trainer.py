@@ -17,7 +17,7 @@ from pathlib import Path
 from torch import Tensor
 
 from facekit.errors import NonFiniteLoss, TrainingError
-from facekit.training.batches import make_batch
+from facekit.training.batches import Batch, make_batch
 from facekit.training.checkpoint import Best, TrainState, load_state, save_state
 from facekit.training.encoded import EncodedPhotos
 from facekit.training.interrupts import Interrupts
@@ -75,6 +75,7 @@ class Trainer:
         photos: What to learn from, encoded.
         settings: Of the run.
         shift: Of the noise levels.
+        sigma_range: No noise level is drawn below and above.
         out_dir: Holds the state and the log.
         run_digest: sha256 of everything that decides the result.
         progress: Told of every step.
@@ -90,6 +91,7 @@ class Trainer:
         settings: TrainSettings,
         *,
         shift: float,
+        sigma_range: tuple[float, float] = (0.0, 1.0),
         out_dir: Path,
         run_digest: str,
         progress: Progress,
@@ -101,6 +103,7 @@ class Trainer:
         self.photos = photos
         self.settings = settings
         self.shift = shift
+        self.sigma_range = sigma_range
         self.state_path = out_dir / STATE_FILE
         self.metrics_path = out_dir / METRICS_FILE
         self.run_digest = run_digest
@@ -165,9 +168,12 @@ class Trainer:
         self.progress.finish()
         return state
 
+    def _batch(self, step: int) -> Batch:
+        return make_batch(step, self.settings, self.photos, self.shift, self.sigma_range)
+
     def _one_step(self, state: TrainState, log: MetricsLog) -> tuple[TrainState, str]:
         step, began = state.step, time.monotonic()
-        losses = self.objective.backward(make_batch(step, self.settings, self.photos, self.shift))
+        losses = self.objective.backward(self._batch(step))
         norms = self.optimizer.step(step) if math.isfinite(losses.total) else None
         if norms is None:
             self.optimizer.drop_gradients()
@@ -215,7 +221,7 @@ class Trainer:
         for step in range(_UNTIMED_STEPS + _TIMED_STEPS):
             if step == _UNTIMED_STEPS:
                 began = time.monotonic()
-            self.objective.backward(make_batch(step, self.settings, self.photos, self.shift))
+            self.objective.backward(self._batch(step))
             self.optimizer.drop_gradients()
         step_s = (time.monotonic() - began) / _TIMED_STEPS
         left_s = self.settings.minutes * 60 - (time.monotonic() - self._sitting_began)

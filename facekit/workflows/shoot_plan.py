@@ -207,6 +207,12 @@ def _warnings(
     recipe: Recipe,
     strength: float,
 ) -> Iterator[str]:
+    if backbone_spec(recipe).family.needs_picture:
+        yield (
+            f"{recipe.base.name} begins every clip with a picture, and none can be given here, so"
+            " an empty grey one begins them; attach the character to the stock pipeline and call"
+            " that with your picture, or choose a backbone that draws from text alone"
+        )
     tokenizer = load_tokenizer(recipe)
     texts = dict(zip((shot.prompt for shot in shots), prompts, strict=True))
     for asked, prompt in texts.items():

@@ -177,6 +177,7 @@ def _lora_settings(recipe: Recipe, spec: BackboneSpec) -> LoraSettings:
         rank=recipe.lora.rank,
         alpha=recipe.lora.alpha,
         targets=recipe.lora.targets or spec.lora_targets,
+        expert=recipe.lora.expert,
     )
 
 

@@ -64,6 +64,11 @@ def _misfits(recipe: Recipe) -> Iterator[str]:
             " none, which has no identity branch to guide, expected no guidance of it; leave it"
             " away"
         )
+    if recipe.lora.expert == "high" and spec.num_experts == 1:
+        yield (
+            f"lora.expert is high, expected low for {spec.name}, which has one network for all"
+            " noise levels; leave it away"
+        )
     if recipe.loss.contrastive > 0 and spec.name != TOON.name:
         yield (
             f"loss.contrastive is {recipe.loss.contrastive:g}, expected 0 for {spec.name}, which"

@@ -15,7 +15,12 @@ from facekit.faces.vendors import vendor_facts
 from facekit.media.scan import Source, scan_sources, tell_sources
 from facekit.recipe import Recipe, dump_recipe, recipe_digest
 from facekit.training.captions import Subject
-from facekit.workflows.backbone import has_base_adapter, load_tokenizer, unknown_words
+from facekit.workflows.backbone import (
+    backbone_spec,
+    has_base_adapter,
+    load_tokenizer,
+    unknown_words,
+)
 from facekit.workflows.characters import (
     CHARACTERS_DIR,
     RECIPE_FILE,
@@ -227,6 +232,13 @@ def _warnings(trigger: str | None, recipe: Recipe) -> Iterator[str]:
         yield (
             f"{recipe.base.name} has no base identity adapter, so nothing but a plain LoRA can be"
             " trained on it"
+        )
+    if backbone_spec(recipe).family.needs_picture:
+        chosen = "set validate.every to 0 to keep the last weights" if recipe.validate.every else ""
+        yield (
+            f"{recipe.base.name} begins every clip with a picture, and validation has an empty grey"
+            f" one alone, so its score says nothing; {chosen or 'the last weights are kept'}, judge"
+            " them on clips of your own"
         )
     unknown = unknown_words(load_tokenizer(recipe), trigger) if trigger else ()
     if unknown:

@@ -176,15 +176,20 @@ def sample(pipe: Any, spec: BackboneSpec, guidance_scale: float = 2.0, **options
     """Sample the stock pipeline, two steps of two prompts, as latents."""
     side = spec.spatial_multiple
     arguments = {
-        "prompt": ["a woman in the park", "a man"],
         "height": 2 * side,
         "width": 2 * side,
         "num_frames": spec.frame_multiple + 1,
         "num_inference_steps": 2,
-        "generator": [torch.Generator().manual_seed(seed) for seed in (1, 2)],
         "output_type": "latent",
+        **spec.family.sampling_options(spec, guidance_scale, spec.fps),
+        **options,
     }
-    asked = spec.family.sampling_options(spec, guidance_scale, spec.fps)
+    prompts = ["a woman in the park", "a man"]
+    noise = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
     with spec.family.sampling(pipe, guidance_scale):
-        latents: Tensor = pipe(**{**arguments, **asked, **options}).frames
-    return latents
+        if not spec.family.one_at_a_time:
+            asked = {"prompt": prompts, "generator": noise, **arguments}
+            latents: Tensor = pipe(**asked).frames
+            return latents
+        pairs = [{"prompt": p, "generator": g} for p, g in zip(prompts, noise, strict=True)]
+        return torch.cat([pipe(**{**pair, **arguments}).frames for pair in pairs])

@@ -17,7 +17,7 @@ TOON = get_spec("toon")
 def test_the_registry_knows_its_names() -> None:
     assert spec_names() == tuple(sorted(spec_names()))
     assert {"toon", "wan2_1_t2v_1_3b"} <= set(spec_names())
-    with pytest.raises(UsageError, match=r"'tune' is unknown, expected one of .*toon, wan2_1"):
+    with pytest.raises(UsageError, match=r"'tune' is unknown, expected one of .*toon, .*wan2_1"):
         get_spec("tune")
     with pytest.raises(ValueError, match="registered twice"):
         register_spec(replace(TOON))

@@ -110,3 +110,20 @@ def test_shift_moves_towards_noise() -> None:
     plain, shifted = (torch.tensor(sigmas(0, 1, 16, shift)) for shift in (1.0, 3.0))
     assert bool((shifted > plain).all())
     assert float(shifted.max()) < 1.0
+
+
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+@pytest.mark.parametrize("between", [(0.0, 0.8), (0.8, 1.0)])
+def test_between_two_levels_the_distribution_is_the_same(
+    shift: float, between: tuple[float, float]
+) -> None:
+    """The levels of one expert of two."""
+    everything, cut = (
+        torch.tensor([sigmas(0, step, 8, shift, ends) for step in range(600)])
+        for ends in ((0.0, 1.0), between)
+    )
+    low, high = between
+    assert low <= float(cut.min()) < float(cut.max()) <= high
+    kept = everything[(everything > low) & (everything < high)]
+    for share in (0.05, 0.5, 0.95):
+        assert float(cut.quantile(share)) == pytest.approx(float(kept.quantile(share)), abs=0.03)

@@ -39,11 +39,28 @@ def test_training_draws_noise_with_the_shift_of_a_stock_scheduler_and_samples_th
     run.pipe.scheduler = UniPCMultistepScheduler(**UNIPC)
     make_batch, drawn = trainer.make_batch, []
 
-    def record(step: int, settings: Any, photos: Any, shift: float) -> Any:
+    def record(step: int, settings: Any, photos: Any, shift: float, *between: Any) -> Any:
         drawn.append(shift)
-        return make_batch(step, settings, photos, shift)
+        return make_batch(step, settings, photos, shift, *between)
 
     monkeypatch.setattr(trainer, "make_batch", record)
     result = run()
     assert set(drawn) == {3.0}
     assert 0.0 < result.start_score < 1.0
+
+
+def test_training_draws_no_noise_but_what_the_network_is_asked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = TinyRun(tmp_path, steps=6)
+    make_batch, drawn = trainer.make_batch, []
+
+    def record(*arguments: Any) -> Any:
+        batch = make_batch(*arguments)
+        drawn.extend(batch.sigma_B.tolist())
+        return batch
+
+    monkeypatch.setattr(trainer, "make_batch", record)
+    monkeypatch.setattr(Denoiser, "sigma_range", (0.2, 0.3))
+    run()
+    assert 0.2 < min(drawn) < max(drawn) < 0.3
