@@ -88,7 +88,7 @@ def mine_clip(
         OutputError: The cache cannot be written.
     """
     digest = content_digest(clip.path)
-    by = rules.model_dump(mode="json", exclude=_ABOUT_SETS)
+    by = rules.model_dump(mode="json", exclude=set(_ABOUT_SETS))
     asked = json.dumps([_RULES_OF_MINING, faces.name, faces.digest, num_frames, by])
     name = f"chosen-{sha256(asked.encode()).hexdigest()[:16]}.json"
     place = cache_dir() / "frames" / digest / name
