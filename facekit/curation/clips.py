@@ -37,7 +37,7 @@ are held and look the same; 0.03 is some 8 degrees of yaw, or a mouth that opens
 ALIKE_EMBEDDING = 0.05
 """And two faces whose similarity is this near to 1."""
 
-_RULES_OF_MINING = 1
+_RULES_OF_MINING = 2
 """Raised when the same clip gives other frames, so that what is remembered of it is forgotten."""
 
 _ABOUT_SETS = frozenset(

@@ -103,7 +103,9 @@ def _copies(
         return {}
     measured = [looked_at[index].candidate for index in good]
     between = similarity_matrix(stack_vectors([looked_at[index] for index in good], 0))
-    hashes, weights = [c.hash_bits for c in measured], [weight_of(c) for c in measured]
+    hashes = [c.hash_bits for c in measured]
+    # Weights are the same from 48 px on; of copies the one with more pixels stays.
+    weights = [weight_of(c) * (c.quality.face_px if c.quality else 0.0) for c in measured]
     repeated = find_duplicates(hashes, between, weights, duplicate_distance)
     return {
         good[copy]: Finding(

@@ -9,6 +9,7 @@ from facekit.types import FloatArray, Image
 
 __all__ = [
     "DUPLICATE_SIMILARITY",
+    "MIRRORED_SIMILARITY",
     "find_duplicates",
     "hash_distance",
     "hash_distances",
@@ -18,24 +19,33 @@ __all__ = [
 DUPLICATE_SIMILARITY = 0.9
 """Two photos are the same only if their faces are at least this similar as well."""
 
+MIRRORED_SIMILARITY = 0.8
+"""A face and its mirror image are less alike than two copies: at least 0.87 on 24 photographs with
+a MobileFace net, 0.88 on 27 drawings with toon-a."""
+
 _SIDE = 32
 _KEPT = 8
+_MIRRORED = np.uint64(sum(1 << bit for bit in range(0, 64, 2)))
+"""The bits of odd waves along a line, whose signs change when a picture is mirrored."""
 
 
 def picture_hash(image: Image) -> int:
     """Return 64 bits that change little when a picture is scaled, recompressed or brightened.
 
+    Mirrored from left to right, a picture has the same bits but for those of odd waves along a
+    line, which are turned over.
+
     Source: the DCT hash of the pHash library (Zauner 2010, section 3.2.1): the lowest frequencies
-        of a 32x32 picture, each compared with their median.
+        of a 32x32 picture; their signs, where pHash compares them with their median, for a median
+        changes when a picture is mirrored.
     """
     gray = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     rows, columns = _area_matrix(gray.shape[0]), _area_matrix(gray.shape[1])
     small = rows @ gray @ columns.T
     waves = _cosines()
     frequencies = (waves @ small @ waves.T).ravel()
-    # The mean brightness says nothing about the picture, so its bit is fixed.
-    bits = frequencies > np.median(frequencies[1:])
-    bits[0] = False
+    bits = frequencies > 0
+    bits[0] = False  # the mean brightness says nothing about the picture
     return int("".join("1" if bit else "0" for bit in bits), 2)
 
 
@@ -56,7 +66,7 @@ def find_duplicates(
     weights: Sequence[float],
     max_distance: int,
 ) -> dict[int, tuple[int, int]]:
-    """Find the photos that repeat a better one.
+    """Find the photos that repeat a better one, mirrored ones too.
 
     Args:
         hashes: One per photo.
@@ -74,11 +84,14 @@ def find_duplicates(
     repeated: dict[int, tuple[int, int]] = {}
     for index in order:
         others = kept[:num_kept]
-        bits = np.bitwise_count(known[others] ^ known[index])
-        alike = similarities[index, others] >= DUPLICATE_SIMILARITY
-        same = np.flatnonzero((bits <= max_distance) & alike)
+        between, alike = known[others] ^ known[index], similarities[index, others]
+        bits, mirrored = np.bitwise_count(between), np.bitwise_count(between ^ _MIRRORED)
+        copies = (bits <= max_distance) & (alike >= DUPLICATE_SIMILARITY)
+        flipped = (mirrored <= max_distance) & (alike >= MIRRORED_SIMILARITY)
+        same = np.flatnonzero(copies | flipped)
         if len(same):
-            repeated[index] = (int(others[same[0]]), int(bits[same[0]]))
+            first = same[0]
+            repeated[index] = (int(others[first]), int(min(bits[first], mirrored[first])))
         else:
             kept[num_kept] = index
             num_kept += 1

@@ -38,7 +38,7 @@ from facekit.types import Face, FaceCrop, FloatArray, NoProgress, Progress
 
 __all__ = ["RULES_OF_LOOKING", "Known", "Memory"]
 
-RULES_OF_LOOKING = 4
+RULES_OF_LOOKING = 5
 """Raised when the same photo gives other measurements, so that what is remembered is forgotten."""
 
 _ABOUT_CONTENT = (Code.NO_FACE, Code.SEVERAL_FACES)

@@ -39,3 +39,16 @@ def test_the_copy_with_the_greatest_weight_stays():
 def test_the_same_background_with_another_face_is_no_copy():
     unlike = np.array([[1.0, 0.5], [0.5, 1.0]], np.float32)
     assert find_duplicates([0, 0], unlike, [1.0, 1.0], 4) == {}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_mirrored_copy_is_a_copy(seed: int):
+    """It was trained on beside its original, or held out to judge it."""
+    image = draw_photo(seed=seed)
+    known, other = picture_hash(image), picture_hash(draw_photo(seed=seed + 100))
+    flipped = picture_hash(np.ascontiguousarray(image[:, ::-1]))
+    alike = np.array([[1.0, 0.85], [0.85, 1.0]], np.float32)
+    assert find_duplicates([known, flipped], alike, [1.0, 0.5], 4) == {1: (0, 0)}
+    assert find_duplicates([known, other], alike, [1.0, 0.5], 4) == {}
+    somebody = np.array([[1.0, 0.5], [0.5, 1.0]], np.float32)
+    assert find_duplicates([known, flipped], somebody, [1.0, 0.5], 4) == {}
