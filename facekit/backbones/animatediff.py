@@ -93,7 +93,7 @@ class AnimateDiffFamily(Family):
         )
         # The UNet was made anew, and no longer knows where its weights came from.
         pipe.unet.register_to_config(_name_or_path=str(Path(pipe.config._name_or_path, "unet")))
-        pipe.scheduler = motion_scheduler()
+        pipe.scheduler = _motion_scheduler()
         return pipe
 
     def load_tokenizer(self, spec: BackboneSpec, source: Path | None) -> Any:
@@ -114,7 +114,7 @@ class AnimateDiffFamily(Family):
 
     def build_tiny(self, spec: BackboneSpec) -> "DiffusionPipeline":
         """The blocks of Stable Diffusion 1.5, two widths, two heads."""
-        return build_tiny(spec, motion_scheduler())
+        return build_tiny(spec, _motion_scheduler())
 
     @torch.no_grad()
     def encode_text(self, pipe: Any, spec: BackboneSpec, prompts: Sequence[str]) -> Text:
@@ -192,7 +192,7 @@ class AnimateDiffFamily(Family):
         return {"guidance_scale": guidance_scale}
 
 
-def motion_scheduler() -> Any:
+def _motion_scheduler() -> Any:
     """The scheduler that the motion modules were trained for."""
     from diffusers import DDIMScheduler
 

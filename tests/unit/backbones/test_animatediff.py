@@ -71,11 +71,12 @@ def test_sites_are_the_spatial_attentions_to_the_text_and_no_others(pipe: Any) -
 
 
 def test_the_real_unet_has_these_sites() -> None:
-    """Its default config is that of Stable Diffusion 1.5 but for the text's width."""
-    from diffusers import UNetMotionModel
+    """The defaults of diffusers are those of both repositories but for the text's width."""
+    from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
 
     with torch.device("meta"):
-        unet = UNetMotionModel(cross_attention_dim=768)
+        images = UNet2DConditionModel(cross_attention_dim=768)
+        unet = UNetMotionModel.from_unet2d(images, MotionAdapter(), load_weights=False)
     assert detect_spec(unet) is SPEC
     sites = SPEC.sites(unet)
     assert sites == SPEC.sites(tiny_pipe(SPEC.name).unet)
