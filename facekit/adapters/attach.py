@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from facekit.adapters.attention import IdentityProcessor, wrap_processor
 from facekit.adapters.conditioning import Conditioning, Strength, as_conditionings, is_zero
 from facekit.adapters.folded import FoldedIdentity
-from facekit.adapters.guards import check_network, reset_caches
+from facekit.adapters.guards import check_network, check_pass, copy_refusal, reset_caches
 from facekit.adapters.guidance import Condition, Guidance, Unconditional, make_condition
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.passes import Pass, Terms, make_terms
@@ -182,6 +182,14 @@ class Attachment:
         self._hooks.clear()
         self._processors.clear()
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Refuse: nobody could take the characters off a copy.
+
+        Raises:
+            AdapterError: Always.
+        """
+        raise copy_refusal()
+
     def __enter__(self) -> Self:
         """Nothing happens; the block ends with ``detach``."""
         return self
@@ -276,6 +284,7 @@ class Attachment:
                     " attach(..., pipe=pipe)"
                 )
             kind = "both" if family.is_guided(self._pipe) else "conditional"
+        check_pass(self.transformer, kind)
         sigma_B = self.spec.process.sigma(call.timestep_B).to(call.device)
         return Pass(call, sigma_B.expand(call.batch), kind)
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from facekit.errors import AdapterError, AlreadyAttached
 
-__all__ = ["NetworkGuard", "check_network", "reset_caches"]
+__all__ = ["NetworkGuard", "check_network", "check_pass", "copy_refusal", "reset_caches"]
 
 _LOST_LORA = {
     "fuse_lora": (
@@ -28,7 +28,7 @@ _LOST_LORA = {
         "leave them apart, or attach a character without a LoRA",
     ),
     "save_pretrained": (
-        "write the character's LoRA between the backbone's weights",
+        "write the character's LoRA among the backbone's weights",
         "detach first",
     ),
 }
@@ -132,9 +132,7 @@ class NetworkGuard:
         Raises:
             AdapterError: Always.
         """
-        raise _refusal(
-            "copy.deepcopy", "give a copy that nobody can detach", "copy first and attach to both"
-        )
+        raise copy_refusal()
 
     def _stand_before(
         self,
@@ -174,6 +172,29 @@ _DISK = (
     "be lost: diffusers does not write layers that came later",
     "offload to memory, or attach a character without a LoRA",
 )
+
+
+def copy_refusal() -> AdapterError:
+    """Make the error that refuses a copy of a network while characters are attached."""
+    return _refusal(
+        "copy.deepcopy", "give a copy that nobody can detach", "copy first and attach to both"
+    )
+
+
+def check_pass(network: Any, kind: str) -> None:
+    """Refuse an unconditional pass that would be given what the conditional one was.
+
+    Raises:
+        AdapterError: A cache that keeps one answer for both.
+    """
+    config = getattr(network, "_cache_config", None)
+    if kind == "unconditional" and type(config).__name__ == "PyramidAttentionBroadcastConfig":
+        raise _refusal(
+            "PyramidAttentionBroadcast",
+            "give the unconditional pass the character of the conditional one, for this pipeline"
+            " asks them one after the other",
+            "take another cache, such as FirstBlockCacheConfig, or guidance_scale 1",
+        )
 
 
 def _refusal(what: str, why: str, step: str) -> AdapterError:

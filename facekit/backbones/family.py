@@ -80,8 +80,9 @@ class Family(ABC):
     """Whether a clip can go on from its last frame; see ``generation.continuation``."""
 
     def network(self, pipe: Any) -> Any:
-        """The network of a pipeline that is adapted."""
-        return getattr(pipe, self.network_name)
+        """The network of a pipeline that is adapted, without the wrapper of ``torch.compile``."""
+        network = getattr(pipe, self.network_name, None)
+        return getattr(network, "_orig_mod", network)
 
     @abstractmethod
     def find_sites(self, network: nn.Module, every: int) -> tuple[str, ...]:

@@ -1,0 +1,329 @@
+"""A character on a stock pipeline beside everything else that diffusers does to its network.
+
+`docs/howto/python_api.md` has a row for every test here and in test_other_loras.py.
+"""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import accelerate
+import pytest
+import torch
+from diffusers import (
+    FasterCacheConfig,
+    FirstBlockCacheConfig,
+    MagCacheConfig,
+    PyramidAttentionBroadcastConfig,
+    TaylorSeerCacheConfig,
+)
+from diffusers.models.attention_dispatch import AttentionBackendName, attention_backend
+
+from facekit.adapters.attention import IdentityProcessor
+from facekit.errors import AdapterError
+from tests.tiny.backbones import tiny_pipe
+from tests.tiny.drawn import CASES, Case
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{'lora' if case[1] else 'identity'}")
+def case(request: pytest.FixtureRequest) -> Case:
+    return Case(*request.param)
+
+
+@pytest.fixture
+def mira() -> Case:
+    return Case("toon", True)
+
+
+@pytest.fixture
+def light() -> Case:
+    return Case("toon", False)
+
+
+def check(case: Case, attached: Any) -> None:
+    """The same picture as without the feature, and afterwards the bare one."""
+    torch.testing.assert_close(case.draw(), case.drawn, atol=1e-4, rtol=1e-4)
+    attached.set_strength(0.0)
+    torch.testing.assert_close(case.draw(), case.base, atol=1e-4, rtol=1e-4)
+    attached.set_strength(1.0)
+    attached.detach()
+    torch.testing.assert_close(case.draw(), case.base, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_model_offload(case: Case, order: str) -> None:
+    """The hook that enable_model_cpu_offload puts onto the network."""
+    attached = case.attach() if order == "after" else None
+    accelerate.cpu_offload_with_hook(case.network, CPU)
+    check(case, attached or case.attach())
+
+
+@pytest.mark.parametrize("where", ["memory", "disk"])
+@pytest.mark.filterwarnings("ignore:for .*copying from a non-meta parameter")
+def test_sequential_offload_of_what_is_attached(case: Case, where: str, tmp_path: Path) -> None:
+    """The hooks that enable_sequential_cpu_offload puts onto every layer."""
+    attached = case.attach()
+    if where == "disk":
+        accelerate.disk_offload(case.network, str(tmp_path), CPU)
+    else:
+        accelerate.cpu_offload(case.network, CPU)
+    check(case, attached)
+
+
+def test_sequential_offload_first(case: Case) -> None:
+    """An identity branch comes later; a LoRA cannot be made where there are no weights."""
+    accelerate.cpu_offload(case.network, CPU)
+    if not case.has_lora:
+        check(case, case.attach())
+        return
+    with pytest.raises(AdapterError, match="attach first, then enable_sequential_cpu_offload"):
+        case.attach()
+    torch.testing.assert_close(case.draw(), case.base, atol=1e-4, rtol=1e-4)
+
+
+def group_offload(network: Any, kind: str, folder: Path | None = None) -> None:
+    network.enable_group_offload(
+        CPU,
+        CPU,
+        offload_type=kind,
+        num_blocks_per_group=1 if kind == "block_level" else None,
+        offload_to_disk_path=str(folder) if folder else None,
+    )
+
+
+@pytest.mark.parametrize("kind", ["block_level", "leaf_level"])
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_group_offload(case: Case, kind: str, order: str) -> None:
+    attached = case.attach() if order == "after" else None
+    group_offload(case.network, kind)
+    attached = attached or case.attach()
+    if kind == "leaf_level":
+        linears = [m for m in case.network.modules() if type(m) is torch.nn.Linear]
+        assert all(hasattr(linear, "_diffusers_hook") for linear in linears), "LoRA layers too"
+    check(case, attached)
+
+
+@pytest.mark.parametrize("kind", ["block_level", "leaf_level"])
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_group_offload_to_disk(case: Case, kind: str, order: str, tmp_path: Path) -> None:
+    """Weights that are away are never read; a LoRA, which diffusers would lose, is refused."""
+    attached = case.attach() if order == "after" else None
+    if case.has_lora:
+        with pytest.raises(AdapterError, match="diffusers does not write layers that came later"):
+            group_offload(case.network, kind, tmp_path)
+            case.attach()
+        return
+    group_offload(case.network, kind, tmp_path)
+    check(case, attached or case.attach())
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("how", ["model_cpu", "sequential_cpu", "group"])
+def test_offload_of_the_whole_pipeline(case: Case, how: str) -> None:
+    attached = case.attach()
+    if how == "group":
+        case.pipe.enable_group_offload(torch.device("cuda"), offload_type="leaf_level")
+    else:
+        getattr(case.pipe, f"enable_{how}_offload")()
+    torch.testing.assert_close(case.draw().cpu(), case.drawn, atol=1e-2, rtol=1e-2)
+    attached.detach()
+    torch.testing.assert_close(case.draw().cpu(), case.base, atol=1e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_layerwise_casting(case: Case, order: str) -> None:
+    """Eight-bit storage draws what the same numbers draw in full width."""
+
+    def cast(network: Any) -> None:
+        network.enable_layerwise_casting(torch.float8_e4m3fn, torch.float32)
+
+    rounded = Case(case.backbone, case.has_lora)
+    cast(case.network) if order == "before" else None
+    stored = copy.deepcopy(tiny_pipe(case.backbone).transformer)
+    cast(stored)
+    state = {name: tensor.float() for name, tensor in stored.state_dict().items()}
+    rounded.network.load_state_dict(state)
+    base = rounded.draw()
+    attached = case.attach()
+    cast(case.network) if order == "after" else None
+    with rounded.attach():
+        torch.testing.assert_close(case.draw(), rounded.draw(), atol=1e-4, rtol=1e-4)
+    attached.set_strength(0.0)
+    torch.testing.assert_close(case.draw(), base)
+    attached.detach()
+    torch.testing.assert_close(case.draw(), base)
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_attention_backend(
+    case: Case, order: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from diffusers.models.attention_dispatch import _AttentionBackendRegistry as Registry
+
+    monkeypatch.setattr(Registry, "_active_backend", Registry._active_backend)
+    attached = case.attach() if order == "after" else None
+    case.network.set_attention_backend("_native_math")
+    attached = attached or case.attach()
+    set_on = {p._attention_backend for p in case.network.attn_processors.values()}
+    assert set_on == {AttentionBackendName._NATIVE_MATH}
+    check(case, attached)
+    case.network.reset_attention_backend()
+    with case.attach(), attention_backend("_native_math"):
+        torch.testing.assert_close(case.draw(), case.drawn, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_compile_repeated_blocks() -> None:
+    """Compiled and run before, and still both characters and nobody are drawn."""
+    torch._dynamo.reset()
+    for has_lora in (True, False):
+        case = Case("toon", has_lora)
+        case.network.compile_repeated_blocks(backend="eager", fullgraph=True)
+        assert torch.equal(case.draw(), case.base)
+        with case.attach() as attached:
+            check(case, attached)
+    torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_torch_compile_of_the_network(case: Case, order: str) -> None:
+    """The hooks sit inside the wrapper. Not compiled here: a whole network takes half a minute."""
+    attached = case.attach() if order == "after" else None
+    case.pipe.transformer = torch.compile(case.network, backend="eager")
+    with torch.compiler.set_stance("force_eager"):
+        check(case, attached or case.attach())
+
+
+CACHES = {
+    "first block": lambda: FirstBlockCacheConfig(threshold=1e9),
+    "taylor": lambda: TaylorSeerCacheConfig(
+        cache_interval=9,
+        disable_cache_before_step=1,
+        taylor_factors_dtype=torch.float32,
+        cache_identifiers=[r"blocks\.\d+\.attn\d"],
+    ),
+    "magnitude": lambda: MagCacheConfig(
+        threshold=1e9,
+        max_skip_steps=9,
+        retention_ratio=0.0,
+        num_inference_steps=3,
+        mag_ratios=torch.ones(3),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CACHES)
+def test_caches_forget_who_was_drawn(case: Case, name: str) -> None:
+    def change(pipe: Any, step: int, timestep: Any, given: dict[str, Any]) -> dict[str, Any]:
+        attached.set_strength((1.0, 0.5, 0.0)[step])
+        return {}
+
+    every_step = {"num_inference_steps": 3, "callback_on_step_end": change}
+    attached = case.attach(strength=0.3)
+    uncached = case.draw(**every_step)
+    attached.set_strength(0.3)
+    plain = case.draw(num_inference_steps=3)
+    case.network.enable_cache(CACHES[name]())
+    assert not torch.allclose(case.draw(num_inference_steps=3), plain), "it caches at all"
+    attached.set_strength(0.3)
+    torch.testing.assert_close(case.draw(**every_step), uncached)
+    attached.detach()
+    case.network.disable_cache()
+    assert torch.equal(case.draw(), case.base)
+
+
+def test_pyramid_attention_broadcast(light: Case) -> None:
+    """It keeps one answer for both passes of guidance where they are asked apart, as Wan's are."""
+    reads = PyramidAttentionBroadcastConfig(
+        cross_attention_block_skip_range=9,
+        cross_attention_timestep_skip_range=(-1, 1001),
+        cross_attention_block_identifiers=("blocks",),
+        current_timestep_callback=lambda: 500,
+    )
+    with light.attach() as attached:
+        unguided = light.draw(guidance_scale=1.0)
+        light.network.enable_cache(reads)
+        with pytest.raises(AdapterError, match="asks them one after the other"):
+            light.draw()
+        light.network._reset_stateful_cache()  # as after every call that ends well
+        cached = light.draw(guidance_scale=1.0)
+        assert not torch.equal(cached, unguided)
+        attached.set_strength(0.0)
+        assert not torch.equal(light.draw(guidance_scale=1.0), cached)
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_faster_cache_is_refused(case: Case, order: str) -> None:
+    attached = case.attach() if order == "after" else None
+    config = FasterCacheConfig()
+    with pytest.raises(AdapterError, match="tells the character from nobody"):
+        if attached:
+            case.network.enable_cache(config)
+        else:
+            case.network._cache_config = config  # applying it to Wan fails in diffusers
+            case.attach()
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_fused_projections(case: Case, order: str) -> None:
+    """The query is heard all the same; a LoRA on the single projections would not be."""
+    attached = case.attach() if order == "after" else None
+    if case.has_lora:
+        with pytest.raises(AdapterError, match="lead past the character's LoRA"):
+            case.network.fuse_qkv_projections()
+            case.attach()
+        return
+    case.network.fuse_qkv_projections()
+    check(case, attached or case.attach())
+    case.network.unfuse_qkv_projections()
+    assert torch.equal(case.draw(), case.base)
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_parallel_runs_are_refused(case: Case, order: str) -> None:
+    from diffusers import ContextParallelConfig
+
+    config = ContextParallelConfig(ring_degree=2)
+    attached = case.attach() if order == "after" else None
+    with pytest.raises(AdapterError, match="facekit has not been run in parallel"):
+        if attached:
+            case.network.enable_parallelism(config=config)
+        else:
+            case.network._parallel_config = config
+            case.attach()
+
+
+def test_a_copy_while_attached_is_refused(case: Case) -> None:
+    with case.attach(), pytest.raises(AdapterError, match="copy first and attach to both"):
+        copy.deepcopy(case.network)
+    both = copy.deepcopy(case.network)
+    with case.attach():
+        assert not any(isinstance(p, IdentityProcessor) for p in both.attn_processors.values())
+
+
+def test_saving_while_attached(case: Case, tmp_path: Path) -> None:
+    """An identity branch leaves no trace in the weights; a LoRA would, and is refused."""
+    case.network.save_pretrained(tmp_path / "bare")
+    with case.attach():
+        if case.has_lora:
+            with pytest.raises(AdapterError, match="among the backbone's weights.*; detach first"):
+                case.pipe.save_pretrained(tmp_path / "attached")
+            return
+        case.network.save_pretrained(tmp_path / "attached")
+    for bare in (tmp_path / "bare").iterdir():
+        assert (tmp_path / "attached" / bare.name).read_bytes() == bare.read_bytes()
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_another_type_of_numbers(case: Case, order: str) -> None:
+    attached = case.attach() if order == "after" else None
+    case.pipe.to(torch.bfloat16)
+    attached = attached or case.attach()
+    drawn = case.draw()
+    attached.detach()
+    base = case.draw()
+    assert (drawn - case.drawn).abs().mean() < 0.1 * (case.drawn - case.base).abs().mean()
+    with case.attach(strength=0.0):
+        assert torch.equal(case.draw(), base)

@@ -1,0 +1,55 @@
+"""What the tiny Wan pipelines draw, with a character and without, to compare with."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from facekit.adapters.character import Character, CharacterAttachment, attach_characters
+from facekit.backbones import BackboneSpec, get_spec
+from tests.tiny.backbones import sample, tiny_character, tiny_pipe
+
+CASES = (("toon", True), ("toon", False), ("wan2_1_t2v_1_3b", True))
+"""A backbone, and whether the character has a LoRA beside its identity branch."""
+
+
+@dataclass
+class Case:
+    """A fresh pipeline, its character, and what both draw when nothing else happens."""
+
+    backbone: str
+    has_lora: bool
+
+    def __post_init__(self) -> None:
+        self.pipe: Any = tiny_pipe(self.backbone)
+        self.spec: BackboneSpec = get_spec(self.backbone)
+        self.character, self.base, self.drawn = _known(self.backbone, self.has_lora)
+
+    @property
+    def network(self) -> Any:
+        return self.pipe.transformer
+
+    def attach(self, **options: Any) -> CharacterAttachment:
+        return attach_characters(self.pipe, self.character, **options)
+
+    def draw(self, **options: Any) -> Tensor:
+        return sample(self.pipe, self.spec, **options)
+
+
+@cache
+def character(backbone: str = "toon", has_lora: bool = True, seed: int = 0) -> Character:
+    file = tiny_character(tiny_pipe(backbone), backbone, lora=has_lora, seed=seed)
+    return Character(file=file, source=f"mira{seed}")
+
+
+@cache
+def _known(backbone: str, has_lora: bool) -> tuple[Character, Tensor, Tensor]:
+    pipe, spec = tiny_pipe(backbone), get_spec(backbone)
+    mira = character(backbone, has_lora)
+    base = sample(pipe, spec)
+    with attach_characters(pipe, mira):
+        drawn = sample(pipe, spec)
+    assert not torch.allclose(base, drawn)
+    return mira, base, drawn
