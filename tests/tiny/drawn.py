@@ -1,14 +1,17 @@
 """What the tiny Wan pipelines draw, with a character and without, to compare with."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
 from facekit.adapters.character import Character, CharacterAttachment, attach_characters
 from facekit.backbones import BackboneSpec, get_spec
+from facekit.errors import AdapterError
 from tests.tiny.backbones import sample, tiny_character, tiny_pipe
 
 CASES = (("toon", True), ("toon", False), ("wan2_1_t2v_1_3b", True))
@@ -53,3 +56,21 @@ def _known(backbone: str, has_lora: bool) -> tuple[Character, Tensor, Tensor]:
         drawn = sample(pipe, spec)
     assert not torch.allclose(base, drawn)
     return mira, base, drawn
+
+
+def check(case: Case, attached: Any) -> None:
+    """The same picture as without the feature, and afterwards the bare one."""
+    torch.testing.assert_close(case.draw(), case.drawn, atol=1e-4, rtol=1e-4)
+    attached.set_strength(0.0)
+    torch.testing.assert_close(case.draw(), case.base, atol=1e-4, rtol=1e-4)
+    attached.set_strength(1.0)
+    attached.detach()
+    torch.testing.assert_close(case.draw(), case.base, atol=1e-4, rtol=1e-4)
+
+
+def check_refused(steps: Sequence[Callable[[], Any]], attached: Any, told: str) -> None:
+    """The last step is refused; when something is attached already, the first one."""
+    for step in [] if attached else steps[:-1]:
+        step()
+    with pytest.raises(AdapterError, match=told):
+        (steps[0] if attached else steps[-1])()
