@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from facekit.adapters.guards import NetworkGuard, reset_caches
+from facekit.adapters.guards import NetworkGuard, check_alone, reset_caches
 from facekit.adapters.lora import (
     LoraSettings,
     LoraStance,
@@ -51,9 +51,10 @@ class CharacterLoras:
         Raises:
             AdapterMismatch: Weights that do not fit.
             SiteMissing: A target that matches no layer.
-            AlreadyAttached: Somebody else's characters are on the network.
+            AlreadyAttached: Another attachment's characters are on the network.
         """
         self._release()
+        check_alone(self._network)
         places = {f"facekit_{index}": parts for index, parts in enumerate(wanted) if parts}
         for name in [name for name in self._places if name not in places]:
             self._remove(name)

@@ -8,7 +8,14 @@ from torch import nn
 
 from facekit.errors import AdapterError, AlreadyAttached
 
-__all__ = ["NetworkGuard", "check_network", "check_pass", "copy_refusal", "reset_caches"]
+__all__ = [
+    "NetworkGuard",
+    "check_alone",
+    "check_network",
+    "check_pass",
+    "copy_refusal",
+    "reset_caches",
+]
 
 _LOST_LORA = {
     "fuse_lora": (
@@ -80,6 +87,19 @@ def check_network(network: Any, has_lora: bool) -> None:
         raise _refusal("a character's LoRA under offload_to_disk_path", *_DISK)
 
 
+def check_alone(network: Any) -> None:
+    """Refuse a second attachment.
+
+    Raises:
+        AlreadyAttached: A guard stands before the network.
+    """
+    if "_facekit_guard" in vars(network):
+        raise AlreadyAttached(
+            f"{type(network).__name__}: characters are attached already, expected a network"
+            " without; call detach() of the earlier attachment, or attach all of them at once"
+        )
+
+
 class NetworkGuard:
     """Stands before some methods of a network while characters are attached to it.
 
@@ -94,18 +114,10 @@ class NetworkGuard:
             network: Of a stock pipeline.
             loras: Names of the characters' LoRAs on it.
             rejoin: Makes them take part again.
-
-        Raises:
-            AlreadyAttached: Another guard stands there.
         """
         self._network = network
         self._loras = frozenset(loras)
         self._put_up: list[str] = []
-        if "_facekit_guard" in vars(network):
-            raise AlreadyAttached(
-                f"{type(network).__name__}: characters are attached already, expected a network"
-                " without; call detach() of the earlier attachment, or attach all of them at once"
-            )
         network._facekit_guard = self
         self._stand_before("enable_parallelism", _refuse("enable_parallelism", *_PARALLEL))
         self._stand_before("enable_cache", _check_cache)

@@ -20,6 +20,7 @@ from diffusers.models.attention_dispatch import AttentionBackendName, attention_
 
 from facekit.adapters.attention import IdentityProcessor
 from facekit.errors import AdapterError
+from tests.tiny.backbones import wan_inputs
 from tests.tiny.drawn import CASES, Case, check, check_refused
 
 
@@ -166,6 +167,40 @@ def test_parallel_runs_are_refused(case: Case, order: str) -> None:
     enable = case.network.enable_parallelism
     last = case.attach if attached is None else lambda: enable(config=config)
     check_refused([last], None, "facekit has not been run in parallel")
+
+
+def test_data_parallel_around_an_attached_network(case: Case) -> None:
+    """DDP in a single process: the hooks sit inside, and gradients come through it."""
+    store = torch.distributed.HashStore()
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        with case.attach():
+            case.network.requires_grad_(True)
+            wrapped = torch.nn.parallel.DistributedDataParallel(case.network)
+            inputs = wan_inputs(case.pipe)
+            drawn = wrapped(**inputs)[0]
+            assert torch.equal(drawn, case.network(**inputs)[0])
+            drawn.square().mean().backward()
+            assert all(parameter.grad is not None for parameter in case.network.parameters())
+    finally:
+        torch.distributed.destroy_process_group()
+    assert torch.equal(case.draw(), case.base)
+
+
+@pytest.mark.parametrize("beside", ["group offload", "first block cache"])
+def test_three_way_guidance(case: Case, beside: str) -> None:
+    """Its third pass is asked from inside the second, in a context of its own."""
+    three_way = {"guidance": "three_way", "identity_guidance": 1.5, "guidance_scale": 2.0}
+    with case.attach(**three_way):
+        plain = case.draw()
+        assert not torch.allclose(plain, case.drawn)
+    with case.attach(**three_way):
+        if beside == "group offload":
+            device = torch.device("cpu")
+            case.network.enable_group_offload(device, device, offload_type="leaf_level")
+        else:
+            case.network.enable_cache(FirstBlockCacheConfig(threshold=0.0))
+        torch.testing.assert_close(case.draw(), plain, atol=1e-4, rtol=1e-4)
 
 
 def test_a_copy_while_attached_is_refused(case: Case) -> None:

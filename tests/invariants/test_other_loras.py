@@ -11,7 +11,7 @@ import torch
 
 from facekit.adapters.character import attach_characters
 from facekit.errors import AdapterError, AdapterMismatch, AlreadyAttached
-from tests.tiny.drawn import CASES, Case, character
+from tests.tiny.drawn import CASES, Case, as_plain_lora, character
 
 pytestmark = pytest.mark.filterwarnings("ignore:Already found a `peft_config`")
 
@@ -125,8 +125,14 @@ def test_fused_loras(case: Case) -> None:
 
 
 def test_a_second_attach_is_refused(case: Case) -> None:
-    with case.attach(), pytest.raises(AlreadyAttached, match="attached already"):
-        case.attach()
+    plain = as_plain_lora(character(case.backbone))
+    with case.attach():
+        for second in (case.character, plain):
+            with pytest.raises(AlreadyAttached, match="attached already"):
+                attach_characters(case.pipe, second)
+        assert torch.equal(case.draw(), case.drawn)
+    with attach_characters(case.pipe, plain), pytest.raises(AlreadyAttached, match="already"):
+        attach_characters(case.pipe, plain)
     assert torch.equal(case.draw(), case.base)
 
 

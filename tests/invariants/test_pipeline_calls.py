@@ -3,7 +3,6 @@
 `docs/howto/python_api.md` has a row for every test here.
 """
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 
 from facekit.adapters.character import attach_characters
 from facekit.errors import AdapterError, UsageError
-from tests.tiny.drawn import CASES, Case, character
+from tests.tiny.drawn import CASES, Case, as_plain_lora, character
 
 
 @pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{'lora' if case[1] else 'identity'}")
@@ -63,9 +62,7 @@ def test_strength_as_keyframes(case: Case) -> None:
 
 
 def test_keyframes_of_a_plain_lora_are_refused(mira: Case) -> None:
-    header = dataclasses.replace(mira.character.file.header, sites=())
-    file = dataclasses.replace(mira.character.file, header=header, identity=None, null=None)
-    plain = dataclasses.replace(mira.character, file=file)
+    plain = as_plain_lora(mira.character)
     with pytest.raises(AdapterError, match="got keyframes of strength"):
         attach_characters(mira.pipe, plain, strength=(0.0, 1.0))
     assert torch.equal(mira.draw(), mira.base)

@@ -1,7 +1,7 @@
 """What the tiny Wan pipelines draw, with a character and without, to compare with."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -45,6 +45,12 @@ class Case:
 def character(backbone: str = "toon", has_lora: bool = True, seed: int = 0) -> Character:
     file = tiny_character(tiny_pipe(backbone), backbone, lora=has_lora, seed=seed)
     return Character(file=file, source=f"mira{seed}")
+
+
+def as_plain_lora(given: Character) -> Character:
+    """The same without its identity branch."""
+    header = replace(given.file.header, sites=(), level="none")
+    return replace(given, file=replace(given.file, header=header, identity=None, null=None))
 
 
 @cache
