@@ -77,7 +77,7 @@ def check_network(network: Any, has_lora: bool) -> None:
                 _LOST_LORA["fuse_qkv_projections"][0],
                 "call unfuse_qkv_projections first",
             )
-    if any(parameter.device.type == "meta" for parameter in network.parameters()):
+    if any(_is_emptied(module) for module in network.modules()):
         raise _refusal(
             "a character's LoRA on a network whose weights are away",
             "be made where there are no weights",
@@ -234,6 +234,12 @@ def _check_cache(config: object) -> None:
 def _check_disk(*args: object, offload_to_disk_path: object = None, **kwargs: object) -> None:
     if offload_to_disk_path is not None:
         raise _refusal("enable_group_offload(offload_to_disk_path=...)", *_DISK)
+
+
+def _is_emptied(module: nn.Module) -> bool:
+    """Whether accelerate holds its weights away from it between calls."""
+    hook = getattr(module, "_hf_hook", None)
+    return any(getattr(each, "offload", False) for each in getattr(hook, "hooks", (hook,)))
 
 
 def _offloads_to_disk(network: nn.Module) -> bool:

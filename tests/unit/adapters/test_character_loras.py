@@ -25,7 +25,9 @@ def test_a_place_is_filled_anew_rebuilt_or_left() -> None:
     found = lora_state(network, "facekit_1")
     assert all(torch.equal(found[key], states[1][key]) for key in found)
 
-    wider = {key: tensor.repeat_interleave(2, int("lora_B" in key)) for key, tensor in states[0].items()}
+    wider = {
+        key: tensor.repeat_interleave(2, int("lora_B" in key)) for key, tensor in states[0].items()
+    }
     loras.put([(LoraSettings(rank=4, alpha=4.0), wider)])
     assert loras.names == ("facekit_0",)
     assert not any(parameter.requires_grad for parameter in network.parameters())
