@@ -17,6 +17,7 @@ from facekit.adapters.lora import (
     remove_lora,
     set_lora_strength,
 )
+from facekit.adapters.tensor_file import differences
 from facekit.backbones.spec import BackboneSpec
 
 __all__ = ["CharacterLoras", "LoraParts"]
@@ -60,7 +61,9 @@ class CharacterLoras:
             self._remove(name)
         for name, (settings, state) in places.items():
             settings = replace(settings, targets=settings.targets or self._spec.lora_targets)
-            if self._places.get(name) != settings:
+            # enable_lora_hotswap widens what is there, so its size alone does not tell.
+            fits = not differences(state, named_lora_parameters(self._network, name))
+            if self._places.get(name) != settings or not fits:
                 self._remove(name)
                 add_lora(self._network, self._spec, settings, name=name)
                 self._places[name] = settings

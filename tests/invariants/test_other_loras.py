@@ -84,9 +84,13 @@ def test_delete_adapters_takes_the_others(case: Case) -> None:
 def test_hotswap_of_another(case: Case) -> None:
     other = Case(case.backbone, case.has_lora)
     load_style(other, seed=6)
-    load_style(case)
-    with case.attach(), other.attach():
+    with case.attach() as attached, other.attach() as expected:
+        case.pipe.enable_lora_hotswap(target_rank=8, check_compiled="ignore")
+        load_style(case)  # widens the character's LoRA too
         load_style(case, seed=6, hotswap=True)
+        assert same(case.draw(), other.draw())
+        for each in (attached, expected):
+            each.switch_to(character(case.backbone, case.has_lora, seed=1))
         assert same(case.draw(), other.draw())
 
 
