@@ -7,13 +7,13 @@ machine slows both.
 """
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from benchmarks.results import RESULTS_DIR, write_results
+from benchmarks.rounds import cpu_seconds, ratio
 from facekit.adapters.attach import attach
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.backbones.wan import TOON
@@ -36,8 +36,7 @@ def main() -> None:
         folded = adapter.fold(adapter.tokens(vector)).detached()
     attachment = attach(adapter.config.sites, pipe.transformer, TOON)
 
-    def seconds() -> float:
-        started = time.process_time()
+    def draw() -> None:
         pipe(
             "close-up of a person in the park, happy, talking, soft light",
             height=96,
@@ -48,23 +47,21 @@ def main() -> None:
             max_sequence_length=TOON.max_sequence_length,
             generator=torch.Generator().manual_seed(0),
         )
-        return time.process_time() - started
 
-    seconds()
-    base, with_branch = [], []
-    for _ in range(options.rounds):
-        base.append(seconds())
+    def draw_with_branch() -> None:
         with attachment.conditioned_on(folded):
-            with_branch.append(seconds())
-    ratio = float(np.median(np.array(with_branch) / np.array(base)))
+            draw()
+
+    taken = cpu_seconds({"base": draw, "branch": draw_with_branch}, options.rounds)
+    times = ratio(taken, "branch", "base")
     values = {
         **provenance(pipe.device),
         "num_frames": options.num_frames,
         "rounds": options.rounds,
-        "base_cpu_seconds_median": round(float(np.median(base)), 3),
-        "branch_cpu_seconds_median": round(float(np.median(with_branch)), 3),
-        "ratio_median": round(ratio, 4),
-        "added_percent": round(100.0 * (ratio - 1.0), 2),
+        "base_cpu_seconds_median": round(float(np.median(taken["base"])), 3),
+        "branch_cpu_seconds_median": round(float(np.median(taken["branch"])), 3),
+        "ratio_median": round(times, 4),
+        "added_percent": round(100.0 * (times - 1.0), 2),
     }
     options.out.mkdir(parents=True, exist_ok=True)
     write_results(options.out / "overhead.json", values)

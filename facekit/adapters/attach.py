@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from facekit.adapters.attention import IdentityProcessor, wrap_processor
-from facekit.adapters.conditioning import Conditioning, as_conditionings
+from facekit.adapters.conditioning import Conditioning, Strength, as_conditionings, is_zero
 from facekit.adapters.folded import FoldedIdentity
+from facekit.adapters.guards import check_network, check_pass, copy_refusal, reset_caches
 from facekit.adapters.guidance import Condition, Guidance, Unconditional, make_condition
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.passes import Pass, Terms, make_terms
@@ -49,6 +50,7 @@ def attach(
         AlreadyAttached: The transformer carries an attachment.
         SiteMissing: The adapter's sites are not exactly the spec's.
         AdapterMismatch: The adapter was built for another width.
+        AdapterError: The transformer is set up in a way that would lose the identity.
     """
     shared = pipe is not None and spec.num_experts > 1
     experts = spec.family.networks(pipe) if shared else ()
@@ -64,6 +66,7 @@ def attach(
 def _check_network(
     adapter: IdentityAdapter | Sequence[str], transformer: nn.Module, spec: BackboneSpec
 ) -> None:
+    check_network(transformer, has_lora=False)
     sites = spec.sites(transformer)
     offered = adapter.config.sites if isinstance(adapter, IdentityAdapter) else tuple(adapter)
     _check_sites(offered, sites, spec)
@@ -108,7 +111,7 @@ class Attachment:
         self.spec = spec
         self._pipe = pipe
         self._mates = mates  # on the other experts; whatever is asked of this one, they do too
-        self.strength = 1.0
+        self.strength: Strength = 1.0
         self._condition = Condition()
         self._pass_name: str | None = None
         self._terms_key: tuple[object, ...] | None = None
@@ -171,10 +174,11 @@ class Attachment:
             self.clear()
             yield self
 
-    def set_strength(self, strength: float) -> None:
+    def set_strength(self, strength: Strength) -> None:
         """Multiply every character's strength; 0 gives the bare backbone bit-exactly."""
-        self.strength = float(strength)
+        self.strength = strength
         self._terms_key = None
+        reset_caches(self.transformer)
         for mate in self._mates:
             mate.set_strength(strength)
 
@@ -192,8 +196,18 @@ class Attachment:
             del self.transformer.__dict__["cache_context"]
             if self._own_cache_context is not None:
                 self.transformer.cache_context = self._own_cache_context
+        if self._processors:
+            reset_caches(self.transformer)
         self._hooks.clear()
         self._processors.clear()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Refuse: nobody could take the characters off a copy.
+
+        Raises:
+            AdapterError: Always.
+        """
+        raise copy_refusal()
 
     def __enter__(self) -> Self:
         """Nothing happens; the block ends with ``detach``."""
@@ -244,7 +258,7 @@ class Attachment:
     def _before_pass(
         self, transformer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        if not self._condition.identities or self.strength == 0:
+        if not self._condition.identities or is_zero(self.strength):
             self._apply({}, None)
             return
         this = self._read(args, kwargs)
@@ -258,7 +272,7 @@ class Attachment:
     ) -> Any:
         """Answer the unconditional pass of three-way guidance; see ``Condition.answer``."""
         condition = self._condition
-        if condition.identity_guidance is None or self.strength == 0:
+        if condition.identity_guidance is None or is_zero(self.strength):
             return output
         this = self._read(args, kwargs)
         if this.kind == "conditional":
@@ -289,6 +303,7 @@ class Attachment:
                     " attach(..., pipe=pipe)"
                 )
             kind = "both" if family.is_guided(self._pipe) else "conditional"
+        check_pass(self.transformer, kind)
         sigma_B = self.spec.process.sigma(call.timestep_B).to(call.device)
         return Pass(call, sigma_B.expand(call.batch), kind)
 
@@ -323,6 +338,7 @@ class Attachment:
     def _set(self, condition: Condition) -> None:
         self._condition = condition
         self._apply({}, None)
+        reset_caches(self.transformer)
         for mate in self._mates:
             mate._set(condition)
 
@@ -344,6 +360,7 @@ class Attachment:
         finally:
             self._condition = condition
             self._apply(terms, key)
+            reset_caches(self.transformer)
 
 
 def _sample(answer: Any) -> Tensor:

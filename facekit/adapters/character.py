@@ -2,27 +2,20 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from torch import Tensor
 
 from facekit.adapters.attach import Attachment, attach
-from facekit.adapters.character_file import ADAPTER_FILE, CharacterFile
-from facekit.adapters.conditioning import Conditioning
+from facekit.adapters.character_loras import CharacterLoras, LoraParts
+from facekit.adapters.conditioning import Conditioning, Strength
+from facekit.adapters.guards import check_network
 from facekit.adapters.guidance import Guidance, Unconditional
-from facekit.adapters.lora import (
-    LoraStance,
-    add_lora,
-    load_lora_state,
-    named_lora_parameters,
-    remove_lora,
-    set_lora_strength,
-)
+from facekit.adapters.loaded_character import Character, load_character, no_identity
 from facekit.adapters.made_for import check_backbone
 from facekit.backbones.digest import pipeline_digest
+from facekit.backbones.family import Expert
 from facekit.backbones.spec import BackboneSpec, detect_spec, site_module
 from facekit.errors import AdapterError, AdapterMismatch, UsageError
 
@@ -35,60 +28,6 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Character:
-    """A loaded character file and where it came from."""
-
-    file: CharacterFile
-    source: str
-    """The path, for messages."""
-
-    @property
-    def name(self) -> str:
-        """The character's name."""
-        return self.file.header.name
-
-    @property
-    def trigger(self) -> str:
-        """The words that call the character in a prompt."""
-        return self.file.header.trigger
-
-    def conditioning(
-        self, strength: float | Sequence[float] = 1.0, mask_LHW: Tensor | None = None
-    ) -> Conditioning | None:
-        """The character's part in a pass; None when it is a plain LoRA.
-
-        Args:
-            strength: Multiplies the strength that the character was trained with.
-            mask_LHW: Where it is, as in ``Conditioning``.
-        """
-        if self.file.identity is None:
-            return None
-        trained = self.file.header.strength
-        return Conditioning(
-            identity=self.file.identity,
-            null=self.file.null,
-            strength=tuple(trained * key for key in strength)
-            if isinstance(strength, Sequence)
-            else trained * strength,
-            mask_LHW=mask_LHW,
-            window=self.file.header.sigma_window,
-        )
-
-
-def load_character(path: Path | str) -> Character:
-    """Load a character file, or the one in a folder.
-
-    Raises:
-        AdapterDamaged: Missing, truncated, altered or not a character file.
-        AdapterError: Its tensors are not those its header describes, or have no effect.
-    """
-    path = Path(path)
-    if path.is_dir():
-        path = path / ADAPTER_FILE
-    return Character(file=CharacterFile.load(path), source=str(path))
-
-
 class CharacterAttachment:
     """Characters on a pipeline: identity and LoRA under one strength. Made by ``attach``.
 
@@ -97,50 +36,103 @@ class CharacterAttachment:
 
     def __init__(
         self,
-        transformer: Any,
+        pipe: Any,
         spec: BackboneSpec,
-        identity: Attachment | None,
-        conditionings: tuple[Conditioning, ...],
-        characters: tuple[Character, ...],
+        *,
+        has_identity: bool,
+        allow_other_weights: bool,
+        **guidance: Any,
     ) -> None:
-        self.transformer = transformer
+        self.transformer = spec.family.network(pipe)
         self.spec = spec
         """The backbone: how long prompts are padded, which sizes it draws."""
-        self.identity = identity
+        self.identity: Attachment | None = None
         """Conditions on other masks, windows or guidance; None when all are plain LoRAs."""
-        self.conditionings = conditionings
-        self.characters = characters
-        self._stances: list[LoraStance] = []
-        self._loras: list[tuple[Any, str]] = []  # with the network that carries it
+        if has_identity:
+            self.identity = attach(spec.sites(self.transformer), self.transformer, spec, pipe=pipe)
+        self.conditionings: tuple[Conditioning, ...] = ()
+        self.characters: tuple[Character, ...] = ()
+        self._pipe = pipe
+        self._masks: Sequence[Tensor | None] = ()
+        self._allow_other_weights = allow_other_weights
+        self._guidance = guidance
+        experts: tuple[Expert, ...] = ("low",) if spec.num_experts == 1 else ("low", "high")
+        self._loras = {
+            expert: CharacterLoras(spec.family.network(pipe, expert), spec) for expert in experts
+        }
+        self._strength: Strength = 1.0
         self._is_detached = False
 
-    def set_strength(self, strength: float) -> None:
+    @property
+    def lora_names(self) -> tuple[str, ...]:
+        """What peft calls the characters' LoRAs, by their places and not by their names."""
+        names = (name for loras in self._loras.values() for name in loras.names)
+        return tuple(dict.fromkeys(names))
+
+    def set_strength(self, strength: Strength) -> None:
         """Scale identity and LoRA together.
 
         1 is as trained; 0 gives the bare backbone bit-exactly. Above 1 is more than training knew,
         and the picture breaks before long.
 
+        Args:
+            strength: A number, or keyframes spread evenly over the clip from its first to its
+                last frame. A LoRA acts on all frames at once and takes their mean.
+
         Raises:
             UsageError: Below 0, or no finite number.
-            AdapterError: Detached already.
+            AdapterError: Detached already; or keyframes for a plain LoRA.
         """
-        if self._is_detached:
-            raise AdapterError(
-                "set_strength after detach, expected a pipeline that carries the characters; attach"
-                " them again"
-            )
-        if not (math.isfinite(strength) and strength >= 0):
+        self._must_be_attached("set_strength")
+        keys = tuple(strength) if isinstance(strength, Sequence) else (strength,)
+        if not keys or not all(math.isfinite(key) and key >= 0 for key in keys):
+            told = ", ".join(f"{key:g}" for key in keys)
             raise UsageError(
-                f"strength is {strength:g}, expected 0 or more; 0 leaves the character out"
+                f"strength is {told or 'nothing'}, expected 0 or more; 0 leaves the character out"
             )
+        for character in self.characters if isinstance(strength, Sequence) else ():
+            if character.file.identity is None:
+                raise no_identity(character, "keyframes of strength")
+        self._strength = keys if isinstance(strength, Sequence) else float(strength)
         if self.identity is not None:
-            self.identity.set_strength(strength)
-        self.set_lora_strength(strength)
+            self.identity.set_strength(self._strength)
+        self.set_lora_strength(sum(keys) / len(keys))
 
     def set_lora_strength(self, strength: float) -> None:
         """Scale only the LoRA."""
-        for network, name in self._loras:
-            set_lora_strength(network, strength, name)
+        for loras in self._loras.values():
+            loras.set_strength(strength)
+
+    def switch_to(
+        self,
+        characters: Character | Sequence[Character],
+        *,
+        masks_LHW: Sequence[Tensor | None] | None = None,
+    ) -> None:
+        """Put other characters in the place of these; strength and guidance stay.
+
+        Much quicker than to detach and attach, for a LoRA of the same size is only filled anew.
+        All of it or nothing: after an error the pipeline has the characters that it had.
+
+        Args:
+            characters: For the same backbone; with an identity branch if those before had one.
+            masks_LHW: Where each of them is; everywhere when None.
+
+        Raises:
+            AdapterMismatch: The pipeline is not the backbone that a character was made for.
+            AdapterError: Detached already; or only one of before and after has an identity branch.
+        """
+        self._must_be_attached("switch_to")
+        before = (self.characters, self._masks)
+        given, masks = _pairs(characters, masks_LHW)
+        _check_backbone(self._pipe, given, self._allow_other_weights)
+        try:
+            self._put(given, masks)
+            self.set_strength(self._strength)
+        except BaseException:
+            self._put(*before)
+            self.set_strength(self._strength)
+            raise
 
     def detach(self) -> None:
         """Give the transformer back exactly as it was; a second call does nothing.
@@ -150,12 +142,8 @@ class CharacterAttachment:
         self._is_detached = True
         if self.identity is not None:
             self.identity.detach()
-        for network, name in self._loras:
-            remove_lora(network, name)
-        self._loras.clear()
-        for stance in self._stances:
-            stance.restore()
-        self._stances.clear()
+        for loras in self._loras.values():
+            loras.take_off()
 
     def __enter__(self) -> Self:
         """Nothing happens; the block ends with ``detach``."""
@@ -170,31 +158,59 @@ class CharacterAttachment:
         """Detach."""
         self.detach()
 
-    def _add_lora(self, pipe: Any, character: Character) -> None:
-        settings = character.file.header.lora
-        if settings is None:
-            return
-        if settings.expert == "high" and self.spec.num_experts == 1:
+    def _put(self, given: Sequence[Character], masks: Sequence[Tensor | None]) -> None:
+        placed = []
+        for character, mask in zip(given, masks, strict=True):
+            conditioning = character.conditioning(mask_LHW=mask)
+            if conditioning is None and mask is not None:
+                raise no_identity(character, "a mask")
+            if conditioning is not None:
+                placed.append(conditioning)
+        if bool(placed) != (self.identity is not None):
+            raise AdapterError(
+                f"{given[0].source}: {'an' if placed else 'no'} identity branch, expected the"
+                " same as the characters before; detach them and attach this one"
+            )
+        wanted = {
+            expert: [_lora_of(character, expert) for character in given] for expert in self._loras
+        }
+        for character in given:
+            self._must_have_the_network(character)
+        for expert, loras in self._loras.items():
+            check_network(loras.network, has_lora=any(wanted[expert]))
+        for expert, loras in self._loras.items():
+            loras.put(wanted[expert])
+        if self.identity is not None:
+            self.identity.condition(placed, **self._guidance)
+        self.conditionings, self.characters = tuple(placed), tuple(given)
+        self._masks = masks
+
+    def _must_have_the_network(self, character: Character) -> None:
+        lora = character.lora
+        if lora is not None and lora[0].expert not in self._loras:
             raise AdapterMismatch(
                 f"{character.source}: its LoRA is for much noise alone, expected one for all noise"
                 f" levels, for {self.spec.name} has one network; use the backbone it was made for"
             )
-        name = f"{character.name}_{len(self._loras)}".replace(".", "_")
-        settings = replace(settings, targets=settings.targets or self.spec.lora_targets)
-        network = self.spec.family.network(pipe, settings.expert)
-        if network not in [earlier for earlier, _ in self._loras]:
-            self._stances.append(LoraStance(network))
-        add_lora(network, self.spec, settings, name=name)
-        self._loras.append((network, name))
-        load_lora_state(network, character.file.lora, name)
-        for parameter in named_lora_parameters(network, name).values():
-            parameter.requires_grad_(False)
+
+    def _must_be_attached(self, method: str) -> None:
+        if self._is_detached:
+            raise AdapterError(
+                f"{method} after detach, expected a pipeline that carries the characters; attach"
+                " them again"
+            )
+
+
+def _lora_of(character: Character, expert: Expert) -> LoraParts | None:
+    """Its LoRA where it belongs on this network."""
+    lora = character.lora
+    return lora if lora is not None and lora[0].expert == expert else None
 
 
 def attach_characters(
     pipe: Any,
     characters: Character | Sequence[Character],
-    strength: float = 1.0,
+    strength: Strength = 1.0,
     *,
     masks_LHW: Sequence[Tensor | None] | None = None,
     unconditional: Unconditional = "null",
@@ -211,7 +227,8 @@ def attach_characters(
     Args:
         pipe: Of any backbone; pipelines that share its network get the characters too.
         characters: Loaded from character files. Several LoRAs add up over the whole picture.
-        strength: Of identity and LoRA, times what they were trained with.
+        strength: Of identity and LoRA, times what they were trained with; as for
+            ``CharacterAttachment.set_strength``.
         masks_LHW: Where each character is, on the latent token grid, as in ``Conditioning``.
         unconditional: As for ``Attachment.condition``, like the three that follow.
         guidance: Two-way or three-way.
@@ -223,44 +240,28 @@ def attach_characters(
     Raises:
         AdapterMismatch: The pipeline is not the backbone that a character was made for.
         AlreadyAttached: Characters are attached already.
-        AdapterError: Options that contradict each other, or that a plain LoRA has no part in.
+        AdapterError: Options that contradict each other, or that a plain LoRA has no part in; or
+            a pipeline set up in a way that would lose a character.
         UsageError: A strength below 0.
     """
-    given = (characters,) if isinstance(characters, Character) else tuple(characters)
-    masks = tuple(masks_LHW) if masks_LHW is not None else (None,) * len(given)
-    if not given or len(masks) != len(given):
-        raise UsageError(
-            f"{len(given)} characters and {len(masks)} masks, expected at least one character and"
-            " a mask (or None) for each; pass one mask per character"
-        )
+    given, masks = _pairs(characters, masks_LHW)
     spec = _check_backbone(pipe, given, allow_other_weights)
-    transformer = spec.family.network(pipe)
-    placed = [
-        (character, mask, character.conditioning(mask_LHW=mask))
-        for character, mask in zip(given, masks, strict=True)
-    ]
-    for character, mask, conditioning in placed:
-        if conditioning is None and mask is not None:
-            raise no_identity(character, "a mask")
-    conditionings = tuple(item for _, _, item in placed if item is not None)
+    has_identity = any(character.file.identity is not None for character in given)
     asked = (unconditional, guidance, identity_guidance, guidance_scale)
-    if asked != ("null", "two_way", None, None) and not conditionings:
+    if asked != ("null", "two_way", None, None) and not has_identity:
         raise no_identity(given[0], "guidance of the identity")
-    identity = None
-    if conditionings:
-        identity = attach(spec.sites(transformer), transformer, spec, pipe=pipe)
-    attachment = CharacterAttachment(transformer, spec, identity, conditionings, given)
+    attachment = CharacterAttachment(
+        pipe,
+        spec,
+        has_identity=has_identity,
+        allow_other_weights=allow_other_weights,
+        unconditional=unconditional,
+        guidance=guidance,
+        identity_guidance=identity_guidance,
+        guidance_scale=guidance_scale,
+    )
     try:
-        for character in given:
-            attachment._add_lora(pipe, character)
-        if identity is not None:
-            identity.condition(
-                conditionings,
-                unconditional=unconditional,
-                guidance=guidance,
-                identity_guidance=identity_guidance,
-                guidance_scale=guidance_scale,
-            )
+        attachment._put(given, masks)
         attachment.set_strength(strength)
     except BaseException:
         attachment.detach()
@@ -268,13 +269,17 @@ def attach_characters(
     return attachment
 
 
-def no_identity(character: Character, option: str) -> AdapterError:
-    """Make the error that refuses an option of the identity branch for a plain LoRA."""
-    return AdapterError(
-        f"{character.source}: a plain LoRA acts on the whole picture and has no identity branch,"
-        f" got {option}, expected none; leave it away, or train {character.name} with an"
-        " identity.level above none"
-    )
+def _pairs(
+    characters: Character | Sequence[Character], masks_LHW: Sequence[Tensor | None] | None
+) -> tuple[tuple[Character, ...], tuple[Tensor | None, ...]]:
+    given = (characters,) if isinstance(characters, Character) else tuple(characters)
+    masks = tuple(masks_LHW) if masks_LHW is not None else (None,) * len(given)
+    if not given or len(masks) != len(given):
+        raise UsageError(
+            f"{len(given)} characters and {len(masks)} masks, expected at least one character and"
+            " a mask (or None) for each; pass one mask per character"
+        )
+    return given, masks
 
 
 def _check_backbone(pipe: Any, given: Sequence[Character], allow_other: bool) -> BackboneSpec:

@@ -13,7 +13,10 @@ from torch.nn import functional
 
 from facekit.adapters.folded import FoldedIdentity
 
-__all__ = ["Conditioning", "SigmaWindow", "as_conditionings"]
+__all__ = ["Conditioning", "SigmaWindow", "Strength", "as_conditionings", "is_zero"]
+
+Strength: TypeAlias = float | Sequence[float]
+"""A number, or keyframes spread evenly over the clip from its first to its last frame."""
 
 SigmaWindow: TypeAlias = tuple[float, float] | Callable[[Tensor], Tensor]
 
@@ -25,8 +28,7 @@ class Conditioning:
     identity: FoldedIdentity | Tensor
     """Folded keys and values, or tokens_BKC that the adapter folds anew in every pass, with
     gradients. The batch is 1 or that of the latents."""
-    strength: float | Sequence[float] = 1.0
-    """A number, or keyframes spread evenly over the clip from its first to its last frame."""
+    strength: Strength = 1.0
     mask_LHW: Tensor | None = None
     """Where the character is, 0..1, on the latent token grid: (height, width), (frames, height,
     width) or (batch, frames, height, width). Another resolution is pooled to the grid."""
@@ -52,27 +54,30 @@ class Conditioning:
         ]
         return not any(tensor.requires_grad for tensor in tensors)
 
-    def gain_per_sample(self, factor: float, sigma_B: Tensor) -> float | Tensor:
+    def gain_per_sample(self, factor: Strength, sigma_B: Tensor) -> float | Tensor:
         """Everything that is the same for all tokens of a sample: a number or (B, 1, 1)."""
-        gain: float | Tensor = factor
-        if not isinstance(self.strength, Sequence):
-            gain = gain * float(self.strength)
+        gain: float | Tensor = 1.0
+        for strength in (factor, self.strength):
+            if not isinstance(strength, Sequence):
+                gain = gain * float(strength)
         for weight_B in (self._window_weight(sigma_B), self.present_B):
             if weight_B is not None:
                 gain = gain * weight_B.to(sigma_B).reshape(-1, 1, 1)
         return gain
 
     def gain_per_token(
-        self, grid: tuple[int, int, int], device: torch.device, dtype: torch.dtype
+        self,
+        grid: tuple[int, int, int],
+        device: torch.device,
+        dtype: torch.dtype,
+        factor: Strength = 1.0,
     ) -> Tensor | None:
         """Everything that differs between tokens: (1 or B, L, 1), or None."""
         gain = None
-        if isinstance(self.strength, Sequence):
-            keys = torch.tensor(self.strength, dtype=torch.float32, device=device)
-            over_frames = functional.interpolate(
-                keys.view(1, 1, -1), size=grid[0], mode="linear", align_corners=True
-            )
-            gain = over_frames.view(1, -1, 1, 1).expand(1, *grid)
+        for strength in (factor, self.strength):
+            if isinstance(strength, Sequence):
+                over_frames = _over_frames(strength, grid, device)
+                gain = over_frames if gain is None else gain * over_frames
         if self.mask_LHW is not None:
             mask = self.mask_LHW.to(device, torch.float32)
             mask = mask.reshape((1,) * (4 - mask.ndim) + tuple(mask.shape))
@@ -84,9 +89,7 @@ class Conditioning:
     @property
     def is_off(self) -> bool:
         """Whether the strength is zero throughout."""
-        if isinstance(self.strength, Sequence):
-            return not any(self.strength)
-        return self.strength == 0
+        return is_zero(self.strength)
 
     @property
     def _has_window(self) -> bool:
@@ -101,6 +104,11 @@ class Conditioning:
         return self.window(sigma_B)
 
 
+def is_zero(strength: Strength) -> bool:
+    """Whether it is nothing throughout."""
+    return not any(strength) if isinstance(strength, Sequence) else strength == 0
+
+
 def as_conditionings(
     identities: "Conditioning | FoldedIdentity | Tensor | Sequence[Conditioning]",
 ) -> tuple[Conditioning, ...]:
@@ -110,3 +118,10 @@ def as_conditionings(
     if isinstance(identities, FoldedIdentity | Tensor):
         return (Conditioning(identity=identities),)
     return tuple(identities)
+
+
+def _over_frames(keys: Sequence[float], grid: tuple[int, int, int], device: torch.device) -> Tensor:
+    """Keyframes on the latent tokens, (1, F, H, W)."""
+    given = torch.tensor(keys, dtype=torch.float32, device=device).view(1, 1, -1)
+    each = functional.interpolate(given, size=grid[0], mode="linear", align_corners=True)
+    return each.view(1, -1, 1, 1).expand(1, *grid)

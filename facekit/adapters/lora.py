@@ -23,6 +23,7 @@ __all__ = [
     "LoraSettings",
     "LoraStance",
     "add_lora",
+    "join_lora",
     "load_lora_state",
     "lora_disabled",
     "lora_state",
@@ -144,7 +145,23 @@ def add_lora(
             # Several LoRAs on one transformer are meant here.
             warnings.filterwarnings("ignore", message="Already found a `peft_config`")
             model.add_adapter(config, adapter_name=name)
+    _suit_storage(transformer, name)
     stance.restore()
+
+
+def _suit_storage(transformer: nn.Module, name: str) -> None:
+    """Do for new layers what diffusers did when the weights got another place or type."""
+    from diffusers.hooks.group_offloading import _maybe_remove_and_reapply_group_offloading
+
+    for _, layer in _lora_layers(transformer):
+        registry = getattr(layer.get_base_layer(), "_diffusers_hook", None)
+        casting = registry.get_hook("layerwise_casting") if registry is not None else None
+        if casting is not None and name in layer.scaling:
+            # Weights stored in eight bits compute in more: so must what is added to them.
+            layer.cast_input_dtype_enabled = False
+            for part in (layer.lora_A, layer.lora_B):
+                part[name].to(casting.compute_dtype)
+    _maybe_remove_and_reapply_group_offloading(transformer)
 
 
 def named_lora_parameters(
@@ -175,16 +192,23 @@ def load_lora_state(
     Raises:
         AdapterMismatch: Keys or shapes differ from those of the LoRA.
     """
-    from peft import get_peft_model_state_dict, set_peft_model_state_dict
-
-    problems = differences(state, get_peft_model_state_dict(transformer, adapter_name=name))
+    own = named_lora_parameters(transformer, name)
+    problems = differences(state, own)
     if problems:
         raise AdapterMismatch(
             f"LoRA weights do not fit {type(transformer).__name__}: {problems}, expected its own"
             " layers; use the backbone that the LoRA was trained on"
         )
-    # A copy of the mapping: peft renames keys in what it is given.
-    set_peft_model_state_dict(transformer, dict(state), adapter_name=name)
+    with torch.no_grad():
+        for key, parameter in own.items():
+            parameter.copy_(state[key])
+
+
+def join_lora(transformer: nn.Module, name: str = DEFAULT_NAME) -> None:
+    """Let one LoRA take part beside those that do, wherever it is."""
+    for _, layer in _lora_layers(transformer):
+        if name in layer.scaling and name not in layer.active_adapters:
+            layer._active_adapter = [*layer.active_adapters, name]  # set_adapter makes it learn
 
 
 def set_lora_strength(transformer: nn.Module, strength: float, name: str = DEFAULT_NAME) -> None:

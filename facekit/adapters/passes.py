@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from facekit.adapters.attention import SiteTerm
-from facekit.adapters.conditioning import Conditioning
+from facekit.adapters.conditioning import Conditioning, Strength
 from facekit.adapters.folded import FoldedIdentity
 from facekit.backbones.family import Call, PassKind
 from facekit.errors import AdapterError
@@ -42,7 +42,7 @@ def make_terms(
     sites: Sequence[str],
     this: Pass,
     fold: Callable[[Tensor], FoldedIdentity],
-    strength: float,
+    strength: Strength,
     grid_of: Callable[[str], tuple[int, int, int]],
 ) -> Terms:
     """Make what every site adds.
@@ -72,7 +72,7 @@ def make_terms(
                 grid = grid_of(site)
                 if grid not in gains:
                     gains[grid] = conditioning.gain_per_token(
-                        grid, this.call.device, this.call.dtype
+                        grid, this.call.device, this.call.dtype, strength
                     )
                 key, value = (
                     _check_batch(part[site].to(this.call.device), this)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from facekit.backbones.spec import BackboneSpec
 
-__all__ = ["Call", "Expert", "Family", "PassKind", "Text", "latent_grid"]
+__all__ = ["Call", "Expert", "Family", "PassKind", "Text", "latent_grid", "unwrapped"]
 
 Text: TypeAlias = Mapping[str, Tensor]
 """What a network is told of prompts: its keyword -> a tensor whose first axis is the prompts."""
@@ -66,6 +66,11 @@ def latent_grid(
     return frames, height, width
 
 
+def unwrapped(network: Any) -> Any:
+    """A network without the wrapper of ``torch.compile``."""
+    return getattr(network, "_orig_mod", network)
+
+
 class Family(ABC):
     """How pipelines of one family are loaded, told prompts, and asked for a prediction.
 
@@ -95,7 +100,7 @@ class Family(ABC):
 
     def networks(self, pipe: Any) -> tuple[Any, ...]:
         """All networks that identity is injected into, the one for much noise first."""
-        return (getattr(pipe, self.network_name),)
+        return (unwrapped(getattr(pipe, self.network_name, None)),)
 
     def sigma_range(self, pipe: Any, expert: Expert = "low") -> tuple[float, float]:
         """The noise levels that `network` is asked at; training draws no others."""

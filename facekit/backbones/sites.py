@@ -48,13 +48,13 @@ def base_layer(layer: nn.Module) -> Any:
 def project_out(read_BLC: Tensor, layer: nn.Module) -> Tensor:
     """Apply the weight of the backbone's output projection, without bias and without LoRA."""
     linear = base_layer(layer)
-    weight = linear.weight
-    if type(linear) is nn.Linear and weight.element_size() > 1 and weight.device.type != "meta":
-        return functional.linear(read_BLC, weight)
+    # What moves or casts weights around a call (offload, layerwise casting) replaces forward.
+    if type(linear) is nn.Linear and "forward" not in vars(linear):
+        return functional.linear(read_BLC, linear.weight)
     # Quantised, stored in eight bits or away on another device: only the layer itself knows how
     # to multiply. Taking its bias away again still leaves exactly nothing where there is nothing.
-    projected: Tensor = linear(read_BLC) - linear(torch.zeros_like(read_BLC[:1, :1]))
-    return projected
+    asked: Tensor = linear(torch.cat([read_BLC, torch.zeros_like(read_BLC[:, :1])], dim=1))
+    return asked[:, :-1] - asked[:, -1:]
 
 
 class SiteKind:

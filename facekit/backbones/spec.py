@@ -196,7 +196,7 @@ def detect_spec(model: Any) -> BackboneSpec:
     """
     network = model
     for spec in _SPECS.values():
-        held = getattr(model, spec.family.network_name, None)
+        held = spec.family.network(model)
         if type(held).__name__ == spec.family.network_class:
             network = held
             break

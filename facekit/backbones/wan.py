@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from facekit.backbones.family import Call, Expert, Family, Text, latent_grid
+from facekit.backbones.family import Call, Expert, Family, Text, latent_grid, unwrapped
 from facekit.backbones.spec import BackboneSpec, register_spec
 from facekit.backbones.wan_tiny import TINY_TEXT_DIMS, build_tiny
 from facekit.errors import UsageError
@@ -39,8 +39,9 @@ class WanFamily(Family):
 
     def networks(self, pipe: Any) -> tuple[Any, ...]:
         """The transformer, or both."""
-        second = getattr(pipe, "transformer_2", None)
-        return (pipe.transformer,) if second is None else (pipe.transformer, second)
+        both = (getattr(pipe, name, None) for name in ("transformer", "transformer_2"))
+        first, second = map(unwrapped, both)
+        return (first,) if second is None else (first, second)
 
     def sigma_range(self, pipe: Any, expert: Expert = "low") -> tuple[float, float]:
         """All, or those on one side of the boundary.

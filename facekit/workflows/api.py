@@ -19,6 +19,7 @@ from torch import Tensor
 
 from facekit.adapters.character import Character, attach_characters, load_character
 from facekit.adapters.character import CharacterAttachment as Attachment
+from facekit.adapters.conditioning import Strength
 from facekit.adapters.guidance import Guidance, Unconditional
 
 __all__ = ["Attachment", "Character", "attach", "load_character"]
@@ -27,7 +28,7 @@ __all__ = ["Attachment", "Character", "attach", "load_character"]
 def attach(
     pipe: Any,
     character: Character | Path | str | Sequence[Character | Path | str],
-    strength: float = 1.0,
+    strength: Strength = 1.0,
     *,
     masks_LHW: Sequence[Tensor | None] | None = None,
     unconditional: Unconditional = "null",
@@ -42,8 +43,10 @@ def attach(
         pipe: A plain pipeline, such as ``WanPipeline.from_pretrained(...)``; which backbone it is
             is found out from its transformer.
         character: Loaded, or the path of a character file.
-        strength: Of identity and LoRA: 1 is as trained, 0 the bare backbone.
-        masks_LHW: Where each character is, 0..1, on the latent token grid; everywhere when None.
+        strength: Of identity and LoRA: 1 is as trained, 0 the bare backbone. Keyframes are spread
+            evenly over the clip from its first to its last frame; a LoRA takes their mean.
+        masks_LHW: Where each character is, 0..1: (height, width) or (frames, height, width), pooled
+            to the latent token grid; everywhere when None.
         unconditional: What the pass without the prompt sees: ``null`` is nobody, ``same`` the same
             characters.
         guidance: ``three_way`` guides the identity by itself, at the cost of a third pass.
@@ -53,13 +56,14 @@ def attach(
             a finetuned one.
 
     Returns:
-        Takes ``set_strength`` and ``detach``, knows the backbone's ``spec``, and detaches at the
-        end of a ``with`` block.
+        Takes ``set_strength``, ``switch_to`` and ``detach``, knows the backbone's ``spec``, and
+        detaches at the end of a ``with`` block.
 
     Raises:
         AdapterMismatch: The pipeline is not the backbone that the character was made for.
         AlreadyAttached: Characters are attached already.
-        AdapterError: Options that contradict each other, or that a plain LoRA has no part in.
+        AdapterError: Options that contradict each other, or that a plain LoRA has no part in; or
+            a pipeline set up in a way that would lose a character.
     """
     several = (character,) if isinstance(character, Character | Path | str) else character
     loaded = [item if isinstance(item, Character) else load_character(item) for item in several]

@@ -67,3 +67,12 @@ def test_every_way_to_say_who() -> None:
     assert as_conditionings([one, one]) == (one, one)
     assert as_conditionings(tokens)[0].identity is tokens
     assert as_conditionings(NOBODY)[0].identity is NOBODY
+
+
+def test_keyframes_for_all_multiply_those_of_one() -> None:
+    one = Conditioning(identity=NOBODY, strength=(1.0, 0.5))
+    gain = one.gain_per_token((3, 1, 1), *LIKE, factor=(0.0, 1.0))
+    assert gain is not None
+    assert gain.flatten().tolist() == [0.0, 0.375, 0.5]
+    assert one.gain_per_sample((0.0, 1.0), torch.ones(1)) == 1.0
+    assert one.gain_per_sample(0.25, torch.ones(1)) == 0.25

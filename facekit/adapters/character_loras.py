@@ -1,0 +1,110 @@
+"""The LoRAs of the characters on one network: put on, filled anew, scaled, taken off."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from facekit.adapters.guards import NetworkGuard, check_alone, reset_caches
+from facekit.adapters.lora import (
+    LoraSettings,
+    LoraStance,
+    add_lora,
+    join_lora,
+    load_lora_state,
+    named_lora_parameters,
+    remove_lora,
+    set_lora_strength,
+)
+from facekit.adapters.tensor_file import differences
+from facekit.backbones.spec import BackboneSpec
+
+__all__ = ["CharacterLoras", "LoraParts"]
+
+LoraParts = tuple[LoraSettings, Mapping[str, Tensor]]
+"""A character's LoRA: its size, and its weights."""
+
+
+class CharacterLoras:
+    """One LoRA for each character that has one, and the guard that keeps them.
+
+    They are called after their place and not after the character, for a place can get another.
+    """
+
+    def __init__(self, network: Any, spec: BackboneSpec) -> None:
+        self._network = network
+        self._spec = spec
+        self._stance = LoraStance(network)
+        self._places: dict[str, LoraSettings] = {}
+        self._guard: NetworkGuard | None = None
+
+    @property
+    def network(self) -> Any:
+        """What carries them."""
+        return self._network
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What peft calls them."""
+        return tuple(self._places)
+
+    def put(self, wanted: Sequence[LoraParts | None]) -> None:
+        """Let these LoRAs take part, instead of those before.
+
+        A place whose LoRA keeps its size is only filled anew, which takes no time.
+
+        Raises:
+            AdapterMismatch: Weights that do not fit.
+            SiteMissing: A target that matches no layer.
+            AlreadyAttached: Another attachment's characters are on the network.
+        """
+        self._release()
+        check_alone(self._network)
+        places = {f"facekit_{index}": parts for index, parts in enumerate(wanted) if parts}
+        for name in [name for name in self._places if name not in places]:
+            self._remove(name)
+        for name, (settings, state) in places.items():
+            settings = replace(settings, targets=settings.targets or self._spec.lora_targets)
+            # enable_lora_hotswap widens what is there, so its size alone does not tell.
+            fits = not differences(state, named_lora_parameters(self._network, name))
+            if self._places.get(name) != settings or not fits:
+                self._remove(name)
+                add_lora(self._network, self._spec, settings, name=name)
+                self._places[name] = settings
+            load_lora_state(self._network, state, name)
+        self._rejoin()
+        self._guard = NetworkGuard(self._network, self.names, self._rejoin)
+        reset_caches(self._network)
+
+    def set_strength(self, strength: float) -> None:
+        """Scale all of them; 1 is as trained."""
+        for name in self._places:
+            set_lora_strength(self._network, strength, name)
+        reset_caches(self._network)
+
+    def take_off(self) -> None:
+        """Give the network back exactly as it was; a second call does nothing."""
+        self._release()
+        reset_caches(self._network)
+        if not self._places:
+            return
+        for name in list(self._places):
+            self._remove(name)
+        self._stance.restore()
+
+    def _release(self) -> None:
+        if self._guard is not None:
+            self._guard.release()
+            self._guard = None
+
+    def _remove(self, name: str) -> None:
+        if self._places.pop(name, None) is not None:
+            remove_lora(self._network, name)
+
+    def _rejoin(self) -> None:
+        """Take part, and do not learn."""
+        for name in self._places:
+            join_lora(self._network, name)
+            for parameter in named_lora_parameters(self._network, name).values():
+                parameter.requires_grad_(False)

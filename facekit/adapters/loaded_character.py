@@ -1,0 +1,83 @@
+"""A character file in memory, and its part in a pass."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from facekit.adapters.character_file import ADAPTER_FILE, CharacterFile
+from facekit.adapters.character_loras import LoraParts
+from facekit.adapters.conditioning import Conditioning, Strength
+from facekit.errors import AdapterError
+
+__all__ = ["Character", "load_character", "no_identity"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Character:
+    """A loaded character file and where it came from."""
+
+    file: CharacterFile
+    source: str
+    """The path, for messages."""
+
+    @property
+    def name(self) -> str:
+        """The character's name."""
+        return self.file.header.name
+
+    @property
+    def trigger(self) -> str:
+        """The words that call the character in a prompt."""
+        return self.file.header.trigger
+
+    @property
+    def lora(self) -> LoraParts | None:
+        """The size and the weights of its LoRA; None without one."""
+        settings = self.file.header.lora
+        return None if settings is None else (settings, self.file.lora)
+
+    def conditioning(
+        self, strength: Strength = 1.0, mask_LHW: Tensor | None = None
+    ) -> Conditioning | None:
+        """The character's part in a pass; None when it is a plain LoRA.
+
+        Args:
+            strength: Multiplies the strength that the character was trained with.
+            mask_LHW: Where it is, as in ``Conditioning``.
+        """
+        if self.file.identity is None:
+            return None
+        trained = self.file.header.strength
+        return Conditioning(
+            identity=self.file.identity,
+            null=self.file.null,
+            strength=tuple(trained * key for key in strength)
+            if isinstance(strength, Sequence)
+            else trained * strength,
+            mask_LHW=mask_LHW,
+            window=self.file.header.sigma_window,
+        )
+
+
+def load_character(path: Path | str) -> Character:
+    """Load a character file, or the one in a folder.
+
+    Raises:
+        AdapterDamaged: Missing, truncated, altered or not a character file.
+        AdapterError: Its tensors are not those its header describes, or have no effect.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / ADAPTER_FILE
+    return Character(file=CharacterFile.load(path), source=str(path))
+
+
+def no_identity(character: Character, option: str) -> AdapterError:
+    """Make the error that refuses an option of the identity branch for a plain LoRA."""
+    return AdapterError(
+        f"{character.source}: a plain LoRA acts on the whole picture and has no identity branch,"
+        f" got {option}, expected none; leave it away, or train {character.name} with an"
+        " identity.level above none"
+    )
