@@ -196,7 +196,7 @@ def detect_spec(model: Any) -> BackboneSpec:
     """
     network = model
     for spec in _SPECS.values():
-        held = spec.family.network(model)
+        held = spec.family.networks(model)[0]
         if type(held).__name__ == spec.family.network_class:
             network = held
             break
