@@ -28,7 +28,7 @@ app = typer.Typer(
 
 File = Annotated[
     Path,
-    typer.Argument(metavar="FILE", help="A safetensors file, or the folder of a PEFT adapter."),
+    typer.Argument(metavar="FILE", help="A safetensors file, or the folder of a character or a PEFT adapter."),
 ]
 Base = Annotated[
     str | None,

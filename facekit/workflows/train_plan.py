@@ -248,7 +248,7 @@ def _warnings(trigger: str | None, recipe: Recipe) -> Iterator[str]:
         )
     spec = backbone_spec(recipe)
     if not recipe.base.source and (missing := fetch_commands(spec)):
-        yield f"{spec.name} is not on this machine, and training needs it; run: {' && '.join(missing)}"
+        yield f"{spec.name} is not on this machine, and is needed; run: {' && '.join(missing)}"
     if spec.family.needs_picture:
         chosen = "set validate.every to 0 to keep the last weights" if recipe.validate.every else ""
         yield (
