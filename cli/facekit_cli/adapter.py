@@ -28,7 +28,9 @@ app = typer.Typer(
 
 File = Annotated[
     Path,
-    typer.Argument(metavar="FILE", help="A safetensors file, or the folder of a PEFT adapter."),
+    typer.Argument(
+        metavar="FILE", help="A safetensors file, or the folder of a PEFT adapter or a character."
+    ),
 ]
 Base = Annotated[
     str | None,

@@ -15,7 +15,7 @@ from facekit.weights import verify_once
 if TYPE_CHECKING:
     from facekit.backbones.spec import BackboneSpec
 
-__all__ = ["from_pretrained", "network_outline", "pipeline_folder"]
+__all__ = ["fetch_commands", "from_pretrained", "network_outline", "pipeline_folder"]
 
 
 def pipeline_folder(spec: "BackboneSpec", source: Path | None) -> Path:
@@ -29,13 +29,10 @@ def pipeline_folder(spec: "BackboneSpec", source: Path | None) -> Path:
         WeightsMissing: Nothing there; the message names the command that fetches it.
     """
     if source is None and spec.repo:
-        from huggingface_hub import snapshot_download
-
         try:
-            place = snapshot_download(spec.repo, revision=spec.revision, local_files_only=True)
+            return _cached(spec.repo, spec.revision)
         except (OSError, ValueError) as error:
             raise _missing(spec) from error
-        return Path(place)
     folder = source or toon_backbone_dir()
     if not (folder / "model_index.json").is_file():
         raise WeightsMissing(
@@ -43,6 +40,21 @@ def pipeline_folder(spec: "BackboneSpec", source: Path | None) -> Path:
             " folder written by save_pretrained, or reinstall facekit for the embedded one"
         )
     return folder
+
+
+def fetch_commands(spec: "BackboneSpec") -> tuple[str, ...]:
+    """Tell the commands that fetch what a backbone is loaded from and the Hub's cache has not.
+
+    Returns:
+        One for each repository that is not there at all; empty where something of each is.
+    """
+    missing = []
+    for repo, revision in spec.family.repositories(spec):
+        try:
+            _cached(repo, revision)
+        except (OSError, ValueError):
+            missing.append(_command(repo, revision))
+    return tuple(missing)
 
 
 def from_pretrained(kind: Any, spec: "BackboneSpec", source: Path | None, **options: Any) -> Any:
@@ -98,8 +110,18 @@ def network_outline(kind: Any, folder: Path, subfolder: str = "") -> Any:
 def _missing(spec: "BackboneSpec") -> WeightsMissing:
     return WeightsMissing(
         f"{spec.name}: not on this machine, expected {spec.repo} at {spec.revision};"
-        f" run: hf download {spec.repo} --revision {spec.revision}"
+        f" run: {_command(spec.repo, spec.revision)}"
     )
+
+
+def _cached(repo: str, revision: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(repo, revision=revision, local_files_only=True))
+
+
+def _command(repo: str, revision: str) -> str:
+    return f"hf download {repo} --revision {revision}"
 
 
 @contextmanager

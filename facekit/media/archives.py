@@ -86,11 +86,11 @@ def list_members(path: Path) -> tuple[Member, ...]:
     captions = {
         _clean(info.filename): number
         for number, info in enumerate(infos)
-        if info.filename.lower().endswith(CAPTION_SUFFIX) and not _refusal(info)
+        if info.filename.lower().endswith(CAPTION_SUFFIX) and not _refusal(path, info)
     }
     members: dict[str, Member] = {}
     for number, info in enumerate(infos):
-        member = _member(number, info, captions)
+        member = _member(path, number, info, captions)
         if member is not None:
             members.setdefault(member.name, member)  # of two of one name, most tools see one
     taken = (member for member in members.values() if not member.refusal)
@@ -158,13 +158,15 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         ) from error
 
 
-def _member(number: int, info: zipfile.ZipInfo, captions: Mapping[str, int]) -> Member | None:
+def _member(
+    path: Path, number: int, info: zipfile.ZipInfo, captions: Mapping[str, int]
+) -> Member | None:
     """Judge one entry; None for what is neither wanted nor dangerous."""
     name = _clean(info.filename)
     where = PurePosixPath(name)
     if info.is_dir() or any(is_junk(PurePosixPath(part)) for part in where.parts if part != ".."):
         return None
-    kind, refusal = kind_of(where), _refusal(info)
+    kind, refusal = kind_of(where), _refusal(path, info)
     is_closed = kind is Kind.ARCHIVE or where.suffix.lower() in CLOSED_SUFFIXES
     if is_closed and not refusal:
         refusal = "an archive inside an archive, which is not opened; unpack it first"
@@ -179,11 +181,11 @@ def _member(number: int, info: zipfile.ZipInfo, captions: Mapping[str, int]) -> 
     )
 
 
-def _refusal(info: zipfile.ZipInfo) -> str:
+def _refusal(path: Path, info: zipfile.ZipInfo) -> str:
     """Say why an entry is not taken; empty where it may be."""
     size, packed = info.file_size, max(info.compress_size, 1)
     if _leads_out(info.filename):
-        return "its name leads out of the archive; do not trust this archive"
+        return f"its name leads out of the archive {path.name}; do not trust this archive"
     if stat.S_ISLNK(info.external_attr >> 16):
         return "a link, which is not followed in an archive; pack the file itself"
     if info.flag_bits & _ENCRYPTED:

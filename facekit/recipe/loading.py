@@ -103,7 +103,8 @@ def load_recipe(source: Path | str = DEFAULT_RECIPE, overrides: Sequence[str] = 
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
-        raise RecipeError(_explain(path, error)) from error
+        where = f"{path} with --set {' --set '.join(overrides)}" if overrides else str(path)
+        raise RecipeError(_explain(where, error)) from error
 
 
 def recipe_digest(recipe: Recipe) -> str:
@@ -194,12 +195,12 @@ def _parse_value(text: str) -> object:
         return text
 
 
-def _explain(path: Path, error: ValidationError) -> str:
+def _explain(where: str, error: ValidationError) -> str:
     lines = [_explain_one(item) for item in error.errors(include_url=False)]
     count = f"{len(lines)} mistake" + ("s" if len(lines) > 1 else "")
     listed = "\n".join(f"  {line}" for line in lines)
     return (
-        f"{path}: {count}\n{listed};\n"
+        f"{where}: {count}\n{listed};\n"
         f"see facekit recipe show {DEFAULT_RECIPE} for every key and its value"
     )
 
@@ -209,7 +210,8 @@ def _explain_one(item: Mapping[str, Any]) -> str:
     message = str(item["msg"]).removeprefix("Value error, ")
     where = ".".join(location)
     if item["type"] == "extra_forbidden":
-        return f"{where}: unknown key{_hint(location[-1], _keys(location[:-1]))}"
+        near = _hint(location[-1], _keys(location[:-1]))
+        return f"{where}: unknown key{near or _elsewhere(location[-1])}"
     if item["type"] == "value_error":
         return f"{where}: {message}" if where else message
     wanted = message.removeprefix("Input should be ").partition(", unable to parse")[0]
@@ -228,6 +230,12 @@ def _keys(location: Sequence[str]) -> list[str]:
             return []
         model = sections[0]
     return list(model.model_fields)
+
+
+def _elsewhere(key: str) -> str:
+    """Name the sections that have a key of exactly this name."""
+    found = [f"{section}.{key}" for section in Recipe.model_fields if key in _keys([section])]
+    return f" (did you mean {' or '.join(found)}?)" if found else ""
 
 
 def _hint(word: str, known: Sequence[str]) -> str:

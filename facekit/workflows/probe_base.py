@@ -198,7 +198,9 @@ def _repositories(spec: BackboneSpec) -> tuple[tuple[str, str], ...]:
 
 
 def _commercial(spec: BackboneSpec) -> str:
-    return "commercial use allowed" if spec.commercial_use else "no commercial use"
+    if spec.commercial_use:
+        return "commercial use allowed"
+    return "commercial use not for everybody, so doctor --commercial refuses it"
 
 
 def _settings(spec: BackboneSpec) -> dict[str, object]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from facekit.backbones.hub import fetch_commands
 from facekit.curation.allowing import read_allowed
 from facekit.curation.captioning import check_captioner
 from facekit.curation.findings import Role
@@ -40,6 +41,7 @@ _LEVELS = {
     "L2": "L2, tune the identity tokens and a LoRA",
     "none": "a plain LoRA, no identity branch",
 }
+_NO_LORA = ("L0", "L1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +84,11 @@ class TrainPlan:
             f"character: {self.name}",
             f"trigger: {self._called()}",
             f"found: {self._photos()}",
-            f"backbone: {recipe.base.name}"
-            + (f" from {recipe.base.source}" if recipe.base.source else ""),
+            f"backbone: {self._backbone()}",
             f"encoder: {vendor_facts(recipe.encoder.train).describe()}",
             f"face masks: {self.masks.describe()}",
             f"device: {device_text(self.device)}",
-            f"method: {_LEVELS[recipe.identity.level]}",
+            f"method: {_LEVELS[recipe.identity.level]}{self._expert()}",
             f"effort: {self._effort()}",
             f"validation: {often}, {sampled} in {', '.join(judged.aspects)}",
             f"seed: {recipe.train.seed}",
@@ -126,6 +127,18 @@ class TrainPlan:
         photos = self.recipe.photos
         told = tell_sources(self.sources, photos.frames_per_clip)
         return f"{told}; up to {photos.holdout} of them held out"
+
+    def _backbone(self) -> str:
+        base = self.recipe.base
+        if base.source:
+            return f"{base.name} from {base.source}"
+        return f"{base.name} (licence {backbone_spec(self.recipe).licence})"
+
+    def _expert(self) -> str:
+        if backbone_spec(self.recipe).num_experts == 1 or self.recipe.identity.level in _NO_LORA:
+            return ""
+        noise = {"low": "little", "high": "much"}[self.recipe.lora.expert]
+        return f"; the LoRA for the network of {noise} noise alone (lora.expert)"
 
     def _called(self) -> str:
         if self.trigger:
@@ -233,7 +246,10 @@ def _warnings(trigger: str | None, recipe: Recipe) -> Iterator[str]:
             f"{recipe.base.name} has no base identity adapter, so nothing but a plain LoRA can be"
             " trained on it"
         )
-    if backbone_spec(recipe).family.needs_picture:
+    spec = backbone_spec(recipe)
+    if not recipe.base.source and (missing := fetch_commands(spec)):
+        yield f"{spec.name} is not on this machine, and is needed; run: {' && '.join(missing)}"
+    if spec.family.needs_picture:
         chosen = "set validate.every to 0 to keep the last weights" if recipe.validate.every else ""
         yield (
             f"{recipe.base.name} begins every clip with a picture, and validation has an empty grey"

@@ -11,7 +11,7 @@ COMPOSED = {
     "facekit/curation/inspection.py": "{'\\n  '.join([head, *self.set_aside])}{tail}",
     "facekit/generation/shots.py": "{'\\n'.join(mistakes)}",
     "facekit/media/unpack.py": "{source.name}: {source.refusal}",
-    "facekit/recipe/loading.py": "{_explain(path, error)}",
+    "facekit/recipe/loading.py": "{_explain(where, error)}",
     "facekit/workflows/train_checks.py": "{'\\n'.join(mistakes)}",
 }
 """Messages made of parts that have their next step already; a golden shows each of them."""

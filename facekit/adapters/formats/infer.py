@@ -44,7 +44,7 @@ def fitting_bases(raw: RawFile) -> tuple[LoraBase, ...]:
         wrong = _wrong(take, base)
         if not wrong and take.modules:
             fits.append(base)
-        elif nearest is None or len(wrong) < nearest[0]:
+        elif take.modules and (nearest is None or len(wrong) < nearest[0]):
             nearest = (len(wrong), name, wrong)
     if fits:
         return tuple(sorted(fits, key=lambda base: _place(base, raw)))
@@ -53,10 +53,13 @@ def fitting_bases(raw: RawFile) -> tuple[LoraBase, ...]:
             f"{raw.path}: its {len(raw.tensors)} keys ({few(raw.tensors)}) are not those of a LoRA"
             f" for any of {', '.join(base_names())}; name its backbone's folder with --source"
         )
+    advice = "name the folder of its backbone with --source"
+    if raw.tensors.keys() >= set(nearest[2]):  # nothing is of another shape
+        advice += f", or leave these keys out with --base {nearest[1]} --partial"
     raise AdapterMismatch(
         f"{raw.path}: fits no backbone that is known; nearest is {nearest[1]}, where"
         f" {nearest[0]} keys are unexpected or of another shape ({few(nearest[2])}), expected"
-        " all of them to fit; name the backbone with --base, or its folder with --source"
+        f" all of them to fit; {advice}"
     )
 
 

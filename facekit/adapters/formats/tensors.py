@@ -9,6 +9,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from facekit.adapters.character_file import ADAPTER_FILE
 from facekit.errors import AdapterDamaged, AdapterError
 
 __all__ = ["PEFT_CONFIG", "PEFT_WEIGHTS", "RawFile", "read_raw"]
@@ -33,7 +34,7 @@ class RawFile:
 
 
 def read_raw(path: Path | str) -> RawFile:
-    """Read a safetensors file, or the one in the folder of a PEFT adapter.
+    """Read a safetensors file, or the one in the folder of a PEFT adapter or of a character.
 
     Raises:
         AdapterError: A pickle, whatever it is called; it could run code.
@@ -41,7 +42,7 @@ def read_raw(path: Path | str) -> RawFile:
     """
     path = Path(path)
     if path.is_dir():
-        path = path / PEFT_WEIGHTS
+        path = path / (ADAPTER_FILE if (path / ADAPTER_FILE).is_file() else PEFT_WEIGHTS)
     if path.suffix.lower() in _PICKLES:
         raise _pickle(path)
     if not path.is_file():

@@ -173,3 +173,11 @@ def test_a_gate_is_switched_off_by_a_word_that_survives_the_dump(tmp_path: Path)
 def test_what_is_no_number_is_told_in_few_words() -> None:
     with pytest.raises(RecipeError, match="steps: got 'abc', expected a valid integer;"):
         load_recipe("toon/train", ["train.steps=abc"])
+
+
+def test_a_key_of_another_section_is_told_and_that_it_was_an_override() -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("toon/train", ["validate.num_inference_steps=2"])
+    message = str(caught.value)
+    assert "train.toml with --set validate.num_inference_steps=2: 1 mistake" in message
+    assert "unknown key (did you mean sample.num_inference_steps?)" in message

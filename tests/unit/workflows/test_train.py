@@ -26,7 +26,7 @@ from facekit.recipe import Recipe, load_recipe, recipe_digest
 from facekit.training.trainer import Validation
 from facekit.types import NoProgress
 from facekit.workflows import train
-from facekit.workflows.backbone import load_backbone
+from facekit.workflows.backbone import backbone_spec, load_backbone
 from facekit.workflows.characters import find_character
 from facekit.workflows.check import plan_check, run_check
 from facekit.workflows.likeness import held_out_likeness
@@ -525,6 +525,7 @@ def test_a_level_that_needs_a_base_adapter_is_refused_where_none_ships(
     wan = "wan2_1_t2v_1_3b/train"
     plan = plan_train([photos], name="mira", recipe=load_recipe(wan), out=out)
     assert "method: a plain LoRA, no identity branch" in plan.describe()
+    assert "backbone: wan2_1_t2v_1_3b (licence Apache-2.0)" in plan.describe()
     assert "warning: wan2_1_t2v_1_3b has no base identity adapter, so nothing" in plan.describe()
     own = plan_train([photos], name="mira", recipe=_recipe("identity.level=none"), out=out)
     assert own.warnings == ()
@@ -535,6 +536,39 @@ def test_a_level_that_needs_a_base_adapter_is_refused_where_none_ships(
     message = "ships with facekit, expected .* which identity.level L2 needs;.*identity.level=none"
     with pytest.raises(WeightsMissing, match=message):
         plan_train([photos], name="mira", recipe=recipe, out=out)
+
+
+def test_all_that_must_be_fetched_first_is_told_by_the_plan(
+    photos: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    cache = tmp_path / "hub"
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    recipe = load_recipe("animatediff_sd15/train")
+    (warning,) = [
+        each
+        for each in plan_train([photos], name="mira", recipe=recipe, out=out).warnings
+        if "not on this machine" in each
+    ]
+    spec = backbone_spec(recipe)
+    (motion, commit), (images, _) = spec.family.repositories(spec)
+    assert f"run: hf download {motion} --revision {commit} && hf download {images}" in warning
+    (cache / f"models--{motion.replace('/', '--')}" / "snapshots" / commit).mkdir(parents=True)
+    plan = plan_train([photos], name="mira", recipe=recipe, out=out)
+    assert motion not in plan.describe()
+    assert images in plan.describe()
+
+
+@pytest.mark.parametrize(("expert", "noise"), [("low", "little"), ("high", "much")])
+def test_which_of_two_networks_is_trained_is_told(
+    photos: Path, out: Path, expert: str, noise: str
+) -> None:
+    recipe = load_recipe("wan2_2_t2v_a14b/train", [f"lora.expert={expert}"])
+    plan = plan_train([photos], name="mira", recipe=recipe, out=out)
+    assert f"the LoRA for the network of {noise} noise alone" in plan.describe()
+    one = plan_train([photos], name="mira", recipe=_recipe(), out=out)
+    assert "lora.expert" not in one.describe()
 
 
 def test_a_source_without_a_backbone_is_refused(photos: Path, out: Path, tmp_path: Path) -> None:

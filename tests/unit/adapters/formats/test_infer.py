@@ -67,7 +67,33 @@ def test_a_model_of_another_size_is_told_with_the_nearest(tmp_path: Path) -> Non
     base = tiny_base("wan")
     tensors, _ = spell(random_lora(base), get_format("kohya"), base)
     save_file(tensors, tmp_path / "x.safetensors")
-    with pytest.raises(AdapterMismatch, match=r"fits no backbone.*nearest is .*--source"):
+    with pytest.raises(AdapterMismatch, match=r"fits no backbone.*nearest is .*--source$"):
+        fitting_bases(read_raw(tmp_path / "x.safetensors"))
+
+
+def test_keys_that_could_be_left_out_are_told_with_how(tmp_path: Path) -> None:
+    tensors, _ = spell(random_lora(get_base("toon")), get_format("kohya"), get_base("toon"))
+    save_file(
+        {
+            **tensors,
+            "lora_te_x.lora_up.weight": torch.ones(2, 1),
+            "lora_te_x.lora_down.weight": torch.ones(1, 2),
+        },
+        tmp_path / "x.safetensors",
+    )
+    with pytest.raises(AdapterMismatch, match=r"2 keys are unexpected.*--base toon --partial$"):
+        fitting_bases(read_raw(tmp_path / "x.safetensors"))
+
+
+def test_nothing_is_called_near_that_shares_no_layer(tmp_path: Path) -> None:
+    """SDXL in its original names: layers called as in other families, none of which is theirs."""
+    layer = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q"
+    tensors = {
+        f"{layer}.lora_down.weight": torch.ones(4, 640),
+        f"{layer}.lora_up.weight": torch.ones(640, 4),
+    }
+    save_file(tensors, tmp_path / "x.safetensors")
+    with pytest.raises(AdapterMismatch, match="are not those of a LoRA for any of"):
         fitting_bases(read_raw(tmp_path / "x.safetensors"))
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from facekit.adapters.character_file import ADAPTER_FILE
 from facekit.adapters.formats.tensors import PEFT_CONFIG, PEFT_WEIGHTS, read_raw
 from facekit.errors import AdapterDamaged, AdapterError
 
@@ -51,6 +52,17 @@ def test_a_truncated_file_is_damaged(kept: int, tmp_path: Path) -> None:
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(AdapterDamaged, match="no such file"):
         read_raw(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("name", [PEFT_WEIGHTS, ADAPTER_FILE])
+def test_the_folder_of_an_adapter_or_a_character_leads_to_its_file(
+    name: str, tmp_path: Path
+) -> None:
+    save_file({"a": torch.zeros(2)}, tmp_path / name)
+    save_file({"b": torch.zeros(2)}, tmp_path / "state.safetensors")
+    found = read_raw(tmp_path)
+    assert found.path == tmp_path / name
+    assert list(found.tensors) == ["a"]
 
 
 @pytest.mark.parametrize("text", ["{", "[]"])
