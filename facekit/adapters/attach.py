@@ -4,7 +4,7 @@ Shapes: B batch, L latent tokens, K identity tokens, C inner channels.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -12,12 +12,13 @@ from typing import Any, Self, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from facekit.adapters.attention import IdentityProcessor, wrap_processor
+from facekit.adapters.attention import IdentityProcessor
 from facekit.adapters.conditioning import Conditioning, Strength, as_conditionings, is_zero
 from facekit.adapters.folded import FoldedIdentity
 from facekit.adapters.guards import check_network, check_pass, copy_refusal, reset_caches
 from facekit.adapters.guidance import Condition, Guidance, Unconditional, make_condition
 from facekit.adapters.identity_adapter import IdentityAdapter
+from facekit.adapters.network_hooks import NetworkHooks
 from facekit.adapters.passes import Pass, Terms, make_terms
 from facekit.backbones.spec import BackboneSpec, site_module
 from facekit.errors import AdapterError, AdapterMismatch, AlreadyAttached, SiteMissing
@@ -113,11 +114,10 @@ class Attachment:
         self._mates = mates  # on the other experts; whatever is asked of this one, they do too
         self.strength: Strength = 1.0
         self._condition = Condition()
-        self._pass_name: str | None = None
         self._terms_key: tuple[object, ...] | None = None
-        self._processors: dict[str, IdentityProcessor] = {}
-        self._hooks: list[Any] = []
-        self._install()
+        self._hooks = NetworkHooks(
+            transformer, sites, spec.family, self._before_pass, self._after_pass
+        )
 
     def condition(
         self,
@@ -186,20 +186,8 @@ class Attachment:
         """Give the transformer back exactly as it was; a second call does nothing."""
         for mate in self._mates:
             mate.detach()
-        for site, processor in self._processors.items():
-            attention = site_module(self.transformer, site)
-            if attention.processor is processor:
-                attention.set_processor(processor.wrapped)
-        for hook in self._hooks:
-            hook.remove()
-        if self.transformer.__dict__.get("cache_context") == self._named_pass:
-            del self.transformer.__dict__["cache_context"]
-            if self._own_cache_context is not None:
-                self.transformer.cache_context = self._own_cache_context
-        if self._processors:
+        if self._hooks.remove():
             reset_caches(self.transformer)
-        self._hooks.clear()
-        self._processors.clear()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Refuse: nobody could take the characters off a copy.
@@ -222,45 +210,13 @@ class Attachment:
         """Detach."""
         self.detach()
 
-    def _install(self) -> None:
-        for site in self.sites:
-            attention = site_module(self.transformer, site)
-            kind = self.spec.family.site_kind(self.transformer, site)
-            processor = wrap_processor(attention.processor, site, kind)
-            attention.set_processor(processor)
-            self._processors[site] = processor
-            heard = kind.listens_to(attention)
-            if heard is not None:
-                self._hooks.append(heard.register_forward_hook(processor.hear))
-        self._hooks.append(
-            self.transformer.register_forward_pre_hook(self._before_pass, with_kwargs=True)
-        )
-        self._hooks.append(
-            self.transformer.register_forward_hook(self._after_pass, with_kwargs=True)
-        )
-        self._own_cache_context = self._cache_context = None
-        if hasattr(self.transformer, "cache_context"):
-            # Pipelines name their passes here, and nowhere else.
-            self._own_cache_context = self.transformer.__dict__.get("cache_context")
-            self._cache_context = self.transformer.cache_context
-            self.transformer.cache_context = self._named_pass
-
-    @contextmanager
-    def _named_pass(self, name: str, **kwargs: Any) -> Iterator[None]:
-        before, self._pass_name = self._pass_name, name
-        try:
-            assert self._cache_context is not None  # this is called in its place
-            with self._cache_context(name, **kwargs):
-                yield
-        finally:
-            self._pass_name = before
-
     def _before_pass(
         self, transformer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         if not self._condition.identities or is_zero(self.strength):
             self._apply({}, None)
             return
+        self._hooks.check()
         this = self._read(args, kwargs)
         is_same = self._condition.unconditional == "same"
         if is_same and self._condition.identity_guidance is None:
@@ -279,8 +235,7 @@ class Attachment:
             return output
         self._prepare(replace(this, kind="conditional"))
         # A context of its own, so that a cache does not mix the two unconditional passes.
-        context = self._cache_context
-        with context("uncond_identity") if context is not None else nullcontext():
+        with self._hooks.context("uncond_identity"):
             second = transformer.forward(*args, **kwargs)
         nobody, somebody = (_sample(answer) for answer in (output, second))
         mixed = condition.answer(nobody, somebody)
@@ -294,7 +249,7 @@ class Attachment:
     def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Pass:
         family = self.spec.family
         call = family.read_call(self.transformer, args, kwargs)
-        kind = family.pass_kind(self._pass_name, kwargs)
+        kind = family.pass_kind(self._hooks.pass_name, kwargs)
         if kind == "both":
             if self._pipe is None:
                 raise AdapterError(
@@ -344,14 +299,13 @@ class Attachment:
 
     def _apply(self, terms: Terms, key: tuple[object, ...] | None) -> None:
         self._terms_key = key
-        for site, processor in self._processors.items():
-            processor.terms = terms.get(site, ())
+        self._hooks.set_terms(terms)
 
     @contextmanager
     def _kept(self) -> Iterator[None]:
         """Put the condition back at the end, with the terms that a pending backward needs."""
         condition, key = self._condition, self._terms_key
-        terms = {site: processor.terms for site, processor in self._processors.items()}
+        terms = self._hooks.terms
         try:
             with ExitStack() as others:
                 for mate in self._mates:
