@@ -9,19 +9,24 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-import torch
 from torch import Tensor, nn
 
-from facekit.adapters.attention import IdentityProcessor
 from facekit.adapters.conditioning import Conditioning, Strength, as_conditionings, is_zero
 from facekit.adapters.folded import FoldedIdentity
 from facekit.adapters.guards import check_network, check_pass, copy_refusal, reset_caches
-from facekit.adapters.guidance import Condition, Guidance, Unconditional, make_condition
+from facekit.adapters.guidance import (
+    Condition,
+    Guidance,
+    GuidanceWatch,
+    Unconditional,
+    make_condition,
+)
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.network_hooks import NetworkHooks
 from facekit.adapters.passes import Pass, Terms, make_terms
-from facekit.backbones.spec import BackboneSpec, site_module
-from facekit.errors import AdapterError, AdapterMismatch, AlreadyAttached, SiteMissing
+from facekit.adapters.site_checks import check_adapter, check_sites
+from facekit.backbones.spec import BackboneSpec
+from facekit.errors import AdapterError
 
 __all__ = ["Attachment", "Identities", "attach"]
 
@@ -57,36 +62,12 @@ def attach(
     experts = spec.family.networks(pipe) if shared else ()
     others = [expert for expert in experts if expert is not transformer]
     for network in (transformer, *others):
-        _check_network(adapter, network, spec)
+        check_network(network, has_lora=False)
+        check_adapter(adapter, network, spec)
     folds = adapter if isinstance(adapter, IdentityAdapter) else None
     sites = spec.sites(transformer)
     mates = tuple(Attachment(folds, sites, other, spec, pipe) for other in others)
     return Attachment(folds, sites, transformer, spec, pipe, mates)
-
-
-def _check_network(
-    adapter: IdentityAdapter | Sequence[str], transformer: nn.Module, spec: BackboneSpec
-) -> None:
-    check_network(transformer, has_lora=False)
-    sites = spec.sites(transformer)
-    offered = adapter.config.sites if isinstance(adapter, IdentityAdapter) else tuple(adapter)
-    _check_sites(offered, sites, spec)
-    for site in sites:
-        if isinstance(site_module(transformer, site).processor, IdentityProcessor):
-            raise AlreadyAttached(
-                f"{site}: an identity is attached already, expected a transformer without one;"
-                " call detach() of the earlier attachment, or condition it on several characters"
-            )
-    if isinstance(adapter, IdentityAdapter):
-        for site, width in zip(adapter.config.sites, adapter.config.widths, strict=True):
-            expected = spec.family.site_kind(transformer, site).width(
-                site_module(transformer, site)
-            )
-            if width != expected:
-                raise AdapterMismatch(
-                    f"{site}: the adapter is {width} wide, expected {expected} for {spec.name};"
-                    " use the adapter of that backbone"
-                )
 
 
 class Attachment:
@@ -114,6 +95,7 @@ class Attachment:
         self._mates = mates  # on the other experts; whatever is asked of this one, they do too
         self.strength: Strength = 1.0
         self._condition = Condition()
+        self._watch = GuidanceWatch(self._condition)
         self._terms_key: tuple[object, ...] | None = None
         self._hooks = NetworkHooks(
             transformer, sites, spec.family, self._before_pass, self._after_pass
@@ -218,6 +200,9 @@ class Attachment:
             return
         self._hooks.check()
         this = self._read(args, kwargs)
+        family, pipe = self.spec.family, self._pipe
+        scale = None if pipe is None else family.guidance_scale(pipe, self.transformer)
+        self._watch.see(this.kind, this.sigma_B, scale)
         is_same = self._condition.unconditional == "same"
         if is_same and self._condition.identity_guidance is None:
             this = replace(this, kind="conditional")
@@ -226,7 +211,7 @@ class Attachment:
     def _after_pass(
         self, transformer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     ) -> Any:
-        """Answer the unconditional pass of three-way guidance; see ``Condition.answer``."""
+        """Answer the unconditional pass of three-way guidance; see ``Condition.mix``."""
         condition = self._condition
         if condition.identity_guidance is None or is_zero(self.strength):
             return output
@@ -237,14 +222,7 @@ class Attachment:
         # A context of its own, so that a cache does not mix the two unconditional passes.
         with self._hooks.context("uncond_identity"):
             second = transformer.forward(*args, **kwargs)
-        nobody, somebody = (_sample(answer) for answer in (output, second))
-        mixed = condition.answer(nobody, somebody)
-        if this.kind == "both":  # the other half is the pipeline's
-            half = nobody.shape[0] // 2
-            mixed = torch.cat([mixed[:half], nobody[half:]])
-        if isinstance(output, tuple):
-            return (mixed, *output[1:])
-        return type(output)(**{**output, "sample": mixed})
+        return condition.mix(output, second, this.kind)
 
     def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Pass:
         family = self.spec.family
@@ -257,7 +235,7 @@ class Attachment:
                     " to know the pipeline; attach to the pipeline: facekit.attach(pipe, ...), or"
                     " attach(..., pipe=pipe)"
                 )
-            kind = "both" if family.is_guided(self._pipe) else "conditional"
+            kind = "both" if family.is_guided(self._pipe, call) else "conditional"
         check_pass(self.transformer, kind)
         sigma_B = self.spec.process.sigma(call.timestep_B).to(call.device)
         return Pass(call, sigma_B.expand(call.batch), kind)
@@ -288,10 +266,10 @@ class Attachment:
                     " folded identity; fold the tokens first or attach the adapter"
                 )
             if isinstance(source, FoldedIdentity):
-                _check_sites(source.sites, self.sites, self.spec)
+                check_sites(source.sites, self.sites, self.spec)
 
     def _set(self, condition: Condition) -> None:
-        self._condition = condition
+        self._condition, self._watch = condition, GuidanceWatch(condition)
         self._apply({}, None)
         reset_caches(self.transformer)
         for mate in self._mates:
@@ -304,7 +282,7 @@ class Attachment:
     @contextmanager
     def _kept(self) -> Iterator[None]:
         """Put the condition back at the end, with the terms that a pending backward needs."""
-        condition, key = self._condition, self._terms_key
+        condition, watch, key = self._condition, self._watch, self._terms_key
         terms = self._hooks.terms
         try:
             with ExitStack() as others:
@@ -312,23 +290,6 @@ class Attachment:
                     others.enter_context(mate._kept())
                 yield
         finally:
-            self._condition = condition
+            self._condition, self._watch = condition, watch
             self._apply(terms, key)
             reset_caches(self.transformer)
-
-
-def _sample(answer: Any) -> Tensor:
-    sample: Tensor = answer[0] if isinstance(answer, tuple) else answer.sample
-    return sample
-
-
-def _check_sites(offered: Sequence[str], expected: Sequence[str], spec: BackboneSpec) -> None:
-    if set(offered) == set(expected):
-        return
-    missing = sorted(set(expected) - set(offered))
-    extra = sorted(set(offered) - set(expected))
-    raise SiteMissing(
-        f"the adapter's sites are not those of {spec.name}: {len(missing)} missing"
-        f" ({', '.join(missing[:5])}), {len(extra)} unexpected ({', '.join(extra[:5])}), expected"
-        f" {len(expected)}; use the adapter of that backbone"
-    )

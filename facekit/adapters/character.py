@@ -14,9 +14,10 @@ from facekit.adapters.guards import check_network
 from facekit.adapters.guidance import Guidance, Unconditional
 from facekit.adapters.loaded_character import Character, load_character, no_identity
 from facekit.adapters.made_for import check_backbone
+from facekit.adapters.site_checks import check_sites, check_widths
 from facekit.backbones.digest import pipeline_digest
 from facekit.backbones.family import Expert
-from facekit.backbones.spec import BackboneSpec, detect_spec, site_module
+from facekit.backbones.spec import BackboneSpec, detect_spec
 from facekit.errors import AdapterError, AdapterMismatch, UsageError
 
 __all__ = [
@@ -296,19 +297,9 @@ def _check_backbone(pipe: Any, given: Sequence[Character], allow_other: bool) ->
             digest,
             allow_other_weights=allow_other,
         )
-        _check_width(spec.family.network(pipe), character, spec)
+        identity, network = character.file.identity, spec.family.network(pipe)
+        if identity is not None:
+            check_sites(identity.sites, spec.sites(network), spec)
+            widths = {site: key.shape[-1] for site, key in identity.keys.items()}
+            check_widths(widths, network, spec, character.source)
     return spec
-
-
-def _check_width(transformer: Any, character: Character, spec: BackboneSpec) -> None:
-    identity = character.file.identity
-    if identity is None or set(identity.sites) != set(spec.sites(transformer)):
-        return  # attach says what is wrong with the sites
-    for site in identity.sites:
-        kind = spec.family.site_kind(transformer, site)
-        got, width = identity.keys[site].shape[-1], kind.width(site_module(transformer, site))
-        if got != width:
-            raise AdapterMismatch(
-                f"{character.source}: {site} is {got} wide, the pipeline's {width}, expected the"
-                " same; load the backbone it was made for"
-            )

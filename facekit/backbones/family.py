@@ -40,13 +40,33 @@ PassKind: TypeAlias = Literal["conditional", "unconditional", "both"]
 class Call:
     """One call of the network, as far as identity depends on it."""
 
-    batch: int
+    latents: Tensor
+    """As the network is given them, samples first."""
     grid: tuple[int, int, int]
     """Latent tokens: frames, height, width."""
     timestep_B: Tensor
     """Of the noisiest token where tokens differ."""
-    device: torch.device
-    dtype: torch.dtype
+
+    @property
+    def batch(self) -> int:
+        """Samples, both halves of guidance counted."""
+        return int(self.latents.shape[0])
+
+    @property
+    def device(self) -> torch.device:
+        """Of the latents."""
+        return self.latents.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the latents."""
+        return self.latents.dtype
+
+    @property
+    def has_equal_halves(self) -> bool:
+        """Whether every sample is there twice, as where both halves of guidance are asked for."""
+        first, *second = self.latents.chunk(2)
+        return self.batch % 2 == 0 and torch.equal(first, second[0])
 
 
 def latent_grid(
@@ -202,9 +222,21 @@ class Family(ABC):
             return "unconditional"
         return "both" if name == "cond_uncond" else "conditional"
 
-    def is_guided(self, pipe: Any) -> bool:
-        """Whether a pipeline that is running asks for both halves in one batch."""
-        return bool(pipe.do_classifier_free_guidance)
+    def is_guided(self, pipe: Any, call: Call) -> bool:
+        """Whether a call asks for both halves of guidance in one batch.
+
+        Told from the latents, which are the same in both halves. Two prompts that begin from the
+        same noise are so too: then the pipeline is asked, while it is the one that runs.
+        """
+        if not call.has_equal_halves:
+            return False
+        is_running = getattr(pipe, "_current_timestep", None) is not None
+        return not is_running or bool(pipe.guidance_scale > 1)
+
+    def guidance_scale(self, pipe: Any, network: Any) -> float | None:
+        """The scale that a pipeline which runs guides this network with; None when unknown."""
+        is_running = getattr(pipe, "_current_timestep", None) is not None
+        return float(pipe.guidance_scale) if is_running else None
 
     def shift(self, pipe: Any) -> float:
         """How far the scheduler moves noise levels towards noise; training draws them alike.

@@ -92,6 +92,10 @@ class Hunyuan15Family(HunyuanFamily):
         )[0]
         return velocity
 
+    def guidance_scale(self, pipe: Any, network: Any) -> float | None:
+        """The guider's."""
+        return float(pipe.guider.guidance_scale)
+
     def sampling_options(
         self, spec: BackboneSpec, guidance_scale: float, fps: float
     ) -> dict[str, Any]:
