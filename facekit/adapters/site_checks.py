@@ -23,12 +23,14 @@ def check_adapter(
         AdapterMismatch: The adapter was built for another width.
     """
     sites = spec.sites(network)
-    is_whole = isinstance(adapter, IdentityAdapter)
-    offered = adapter.config.sites if is_whole else tuple(adapter)
-    check_sites(offered, sites, spec)
+    if not isinstance(adapter, IdentityAdapter):
+        check_sites(tuple(adapter), sites, spec)
+        _check_free(network, sites)
+        return
+    config = adapter.config
+    check_sites(config.sites, sites, spec)
     _check_free(network, sites)
-    if is_whole:
-        check_widths(dict(zip(offered, adapter.config.widths, strict=True)), network, spec)
+    check_widths(dict(zip(config.sites, config.widths, strict=True)), network, spec)
 
 
 def check_sites(offered: Sequence[str], expected: Sequence[str], spec: BackboneSpec) -> None:

@@ -23,7 +23,7 @@ from facekit.backbones.hub import from_pretrained, network_outline, pipeline_fol
 from facekit.backbones.noise import NUM_TRAIN_TIMESTEPS, DiffusionNoise
 from facekit.backbones.sites import FRAMEWISE, SiteKind
 from facekit.backbones.spec import BackboneSpec, register_spec
-from facekit.errors import AdapterError, WeightsError
+from facekit.errors import WeightsError
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -172,26 +172,6 @@ class AnimateDiffFamily(Family):
         """
         timestep = kwargs.get("timestep")
         return "conditional" if isinstance(timestep, Tensor) and timestep.ndim == 1 else "both"
-
-    def is_guided(self, pipe: Any, call: Call) -> bool:
-        """Told from the latents; the pipeline does not say whether it runs.
-
-        Raises:
-            AdapterError: Equal latents, and a pipeline that last ran without guidance: two prompts
-                from the same noise, or another pipeline's guidance.
-        """
-        if call.has_equal_halves and getattr(pipe, "_guidance_scale", 2.0) <= 1:
-            raise AdapterError(
-                f"{call.batch} samples, each of them twice, from a pipeline without guidance, which"
-                " cannot be told from the halves of guidance of another pipeline that shares its"
-                " unet, expected samples that differ; give each prompt a seed of its own, or"
-                " attach to the pipeline that is called"
-            )
-        return call.has_equal_halves
-
-    def guidance_scale(self, pipe: Any, network: Any) -> float | None:
-        """That of the last call."""
-        return getattr(pipe, "_guidance_scale", None)
 
     def shift(self, pipe: Any) -> float:
         """What makes the timestep in the middle the median, as where timesteps are drawn evenly."""

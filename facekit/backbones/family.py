@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from facekit.backbones.hub import from_pretrained, network_outline, pipeline_folder
 from facekit.backbones.sites import CROSS, SiteKind
-from facekit.errors import UsageError
+from facekit.errors import AdapterError, UsageError
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -225,18 +225,32 @@ class Family(ABC):
     def is_guided(self, pipe: Any, call: Call) -> bool:
         """Whether a call asks for both halves of guidance in one batch.
 
-        Told from the latents, which are the same in both halves. Two prompts that begin from the
-        same noise are so too: then the pipeline is asked, while it is the one that runs.
+        Told from the latents, which are the same in both halves, and so also right where another
+        pipeline runs the network.
+
+        Raises:
+            AdapterError: Two prompts from the same noise and a pipeline without guidance, which
+                could be another pipeline with it as well.
         """
-        if not call.has_equal_halves:
-            return False
-        is_running = getattr(pipe, "_current_timestep", None) is not None
-        return not is_running or bool(pipe.guidance_scale > 1)
+        scale = Family.guidance_scale(self, pipe, None)
+        if call.has_equal_halves and scale is not None and scale <= 1:
+            raise AdapterError(
+                f"{call.batch} samples, each of them twice, from a pipeline without guidance, which"
+                " cannot be told from the halves of guidance of another pipeline that shares its"
+                f" {self.network_name}, expected samples that differ; give each prompt a seed of"
+                " its own, or attach to the pipeline that is called"
+            )
+        return call.has_equal_halves
 
     def guidance_scale(self, pipe: Any, network: Any) -> float | None:
-        """The scale that a pipeline which runs guides this network with; None when unknown."""
-        is_running = getattr(pipe, "_current_timestep", None) is not None
-        return float(pipe.guidance_scale) if is_running else None
+        """The scale that a pipeline guides a network with as it runs; None when it does not run.
+
+        Pipelines that do not say whether they run are taken to.
+        """
+        if getattr(pipe, "_current_timestep", pipe) is None:
+            return None
+        scale = getattr(pipe, "_guidance_scale", None)
+        return None if scale is None else float(scale)
 
     def shift(self, pipe: Any) -> float:
         """How far the scheduler moves noise levels towards noise; training draws them alike.
