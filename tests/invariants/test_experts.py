@@ -90,6 +90,17 @@ def test_samples_of_both_networks_in_one_batch(pipe: Any, backbone: str) -> None
         torch.testing.assert_close(together[one], alone)
 
 
+def test_the_boundary_itself_is_the_first_networks(pipe: Any, backbone: str) -> None:
+    """As in the stock pipeline, which asks it at every timestep from there on."""
+    boundary = pipe.config.boundary_ratio
+    asked: list[Any] = []
+    for network in (pipe.transformer, pipe.transformer_2):
+        network.register_forward_hook(lambda module, args, output: asked.append(module))
+    for sigma in (boundary, boundary - 1e-3):
+        predict(pipe, sigma=sigma)
+    assert asked == [pipe.transformer, pipe.transformer_2]
+
+
 def test_identity_goes_into_both_and_comes_off_both(pipe: Any, backbone: str) -> None:
     spec, before = get_spec(backbone), trace(pipe)
     bare = [predict(pipe, sigma=sigma) for sigma in (MUCH, LITTLE)]
