@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from facekit.backbones import get_spec
 from facekit.backbones.sites import CROSS, JOINT, JOINT_AFTER_TEXT, project_out
+from tests.tiny.backbones import network_of, tiny_pipe
 
 LATENTS, TEXT, HEADS, EACH = 6, 3, 2, 4
 
@@ -33,3 +35,15 @@ def test_a_projection_without_its_bias_in_either_way() -> None:
     layer.forward = lambda x: own_forward(x)  # type: ignore[method-assign]
     torch.testing.assert_close(project_out(read, layer), plain)
     assert torch.equal(project_out(torch.zeros_like(read), layer), torch.zeros_like(read))
+
+
+@pytest.mark.parametrize("name", ["hunyuanvideo", "hunyuanvideo_1_5", "cogvideox_2b", "toon"])
+def test_the_keys_of_the_text_are_those_that_identity_starts_from(name: str) -> None:
+    """Where the text has a projection of its own, that one and not the latents'."""
+    spec, network = get_spec(name), network_of(tiny_pipe(name))
+    site = spec.sites(network)[0]
+    attention = network.get_submodule(site)
+    added = getattr(attention, "add_k_proj", None)
+    assert (added is not None) == name.startswith("hunyuan")
+    key = spec.family.site_kind(network, site).text_key(attention)
+    assert key is (attention.to_k if added is None else added)
