@@ -4,23 +4,29 @@ Shapes: B batch, L latent tokens, K identity tokens, C inner channels.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-import torch
 from torch import Tensor, nn
 
-from facekit.adapters.attention import IdentityProcessor, wrap_processor
 from facekit.adapters.conditioning import Conditioning, Strength, as_conditionings, is_zero
 from facekit.adapters.folded import FoldedIdentity
 from facekit.adapters.guards import check_network, check_pass, copy_refusal, reset_caches
-from facekit.adapters.guidance import Condition, Guidance, Unconditional, make_condition
+from facekit.adapters.guidance import (
+    Condition,
+    Guidance,
+    GuidanceWatch,
+    Unconditional,
+    make_condition,
+)
 from facekit.adapters.identity_adapter import IdentityAdapter
+from facekit.adapters.network_hooks import NetworkHooks
 from facekit.adapters.passes import Pass, Terms, make_terms
-from facekit.backbones.spec import BackboneSpec, site_module
-from facekit.errors import AdapterError, AdapterMismatch, AlreadyAttached, SiteMissing
+from facekit.adapters.site_checks import check_adapter, check_sites
+from facekit.backbones.spec import BackboneSpec
+from facekit.errors import AdapterError
 
 __all__ = ["Attachment", "Identities", "attach"]
 
@@ -56,36 +62,12 @@ def attach(
     experts = spec.family.networks(pipe) if shared else ()
     others = [expert for expert in experts if expert is not transformer]
     for network in (transformer, *others):
-        _check_network(adapter, network, spec)
+        check_network(network, has_lora=False)
+        check_adapter(adapter, network, spec)
     folds = adapter if isinstance(adapter, IdentityAdapter) else None
     sites = spec.sites(transformer)
     mates = tuple(Attachment(folds, sites, other, spec, pipe) for other in others)
     return Attachment(folds, sites, transformer, spec, pipe, mates)
-
-
-def _check_network(
-    adapter: IdentityAdapter | Sequence[str], transformer: nn.Module, spec: BackboneSpec
-) -> None:
-    check_network(transformer, has_lora=False)
-    sites = spec.sites(transformer)
-    offered = adapter.config.sites if isinstance(adapter, IdentityAdapter) else tuple(adapter)
-    _check_sites(offered, sites, spec)
-    for site in sites:
-        if isinstance(site_module(transformer, site).processor, IdentityProcessor):
-            raise AlreadyAttached(
-                f"{site}: an identity is attached already, expected a transformer without one;"
-                " call detach() of the earlier attachment, or condition it on several characters"
-            )
-    if isinstance(adapter, IdentityAdapter):
-        for site, width in zip(adapter.config.sites, adapter.config.widths, strict=True):
-            expected = spec.family.site_kind(transformer, site).width(
-                site_module(transformer, site)
-            )
-            if width != expected:
-                raise AdapterMismatch(
-                    f"{site}: the adapter is {width} wide, expected {expected} for {spec.name};"
-                    " use the adapter of that backbone"
-                )
 
 
 class Attachment:
@@ -113,11 +95,11 @@ class Attachment:
         self._mates = mates  # on the other experts; whatever is asked of this one, they do too
         self.strength: Strength = 1.0
         self._condition = Condition()
-        self._pass_name: str | None = None
+        self._watch = GuidanceWatch(self._condition)
         self._terms_key: tuple[object, ...] | None = None
-        self._processors: dict[str, IdentityProcessor] = {}
-        self._hooks: list[Any] = []
-        self._install()
+        self._hooks = NetworkHooks(
+            transformer, sites, spec.family, self._before_pass, self._after_pass
+        )
 
     def condition(
         self,
@@ -186,20 +168,8 @@ class Attachment:
         """Give the transformer back exactly as it was; a second call does nothing."""
         for mate in self._mates:
             mate.detach()
-        for site, processor in self._processors.items():
-            attention = site_module(self.transformer, site)
-            if attention.processor is processor:
-                attention.set_processor(processor.wrapped)
-        for hook in self._hooks:
-            hook.remove()
-        if self.transformer.__dict__.get("cache_context") == self._named_pass:
-            del self.transformer.__dict__["cache_context"]
-            if self._own_cache_context is not None:
-                self.transformer.cache_context = self._own_cache_context
-        if self._processors:
+        if self._hooks.remove():
             reset_caches(self.transformer)
-        self._hooks.clear()
-        self._processors.clear()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Refuse: nobody could take the characters off a copy.
@@ -222,46 +192,17 @@ class Attachment:
         """Detach."""
         self.detach()
 
-    def _install(self) -> None:
-        for site in self.sites:
-            attention = site_module(self.transformer, site)
-            kind = self.spec.family.site_kind(self.transformer, site)
-            processor = wrap_processor(attention.processor, site, kind)
-            attention.set_processor(processor)
-            self._processors[site] = processor
-            heard = kind.listens_to(attention)
-            if heard is not None:
-                self._hooks.append(heard.register_forward_hook(processor.hear))
-        self._hooks.append(
-            self.transformer.register_forward_pre_hook(self._before_pass, with_kwargs=True)
-        )
-        self._hooks.append(
-            self.transformer.register_forward_hook(self._after_pass, with_kwargs=True)
-        )
-        self._own_cache_context = self._cache_context = None
-        if hasattr(self.transformer, "cache_context"):
-            # Pipelines name their passes here, and nowhere else.
-            self._own_cache_context = self.transformer.__dict__.get("cache_context")
-            self._cache_context = self.transformer.cache_context
-            self.transformer.cache_context = self._named_pass
-
-    @contextmanager
-    def _named_pass(self, name: str, **kwargs: Any) -> Iterator[None]:
-        before, self._pass_name = self._pass_name, name
-        try:
-            assert self._cache_context is not None  # this is called in its place
-            with self._cache_context(name, **kwargs):
-                yield
-        finally:
-            self._pass_name = before
-
     def _before_pass(
         self, transformer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         if not self._condition.identities or is_zero(self.strength):
             self._apply({}, None)
             return
+        self._hooks.check()
         this = self._read(args, kwargs)
+        family, pipe = self.spec.family, self._pipe
+        scale = None if pipe is None else family.guidance_scale(pipe, self.transformer)
+        self._watch.see(this.kind, this.sigma_B, scale)
         is_same = self._condition.unconditional == "same"
         if is_same and self._condition.identity_guidance is None:
             this = replace(this, kind="conditional")
@@ -270,7 +211,7 @@ class Attachment:
     def _after_pass(
         self, transformer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     ) -> Any:
-        """Answer the unconditional pass of three-way guidance; see ``Condition.answer``."""
+        """Answer the unconditional pass of three-way guidance; see ``Condition.mix``."""
         condition = self._condition
         if condition.identity_guidance is None or is_zero(self.strength):
             return output
@@ -279,22 +220,14 @@ class Attachment:
             return output
         self._prepare(replace(this, kind="conditional"))
         # A context of its own, so that a cache does not mix the two unconditional passes.
-        context = self._cache_context
-        with context("uncond_identity") if context is not None else nullcontext():
+        with self._hooks.context("uncond_identity"):
             second = transformer.forward(*args, **kwargs)
-        nobody, somebody = (_sample(answer) for answer in (output, second))
-        mixed = condition.answer(nobody, somebody)
-        if this.kind == "both":  # the other half is the pipeline's
-            half = nobody.shape[0] // 2
-            mixed = torch.cat([mixed[:half], nobody[half:]])
-        if isinstance(output, tuple):
-            return (mixed, *output[1:])
-        return type(output)(**{**output, "sample": mixed})
+        return condition.mix(output, second, this.kind)
 
     def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Pass:
         family = self.spec.family
         call = family.read_call(self.transformer, args, kwargs)
-        kind = family.pass_kind(self._pass_name, kwargs)
+        kind = family.pass_kind(self._hooks.pass_name, kwargs)
         if kind == "both":
             if self._pipe is None:
                 raise AdapterError(
@@ -302,7 +235,7 @@ class Attachment:
                     " to know the pipeline; attach to the pipeline: facekit.attach(pipe, ...), or"
                     " attach(..., pipe=pipe)"
                 )
-            kind = "both" if family.is_guided(self._pipe) else "conditional"
+            kind = "both" if family.is_guided(self._pipe, call) else "conditional"
         check_pass(self.transformer, kind)
         sigma_B = self.spec.process.sigma(call.timestep_B).to(call.device)
         return Pass(call, sigma_B.expand(call.batch), kind)
@@ -333,10 +266,10 @@ class Attachment:
                     " folded identity; fold the tokens first or attach the adapter"
                 )
             if isinstance(source, FoldedIdentity):
-                _check_sites(source.sites, self.sites, self.spec)
+                check_sites(source.sites, self.sites, self.spec)
 
     def _set(self, condition: Condition) -> None:
-        self._condition = condition
+        self._condition, self._watch = condition, GuidanceWatch(condition)
         self._apply({}, None)
         reset_caches(self.transformer)
         for mate in self._mates:
@@ -344,37 +277,19 @@ class Attachment:
 
     def _apply(self, terms: Terms, key: tuple[object, ...] | None) -> None:
         self._terms_key = key
-        for site, processor in self._processors.items():
-            processor.terms = terms.get(site, ())
+        self._hooks.set_terms(terms)
 
     @contextmanager
     def _kept(self) -> Iterator[None]:
         """Put the condition back at the end, with the terms that a pending backward needs."""
-        condition, key = self._condition, self._terms_key
-        terms = {site: processor.terms for site, processor in self._processors.items()}
+        condition, watch, key = self._condition, self._watch, self._terms_key
+        terms = self._hooks.terms
         try:
             with ExitStack() as others:
                 for mate in self._mates:
                     others.enter_context(mate._kept())
                 yield
         finally:
-            self._condition = condition
+            self._condition, self._watch = condition, watch
             self._apply(terms, key)
             reset_caches(self.transformer)
-
-
-def _sample(answer: Any) -> Tensor:
-    sample: Tensor = answer[0] if isinstance(answer, tuple) else answer.sample
-    return sample
-
-
-def _check_sites(offered: Sequence[str], expected: Sequence[str], spec: BackboneSpec) -> None:
-    if set(offered) == set(expected):
-        return
-    missing = sorted(set(expected) - set(offered))
-    extra = sorted(set(offered) - set(expected))
-    raise SiteMissing(
-        f"the adapter's sites are not those of {spec.name}: {len(missing)} missing"
-        f" ({', '.join(missing[:5])}), {len(extra)} unexpected ({', '.join(extra[:5])}), expected"
-        f" {len(expected)}; use the adapter of that backbone"
-    )

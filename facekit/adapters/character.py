@@ -12,11 +12,14 @@ from facekit.adapters.character_loras import CharacterLoras, LoraParts
 from facekit.adapters.conditioning import Conditioning, Strength
 from facekit.adapters.guards import check_network
 from facekit.adapters.guidance import Guidance, Unconditional
-from facekit.adapters.loaded_character import Character, load_character, no_identity
-from facekit.adapters.made_for import check_backbone
-from facekit.backbones.digest import pipeline_digest
+from facekit.adapters.loaded_character import (
+    Character,
+    check_characters,
+    load_character,
+    no_identity,
+)
 from facekit.backbones.family import Expert
-from facekit.backbones.spec import BackboneSpec, detect_spec, site_module
+from facekit.backbones.spec import BackboneSpec
 from facekit.errors import AdapterError, AdapterMismatch, UsageError
 
 __all__ = [
@@ -125,7 +128,7 @@ class CharacterAttachment:
         self._must_be_attached("switch_to")
         before = (self.characters, self._masks)
         given, masks = _pairs(characters, masks_LHW)
-        _check_backbone(self._pipe, given, self._allow_other_weights)
+        check_characters(self._pipe, given, self._allow_other_weights)
         try:
             self._put(given, masks)
             self.set_strength(self._strength)
@@ -245,7 +248,7 @@ def attach_characters(
         UsageError: A strength below 0.
     """
     given, masks = _pairs(characters, masks_LHW)
-    spec = _check_backbone(pipe, given, allow_other_weights)
+    spec = check_characters(pipe, given, allow_other_weights)
     has_identity = any(character.file.identity is not None for character in given)
     asked = (unconditional, guidance, identity_guidance, guidance_scale)
     if asked != ("null", "two_way", None, None) and not has_identity:
@@ -280,35 +283,3 @@ def _pairs(
             " a mask (or None) for each; pass one mask per character"
         )
     return given, masks
-
-
-def _check_backbone(pipe: Any, given: Sequence[Character], allow_other: bool) -> BackboneSpec:
-    try:
-        spec = detect_spec(pipe)
-    except UsageError as error:
-        raise AdapterMismatch(f"{given[0].source}: {error}") from error
-    digest = pipeline_digest(pipe)
-    for character in given:
-        check_backbone(
-            character.source,
-            character.file.header,
-            spec.name,
-            digest,
-            allow_other_weights=allow_other,
-        )
-        _check_width(spec.family.network(pipe), character, spec)
-    return spec
-
-
-def _check_width(transformer: Any, character: Character, spec: BackboneSpec) -> None:
-    identity = character.file.identity
-    if identity is None or set(identity.sites) != set(spec.sites(transformer)):
-        return  # attach says what is wrong with the sites
-    for site in identity.sites:
-        kind = spec.family.site_kind(transformer, site)
-        got, width = identity.keys[site].shape[-1], kind.width(site_module(transformer, site))
-        if got != width:
-            raise AdapterMismatch(
-                f"{character.source}: {site} is {got} wide, the pipeline's {width}, expected the"
-                " same; load the backbone it was made for"
-            )

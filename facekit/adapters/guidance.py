@@ -1,14 +1,17 @@
 """What the passes of classifier-free guidance see of the characters."""
 
+import math
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+import torch
 from torch import Tensor
 
 from facekit.adapters.conditioning import Conditioning
+from facekit.backbones.family import PassKind
 from facekit.errors import AdapterError
 
-__all__ = ["Condition", "Guidance", "Unconditional", "make_condition"]
+__all__ = ["Condition", "Guidance", "GuidanceWatch", "Unconditional", "make_condition"]
 
 Unconditional: TypeAlias = Literal["null", "same"]
 Guidance: TypeAlias = Literal["two_way", "three_way"]
@@ -41,6 +44,74 @@ class Condition:
         assert self.identity_guidance is not None, "two-way guidance asks nobody twice"
         weight, scale = self.identity_guidance, self.guidance_scale
         return ((weight - 1) * nobody + (scale - weight) * somebody) / (scale - 1)
+
+    def mix(self, output: Any, second: Any, kind: PassKind) -> Any:
+        """`answer`, in the place of what the network gave.
+
+        Args:
+            output: Of the unconditional pass, or of both halves.
+            second: The same with the identity.
+            kind: Which of the two.
+        """
+        nobody, somebody = (_sample(each) for each in (output, second))
+        mixed = self.answer(nobody, somebody)
+        if kind == "both":  # the other half is the pipeline's
+            half = nobody.shape[0] // 2
+            mixed = torch.cat([mixed[:half], nobody[half:]])
+        if isinstance(output, tuple):
+            return (mixed, *output[1:])
+        return type(output)(**{**output, "sample": mixed})
+
+
+def _sample(answer: Any) -> Tensor:
+    sample: Tensor = answer[0] if isinstance(answer, tuple) else answer.sample
+    return sample
+
+
+class GuidanceWatch:
+    """Sees to it that three-way guidance is what the pipeline makes of its answers."""
+
+    def __init__(self, condition: Condition) -> None:
+        """Begin with the first pass that follows."""
+        self._condition = condition
+        self._first_sigma: float | None = None
+        self._has_second_pass = False
+
+    def see(self, kind: PassKind, sigma_B: Tensor, scale: float | None) -> None:
+        """Look at a pass before it is run.
+
+        Args:
+            kind: What it is for.
+            sigma_B: Its noise levels.
+            scale: What the pipeline guides with, as far as it is known.
+
+        Raises:
+            AdapterError: The pipeline guides with another scale, or not at all, so that the
+                identity would be guided otherwise than was asked, or not at all.
+        """
+        if self._condition.identity_guidance is None:
+            return
+        told = self._condition.guidance_scale
+        if scale is not None and not math.isclose(scale, told, rel_tol=1e-6):
+            raise AdapterError(
+                f"three-way guidance was told guidance_scale {told:g} and the pipeline guides with"
+                f" {scale:g}, expected the same, all the time and in all networks; call the"
+                f" pipeline with {told:g} (without use_dynamic_cfg), or attach with {scale:g}"
+            )
+        if kind != "conditional":
+            self._has_second_pass = True
+        if self._has_second_pass:
+            return
+        sigma = float(sigma_B.max())
+        if self._first_sigma is None:
+            self._first_sigma = sigma
+        elif sigma != self._first_sigma:
+            raise AdapterError(
+                "three-way guidance, and the pipeline asks for no pass without the prompt, expected"
+                " one in every step, for there the identity is guided; call it with"
+                f" guidance_scale {told:g} (HunyuanVideo: true_cfg_scale and a negative_prompt),"
+                " or attach with two-way guidance"
+            )
 
 
 def make_condition(

@@ -3,15 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from facekit.adapters.character_file import ADAPTER_FILE, CharacterFile
 from facekit.adapters.character_loras import LoraParts
 from facekit.adapters.conditioning import Conditioning, Strength
-from facekit.errors import AdapterError
+from facekit.adapters.made_for import check_backbone
+from facekit.adapters.site_checks import check_sites, check_widths
+from facekit.backbones.digest import pipeline_digest
+from facekit.backbones.spec import BackboneSpec, detect_spec
+from facekit.errors import AdapterError, AdapterMismatch, UsageError
 
-__all__ = ["Character", "load_character", "no_identity"]
+__all__ = ["Character", "check_characters", "load_character", "no_identity"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,3 +86,39 @@ def no_identity(character: Character, option: str) -> AdapterError:
         f" got {option}, expected none; leave it away, or train {character.name} with an"
         " identity.level above none"
     )
+
+
+def check_characters(pipe: Any, given: Sequence[Character], allow_other: bool) -> BackboneSpec:
+    """Compare a pipeline with the backbone that characters were made for.
+
+    Args:
+        pipe: Of any backbone.
+        given: At least one.
+        allow_other: Its weights may be others.
+
+    Returns:
+        The pipeline's backbone.
+
+    Raises:
+        AdapterMismatch: It is another one, or its sites are of another width.
+        SiteMissing: It has other sites.
+    """
+    try:
+        spec = detect_spec(pipe)
+    except UsageError as error:
+        raise AdapterMismatch(f"{given[0].source}: {error}") from error
+    digest = pipeline_digest(pipe)
+    for character in given:
+        check_backbone(
+            character.source,
+            character.file.header,
+            spec.name,
+            digest,
+            allow_other_weights=allow_other,
+        )
+        identity, network = character.file.identity, spec.family.network(pipe)
+        if identity is not None:
+            check_sites(identity.sites, spec.sites(network), spec)
+            widths = {site: key.shape[-1] for site, key in identity.keys.items()}
+            check_widths(widths, network, spec, character.source)
+    return spec

@@ -8,7 +8,7 @@ Shapes: B batch, C channels, F frames, H height, W width, L text tokens.
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from facekit.backbones.animatediff_sites import halvings, spatial_sites
 from facekit.backbones.animatediff_tiny import TINY_TEXT_DIM, build_tiny
 from facekit.backbones.family import Call, Family, PassKind, Text
 from facekit.backbones.hub import from_pretrained, network_outline, pipeline_folder
@@ -34,8 +35,6 @@ __all__ = ["ANIMATEDIFF", "ANIMATEDIFF_SD15", "AnimateDiffFamily"]
 _PROCESS = DiffusionNoise("epsilon", "linear", 0.00085, 0.012)
 _IMAGE_REPO = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 _IMAGE_REVISION = "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"
-_LEVELS = 4
-"""Resolutions of the UNet of Stable Diffusion 1.5; each halves the one before."""
 _MOST_ATTENTIONS = 3
 """In one of its blocks; those on the way up have one more than those on the way down."""
 
@@ -50,7 +49,7 @@ class AnimateDiffFamily(Family):
 
     def find_sites(self, network: nn.Module, every: int) -> tuple[str, ...]:
         """Every so-manieth spatial attention to the text, in the order that they are run."""
-        return tuple(_spatial_sites(network))[::every]
+        return tuple(spatial_sites(network))[::every]
 
     def site_kind(self, network: nn.Module, site: str) -> SiteKind:
         """Frame by frame."""
@@ -59,7 +58,7 @@ class AnimateDiffFamily(Family):
     def site_grid(self, grid: tuple[int, int, int], site: str) -> tuple[int, int, int]:
         """Halved, rounding up, once for every block that was gone down."""
         frames, height, width = grid
-        for _ in range(_level(site)):
+        for _ in range(halvings(site)):
             height, width = -(-height // 2), -(-width // 2)
         return frames, height, width
 
@@ -161,11 +160,9 @@ class AnimateDiffFamily(Family):
         timestep = torch.as_tensor(kwargs["timestep"] if "timestep" in kwargs else args[1])
         _, _, frames, height, width = latents.shape
         return Call(
-            batch=latents.shape[0],
+            latents=latents,
             grid=(frames, height, width),
             timestep_B=timestep.reshape(-1),
-            device=latents.device,
-            dtype=latents.dtype,
         )
 
     def pass_kind(self, name: str | None, kwargs: dict[str, Any]) -> PassKind:
@@ -175,10 +172,6 @@ class AnimateDiffFamily(Family):
         """
         timestep = kwargs.get("timestep")
         return "conditional" if isinstance(timestep, Tensor) and timestep.ndim == 1 else "both"
-
-    def is_guided(self, pipe: Any) -> bool:
-        """Whether both halves are asked for at once; not so before the pipeline first runs."""
-        return hasattr(pipe, "_guidance_scale") and super().is_guided(pipe)
 
     def shift(self, pipe: Any) -> float:
         """What makes the timestep in the middle the median, as where timesteps are drawn evenly."""
@@ -205,27 +198,6 @@ def _motion_scheduler() -> Any:
         timestep_spacing="linspace",
         steps_offset=1,
     )
-
-
-def _spatial_sites(network: nn.Module) -> Iterator[str]:
-    for way in ("down_blocks", "mid_block", "up_blocks"):
-        blocks = getattr(network, way, None)
-        if blocks is None:
-            return
-        numbered = isinstance(blocks, nn.ModuleList)
-        for index, block in enumerate(blocks if numbered else [blocks]):
-            place = f"{way}.{index}" if numbered else way
-            for one, attentions in enumerate(getattr(block, "attentions", ())):
-                for other in range(len(attentions.transformer_blocks)):
-                    yield f"{place}.attentions.{one}.transformer_blocks.{other}.attn2"
-
-
-def _level(site: str) -> int:
-    """How often the picture has been halved where a site stands."""
-    way, index, *_ = site.split(".")
-    if way == "mid_block":
-        return _LEVELS - 1
-    return int(index) if way == "down_blocks" else _LEVELS - 1 - int(index)
 
 
 def _frames_first(x_BCFHW: Tensor) -> Tensor:

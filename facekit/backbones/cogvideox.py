@@ -126,19 +126,10 @@ class CogVideoXFamily(Family):
         latents = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
         timestep = kwargs["timestep"] if "timestep" in kwargs else args[2]
         return Call(
-            batch=latents.shape[0],
+            latents=latents,
             grid=latent_grid(latents, network.config.patch_size, axes=(1, 3, 4)),
             timestep_B=timestep.reshape(-1),
-            device=latents.device,
-            dtype=latents.dtype,
         )
-
-    def is_guided(self, pipe: Any) -> bool:
-        """Whether the scale of the running call is above 1, as the pipeline itself decides.
-
-        With ``use_dynamic_cfg`` the pipeline changes the scale from step to step, never below 1.
-        """
-        return bool(pipe.guidance_scale > 1.0)
 
     def shift(self, pipe: Any) -> float:
         """None: the process has its own signal-to-noise ratio, and timesteps are evenly drawn."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from facekit.backbones.hub import from_pretrained, network_outline, pipeline_folder
 from facekit.backbones.sites import CROSS, SiteKind
-from facekit.errors import UsageError
+from facekit.errors import AdapterError, UsageError
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -40,13 +40,33 @@ PassKind: TypeAlias = Literal["conditional", "unconditional", "both"]
 class Call:
     """One call of the network, as far as identity depends on it."""
 
-    batch: int
+    latents: Tensor
+    """As the network is given them, samples first."""
     grid: tuple[int, int, int]
     """Latent tokens: frames, height, width."""
     timestep_B: Tensor
     """Of the noisiest token where tokens differ."""
-    device: torch.device
-    dtype: torch.dtype
+
+    @property
+    def batch(self) -> int:
+        """Samples, both halves of guidance counted."""
+        return int(self.latents.shape[0])
+
+    @property
+    def device(self) -> torch.device:
+        """Of the latents."""
+        return self.latents.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the latents."""
+        return self.latents.dtype
+
+    @property
+    def has_equal_halves(self) -> bool:
+        """Whether every sample is there twice, as where both halves of guidance are asked for."""
+        first, *second = self.latents.chunk(2)
+        return self.batch % 2 == 0 and torch.equal(first, second[0])
 
 
 def latent_grid(
@@ -202,9 +222,35 @@ class Family(ABC):
             return "unconditional"
         return "both" if name == "cond_uncond" else "conditional"
 
-    def is_guided(self, pipe: Any) -> bool:
-        """Whether a pipeline that is running asks for both halves in one batch."""
-        return bool(pipe.do_classifier_free_guidance)
+    def is_guided(self, pipe: Any, call: Call) -> bool:
+        """Whether a call asks for both halves of guidance in one batch.
+
+        Told from the latents, which are the same in both halves, and so also right where another
+        pipeline runs the network.
+
+        Raises:
+            AdapterError: Two prompts from the same noise and a pipeline without guidance, which
+                could be another pipeline with it as well.
+        """
+        scale = Family.guidance_scale(self, pipe, None)
+        if call.has_equal_halves and scale is not None and scale <= 1:
+            raise AdapterError(
+                f"{call.batch} samples, each of them twice, from a pipeline without guidance, which"
+                " cannot be told from the halves of guidance of another pipeline that shares its"
+                f" {self.network_name}, expected samples that differ; give each prompt a seed of"
+                " its own, or attach to the pipeline that is called"
+            )
+        return call.has_equal_halves
+
+    def guidance_scale(self, pipe: Any, network: Any) -> float | None:
+        """The scale that a pipeline guides a network with as it runs; None when it does not run.
+
+        Pipelines that do not say whether they run are taken to.
+        """
+        if getattr(pipe, "_current_timestep", pipe) is None:
+            return None
+        scale = getattr(pipe, "_guidance_scale", None)
+        return None if scale is None else float(scale)
 
     def shift(self, pipe: Any) -> float:
         """How far the scheduler moves noise levels towards noise; training draws them alike.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 
 from facekit.errors import WeightsError, WeightsMissing
 from facekit.resources import toon_backbone_dir
@@ -78,8 +79,10 @@ def from_pretrained(kind: Any, spec: "BackboneSpec", source: Path | None, **opti
     options["local_files_only"] = True
     try:
         with _without_bars():
-            return kind.from_pretrained(str(folder), **options)
-    except (OSError, ValueError) as error:
+            loaded = kind.from_pretrained(str(folder), **options)
+        _check_whole(loaded, folder)
+        return loaded
+    except (OSError, ValueError, SafetensorError) as error:
         if source is None and spec.repo:  # part of it is there
             raise _missing(spec) from error
         raise WeightsError(
@@ -122,6 +125,34 @@ def _cached(repo: str, revision: str) -> Path:
 
 def _command(repo: str, revision: str) -> str:
     return f"hf download {repo} --revision {revision}"
+
+
+def _check_whole(pipe: Any, folder: Path) -> None:
+    """Refuse files that lack a tensor: diffusers makes it up of random numbers, with a warning.
+
+    Raises:
+        ValueError: Naming the first that is missing.
+    """
+    for name, part in getattr(pipe, "components", {}).items():
+        files = sorted((folder / name).glob("*.safetensors"))
+        # What was put together of several, such as a UNet and motion modules, has no such file.
+        if not files or not _is_of(folder / name, part):
+            continue
+        there: set[str] = set()
+        for file in files:
+            with safe_open(file, framework="pt") as tensors:
+                there |= set(tensors.keys())
+        missing = sorted(part.state_dict().keys() - there)
+        if missing:
+            raise ValueError(
+                f"{name} lacks {len(missing)} of its tensors, the first of them {missing[0]}"
+            )
+
+
+def _is_of(folder: Path, part: Any) -> bool:
+    """Whether the config in a folder is that of this very class of diffusers."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return bool(config.get("_class_name") == type(part).__name__)
 
 
 @contextmanager

@@ -140,12 +140,14 @@ class HunyuanFamily(Family):
         timestep = kwargs["timestep"] if "timestep" in kwargs else args[1]
         config = network.config
         return Call(
-            batch=latents.shape[0],
+            latents=latents,
             grid=latent_grid(latents, (config.patch_size_t, config.patch_size, config.patch_size)),
             timestep_B=timestep.reshape(-1),
-            device=latents.device,
-            dtype=latents.dtype,
         )
+
+    def guidance_scale(self, pipe: Any, network: Any) -> float | None:
+        """Unknown: what the pipeline tells is what the network is told, not ``true_cfg_scale``."""
+        return None
 
 
 HUNYUAN = HunyuanFamily()

@@ -8,6 +8,7 @@ Shapes: B batch, C channels, F frames, H height, W width, L tokens.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from facekit.backbones.hunyuan import (
 from facekit.backbones.hunyuan15_tiny import TINY_TEXT_DIM, build_tiny
 from facekit.backbones.sites import JOINT, SiteKind
 from facekit.backbones.spec import BackboneSpec, register_spec
+from facekit.errors import WeightsError
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -42,6 +44,23 @@ class Hunyuan15Family(HunyuanFamily):
     def site_kind(self, network: nn.Module, site: str) -> SiteKind:
         """Every block has two streams."""
         return JOINT
+
+    def load(self, spec: BackboneSpec, source: Path | None, dtype: torch.dtype) -> Any:
+        """As ever; the distilled model has the same config and another guider.
+
+        Raises:
+            WeightsMissing: It is not on this machine.
+            WeightsError: What is there cannot be loaded, or is the distilled model.
+        """
+        pipe = super().load(spec, source, dtype)
+        if pipe.guider.guidance_scale <= 1:
+            raise WeightsError(
+                f"{source or spec.repo}: its guider has guidance_scale"
+                f" {pipe.guider.guidance_scale:g}, as the model with distilled guidance has,"
+                f" expected {spec.name}, which is guided; name the folder of"
+                f" {spec.repo}"
+            )
+        return pipe
 
     def build_tiny(self, spec: BackboneSpec) -> "DiffusionPipeline":
         """Four blocks of two heads, and short texts."""
@@ -91,6 +110,10 @@ class Hunyuan15Family(HunyuanFamily):
             **text,
         )[0]
         return velocity
+
+    def guidance_scale(self, pipe: Any, network: Any) -> float | None:
+        """The guider's."""
+        return float(pipe.guider.guidance_scale)
 
     def sampling_options(
         self, spec: BackboneSpec, guidance_scale: float, fps: float

@@ -155,11 +155,9 @@ class LTXFamily(Family):
                 " frame 0 only, or detach the characters"
             )
         return Call(
-            batch=latents.shape[0],
+            latents=latents,
             grid=grid,
             timestep_B=timestep.reshape(timestep.shape[0], -1).amax(dim=1),
-            device=latents.device,
-            dtype=latents.dtype,
         )
 
     def shift(self, pipe: Any) -> float:

@@ -142,6 +142,8 @@ def _ltx2_spec(name: str, *, gated: bool, **facts: Any) -> BackboneSpec:
             max_sequence_length=1024,
             frame_multiple=8,
             max_frames=481,
+            # The scheduler stretches its levels down to shift_terminal, and of one it makes 0 / 0.
+            min_inference_steps=2,
             fps=24.0,
             **facts,
         )

@@ -10,7 +10,7 @@ from torch import nn
 
 from facekit.backbones.family import Family
 from facekit.backbones.noise import FlowNoise, NoiseProcess
-from facekit.errors import SiteMissing, UsageError
+from facekit.errors import SiteMissing, UsageError, WeightsError
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -65,6 +65,8 @@ class BackboneSpec:
     """The same of what `tiny` builds."""
     pipeline_class: str = ""
     """Of diffusers; the family's when empty."""
+    min_inference_steps: int = 1
+    """With fewer the scheduler makes no numbers."""
     num_experts: int = 1
     """Networks that share the noise levels, the first one for much noise."""
 
@@ -104,11 +106,41 @@ class BackboneSpec:
 
         Raises:
             WeightsMissing: Nothing there; the message names the command that fetches it.
+            WeightsError: The folder is another model's, or part of it is missing.
         """
-        pipe: DiffusionPipeline = self.family.load(
-            self, None if source is None else Path(source), dtype
-        )
+        place = None if source is None else Path(source)
+        self.outline(place)
+        pipe: DiffusionPipeline = self.family.load(self, place, dtype)
+        held = len(self.family.networks(pipe))
+        if held != self.num_experts:
+            raise WeightsError(
+                f"{place or self.repo}: holds {held} networks, expected {self.num_experts} for"
+                f" {self.name}; name its folder, or fetch it again"
+            )
         return pipe
+
+    def outline(self, source: Path | str | None = None) -> nn.Module:
+        """Build the real network from its config alone, without weights, on the meta device.
+
+        Args:
+            source: As for ``load``.
+
+        Raises:
+            WeightsMissing: Nothing there; the message names the command that fetches it.
+            WeightsError: The folder is another model's, or its config cannot be read.
+        """
+        place = None if source is None else Path(source)
+        network: nn.Module = self.family.outline(self, place)
+        if self.fits(network):
+            return network
+        try:
+            found = detect_spec(network).name
+        except UsageError:
+            found = f"a {type(network).__name__} of a model that facekit does not know"
+        raise WeightsError(
+            f"{place or self.repo}: holds {found}, expected {self.name}; name the folder of"
+            f" {self.name}, or the backbone whose folder it is"
+        )
 
     def tokenizer(self, source: Path | str | None = None) -> Any:
         """Load the pipeline's tokenizer alone, which takes no time; never downloads.

@@ -54,6 +54,13 @@ class WanFamily(Family):
         boundary = _boundary(pipe)
         return (0.0, boundary) if expert == "low" else (boundary, 1.0)
 
+    def guidance_scale(self, pipe: Any, network: Any) -> float | None:
+        """The second transformer may be guided with a scale of its own."""
+        scale = super().guidance_scale(pipe, network)
+        if scale is None or len(self.networks(pipe)) == 1 or network is not self.networks(pipe)[1]:
+            return scale
+        return float(pipe._guidance_scale_2)
+
     def find_sites(self, network: nn.Module, every: int) -> tuple[str, ...]:
         """The second attention of every so-manieth block."""
         blocks = getattr(network, "blocks", None)
@@ -161,11 +168,9 @@ class WanFamily(Family):
         latents = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
         timestep = kwargs["timestep"] if "timestep" in kwargs else args[1]
         return Call(
-            batch=latents.shape[0],
+            latents=latents,
             grid=latent_grid(latents, network.config.patch_size),
             timestep_B=timestep.reshape(timestep.shape[0], -1).amax(dim=1),
-            device=latents.device,
-            dtype=latents.dtype,
         )
 
 

@@ -61,7 +61,8 @@ class SampleSettings:
         """Return what a recipe says, and what the backbone is made for where it says nothing.
 
         Raises:
-            UsageError: The identity is guided and the text is not, or never in a pass of its own.
+            UsageError: The identity is guided and the text is not, or never in a pass of its own;
+                or too few steps.
         """
         said = section or SampleSection()
         if said.identity_guidance is not None and not spec.family.guides_in_two_passes:
@@ -71,6 +72,11 @@ class SampleSettings:
                 " leave it away"
             )
         steps, scale, fps = said.num_inference_steps, said.guidance_scale, said.fps
+        if steps is not None and steps < spec.min_inference_steps:
+            raise UsageError(
+                f"sample.num_inference_steps is {steps}, expected {spec.min_inference_steps} or"
+                f" more for {spec.name}, whose scheduler makes no numbers of fewer; raise it"
+            )
         return cls(
             num_inference_steps=spec.num_inference_steps if steps is None else steps,
             guidance_scale=spec.guidance_scale if scale is None else scale,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch import nn
 
-from facekit.backbones.spec import BackboneSpec, detect_spec, get_spec, site_module, spec_names
-from facekit.errors import UsageError, WeightsError, WeightsMissing
+from facekit.backbones.spec import BackboneSpec, get_spec, site_module, spec_names
+from facekit.errors import UsageError, WeightsMissing
 
 __all__ = ["BackboneFacts", "BackboneList", "Site", "list_backbones", "probe_base"]
 
@@ -80,6 +80,7 @@ class BackboneFacts:
             ("noise", ", ".join(_noise(spec))),
             ("networks", f"{spec.num_experts} {spec.family.network_class}"),
             ("LoRA targets", " ".join(_grouped(spec.lora_targets))),
+            ("LoRA not in", spec.lora_excluded or "nothing else of these names"),
             ("sites", f"{len(self.sites)}, with the width of keys and values, of {whose}"),
         ]
 
@@ -138,26 +139,12 @@ def probe_base(name: str | None = None, source: Path | None = None) -> BackboneF
         return list_backbones()
     spec = get_spec(name)
     try:
-        network, is_tiny = _real(spec, source), False
+        network, is_tiny = spec.outline(source), False
     except WeightsMissing:
         if source is not None:
             raise
         network, is_tiny = spec.family.network(spec.tiny()), True
     return BackboneFacts(spec=spec, sites=_sites(spec, network), is_tiny=is_tiny)
-
-
-def _real(spec: BackboneSpec, source: Path | None) -> nn.Module:
-    network: nn.Module = spec.family.outline(spec, source)
-    if spec.fits(network):
-        return network
-    try:
-        found = detect_spec(network).name
-    except UsageError:
-        found = f"a {type(network).__name__} of a model that facekit does not know"
-    raise WeightsError(
-        f"{source or spec.repo}: holds {found}, expected {spec.name}; name the folder of"
-        f" {spec.name}, or the backbone whose folder it is"
-    )
 
 
 def _sites(spec: BackboneSpec, network: nn.Module) -> tuple[Site, ...]:
@@ -187,9 +174,11 @@ def _facts(spec: BackboneSpec) -> dict[str, object]:
         "fps": spec.fps,
         "max_sequence_length": spec.max_sequence_length,
         "num_inference_steps": spec.num_inference_steps,
+        "min_inference_steps": spec.min_inference_steps,
         "guidance_scale": spec.guidance_scale,
         "noise": {"kind": spec.process.kind, **_settings(spec)},
         "lora_targets": list(spec.lora_targets),
+        "lora_excluded": spec.lora_excluded,
     }
 
 

@@ -1,11 +1,13 @@
 """What must hold where two networks share the noise levels."""
 
+import copy
 import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from diffusers import FasterCacheConfig, FirstBlockCacheConfig
 
 from facekit.adapters.attach import attach
 from facekit.adapters.attention import IdentityProcessor
@@ -14,7 +16,7 @@ from facekit.adapters.lora import LoraSettings, add_lora
 from facekit.backbones import get_spec, spec_names
 from facekit.backbones.digest import backbone_digest, pipeline_digest
 from facekit.backbones.family import Expert
-from facekit.errors import AdapterMismatch, AlreadyAttached, UsageError
+from facekit.errors import AdapterError, AdapterMismatch, AlreadyAttached, UsageError
 from facekit.identity.photo_set import PhotoSet
 from facekit.recipe import load_recipe
 from facekit.training.captions import Subject
@@ -86,6 +88,17 @@ def test_samples_of_both_networks_in_one_batch(pipe: Any, backbone: str) -> None
         said = {name: tensor[one] for name, tensor in text.items()}
         alone = spec.family.predict(pipe, spec, noisy[one], sigma_B[one], said)
         torch.testing.assert_close(together[one], alone)
+
+
+def test_the_boundary_itself_is_the_first_networks(pipe: Any, backbone: str) -> None:
+    """As in the stock pipeline, which asks it at every timestep from there on."""
+    boundary = pipe.config.boundary_ratio
+    asked: list[Any] = []
+    for network in (pipe.transformer, pipe.transformer_2):
+        network.register_forward_hook(lambda module, args, output: asked.append(module))
+    for sigma in (boundary, boundary - 1e-3):
+        predict(pipe, sigma=sigma)
+    assert asked == [pipe.transformer, pipe.transformer_2]
 
 
 def test_identity_goes_into_both_and_comes_off_both(pipe: Any, backbone: str) -> None:
@@ -251,3 +264,69 @@ def test_the_digest_is_of_both(changed: str, tmp_path: Path) -> None:
     getattr(pipe, changed).save_pretrained(tmp_path / changed)
     after = backbone_digest(tmp_path)
     assert pipeline_digest(spec.load(tmp_path)) == after != before
+
+
+def plain(pipe: Any, backbone: str, expert: Expert, seed: int) -> Character:
+    """A character that is a LoRA on one of the networks, and nothing else."""
+    file = tiny_character(pipe, backbone, seed=seed)
+    assert file.header.lora is not None
+    lora = dataclasses.replace(file.header.lora, expert=expert)
+    header = dataclasses.replace(file.header, level="none", lora=lora, sites=())
+    alone = dataclasses.replace(file, header=header, identity=None, null=None, tokens_BKC=None)
+    return Character(file=alone, source=expert)
+
+
+def test_switching_moves_the_lora_to_the_other_network(pipe: Any, backbone: str) -> None:
+    before = trace(pipe)
+    high, low = plain(pipe, backbone, "high", 0), plain(pipe, backbone, "low", 1)
+    wanted = []
+    for character in (high, low):
+        with api.attach(pipe, character):
+            wanted.append([predict(pipe, sigma=sigma) for sigma in (MUCH, LITTLE)])
+    with api.attach(pipe, high) as attached:
+        for character, expected in ((low, wanted[1]), (high, wanted[0])):
+            attached.switch_to(character)
+            for sigma, one in zip((MUCH, LITTLE), expected, strict=True):
+                assert torch.equal(predict(pipe, sigma=sigma), one)
+            holders = [
+                hasattr(net, "peft_config") for net in (pipe.transformer, pipe.transformer_2)
+            ]
+            assert holders == [character is high, character is low]
+        broken = dataclasses.replace(low.file, lora={"no.layer": torch.zeros(2, 2)})
+        with pytest.raises(AdapterMismatch):
+            attached.switch_to([high, Character(file=broken, source="broken")])
+        assert torch.equal(predict(pipe, sigma=MUCH), wanted[0][0]), "all of it or nothing"
+        assert torch.equal(predict(pipe, sigma=LITTLE), wanted[0][1])
+    assert trace(pipe) == before
+
+
+@pytest.mark.parametrize("which", ["transformer", "transformer_2"])
+def test_both_networks_are_guarded(which: str) -> None:
+    """Also the one that carries no LoRA of the character, for its identity is there."""
+    pipe = tiny_pipe(EXPERTS[0])
+    file = tiny_character(pipe, EXPERTS[0])
+    network = getattr(pipe, which)
+    with api.attach(pipe, Character(file=file, source="mira")):
+        with pytest.raises(AdapterError, match=r"copy\.deepcopy"):
+            copy.deepcopy(network)
+        with pytest.raises(AdapterError, match="FasterCache"):
+            network.enable_cache(FasterCacheConfig())
+        with pytest.raises(AlreadyAttached):
+            api.attach(pipe, Character(file=file, source="mira"))
+    assert "_facekit_guard" not in vars(network)
+    copy.deepcopy(network)
+
+
+def test_keyframes_and_caches_in_both(pipe: Any, backbone: str) -> None:
+    """A change of strength forgets what a cache keeps in either network."""
+    file = tiny_character(pipe, backbone, lora=False)
+    bare = [predict(pipe, sigma=sigma) for sigma in (MUCH, LITTLE)]
+    for network in (pipe.transformer, pipe.transformer_2):
+        network.enable_cache(FirstBlockCacheConfig(threshold=1e9))
+    with api.attach(pipe, Character(file=file, source="mira")) as attached:
+        nets = (pipe.transformer, pipe.transformer_2)
+        for sigma, base, network in zip((MUCH, LITTLE), bare, nets, strict=True):
+            for strength in ((1.0, 0.5), 0.0, 1.0):
+                attached.set_strength(strength)
+                with network.cache_context("cond"):
+                    assert torch.equal(predict(pipe, sigma=sigma), base) is (strength == 0.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 from facekit import errors
 
 COMPOSED = {
-    "facekit/adapters/character.py": "{given[0].source}: {error}",
+    "facekit/adapters/loaded_character.py": "{given[0].source}: {error}",
     "facekit/curation/inspection.py": "{'\\n  '.join([head, *self.set_aside])}{tail}",
     "facekit/generation/shots.py": "{'\\n'.join(mistakes)}",
     "facekit/media/unpack.py": "{source.name}: {source.refusal}",

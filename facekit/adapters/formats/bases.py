@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from facekit.adapters.formats.name_table import Names, NameTable, make_names
-from facekit.adapters.formats.real_configs import REAL_CONFIGS
+from facekit.adapters.formats.real_configs import ONLY_FROM_A_FOLDER, REAL_CONFIGS
 from facekit.adapters.formats.tables import TABLES
 from facekit.errors import UsageError, WeightsError, WeightsMissing
 from facekit.resources import toon_backbone_dir
@@ -22,7 +22,9 @@ _FAMILIES = {
     "WanTransformer3DModel": "wan",
     "WanVACETransformer3DModel": "wan",
     "LTXVideoTransformer3DModel": "ltx",
+    "LTX2VideoTransformer3DModel": "ltx2",
     "HunyuanVideoTransformer3DModel": "hunyuan_video",
+    "HunyuanVideo15Transformer3DModel": "hunyuan15",
     "CogVideoXTransformer3DModel": "cogvideox",
     "UNetMotionModel": "animatediff",
     "UNet2DConditionModel": "animatediff",
@@ -55,10 +57,16 @@ def get_base(name: str) -> LoraBase:
     """Find a base by name and build its list of layers.
 
     Raises:
-        UsageError: Unknown; the message lists the known ones.
+        UsageError: Unknown; the message lists the known ones. Or its layers are known from its
+            folder alone.
     """
     if name == _TOON:
         return base_from_folder(toon_backbone_dir(), name)
+    if name in ONLY_FROM_A_FOLDER:
+        raise UsageError(
+            f"{name}: {ONLY_FROM_A_FOLDER[name]}, expected its folder in diffusers format; name it"
+            " with --source"
+        )
     if name not in REAL_CONFIGS:
         raise UsageError(
             f"--base is {name!r}, expected one of {', '.join(base_names())}; choose one, or name a"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["REAL_CONFIGS", "RealConfig"]
+__all__ = ["ONLY_FROM_A_FOLDER", "REAL_CONFIGS", "RealConfig"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +67,20 @@ REAL_CONFIGS: Mapping[str, RealConfig] = {
     "wan2_2_t2v_a14b": _wan(_14B, experts=True),
     "wan2_2_i2v_a14b": _wan(_14B, {"in_channels": 36}, experts=True),
     "wan2_2_ti2v_5b": _wan(_5B, {"in_channels": 48, "out_channels": 48}),
-    # Lightricks/LTX-Video: the first model, of 2B
+    # Lightricks/LTX-Video: the first model, of 2B; those up to 0.9.8 have the same layers
     "ltx_video_2b": RealConfig(model="LTXVideoTransformer3DModel", config={}),
+    # Lightricks/LTX-Video-0.9.7-dev, of 13B
+    "ltx_video_13b": RealConfig(
+        model="LTXVideoTransformer3DModel",
+        config={
+            "num_attention_heads": 32,
+            "attention_head_dim": 128,
+            "cross_attention_dim": 4096,
+            "num_layers": 48,
+        },
+    ),
     # hunyuanvideo-community/HunyuanVideo
-    "hunyuan_video": RealConfig(model="HunyuanVideoTransformer3DModel", config={}),
+    "hunyuanvideo": RealConfig(model="HunyuanVideoTransformer3DModel", config={}),
     # zai-org/CogVideoX-2b, CogVideoX-5b
     "cogvideox_2b": RealConfig(model="CogVideoXTransformer3DModel", config={}),
     "cogvideox_5b": RealConfig(
@@ -91,4 +101,11 @@ REAL_CONFIGS: Mapping[str, RealConfig] = {
         },
     ),
 }
-"""Name to config."""
+"""The name of a backbone's spec to config."""
+
+_NO_CONFIG = "the config of the real model, which decides its layers, is not written down here"
+
+ONLY_FROM_A_FOLDER: Mapping[str, str] = dict.fromkeys(
+    ("hunyuanvideo_1_5", "ltx_2", "ltx_2_3"), _NO_CONFIG
+)
+"""The other specs: name to why it is in no list here."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import FirstBlockCacheConfig
 
 from facekit.adapters.attach import Attachment, attach
 from facekit.adapters.conditioning import Conditioning
@@ -12,6 +13,7 @@ from facekit.backbones import get_spec
 from facekit.errors import AdapterError, AdapterMismatch, AlreadyAttached, SiteMissing
 from tests.tiny.backbones import (
     embeddings,
+    predict,
     sample,
     tiny_adapter,
     tiny_pipe,
@@ -226,3 +228,19 @@ def test_half_precision_keeps_its_type(
         conditioned = wan_predict(pipe, **arguments)
     assert conditioned.dtype == torch.bfloat16
     assert not torch.equal(conditioned, base)
+
+
+def test_a_cache_forgets_when_somebody_comes_or_goes() -> None:
+    """What it kept was drawn for somebody else, or for nobody."""
+    pipe = tiny_pipe()
+    adapter = tiny_adapter(pipe.transformer, TOON)
+    base = predict(pipe)
+    pipe.transformer.enable_cache(FirstBlockCacheConfig(threshold=1e9))
+    attachment = attach(adapter, pipe.transformer, TOON)
+    for told in (True, False):
+        if told:
+            attachment.condition(adapter.tokens(embeddings()).detach())
+        else:
+            attachment.clear()
+        with pipe.transformer.cache_context("cond"):
+            assert torch.equal(predict(pipe), base) is not told

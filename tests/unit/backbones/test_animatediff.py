@@ -199,10 +199,6 @@ def test_calls_are_told_apart_by_how_they_tell_the_timestep(pipe: Any) -> None:
     assert kinds == ["conditional", "both", "both"]
     for kwargs in ({"timestep": 500}, {"timestep": torch.tensor(500)}, {}):
         assert ANIMATEDIFF.pass_kind(None, kwargs) == "both"
-    for scale, guided in ((1.0, False), (2.0, True)):
-        sample(pipe, SPEC, guidance_scale=scale)
-        assert ANIMATEDIFF.is_guided(pipe) is guided
-    assert not ANIMATEDIFF.is_guided(tiny_pipe(SPEC.name)), "it has not run yet"
 
 
 def test_only_the_half_with_the_prompt_sees_the_identity(pipe: Any) -> None:
@@ -246,6 +242,18 @@ def test_a_pipeline_that_is_not_known_is_asked_for(pipe: Any) -> None:
         pytest.raises(AdapterError, match="both halves of its guidance in one batch"),
     ):
         sample(pipe, SPEC)
+
+
+def test_equal_noise_without_guidance_is_not_taken_for_guidance(pipe: Any) -> None:
+    adapter = tiny_adapter(pipe.unet, SPEC)
+    attachment = attach(adapter, pipe.unet, SPEC, pipe=pipe)
+    folded = adapter.fold(adapter.tokens(embeddings())).detached()
+    same = [torch.Generator().manual_seed(1) for _ in range(2)]
+    with (
+        attachment.conditioned_on(folded),
+        pytest.raises(AdapterError, match="cannot be told from the halves"),
+    ):
+        sample(pipe, SPEC, guidance_scale=1.0, generator=same)
 
 
 def test_three_way_guidance_in_one_batch(pipe: Any) -> None:

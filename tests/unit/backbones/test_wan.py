@@ -227,6 +227,9 @@ def test_weights_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing, match=r"run: hf download Wan-AI/.* --revision 0fad780"):
         get_spec("wan2_1_t2v_1_3b").load()
     (tmp_path / "model_index.json").write_text("{")
+    with pytest.raises(WeightsError, match=r"transformer/config\.json: cannot be read"):
+        get_spec("toon").load(tmp_path)
+    get_spec("toon").family.network(tiny_pipe()).save_config(tmp_path / "transformer")
     with pytest.raises(WeightsError, match="cannot be loaded as toon"):
         get_spec("toon").load(tmp_path)
     with pytest.raises(WeightsError, match="cannot be loaded as toon"):

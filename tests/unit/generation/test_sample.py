@@ -7,6 +7,7 @@ import torch
 from facekit.adapters.attach import attach
 from facekit.adapters.conditioning import Conditioning
 from facekit.adapters.identity_adapter import IdentityAdapter
+from facekit.backbones import get_spec, spec_names
 from facekit.backbones.hunyuan import HUNYUANVIDEO
 from facekit.backbones.hunyuan15 import HUNYUANVIDEO_1_5
 from facekit.backbones.wan import TOON
@@ -21,6 +22,8 @@ from facekit.generation.sample import (
 )
 from facekit.recipe import SampleSection
 from facekit.types import Shot
+from tests.tiny.backbones import sample as sample_latents
+from tests.tiny.backbones import tiny_pipe
 
 SETTINGS = SampleSettings(num_inference_steps=2, guidance_scale=2.0, fps=8.0)
 
@@ -160,6 +163,18 @@ def test_guidance_of_the_identity_needs_a_pass_without_the_prompt():
     assert SampleSettings.of(HUNYUANVIDEO_1_5, asked).identity_guidance == 3.0
     with pytest.raises(UsageError, match=r"identity_guidance is 3, expected none for hunyuanvideo"):
         SampleSettings.of(HUNYUANVIDEO, asked)
+
+
+@pytest.mark.parametrize("name", spec_names())
+def test_the_fewest_steps_that_are_allowed_make_numbers(name):
+    spec = get_spec(name)
+    least = spec.min_inference_steps
+    drawn = sample_latents(tiny_pipe(name), spec, num_inference_steps=least)
+    assert drawn.isfinite().all()
+    if least > 1:
+        few = SampleSection(num_inference_steps=least - 1)
+        with pytest.raises(UsageError, match=f"steps is {least - 1}, expected {least} or more"):
+            SampleSettings.of(spec, few)
 
 
 def test_progress_counts_every_step_of_every_shot(pipe):

@@ -32,6 +32,8 @@ def test_every_backbone_tells_its_facts(name: str) -> None:
         {"repo": repo, "revision": commit} for repo, commit in spec.family.repositories(spec)
     ]
     assert told["lora_targets"] == list(spec.lora_targets)
+    assert told["lora_excluded"] == spec.lora_excluded
+    assert (spec.lora_excluded or "LoRA not in") in text
     assert told["noise"]["kind"] == spec.process.kind
     assert set(told["noise"]) > {"kind"} or not isinstance(spec.process, DiffusionNoise)
     assert told["sites"]

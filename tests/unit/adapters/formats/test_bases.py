@@ -1,8 +1,11 @@
 """What layers the real backbones have, without their weights."""
 
+import inspect
 import json
+import re
 from pathlib import Path
 
+import diffusers
 import pytest
 from torch import nn
 
@@ -12,6 +15,8 @@ from facekit.adapters.formats.bases import (
     base_names,
     get_base,
 )
+from facekit.adapters.formats.real_configs import ONLY_FROM_A_FOLDER, REAL_CONFIGS
+from facekit.backbones import get_spec, spec_names
 from facekit.errors import UsageError, WeightsError, WeightsMissing
 from tests.tiny.loras import tiny_model
 
@@ -43,6 +48,30 @@ def test_every_base_that_is_listed_can_be_built() -> None:
         if name != "animatediff_sd15":  # takes seconds; test_infer builds its layers small
             assert get_base(name).shapes
     assert "toon" in base_names()
+
+
+def test_the_bases_are_the_backbones_and_are_told_apart_as_they_are() -> None:
+    assert {*base_names(), *ONLY_FROM_A_FOLDER} == set(spec_names())
+    for name, real in REAL_CONFIGS.items():
+        spec, kind = get_spec(name), getattr(diffusers, real.model)
+        defaults = inspect.signature(kind.__init__).parameters
+        config = {key: entry.default for key, entry in defaults.items()} | dict(real.config)
+        assert real.model == spec.family.network_class
+        assert real.has_experts == (spec.num_experts == 2)
+        assert {key: config[key] for key in spec.fingerprint} == dict(spec.fingerprint), name
+
+
+@pytest.mark.parametrize("name", ONLY_FROM_A_FOLDER)
+def test_what_is_in_no_list_is_read_from_its_folder(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"{name}: .* name it with --source"):
+        get_base(name)
+    spec = get_spec(name)
+    network = spec.family.network(spec.tiny())
+    network.save_config(tmp_path / "transformer")
+    base = base_from_folder(tmp_path, name)
+    ends = tuple(f".{target}" for target in spec.lora_targets)
+    assert any(path.endswith(ends) for path in base.shapes)
+    assert any(re.search(base.table.typical, path) for path in base.shapes)
 
 
 def test_an_unknown_base_names_the_known_ones() -> None:

@@ -53,8 +53,8 @@ def test_several_that_have_the_same_layers_are_all_named_those_with_experts_wher
     [
         ("toon", "kohya"),
         ("ltx_video_2b", "comfyui"),
-        ("hunyuan_video", "comfyui"),
-        ("hunyuan_video", "diffusers"),
+        ("hunyuanvideo", "comfyui"),
+        ("hunyuanvideo", "diffusers"),
         ("cogvideox_2b", "diffusers"),
         ("cogvideox_5b", "peft"),
     ],
