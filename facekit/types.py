@@ -68,12 +68,18 @@ class Face:
             "score": float(self.score),
         }
 
-    def moved(self, x_px: float, y_px: float) -> "Face":
-        """The same face where the picture's corner is elsewhere: moved right and down by this."""
+    def moved(self, x_px: float, y_px: float, *, scale: float = 1.0) -> "Face":
+        """The same face where the picture's corner is elsewhere: moved right and down by this.
+
+        Args:
+            x_px: To the right.
+            y_px: Down.
+            scale: How much larger the picture is, before it is moved.
+        """
         offset = np.array([x_px, y_px], np.float32)
         return Face(
-            box_xyxy_px=self.box_xyxy_px + np.tile(offset, 2),
-            landmarks_px=self.landmarks_px + offset,
+            box_xyxy_px=(self.box_xyxy_px * scale + np.tile(offset, 2)).astype(np.float32),
+            landmarks_px=(self.landmarks_px * scale + offset).astype(np.float32),
             score=self.score,
         )
 

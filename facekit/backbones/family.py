@@ -105,8 +105,6 @@ class Family(ABC):
     """Of diffusers; what is adapted."""
     network_name: ClassVar[str] = "transformer"
     """The pipeline's attribute that holds it."""
-    can_continue: ClassVar[bool] = False
-    """Whether a clip can go on from its last frame; see ``generation.continuation``."""
     guides_in_two_passes: ClassVar[bool] = True
     """Whether sampling asks with and without the prompt; a distilled model is told the scale."""
     one_at_a_time: ClassVar[bool] = False

@@ -35,7 +35,6 @@ class WanFamily(Family):
     name = "wan"
     pipeline_class = "WanPipeline"
     network_class = "WanTransformer3DModel"
-    can_continue = True
 
     def networks(self, pipe: Any) -> tuple[Any, ...]:
         """The transformer, or both."""

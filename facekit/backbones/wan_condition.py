@@ -18,8 +18,6 @@ __all__ = ["WanConditionFamily"]
 class WanConditionFamily(WanFamily):
     """Makes an empty condition once for every size, as the stock pipeline makes a given one."""
 
-    can_continue = False
-
     def __init__(self) -> None:
         self._kept: WeakKeyDictionary[nn.Module, dict[tuple[int, ...], Tensor]] = (
             WeakKeyDictionary()

@@ -108,7 +108,7 @@ def _beyond(image: Image, faces: FaceDetector) -> list[Face]:
     """The faces of a picture that goes on beyond its borders, in pixels of the picture itself."""
     by = round(_BORDER * max(image.shape[:2]))
     wide = continue_borders(image, by)
-    return [_moved(face, 1.0, -by, -by) for face in faces.detect([wide])[0]]
+    return [face.moved(-by, -by) for face in faces.detect([wide])[0]]
 
 
 def _enlarged(image: Image, faces: FaceDetector) -> Face | None:
@@ -125,16 +125,7 @@ def _enlarged(image: Image, faces: FaceDetector) -> Face | None:
     parts = [cut_part(image, (left, top, left + wide, top + tall), size) for top, left in corners]
     found = zip(faces.detect(parts), corners, strict=True)
     return _best(
-        [_moved(face, 1 / scale, left, top) for some, (top, left) in found for face in some]
-    )
-
-
-def _moved(face: Face, scale: float, right: float, down: float) -> Face:
-    offset = np.array([right, down], np.float32)
-    return Face(
-        box_xyxy_px=(face.box_xyxy_px * scale + np.tile(offset, 2)).astype(np.float32),
-        landmarks_px=(face.landmarks_px * scale + offset).astype(np.float32),
-        score=face.score,
+        [face.moved(left, top, scale=1 / scale) for some, (top, left) in found for face in some]
     )
 
 

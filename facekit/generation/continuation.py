@@ -8,7 +8,7 @@ import torch
 
 from facekit.adapters.attach import Attachment
 from facekit.adapters.conditioning import Conditioning
-from facekit.backbones.spec import BackboneSpec
+from facekit.backbones.spec import BackboneSpec, detect_spec
 from facekit.errors import UsageError
 from facekit.generation.sample import SampleSettings, conditioned, quiet, run_pipeline
 from facekit.generation.shots import check_shots
@@ -28,7 +28,7 @@ def continuation_pipeline(pipe: Any) -> Any:
     from diffusers import WanImageToVideoPipeline
 
     if not pipe.config.get("expand_timesteps"):
-        network = getattr(pipe, "transformer", None) or pipe.unet
+        network = detect_spec(pipe).family.network(pipe)
         raise UsageError(
             f"{type(network).__name__} does not take a clean first frame "
             "(expand_timesteps is off), so a shot cannot be continued; use a backbone that does, "

@@ -158,19 +158,20 @@ def test_clips_of_a_drawn_character_will_do_end_to_end(tmp_path: Path, mira: Too
     for seed, action in enumerate(("turning the head", "nodding", "talking")):
         clip_of(tmp_path / f"{action.replace(' ', '_')}.mp4", mira, action, seed)
     clip_of(tmp_path / "two.mp4", mira, "talking", 3, ToonCharacter.from_seed(HELD_OUT_SEED + 1))
-    plan = plan_check([tmp_path], recipe=load_recipe("toon/train"))
+    # At the encoder's own limit of 0.08 one frame of the nodding clip looks hidden.
+    recipe = load_recipe("toon/train", ["photos.max_covered_gain=0.12"])
+    plan = plan_check([tmp_path], recipe=recipe)
     report = run_check(plan)
     assert report.accepted
     frames = [v for v in report.verdicts if v.clip is not None]
-    refused = [v.findings[0].code for v in frames if not v.usable]
-    assert refused in ([], ["occluded"]), "one nod may look like a hidden mouth"
+    assert all(v.usable for v in frames), [v.reasons for v in frames]
     assert all(v.source.startswith(f"{v.clip}@00:0") for v in frames)
     assert len({v.clip for v in frames}) == 3
     (two,) = [v for v in report.verdicts if v.clip is None]
     assert Path(two.source).name == "two.mp4"
     assert two.findings[0].code == "video"
     assert "none of the 12 frames that were looked at shows one usable face (several" in two.reasons
-    sides = {(v.clip, v.role) for v in frames if v.usable}
+    sides = {(v.clip, v.role) for v in frames}
     assert len(sides) == 3, "no clip is on both sides"
     again = run_check(plan)
     assert again.to_json() == report.to_json()
