@@ -21,14 +21,15 @@ from facekit.recipe.sections import (
     LossSection,
     PhotosSection,
     Recipe,
-    TrainSection,
 )
+from facekit.recipe.training import ClipsSection, MemorySection, NoiseSection, TrainSection
 from facekit.recipe.values import Level
 
 __all__ = [
     "LEAST_DETECTION_SCORE",
     "BaseSection",
     "CaptionsSection",
+    "ClipsSection",
     "DropoutSection",
     "EncoderSection",
     "GatesSection",
@@ -36,6 +37,8 @@ __all__ = [
     "Level",
     "LoraSection",
     "LossSection",
+    "MemorySection",
+    "NoiseSection",
     "PhotosSection",
     "Recipe",
     "RecipeSummary",

@@ -35,6 +35,9 @@ class ValidateSection(Section):
     """Width to height; the clips, prompts x seeds, take turns at these."""
     num_frames: int = Field(default=1, ge=1)
     """Frames per validation clip."""
+    loss_levels: int = Field(default=0, ge=0, le=32)
+    """Noise levels, spread evenly over what training draws, at which the loss of held-out photos is
+    measured with the same noise every time; 0 measures none."""
 
     @field_validator("prompts", "seeds")
     @classmethod

@@ -2,7 +2,7 @@
 
 A default stands here and nowhere else. Numbers are probabilities, ratios and counts unless the
 name carries a unit. Config is data: nothing here opens a file or picks a device. The sections that
-sample and judge clips are in `judging.py`.
+sample and judge clips are in `judging.py`, those of the loop in `training.py`.
 """
 
 import warnings
@@ -11,6 +11,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from facekit.recipe.judging import GatesSection, SampleSection, ValidateSection
+from facekit.recipe.training import ClipsSection, MemorySection, NoiseSection, TrainSection
 from facekit.recipe.values import Level, Probability, Section, Weight
 
 __all__ = [
@@ -24,7 +25,6 @@ __all__ = [
     "LossSection",
     "PhotosSection",
     "Recipe",
-    "TrainSection",
 ]
 
 LEAST_DETECTION_SCORE = 0.35
@@ -157,35 +157,6 @@ class CaptionsSection(Section):
     kinds. Absent means shot size and trigger alone."""
 
 
-class TrainSection(Section):
-    """The loop."""
-
-    steps: int = Field(default=300, ge=0)
-    """Optimiser steps; level L0 takes none, the others at least one."""
-    minutes: float | None = Field(default=None, gt=0)
-    """Stop after this much time, even before the last step."""
-    batch_size: int = Field(default=8, ge=1)
-    """Samples per step."""
-    seed: int = Field(default=0, ge=0)
-    """Decides batches, noise and initial values."""
-    num_frames: int = Field(default=1, ge=1)
-    """Frames per training sample; photos are repeated when more than one."""
-    grad_clip: float = Field(default=1.0, gt=0)
-    """Largest norm of the gradient."""
-    weight_decay: float = Field(default=1e-4, ge=0)
-    """Of AdamW."""
-    warmup: int = Field(default=10, ge=0)
-    """Steps until the learning rate is reached."""
-    checkpoint_every: int = Field(default=50, ge=1)
-    """Steps between checkpoints."""
-    gradient_checkpointing: bool = False
-    """Recompute activations: less memory, more time."""
-    ema: Probability = 0.0
-    """Decay of the moving average of the weights, which is what is kept; 0 keeps the last ones."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """In which the backbone computes; what is trained stays float32."""
-
-
 class LossSection(Section):
     """The terms of the loss. A weight of 0 switches its term off."""
 
@@ -237,7 +208,10 @@ with warnings.catch_warnings():  # pydantic's deprecated BaseModel.validate lose
         lora: LoraSection = LoraSection()
         photos: PhotosSection = PhotosSection()
         captions: CaptionsSection = CaptionsSection()
+        clips: ClipsSection = ClipsSection()
         train: TrainSection = TrainSection()
+        noise: NoiseSection = NoiseSection()
+        memory: MemorySection = MemorySection()
         loss: LossSection = LossSection()
         dropout: DropoutSection = DropoutSection()
         validate: ValidateSection = ValidateSection()  # type: ignore[assignment]

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import (
@@ -69,10 +70,22 @@ def with_lora(
 
 
 @contextmanager
-def checkpointed(transformer: Any) -> Iterator[None]:
-    """Recompute activations in the backward pass."""
-    transformer.enable_gradient_checkpointing()
+def checkpointed(network: Any, every: int = 1) -> Iterator[None]:
+    """Recompute the activations of every so-manieth block in the backward pass.
+
+    Args:
+        network: Of diffusers.
+        every: 1 recomputes those of every block, 2 of every second one, from the first on.
+    """
+    order: dict[nn.Module, int] = {}
+
+    def run(block: nn.Module, *args: Any) -> Any:
+        if order.setdefault(block, len(order)) % every:
+            return block(*args)
+        return checkpoint(block.__call__, *args, use_reentrant=False)
+
+    network.enable_gradient_checkpointing(run)
     try:
         yield
     finally:
-        transformer.disable_gradient_checkpointing()
+        network.disable_gradient_checkpointing()

@@ -3,10 +3,11 @@
 Defaults stand in those sections alone.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
-from facekit.recipe import Recipe
+from facekit.recipe import ClipsSection, MemorySection, NoiseSection, Recipe
 
 __all__ = ["Dropout", "LossWeights", "Precision", "TrainSettings"]
 
@@ -56,7 +57,9 @@ class TrainSettings:
     """Decay of the averaged weights that are validated and kept; 0 keeps the weights themselves."""
     checkpoint_every: int
     validate_every: int
-    gradient_checkpointing: bool
+    optimizer: Literal["adamw", "adamw_8bit", "adamw_schedule_free"]
+    lr_schedule: Literal["constant", "linear", "cosine"]
+    loss_levels: int
     precision: Precision
     """Of the backbone's arithmetic; what is trained is always float32."""
     pool: Literal["mean", "concat"]
@@ -65,6 +68,15 @@ class TrainSettings:
     sigma_window: tuple[float, float]
     weights: LossWeights
     dropout: Dropout
+    clips: ClipsSection
+    noise: NoiseSection
+    memory: MemorySection
+
+    def to_json(self) -> Mapping[str, Any]:
+        """The same as plain data."""
+        sections = {name: getattr(self, name) for name in ("clips", "noise", "memory")}
+        plain = {name: section.model_dump(mode="json") for name, section in sections.items()}
+        return {**asdict(self), **plain}
 
     @property
     def has_identity(self) -> bool:
@@ -100,7 +112,9 @@ class TrainSettings:
             ema=train.ema,
             checkpoint_every=train.checkpoint_every,
             validate_every=recipe.validate.every,
-            gradient_checkpointing=train.gradient_checkpointing,
+            optimizer=train.optimizer,
+            lr_schedule=train.lr_schedule,
+            loss_levels=recipe.validate.loss_levels,
             precision=train.precision,
             pool=identity.pool,
             max_photos=identity.max_photos,
@@ -116,4 +130,7 @@ class TrainSettings:
                 contrastive=loss.contrastive,
             ),
             dropout=Dropout(identity=dropout.identity, text=dropout.text, both=dropout.both),
+            clips=recipe.clips,
+            noise=recipe.noise,
+            memory=recipe.memory,
         )

@@ -71,7 +71,7 @@ def run_digest(
 ) -> str:
     """Sha256 (hex) of everything that decides the weights; a resumed run must have the same."""
     content: dict[str, object] = {
-        "settings": asdict(settings),
+        "settings": settings.to_json(),
         "photos": photos.digest,
         "subject": asdict(subject),
         "backbone": backbone_digest,
@@ -167,8 +167,8 @@ def train_character(
                     weight_decay=settings.weight_decay,
                 )
             )
-        if settings.gradient_checkpointing:
-            stack.enter_context(checkpointed(network))
+        if settings.memory.checkpointing_every:
+            stack.enter_context(checkpointed(network, settings.memory.checkpointing_every))
         judge = None
         if validate is not None:
             judge = in_place(

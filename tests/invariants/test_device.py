@@ -21,7 +21,7 @@ from facekit.generation.continuation import continuation_pipeline, continue_clip
 from facekit.generation.sample import SampleSettings, sample
 from facekit.media.images import read_image
 from facekit.media.video import read_clip
-from facekit.recipe import load_recipe
+from facekit.recipe import MemorySection, load_recipe
 from facekit.resources import datasets_dir
 from facekit.training.metrics import read_metrics
 from facekit.training.train_character import TrainingResult
@@ -88,7 +88,10 @@ WEIGHTS = dataclasses.replace(
 
 @pytest.mark.parametrize(
     ("changes", "learned_null"),
-    [({"ema": 0.9, "gradient_checkpointing": True}, True), ({"level": "none"}, False)],
+    [
+        ({"ema": 0.9, "memory": MemorySection(checkpointing_every=1)}, True),
+        ({"level": "none"}, False),
+    ],
 )
 def test_training_and_going_on(tmp_path: Path, changes: dict[str, Any], learned_null: bool) -> None:
     others = torch.nn.functional.normalize(torch.randn(6, 8), dim=-1)

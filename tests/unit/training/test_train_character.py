@@ -19,6 +19,7 @@ import torch
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import LoraSettings
 from facekit.errors import CheckpointMismatch, NonFiniteLoss, TrainingError
+from facekit.recipe import MemorySection
 from facekit.training.metrics import read_metrics
 from facekit.training.objective import Objective
 from facekit.training.scopes import pooled
@@ -209,7 +210,7 @@ def test_masks_of_photos_decide_what_is_learned(tmp_path: Path) -> None:
 
 def test_gradient_checkpointing_gives_the_same(tmp_path: Path) -> None:
     plain = TinyRun(tmp_path / "a")()
-    checkpointed = TinyRun(tmp_path / "b", gradient_checkpointing=True)()
+    checkpointed = TinyRun(tmp_path / "b", memory=MemorySection(checkpointing_every=1))()
     assert plain.tokens_KC is not None
     assert checkpointed.tokens_KC is not None
     torch.testing.assert_close(plain.tokens_KC, checkpointed.tokens_KC)
@@ -219,7 +220,7 @@ def test_gradient_checkpointing_goes_with_bfloat16(tmp_path: Path) -> None:
     """Blocks that ran again in the backward pass took another kernel than the first time."""
     changes: dict[str, Any] = {"precision": "bfloat16", "steps": 2, "validate_every": 0}
     plain = TinyRun(tmp_path / "a", **changes)()
-    checkpointed = TinyRun(tmp_path / "b", gradient_checkpointing=True, **changes)()
+    checkpointed = TinyRun(tmp_path / "b", memory=MemorySection(checkpointing_every=1), **changes)()
     assert plain.tokens_KC is not None
     assert checkpointed.tokens_KC is not None
     torch.testing.assert_close(plain.tokens_KC, checkpointed.tokens_KC)
