@@ -1,5 +1,6 @@
 """Tiny real backbones, adapters that do something, and one pass of a transformer."""
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -72,12 +73,21 @@ def predict(
     """One pass of a backbone's network, noise in, prediction out, as training asks for it."""
     spec = detect_spec(pipe)
     family = spec.family
-    with torch.no_grad():
-        shape = family.encode_video(pipe, clip(spec, batch)).shape
-        if text is None:
+    if text is None:
+        with torch.no_grad():
             text = family.encode_text(pipe, spec, ["a woman in the park", "a man"] * (batch // 2))
-    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn((batch, *_latent_shape(spec.name)), generator=generator)
     return family.predict(pipe, spec, noise, torch.full((batch,), sigma), text)
+
+
+@cache
+def _latent_shape(name: str) -> tuple[int, ...]:
+    """What the tiny VAE of a backbone makes of `clip`: channels, frames, height, width."""
+    spec = get_spec(name)
+    with torch.no_grad():
+        latents_BCFHW = spec.family.encode_video(spec.tiny(), clip(spec, 1))
+    return tuple(latents_BCFHW.shape[1:])
 
 
 def grid_of(pipe: Any) -> tuple[int, int, int]:

@@ -1,6 +1,8 @@
 """A tiny character, backbone and face encoder for tests of training.
 
-Run ``python -m tests.tiny.training OUT_DIR [STEPS]`` to train once, or until killed.
+Run ``python -m tests.tiny.training OUT_DIR[=STEPS] ...`` to train once in each folder, or until
+killed after so many steps. Each run is a process of its own, forked from one that has imported
+everything.
 """
 
 import hashlib
@@ -199,10 +201,22 @@ class _KillAt:
 
 def main() -> None:
     torch.set_num_threads(1)
-    run = TinyRun(Path(sys.argv[1]))
+    get_spec("toon").tiny()  # diffusers imports what is asked for, so the forks need not
+    for argument in sys.argv[1:]:
+        child = os.fork()
+        if not child:
+            train(*argument.split("="))
+            return
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"exit {os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+def train(out_dir: str, steps: str = "") -> None:
+    """Train to the end and tell what came of it, or be killed after so many steps."""
+    run = TinyRun(Path(out_dir))
     run.pipe.set_progress_bar_config(disable=True)
-    progress = _KillAt(int(sys.argv[2])) if len(sys.argv) > 2 else None
-    result = run(progress=progress)
+    result = run(progress=_KillAt(int(steps)) if steps else None)
     state = hashlib.sha256()
     assert result.tokens_KC is not None
     assert result.lora is not None

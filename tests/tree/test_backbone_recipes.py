@@ -10,6 +10,7 @@ import pytest
 
 from facekit.adapters.character import load_character
 from facekit.backbones import get_spec, spec_names
+from facekit.evaluation import plots
 from facekit.faces import vendors
 from facekit.recipe import list_recipes, load_recipe
 from facekit.types import NoProgress
@@ -53,6 +54,7 @@ def test_every_backbone_has_a_recipe() -> None:
 def test_the_recipe_runs_on_the_tiny_model(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(plots, "DPI", 20)
     for faces in (TinyFaces, Judge):
         monkeypatch.setitem(vendors._loaders, faces.name, faces)
     spec = get_spec(name)
@@ -77,3 +79,4 @@ def test_the_recipe_runs_on_the_tiny_model(
     assert (trained.steps, header.backbone, header.level) == (2, name, "none")
     assert shots.recipe == recipe
     assert result.report.is_file()
+    assert (trained.adapter.parent / "recipe.toml").is_file()
