@@ -4,7 +4,7 @@ Shapes: B samples, P photos, D embedding, K identity tokens, C token channels, N
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from facekit.training.objective import IdentityTokens, Objective
 from facekit.training.optimizer import Group, Optimizer
 from facekit.training.scopes import checkpointed, frozen, pooled, with_lora
 from facekit.training.settings import TrainSettings
+from facekit.training.trackers import Tracker
 from facekit.training.trainer import Trainer, Validate
 from facekit.training.views import cut_views
 from facekit.types import NoProgress, Progress
@@ -100,6 +101,7 @@ def train_character(
     validate: Validate | None = None,
     guidance: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    trackers: Sequence[Tracker] = (),
 ) -> TrainingResult:
     """Train one character, or go on where an earlier call in the same folder stopped.
 
@@ -122,6 +124,7 @@ def train_character(
         guidance: Options of ``Attachment.condition`` that validation samples with, such as
             three-way guidance; nothing of it takes part in the losses.
         progress: Told of every step.
+        trackers: Get a copy of the log, from its start to its end.
 
     Raises:
         KeyboardInterrupt: Asked to stop; the state is saved.
@@ -144,6 +147,7 @@ def train_character(
     denoiser = Denoiser(pipe=pipe, spec=spec, expert=lora.expert if lora else "low")
     network = denoiser.network
     device = network.device
+    shift = denoiser.shift if settings.noise.shift is None else settings.noise.shift
     encoded = _encoded(settings, photos, subject, denoiser, spec, faces, out_dir, digest).to(device)
     with ExitStack() as stack:
         stack.enter_context(frozen(network, pipe.vae, adapter))
@@ -155,8 +159,8 @@ def train_character(
         tokens = None
         if adapter is not None and settings.trains_tokens:
             tokens = IdentityTokens(adapter.config.num_tokens, adapter.config.token_dim).to(device)
-            shift = {_TOKEN_NAME: tokens.shift_1KC}
-            groups.append(Group(name="tokens", parameters=shift, lr=settings.token_lr))
+            learned = {_TOKEN_NAME: tokens.shift_1KC}
+            groups.append(Group(name="tokens", parameters=learned, lr=settings.token_lr))
         if lora is not None:
             parameters = stack.enter_context(with_lora(network, spec, lora, settings))
             groups.append(
@@ -188,6 +192,8 @@ def train_character(
             warmup=settings.warmup,
             grad_clip=settings.grad_clip,
             ema=settings.ema,
+            kind=settings.optimizer,
+            lr_schedule=settings.lr_schedule,
         )
         found = Trainer(
             Objective(
@@ -202,13 +208,14 @@ def train_character(
             optimizer,
             encoded,
             settings,
-            shift=denoiser.shift,
+            shift=shift,
             sigma_range=denoiser.sigma_range,
             out_dir=out_dir,
             run_digest=digest,
             progress=progress or NoProgress(),
             validate=judge,
             spent_s=time.monotonic() - began,
+            trackers=trackers,
         ).run()
         optimizer.put(found.weights)
         return TrainingResult(
