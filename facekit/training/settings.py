@@ -86,6 +86,11 @@ class TrainSettings:
         return self.level != "none"
 
     @property
+    def trains(self) -> bool:
+        """Whether there is anything to learn."""
+        return self.level != "L0"
+
+    @property
     def trains_tokens(self) -> bool:
         """Whether the identity tokens are tuned."""
         return self.level in ("L1", "L2")

@@ -10,7 +10,7 @@ from facekit.media.files import write_text
 from facekit.recipe import Recipe, dump_recipe, recipe_digest
 from facekit.training.checkpoint import load_state
 from facekit.training.trackers import TENSORBOARD_DIR
-from facekit.training.train_character import CACHE_FILE
+from facekit.training.train_character import CACHE_FILE, HELD_OUT_FILE
 from facekit.training.trainer import METRICS_FILE, STATE_FILE
 from facekit.workflows.characters import ADAPTER_FILE, RECIPE_FILE, RESULT_FILE
 from facekit.workflows.masks import MasksUsed
@@ -127,7 +127,7 @@ def make_room(out_dir: Path, digest: str, *, replace: bool, again: bool) -> None
         )
     if not other and not again:
         return
-    for name in (RESULT_FILE, STATE_FILE, METRICS_FILE, CACHE_FILE):
+    for name in (RESULT_FILE, STATE_FILE, METRICS_FILE, CACHE_FILE, HELD_OUT_FILE):
         (out_dir / name).unlink(missing_ok=True)
     for sample in (out_dir / SAMPLES_DIR).glob("step-*.png"):
         sample.unlink()
@@ -146,7 +146,8 @@ def _is_of_another_run(adapter: Path, digest: str) -> bool:
 
 def sweep(out_dir: Path) -> None:
     """Remove what a kill in the middle of a write has left: files that were never renamed."""
-    for name in (STATE_FILE, METRICS_FILE, CACHE_FILE, ADAPTER_FILE, RESULT_FILE, RECIPE_FILE):
+    caches = (CACHE_FILE, HELD_OUT_FILE)
+    for name in (STATE_FILE, METRICS_FILE, *caches, ADAPTER_FILE, RESULT_FILE, RECIPE_FILE):
         stem, suffix = Path(name).stem, Path(name).suffix
         for left in out_dir.glob(f".{stem}-????????{suffix}"):
             left.unlink(missing_ok=True)
