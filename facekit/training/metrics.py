@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from facekit.errors import OutputError, UsageError
+from facekit.errors import OutputError
 from facekit.media.files import write_text
 from facekit.training.trackers import Tracker
 
@@ -61,7 +61,7 @@ class MetricsLog:
         try:
             for tracker in self._trackers:
                 tracker.begin(self._first_step)
-        except UsageError:
+        except BaseException:
             self._close()
             raise
         return self

@@ -4,6 +4,7 @@ A tracker never stops a run: when it fails later than at its start, it falls sil
 `warnings`. The run's own log (`MetricsLog`) has every row either way.
 """
 
+import secrets
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -197,7 +198,7 @@ class _Wandb(_Quiet):
         known = self._out_dir / WANDB_DIR / "run_id"
         try:
             if first_step < 0 or not known.is_file():
-                write_text(known, wandb.util.generate_id())
+                write_text(known, secrets.token_hex(4))
             self._run = wandb.init(
                 project="facekit",
                 name=self._name,
