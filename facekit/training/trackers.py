@@ -22,13 +22,9 @@ __all__ = [
     "TRACKERS",
     "WANDB_DIR",
     "Tracker",
-    "TrackerName",
     "check_trackers",
     "open_trackers",
 ]
-
-TrackerName = str
-"""One of `TRACKERS`."""
 
 TENSORBOARD_DIR = "tensorboard"
 WANDB_DIR = "wandb"
@@ -66,7 +62,7 @@ class Tracker(Protocol):
         """Send what is left; nothing happens without `begin`, or a second time."""
 
 
-def check_trackers(names: Sequence[TrackerName]) -> tuple[TrackerName, ...]:
+def check_trackers(names: Sequence[str]) -> tuple[str, ...]:
     """Make sure that trackers are known and could start; each is given back once.
 
     Raises:
@@ -85,7 +81,7 @@ def check_trackers(names: Sequence[TrackerName]) -> tuple[TrackerName, ...]:
 
 
 def open_trackers(
-    names: Sequence[TrackerName], out_dir: Path, *, run: str, config: Mapping[str, Any]
+    names: Sequence[str], out_dir: Path, *, run: str, config: Mapping[str, Any]
 ) -> tuple[Tracker, ...]:
     """Make trackers; nothing is written before `Tracker.begin`.
 
@@ -249,7 +245,7 @@ class _Wandb(_Quiet):
             self._run.log({"step": step, **row})
 
 
-TRACKERS: Mapping[TrackerName, type[_TensorBoard] | type[_Wandb]] = {
+TRACKERS: Mapping[str, type[_TensorBoard] | type[_Wandb]] = {
     "tensorboard": _TensorBoard,
     "wandb": _Wandb,
 }

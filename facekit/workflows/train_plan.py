@@ -223,6 +223,11 @@ def plan_train(
     out_dir = Path(out or CHARACTERS_DIR) / name
     where = choose_device(device)
     tracked = check_trackers(track)
+    if tracked and recipe.identity.level == "L0":
+        raise UsageError(
+            f"--track {','.join(tracked)} at the level L0, which has no steps and no log, expected"
+            " another level; leave --track away, or choose --level L2"
+        )
     check_captioner(recipe.captions.model)
     dataset = open_dataset(photos, recipe, allow)
     found = scan_sources(photos) if dataset is None else dataset.sources

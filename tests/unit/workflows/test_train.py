@@ -520,6 +520,12 @@ def test_packages_that_are_missing_are_told_by_the_plan(
     assert not out.exists()
 
 
+def test_enrolment_has_nothing_to_track(photos: Path, out: Path) -> None:
+    recipe = _recipe("identity.level=L0", "train.steps=0")
+    with pytest.raises(UsageError, match="--track tensorboard at the level L0, which has no steps"):
+        plan_train([photos], name="mira", recipe=recipe, out=out, track=["tensorboard"])
+
+
 def test_a_tracked_run_gives_the_same_character_and_force_clears_it(
     photos: Path, out: Path
 ) -> None:
