@@ -87,6 +87,7 @@ class LineProgress:
         self._stream, self._clock = stream, clock
         self._label, self._total, self._done = "", 0, 0
         self._began = self._spoke = 0.0
+        self._first: tuple[float, int] | None = None
 
     def __enter__(self) -> Self:
         """Nothing is said before the first stage."""
@@ -99,16 +100,20 @@ class LineProgress:
         """Begin a stage."""
         self._label, self._total, self._done = label, total, 0
         self._began = self._spoke = self._clock()
+        self._first = None
         self._say(f"{label}: 0/{total}")
 
     def advance(self, n: int = 1, info: str = "") -> None:
         """Count steps done."""
         self._done += n
         now = self._clock()
+        if self._first is None:  # what a run that goes on had done already took none of this time
+            self._first = now, self._done
         if now - self._spoke < _SECONDS_BETWEEN_LINES:
             return
         self._spoke = now
-        left_s = (now - self._began) / max(self._done, 1) * (self._total - self._done)
+        since, before = self._first
+        left_s = (now - since) / max(self._done - before, 1) * (self._total - self._done)
         parts = [f"{self._done}/{self._total}", f"{_clock_text(left_s)} left", info]
         self._say(f"{self._label}: {', '.join(part for part in parts if part)}")
 

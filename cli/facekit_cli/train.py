@@ -62,6 +62,14 @@ def train(
     ] = None,
     seed: Seed = None,
     device: Device = "auto",
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--track",
+            metavar="NAME",
+            help="Send the log to tensorboard or wandb too; several with commas, or repeated.",
+        ),
+    ] = None,
     out: OutParent = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -90,6 +98,7 @@ def train(
             trigger=trigger,
             device=device,
             allow=allow or (),
+            track=[name.strip() for given in track or () for name in given.split(",")],
         ),
         run_train,
         as_json=as_json,

@@ -26,10 +26,10 @@ class TrainSection(Section):
     num_frames: int = Field(default=1, ge=1)
     """Frames per training sample of a photo, which is repeated when more than one."""
     optimizer: Literal["adamw", "adamw_8bit", "adamw_schedule_free"] = "adamw"
-    """AdamW; the same with moments of 8 bits, which needs a graphics card; or without a schedule,
-    where the average of the weights is what is kept."""
+    """AdamW; the same with moments of 8 bits (pip install 'facekit[quant]'); or schedule-free,
+    where an average of the weights is what is kept."""
     lr_schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """What the learning rate does after the warm-up, down to 0 at the last step."""
+    """What the learning rate does after the warm-up; the others reach 0 after the last step."""
     grad_clip: float = Field(default=1.0, gt=0)
     """Largest norm of the gradient."""
     weight_decay: float = Field(default=1e-4, ge=0)

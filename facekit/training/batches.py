@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from facekit.backbones.family import Text
+from facekit.recipe import NoiseSection
 from facekit.training.chance import generator, uniform
 from facekit.training.encoded import EncodedPhotos
+from facekit.training.noise_levels import level_at
 from facekit.training.settings import Dropout, TrainSettings
 
 __all__ = ["Batch", "Dropped", "SampleChoice", "choose_samples", "make_batch", "sigmas"]
@@ -63,9 +65,14 @@ class Batch:
 
 
 def sigmas(
-    seed: int, step: int, count: int, shift: float, between: tuple[float, float] = (0.0, 1.0)
+    seed: int,
+    step: int,
+    count: int,
+    shift: float,
+    between: tuple[float, float] = (0.0, 1.0),
+    noise: NoiseSection | None = None,
 ) -> list[float]:
-    """Draw noise levels: logit-normal, stratified over the batch, then shifted towards noise.
+    """Draw noise levels, stratified over the batch.
 
     Args:
         seed: Of the run.
@@ -73,18 +80,12 @@ def sigmas(
         count: Samples in the batch; each takes its own stratum, in random order.
         shift: As in flow-match schedulers, 1 changes nothing.
         between: The same distribution, cut off below and above.
-
-    Source: logit-normal of arXiv 2403.03206 section 3.1, shift of its equation 23.
+        noise: How the levels are spread before the shift; as a recipe that says nothing when None.
     """
     rng = generator(seed, "sigma", step, count)
     strata = torch.randperm(count, generator=rng).double()
     u = (strata + torch.rand(count, generator=rng, dtype=torch.float64)) / count
-    if between != (0.0, 1.0):
-        ends = torch.tensor(between, dtype=torch.float64)
-        low, high = torch.special.ndtr(torch.logit(ends / (shift + (1 - shift) * ends)))
-        u = low + u * (high - low)
-    s = torch.sigmoid(torch.special.ndtri(u.clamp(1e-6, 1 - 1e-6)))
-    return [float(x) for x in shift * s / (1 + (shift - 1) * s)]
+    return [float(x) for x in level_at(u, noise or NoiseSection(), shift, between)]
 
 
 def choose_samples(
@@ -118,7 +119,7 @@ def choose_samples(
     if settings.pool == "concat":
         most = min(most, settings.max_photos)
     num_conditions = 1 + int(uniform(seed, "conditions", step) * most)
-    levels = sigmas(seed, step, count, shift, sigma_range)
+    levels = sigmas(seed, step, count, shift, sigma_range, settings.noise)
     choices = []
     for index in range(count):
         view = members[order[index % len(order)]]

@@ -41,6 +41,8 @@ class TrainState:
     """Decided once, also where a time budget decides it."""
     bad_steps: int = 0
     """Steps without a finite gradient, in a row."""
+    zero_steps: Mapping[str, int] = field(default_factory=dict)
+    """Steps in a row in which the gradient of a group was zero and should not have been."""
     elapsed_s: float = 0.0
     """Time spent training, over all sittings."""
     best: Best | None = None
@@ -48,6 +50,11 @@ class TrainState:
     """Of the weights before the first step; None without validation."""
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
     """Weights, moments and average, from the optimizer."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the last step taught what it should."""
+        return self.bad_steps == 0 and not any(self.zero_steps.values())
 
 
 def save_state(path: Path, state: TrainState, run_digest: str) -> None:
@@ -68,6 +75,7 @@ def save_state(path: Path, state: TrainState, run_digest: str) -> None:
         "step": state.step,
         "total_steps": state.total_steps,
         "bad_steps": state.bad_steps,
+        "zero_steps": dict(state.zero_steps),
         "elapsed_s": state.elapsed_s,
         "start_score": state.start_score,
         "best": best,

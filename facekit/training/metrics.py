@@ -1,13 +1,14 @@
 """The log of a run: one JSON object per line, a line per step and per validation."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from facekit.errors import OutputError
 from facekit.media.files import write_text
+from facekit.training.trackers import Tracker
 
 __all__ = ["MetricsLog", "read_metrics"]
 
@@ -18,13 +19,16 @@ class MetricsLog:
     Args:
         path: The file; rows of steps that will be repeated are removed from it.
         first_step: Steps done when the run goes on; -1 empties the log.
+        trackers: Get a copy of every row; they start and end with the ``with`` block.
     """
 
-    def __init__(self, path: Path, first_step: int) -> None:
+    def __init__(self, path: Path, first_step: int, trackers: Sequence[Tracker] = ()) -> None:
         rows = [row for row in read_metrics(path) if int(row["step"]) <= first_step]
         write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
         self._path = path
         self._stream = path.open("a", encoding="utf-8")
+        self._trackers = tuple(trackers)
+        self._first_step = first_step
 
     def write(self, step: int, row: Mapping[str, object]) -> None:
         """Append a row. `step` counts the steps done.
@@ -40,8 +44,26 @@ class MetricsLog:
                 f"{self._path}: not written ({error.strerror}); the last checkpoint is kept; free"
                 " some space and run the same command again to go on"
             ) from error
+        for tracker in self._trackers:
+            tracker.write(step, row)
+
+    def picture(self, step: int, path: Path) -> None:
+        """Give trackers the picture of a validation."""
+        for tracker in self._trackers:
+            tracker.picture(step, path)
 
     def __enter__(self) -> Self:
+        """Start the trackers.
+
+        Raises:
+            UsageError: One of them cannot start.
+        """
+        try:
+            for tracker in self._trackers:
+                tracker.begin(self._first_step)
+        except BaseException:
+            self._close()
+            raise
         return self
 
     def __exit__(
@@ -50,7 +72,12 @@ class MetricsLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         self._stream.close()
+        for tracker in self._trackers:
+            tracker.close()
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:

@@ -1,14 +1,42 @@
-"""AdamW over named parameters with a learning rate per group, warm-up, clipping and averaging."""
+"""AdamW over named parameters: a learning rate per group and step, clipping and averaging."""
 
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Group", "Optimizer"]
+from facekit.training.adamw import OptimizerKind, build_adamw
+
+__all__ = ["Group", "LrSchedule", "Optimizer", "lr_factor"]
+
+LrSchedule = Literal["constant", "linear", "cosine"]
+
+_COUNTERS = ("k", "weight_sum", "lr_max")
+"""What the schedule-free optimizer counts for a group, beside its tensors."""
+
+
+def lr_factor(schedule: LrSchedule, step: int, total_steps: int, warmup: int) -> float:
+    """Part of the learning rate that a step learns with, 0..1; a function of the step alone.
+
+    Args:
+        schedule: What follows the warm-up; the linear and the cosine one reach 0 after the last
+            step.
+        step: Counts from 0.
+        total_steps: Of the run.
+        warmup: Steps until the learning rate is reached.
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    done = (step - warmup) / max(total_steps - warmup, 1)
+    if schedule == "linear":
+        return max(0.0, 1.0 - done)
+    if schedule == "cosine":
+        return 0.5 * (1.0 + math.cos(math.pi * min(done, 1.0)))
+    return 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,19 +58,34 @@ class Optimizer:
         grad_clip: Largest norm of the gradient of one group; each group by itself, since tokens
             and LoRA differ by orders of magnitude.
         ema: Decay of the running average that is kept beside the weights; 0 keeps none.
+        kind: Which AdamW.
+        lr_schedule: What the learning rates do after the warm-up.
+
+    Raises:
+        PackageMissing: The kind needs a package that is not installed.
     """
 
     def __init__(
-        self, groups: tuple[Group, ...], *, warmup: int, grad_clip: float, ema: float = 0.0
+        self,
+        groups: tuple[Group, ...],
+        *,
+        warmup: int,
+        grad_clip: float,
+        ema: float = 0.0,
+        kind: OptimizerKind = "adamw",
+        lr_schedule: LrSchedule = "constant",
     ) -> None:
         self.groups = tuple(group for group in groups if group.parameters)
         self.warmup = warmup
         self.grad_clip = grad_clip
         self.ema = ema
+        self.kind = kind
+        self.lr_schedule: LrSchedule = lr_schedule
         self.parameters: dict[str, nn.Parameter] = {}
         for group in self.groups:
             self.parameters.update(group.parameters)
-        self._adam = torch.optim.AdamW(
+        self._adam: Any = build_adamw(
+            kind,
             [
                 {
                     "params": list(group.parameters.values()),
@@ -51,17 +94,17 @@ class Optimizer:
                 }
                 for group in self.groups
             ],
-            betas=(0.9, 0.99),
-            foreach=False,
+            on_cuda=all(p.is_cuda for p in self.parameters.values()),
         )
         self._initial = self.snapshot()
         self._average = self.snapshot() if ema > 0 else {}
 
-    def step(self, step: int) -> dict[str, float] | None:
+    def step(self, step: int, total_steps: int | None = None) -> dict[str, float] | None:
         """Apply the gradients, unless one of them is not finite.
 
         Args:
-            step: Counts from 0; decides the warm-up.
+            step: Counts from 0; decides the learning rate.
+            total_steps: Of the run; a constant learning rate does without.
 
         Returns:
             The gradient norm of each group before clipping; None when nothing was applied.
@@ -73,7 +116,7 @@ class Optimizer:
         if not all(math.isfinite(norm) for norm in norms.values()):
             self.drop_gradients()
             return None
-        scale = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+        scale = self._lr_factor(step, total_steps)
         for options, group in zip(self._adam.param_groups, self.groups, strict=True):
             options["lr"] = group.lr * scale
         self._adam.step()
@@ -91,6 +134,8 @@ class Optimizer:
 
     def best_guess(self) -> dict[str, Tensor]:
         """Copy what should be validated and kept: the average, or else the weights."""
+        if self.kind == "adamw_schedule_free":
+            return self._free_average()
         if not self._average:
             return self.snapshot()
         return {name: tensor.clone() for name, tensor in self._average.items()}
@@ -127,26 +172,54 @@ class Optimizer:
         tensors |= {f"average/{name}": tensor for name, tensor in self._average.items()}
         for name, parameter in self.parameters.items():
             for key, value in self._adam.state.get(parameter, {}).items():
-                tensors[f"adam.{key}/{name}"] = value.detach().clone()
+                if isinstance(value, Tensor):
+                    tensors[f"adam.{key}/{name}"] = value.detach().clone()
+                else:
+                    tensors[f"count.{key}/{name}"] = _as_tensor(value)
+        for options, group in zip(self._adam.param_groups, self.groups, strict=True):
+            for key in _COUNTERS:
+                if key in options:
+                    tensors[f"group.{key}/{group.name}"] = _as_tensor(options[key])
         return tensors
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back what `state` gave."""
         self.put({name: tensors[f"weight/{name}"] for name in self.parameters})
         for name in self._average:
-            self._average[name] = tensors[f"average/{name}"].to(self._average[name])
-        for name, parameter in self.parameters.items():
-            kept = {
-                key: tensors[f"adam.{key}/{name}"].clone()
-                for key in ("step", "exp_avg", "exp_avg_sq")
-                if f"adam.{key}/{name}" in tensors
-            }
-            if kept:
-                # The counter stays on the CPU, where AdamW keeps it.
-                self._adam.state[parameter] = {
-                    key: value if key == "step" else value.to(parameter)
-                    for key, value in kept.items()
-                }
+            self._average[name] = tensors[f"average/{name}"].to(self._average[name], copy=True)
+        kept: dict[str, dict[str, object]] = {name: {} for name in self.parameters}
+        for full, tensor in tensors.items():
+            kind, _, name = full.partition("/")
+            kind, _, key = kind.partition(".")
+            if kind == "adam":
+                kept[name][key] = tensor.clone()
+            elif kind == "count":
+                kept[name][key] = tensor.item()
+        whole = self._adam.state_dict()
+        numbered = enumerate(self.parameters)
+        whole["state"] = {index: kept[name] for index, name in numbered if kept[name]}
+        for options, group in zip(whole["param_groups"], self.groups, strict=True):
+            for key in _COUNTERS:
+                if key in options:
+                    options[key] = tensors[f"group.{key}/{group.name}"].item()
+        self._adam.load_state_dict(whole)
+
+    def _lr_factor(self, step: int, total_steps: int | None) -> float:
+        if total_steps is None and self.lr_schedule != "constant":
+            raise ValueError(f"total_steps is None, expected a number for {self.lr_schedule}")
+        return lr_factor(self.lr_schedule, step, total_steps or 0, self.warmup)
+
+    def _free_average(self) -> dict[str, Tensor]:
+        """The weights of the schedule-free optimizer's evaluation; its training goes on as it was.
+
+        Its own way back to training rounds, so what was there is put back by hand.
+        """
+        kept = self.snapshot()
+        self._adam.eval()
+        found = self.snapshot()
+        self._adam.train()
+        self.put(kept)
+        return found
 
     @torch.no_grad()
     def _update_average(self, step: int) -> None:
@@ -154,3 +227,8 @@ class Optimizer:
         decay = min(self.ema, (step + 1) / (step + 10))
         for name, average in self._average.items():
             average.lerp_(self.parameters[name].detach(), 1 - decay)
+
+
+def _as_tensor(number: float) -> Tensor:
+    """A count of an optimizer, exactly; whole numbers stay whole."""
+    return torch.tensor(number, dtype=torch.int64 if isinstance(number, int) else torch.float64)

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from facekit.recipe import ClipsSection, MemorySection, NoiseSection, Recipe
+from facekit.training.adamw import OptimizerKind
+from facekit.training.optimizer import LrSchedule
 
 __all__ = ["Dropout", "LossWeights", "Precision", "TrainSettings"]
 
@@ -57,8 +59,8 @@ class TrainSettings:
     """Decay of the averaged weights that are validated and kept; 0 keeps the weights themselves."""
     checkpoint_every: int
     validate_every: int
-    optimizer: Literal["adamw", "adamw_8bit", "adamw_schedule_free"]
-    lr_schedule: Literal["constant", "linear", "cosine"]
+    optimizer: OptimizerKind
+    lr_schedule: LrSchedule
     loss_levels: int
     precision: Precision
     """Of the backbone's arithmetic; what is trained is always float32."""
@@ -82,6 +84,11 @@ class TrainSettings:
     def has_identity(self) -> bool:
         """Whether the identity branch takes part."""
         return self.level != "none"
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is anything to learn."""
+        return self.level != "L0"
 
     @property
     def trains_tokens(self) -> bool:

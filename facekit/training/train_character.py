@@ -4,9 +4,9 @@ Shapes: B samples, P photos, D embedding, K identity tokens, C token channels, N
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +23,21 @@ from facekit.identity.photo_set import PhotoSet
 from facekit.training.captions import Subject
 from facekit.training.denoiser import Denoiser
 from facekit.training.encoded import EncodedPhotos, encode_photos
+from facekit.training.fixed_loss import FixedLoss
 from facekit.training.in_place import all_tokens, in_place
 from facekit.training.objective import IdentityTokens, Objective
 from facekit.training.optimizer import Group, Optimizer
 from facekit.training.scopes import checkpointed, frozen, pooled, with_lora
 from facekit.training.settings import TrainSettings
+from facekit.training.trackers import Tracker
 from facekit.training.trainer import Trainer, Validate
 from facekit.training.views import cut_views
 from facekit.types import NoProgress, Progress
 
-__all__ = ["CACHE_FILE", "TrainingResult", "run_digest", "train_character"]
+__all__ = ["CACHE_FILE", "HELD_OUT_FILE", "TrainingResult", "run_digest", "train_character"]
 
 CACHE_FILE = "photos.safetensors"
+HELD_OUT_FILE = "held_out.safetensors"
 
 _TOKEN_NAME = "tokens.shift"
 
@@ -100,6 +103,7 @@ def train_character(
     validate: Validate | None = None,
     guidance: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    trackers: Sequence[Tracker] = (),
 ) -> TrainingResult:
     """Train one character, or go on where an earlier call in the same folder stopped.
 
@@ -107,7 +111,7 @@ def train_character(
 
     Args:
         settings: Level, steps, losses and the rest.
-        photos: Held-out ones are not looked at here.
+        photos: Nothing is learned from held-out ones; their loss is measured.
         subject: How captions call the character.
         pipe: A stock pipeline of the backbone, on any device.
         spec: Its backbone.
@@ -122,6 +126,7 @@ def train_character(
         guidance: Options of ``Attachment.condition`` that validation samples with, such as
             three-way guidance; nothing of it takes part in the losses.
         progress: Told of every step.
+        trackers: Get a copy of the log, from its start to its end.
 
     Raises:
         KeyboardInterrupt: Asked to stop; the state is saved.
@@ -144,7 +149,13 @@ def train_character(
     denoiser = Denoiser(pipe=pipe, spec=spec, expert=lora.expert if lora else "low")
     network = denoiser.network
     device = network.device
-    encoded = _encoded(settings, photos, subject, denoiser, spec, faces, out_dir, digest).to(device)
+    shift = denoiser.shift if settings.noise.shift is None else settings.noise.shift
+    known = (subject, denoiser, spec, faces, out_dir, digest)
+    encoded = _encoded(settings, photos, *known).to(device)
+    held_out = None
+    if settings.loss_levels and validate is not None and photos.held_out and settings.trains:
+        apart = replace(photos, train=photos.held_out, held_out=(), views=())
+        held_out = _encoded(settings, apart, *known, name=HELD_OUT_FILE).to(device)
     with ExitStack() as stack:
         stack.enter_context(frozen(network, pipe.vae, adapter))
         attachment = None
@@ -155,8 +166,8 @@ def train_character(
         tokens = None
         if adapter is not None and settings.trains_tokens:
             tokens = IdentityTokens(adapter.config.num_tokens, adapter.config.token_dim).to(device)
-            shift = {_TOKEN_NAME: tokens.shift_1KC}
-            groups.append(Group(name="tokens", parameters=shift, lr=settings.token_lr))
+            learned = {_TOKEN_NAME: tokens.shift_1KC}
+            groups.append(Group(name="tokens", parameters=learned, lr=settings.token_lr))
         if lora is not None:
             parameters = stack.enter_context(with_lora(network, spec, lora, settings))
             groups.append(
@@ -183,32 +194,41 @@ def train_character(
             )
         if not groups:
             return _enrolled(adapter, encoded, judge)
+        objective = Objective(
+            denoiser,
+            settings,
+            faces,
+            adapter=adapter,
+            attachment=attachment,
+            tokens=tokens,
+            others_ND=None if others_ND is None else others_ND.to(device),
+        )
+        between = denoiser.sigma_range
+        if judge is not None and held_out is not None:
+            judge = FixedLoss(
+                objective, encoded, held_out, shift=shift, sigma_range=between
+            ).beside(judge)
         optimizer = Optimizer(
             tuple(groups),
             warmup=settings.warmup,
             grad_clip=settings.grad_clip,
             ema=settings.ema,
+            kind=settings.optimizer,
+            lr_schedule=settings.lr_schedule,
         )
         found = Trainer(
-            Objective(
-                denoiser,
-                settings,
-                faces,
-                adapter=adapter,
-                attachment=attachment,
-                tokens=tokens,
-                others_ND=None if others_ND is None else others_ND.to(device),
-            ),
+            objective,
             optimizer,
             encoded,
             settings,
-            shift=denoiser.shift,
-            sigma_range=denoiser.sigma_range,
+            shift=shift,
+            sigma_range=between,
             out_dir=out_dir,
             run_digest=digest,
             progress=progress or NoProgress(),
             validate=judge,
             spent_s=time.monotonic() - began,
+            trackers=trackers,
         ).run()
         optimizer.put(found.weights)
         return TrainingResult(
@@ -237,8 +257,9 @@ def _encoded(
     faces: FaceVendor,
     out_dir: Path,
     digest: str,
+    name: str = CACHE_FILE,
 ) -> EncodedPhotos:
-    path = out_dir / CACHE_FILE
+    path = out_dir / name
     cached = EncodedPhotos.load(path, digest)
     if cached is not None:
         return cached

@@ -10,21 +10,23 @@ plain LoRA is nothing at step 0, so there the score is only remembered.
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import Tensor
 
-from facekit.errors import NonFiniteLoss, TrainingError
 from facekit.training.batches import Batch, make_batch
 from facekit.training.checkpoint import Best, TrainState, load_state, save_state
 from facekit.training.encoded import EncodedPhotos
+from facekit.training.guards import check_moved, watch_step
 from facekit.training.interrupts import Interrupts
 from facekit.training.metrics import MetricsLog
 from facekit.training.objective import Objective
 from facekit.training.optimizer import Optimizer
+from facekit.training.pace import Pace
 from facekit.training.settings import TrainSettings
+from facekit.training.trackers import Tracker
 from facekit.types import Progress
 
 __all__ = ["METRICS_FILE", "STATE_FILE", "LoopResult", "Trainer", "Validate", "Validation"]
@@ -32,7 +34,6 @@ __all__ = ["METRICS_FILE", "STATE_FILE", "LoopResult", "Trainer", "Validate", "V
 STATE_FILE = "state.safetensors"
 METRICS_FILE = "metrics.jsonl"
 
-_MAX_BAD_STEPS = 5
 _TIMED_STEPS = 8
 _UNTIMED_STEPS = 2
 
@@ -45,6 +46,8 @@ class Validation:
     """Held-out likeness by the training encoder; the highest wins."""
     details: Mapping[str, float] = field(default_factory=dict)
     """Written to the log."""
+    picture: Path | None = None
+    """What was sampled, for trackers."""
 
 
 Validate = Callable[[int], Validation]
@@ -81,6 +84,7 @@ class Trainer:
         progress: Told of every step.
         validate: Judges weights; without it the last ones are kept.
         spent_s: Time spent already on this run, which a time budget pays too.
+        trackers: Get a copy of every row of the log, and the pictures of validations.
     """
 
     def __init__(
@@ -97,6 +101,7 @@ class Trainer:
         progress: Progress,
         validate: Validate | None = None,
         spent_s: float = 0.0,
+        trackers: Sequence[Tracker] = (),
     ) -> None:
         self.objective = objective
         self.optimizer = optimizer
@@ -109,8 +114,10 @@ class Trainer:
         self.run_digest = run_digest
         self.progress = progress
         self.validate = validate
+        self.trackers = tuple(trackers)
         self._sitting_began = time.monotonic() - spent_s
         self._elapsed_before = 0.0
+        self._pace = Pace()
 
     def run(self) -> LoopResult:
         """Train to the end, from the last checkpoint when there is one.
@@ -126,7 +133,8 @@ class Trainer:
             if state is not None:
                 self.optimizer.load_state(state.tensors)
                 self._elapsed_before = state.elapsed_s
-            with MetricsLog(self.metrics_path, -1 if state is None else state.step) as log:
+            done = -1 if state is None else state.step
+            with MetricsLog(self.metrics_path, done, self.trackers) as log:
                 state = self._loop(state or self._first_state(log), log, interrupts)
         self._check_moved(state)
         best = state.best
@@ -173,22 +181,26 @@ class Trainer:
 
     def _one_step(self, state: TrainState, log: MetricsLog) -> tuple[TrainState, str]:
         step, began = state.step, time.monotonic()
-        losses = self.objective.backward(self._batch(step))
-        norms = self.optimizer.step(step) if math.isfinite(losses.total) else None
+        batch = self._batch(step)
+        losses = self.objective.backward(batch)
+        norms = None
+        if math.isfinite(losses.total):
+            norms = self.optimizer.step(step, state.total_steps)
         if norms is None:
             self.optimizer.drop_gradients()
-        bad_steps = 0 if norms is not None else state.bad_steps + 1
         row: dict[str, object] = {f"loss/{k}": _finite(v) for k, v in losses.to_json().items()}
         row |= {f"grad_norm/{name}": norm for name, norm in (norms or {}).items()}
-        log.write(step + 1, {**row, "skipped": norms is None, "step_s": time.monotonic() - began})
-        if bad_steps > _MAX_BAD_STEPS:
-            raise NonFiniteLoss(
-                f"step {step}: {bad_steps} steps in a row had a loss or gradient that is not"
-                f" finite (loss {losses.total}), expected at most {_MAX_BAD_STEPS}; the last good"
-                f" checkpoint is kept in {self.state_path}; lower identity.lr and lora.lr and"
-                " train again with --force"
-            )
-        return replace(state, step=step + 1, bad_steps=bad_steps), f"loss {losses.total:.3f}"
+        step_s = time.monotonic() - began
+        log.write(step + 1, {**row, "skipped": norms is None, "step_s": step_s})
+        state = watch_step(
+            state,
+            total=losses.total,
+            norms=norms,
+            batch=batch,
+            settings=self.settings,
+            kept=self.state_path,
+        )
+        return state, f"loss {losses.total:.3f}, {self._pace.tell(step_s)}"
 
     def _validated(self, state: TrainState, log: MetricsLog) -> TrainState:
         """Judge the weights as they are; an earlier step keeps a tie."""
@@ -200,18 +212,23 @@ class Trainer:
         score, is_start = validation.score, state.step == 0
         if is_start:
             state = replace(state, start_score=score)
-        is_candidate = self.settings.has_identity or not is_start
+        is_candidate = math.isfinite(score) and (self.settings.has_identity or not is_start)
         if is_candidate and (state.best is None or score > state.best.score):
             state = replace(state, best=Best(step=state.step, score=score, tensors=weights))
-        row: dict[str, object] = {"validate/score": score}
-        row |= {f"validate/{name}": x for name, x in validation.details.items()}
+        row: dict[str, object] = {"validate/score": _finite(score)}
+        row |= {f"validate/{name}": _finite(x) for name, x in validation.details.items()}
         log.write(state.step, {**row, "validate/best_step": state.best and state.best.step})
+        if validation.picture is not None:
+            log.picture(state.step, validation.picture)
         return state
 
     def _save(self, state: TrainState) -> TrainState:
+        """Keep the state, unless the last steps went wrong: a good one is not replaced by it."""
         elapsed = self._elapsed_before + time.monotonic() - self._sitting_began
         state = replace(state, elapsed_s=elapsed, tensors={})
-        save_state(self.state_path, replace(state, tensors=self.optimizer.state()), self.run_digest)
+        if state.is_good:
+            whole = replace(state, tensors=self.optimizer.state())
+            save_state(self.state_path, whole, self.run_digest)
         return state
 
     def _affordable(self, validation_s: float) -> int:
@@ -232,15 +249,8 @@ class Trainer:
         return max(1, min(self.settings.steps, int(left_s / step_s)))
 
     def _check_moved(self, state: TrainState) -> None:
-        if state.step == 0 or state.bad_steps == state.step:
-            return
-        still = self.optimizer.unmoved()
-        if still:
-            raise TrainingError(
-                f"after {state.step} steps nothing in {' and '.join(still)} has changed, expected"
-                " it to learn; give the backbone a trained base identity adapter, or train another"
-                " identity.level"
-            )
+        if 0 < state.step != state.bad_steps:
+            check_moved(state.step, self.optimizer.unmoved())
 
 
 def _finite(value: float) -> float | str:

@@ -79,11 +79,12 @@ def likeness_validation(
 
     def judge(step: int) -> Validation:
         clips = list(sample(pipe, shots, spec, settings))
-        write_image(samples_dir / f"step-{step:06d}.png", _side_by_side(clips))
+        picture = samples_dir / f"step-{step:06d}.png"
+        write_image(picture, _side_by_side(clips))
         # Clips may be sampled in half precision; whoever judges them computes in full.
         with torch.autocast(spec.family.network(pipe).device.type, enabled=False):
             score, coverage = held_out_likeness(clips, goal_HD, faces)
-        return Validation(score=score, details={"coverage": coverage})
+        return Validation(score=score, details={"coverage": coverage}, picture=picture)
 
     return judge
 

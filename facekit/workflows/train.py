@@ -22,6 +22,7 @@ from facekit.media.files import ensure_out_dir, write_text
 from facekit.recipe import Recipe, recipe_digest
 from facekit.training.captions import Subject, drop_face_clauses
 from facekit.training.settings import TrainSettings
+from facekit.training.trackers import open_trackers
 from facekit.training.train_character import TrainingResult, run_digest, train_character
 from facekit.types import Progress
 from facekit.workflows.backbone import Backbone, load_backbone, load_base_adapter, unknown_words
@@ -35,11 +36,12 @@ from facekit.workflows.train_folder import (
     SAMPLES_DIR,
     finished_outcome,
     make_room,
+    recipe_text,
     sweep,
     write_result,
 )
 from facekit.workflows.train_outcome import TrainOutcome
-from facekit.workflows.train_plan import TrainPlan, plan_train, recipe_text
+from facekit.workflows.train_plan import TrainPlan, plan_train
 
 __all__ = ["TrainOutcome", "TrainPlan", "plan_train", "run_train"]
 
@@ -100,6 +102,8 @@ def run_train(
     write_text(out_dir / RECIPE_FILE, recipe_text(recipe))
     photos, missed = draw_masks(photos, masks, progress)
     near = faces.to(backbone.network.device)  # for the gradient of the identity loss
+    config = recipe.model_dump(mode="json")
+    trackers = open_trackers(plan.track, out_dir, run=plan.name, config=config)
     result = train_character(
         settings,
         photos,
@@ -117,6 +121,7 @@ def run_train(
         ),
         guidance=guidance_options(SampleSettings.of(spec, recipe.sample)),
         progress=progress,
+        trackers=trackers,
     )
     file = _character_file(
         plan,
@@ -150,6 +155,7 @@ def run_train(
             *(f"set aside: {line}" for line in checked.set_aside),
             *(f"noted: {line}" for line in checked.noted),
             *missed,
+            *(warning for tracker in trackers for warning in tracker.warnings),
             *_warnings(photos, result),
         ),
     )

@@ -7,6 +7,7 @@ from facekit.errors import UsageError
 from facekit.faces.vendors import check_vendor
 from facekit.generation.sample import SampleSettings
 from facekit.recipe import Recipe
+from facekit.training.adamw import check_optimizer
 from facekit.workflows.backbone import TINY, backbone_spec, base_adapter_path, load_tokenizer
 
 __all__ = ["check_training"]
@@ -21,9 +22,11 @@ def check_training(recipe: Recipe) -> None:
     Raises:
         UsageError: Sizes, frame counts, guidance or losses that are not for this backbone, all at
             once; or an encoder that is not there.
+        PackageMissing: Its optimizer needs a package that is not installed.
         WeightsMissing: Its base adapter is not there, or `base.source` holds no pipeline.
     """
     check_vendor(recipe.encoder.train)
+    check_optimizer(recipe.train.optimizer)
     spec = backbone_spec(recipe)
     SampleSettings.of(spec, recipe.sample)
     mistakes = list(_misfits(recipe))

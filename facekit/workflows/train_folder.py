@@ -1,13 +1,16 @@
 """The folder of a character while it is trained: what may stay, what must go."""
 
 import json
+import shutil
 from pathlib import Path
 
 from facekit.adapters.character_file import CharacterFile
-from facekit.errors import AdapterError, CheckpointMismatch, WeightsError
+from facekit.errors import AdapterError, CheckpointMismatch, OutputExists, WeightsError
 from facekit.media.files import write_text
+from facekit.recipe import Recipe, dump_recipe, recipe_digest
 from facekit.training.checkpoint import load_state
-from facekit.training.train_character import CACHE_FILE
+from facekit.training.trackers import TENSORBOARD_DIR
+from facekit.training.train_character import CACHE_FILE, HELD_OUT_FILE
 from facekit.training.trainer import METRICS_FILE, STATE_FILE
 from facekit.workflows.characters import ADAPTER_FILE, RECIPE_FILE, RESULT_FILE
 from facekit.workflows.masks import MasksUsed
@@ -18,11 +21,46 @@ __all__ = [
     "finished_outcome",
     "make_room",
     "photos_folder",
+    "recipe_text",
+    "resumes_run",
     "sweep",
     "write_result",
 ]
 
 SAMPLES_DIR = "samples"
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The resolved recipe as it lies beside its result, with its digest."""
+    return f"# resolved recipe, sha256 {recipe_digest(recipe)}\n{dump_recipe(recipe)}"
+
+
+def resumes_run(out_dir: Path, recipe: Recipe, *, force: bool) -> bool:
+    """Whether a run of this recipe is in the folder; anything else there is refused.
+
+    Raises:
+        OutputExists: The folder holds something else.
+        CheckpointMismatch: It holds a run of another recipe.
+    """
+    if not out_dir.exists() or (out_dir.is_dir() and not any(out_dir.iterdir())):
+        return False
+    try:
+        written = (out_dir / RECIPE_FILE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        written = ""
+    if written == recipe_text(recipe):
+        return True
+    if force and out_dir.is_dir():
+        return False
+    if written:
+        raise CheckpointMismatch(
+            f"{out_dir}: holds a character of another recipe, expected a new folder or recipe"
+            f" {recipe_digest(recipe)[:12]}; add --force to replace it or choose another --out"
+        )
+    what = "is not a folder" if out_dir.is_file() else "holds something else"
+    raise OutputExists(
+        f"{out_dir}: {what}, expected a new folder; choose another --out or add --force to use it"
+    )
 
 
 def finished_outcome(out_dir: Path, digest: str) -> TrainOutcome | None:
@@ -89,10 +127,11 @@ def make_room(out_dir: Path, digest: str, *, replace: bool, again: bool) -> None
         )
     if not other and not again:
         return
-    for name in (RESULT_FILE, STATE_FILE, METRICS_FILE, CACHE_FILE):
+    for name in (RESULT_FILE, STATE_FILE, METRICS_FILE, CACHE_FILE, HELD_OUT_FILE):
         (out_dir / name).unlink(missing_ok=True)
     for sample in (out_dir / SAMPLES_DIR).glob("step-*.png"):
         sample.unlink()
+    shutil.rmtree(out_dir / TENSORBOARD_DIR, ignore_errors=True)
 
 
 def _is_of_another_run(adapter: Path, digest: str) -> bool:
@@ -107,7 +146,8 @@ def _is_of_another_run(adapter: Path, digest: str) -> bool:
 
 def sweep(out_dir: Path) -> None:
     """Remove what a kill in the middle of a write has left: files that were never renamed."""
-    for name in (STATE_FILE, METRICS_FILE, CACHE_FILE, ADAPTER_FILE, RESULT_FILE, RECIPE_FILE):
+    caches = (CACHE_FILE, HELD_OUT_FILE)
+    for name in (STATE_FILE, METRICS_FILE, *caches, ADAPTER_FILE, RESULT_FILE, RECIPE_FILE):
         stem, suffix = Path(name).stem, Path(name).suffix
         for left in out_dir.glob(f".{stem}-????????{suffix}"):
             left.unlink(missing_ok=True)

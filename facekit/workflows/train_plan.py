@@ -11,28 +11,26 @@ from facekit.backbones.hub import fetch_commands
 from facekit.curation.allowing import read_allowed
 from facekit.curation.captioning import check_captioner
 from facekit.curation.findings import Role
-from facekit.errors import CheckpointMismatch, OutputExists, UsageError
+from facekit.errors import UsageError
 from facekit.faces.vendors import vendor_facts
 from facekit.media.scan import Source, scan_sources, tell_sources
-from facekit.recipe import Recipe, dump_recipe, recipe_digest
+from facekit.recipe import Recipe, recipe_digest
 from facekit.training.captions import Subject
+from facekit.training.trackers import check_trackers
 from facekit.workflows.backbone import (
     backbone_spec,
     has_base_adapter,
     load_tokenizer,
     unknown_words,
 )
-from facekit.workflows.characters import (
-    CHARACTERS_DIR,
-    RECIPE_FILE,
-    RESULT_FILE,
-)
+from facekit.workflows.characters import CHARACTERS_DIR, RESULT_FILE
 from facekit.workflows.datasets import StoredDataset, open_dataset
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.masks import MasksUsed, plan_masks
 from facekit.workflows.train_checks import check_training
+from facekit.workflows.train_folder import resumes_run
 
-__all__ = ["TrainPlan", "plan_train", "recipe_text"]
+__all__ = ["TrainPlan", "plan_train"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _LEVELS = {
@@ -71,6 +69,8 @@ class TrainPlan:
     """Codes of reasons against photos that are overruled."""
     dataset: StoredDataset | None = None
     """Where the photos were checked already."""
+    track: tuple[str, ...] = ()
+    """Trackers that get the log, beside its own file."""
     warnings: tuple[str, ...] = ()
     """What is allowed and better known before the work starts."""
 
@@ -94,6 +94,7 @@ class TrainPlan:
             f"seed: {recipe.train.seed}",
             f"recipe: {recipe_digest(recipe)[:12]}",
             f"out: {self.out_dir}{self._found()}",
+            *([f"tracking: {', '.join(self.track)}"] if self.track else []),
             *([f"overruled: {', '.join(self.allow)}"] if self.allow else []),
             *(f"warning: {warning}" for warning in self.warnings),
         ]
@@ -111,6 +112,7 @@ class TrainPlan:
             "masks": self.masks.to_json(),
             "device": str(self.device),
             "allow": list(self.allow),
+            "track": list(self.track),
             "out": str(self.out_dir),
             "resumes": self.resumes,
             "is_finished": self.is_finished,
@@ -175,6 +177,7 @@ def plan_train(
     noun: str = "person",
     device: str = AUTO,
     allow: Sequence[str] = (),
+    track: Sequence[str] = (),
 ) -> TrainPlan:
     """Decide everything before anything is loaded that takes time.
 
@@ -190,10 +193,12 @@ def plan_train(
         noun: What anybody of its kind is called.
         device: Where the backbone runs, as for `choose_device`.
         allow: Codes of reasons against photos that are overruled, like "blurred".
+        track: Trackers that get the log beside its own file: "tensorboard", "wandb".
 
     Raises:
         UsageError: A name that cannot be a folder and an `@name`, a trigger without a word, an
-            unknown backbone, encoder or device, or what the backbone cannot do.
+            unknown backbone, encoder, device or tracker, or what the backbone cannot do.
+        PackageMissing: The optimizer or a tracker needs a package that is not installed.
         WeightsError: The base identity adapter is not there; or `base.source` or a trigger is
             given, and the backbone's tokenizer is missing or damaged.
         MediaError: A path does not exist, there is no photo and no clip at all, or the dataset is
@@ -217,10 +222,16 @@ def plan_train(
     read_allowed(allow)
     out_dir = Path(out or CHARACTERS_DIR) / name
     where = choose_device(device)
+    tracked = check_trackers(track)
+    if tracked and recipe.identity.level == "L0":
+        raise UsageError(
+            f"--track {','.join(tracked)} at the level L0, which has no steps and no log, expected"
+            " another level; leave --track away, or choose --level L2"
+        )
     check_captioner(recipe.captions.model)
     dataset = open_dataset(photos, recipe, allow)
     found = scan_sources(photos) if dataset is None else dataset.sources
-    resumes = _resumes(out_dir, recipe, force=force)
+    resumes = resumes_run(out_dir, recipe, force=force)
     return TrainPlan(
         name=name,
         sources=found,
@@ -235,6 +246,7 @@ def plan_train(
         named=not trigger and _knows(recipe, name),
         masks=plan_masks(recipe, dataset),
         allow=tuple(allow),
+        track=tracked,
         dataset=dataset,
         warnings=tuple(_warnings(trigger, recipe)),
     )
@@ -268,31 +280,3 @@ def _warnings(trigger: str | None, recipe: Recipe) -> Iterator[str]:
 def _knows(recipe: Recipe, name: str) -> bool:
     """Whether the backbone has a word for a name; asked only where it decides the trigger."""
     return recipe.identity.level != "none" and not unknown_words(load_tokenizer(recipe), name)
-
-
-def recipe_text(recipe: Recipe) -> str:
-    """The resolved recipe as it lies beside its result, with its digest."""
-    return f"# resolved recipe, sha256 {recipe_digest(recipe)}\n{dump_recipe(recipe)}"
-
-
-def _resumes(out_dir: Path, recipe: Recipe, *, force: bool) -> bool:
-    """Whether a run of this recipe is in the folder; anything else there is refused."""
-    if not out_dir.exists() or (out_dir.is_dir() and not any(out_dir.iterdir())):
-        return False
-    try:
-        written = (out_dir / RECIPE_FILE).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        written = ""
-    if written == recipe_text(recipe):
-        return True
-    if force and out_dir.is_dir():
-        return False
-    if written:
-        raise CheckpointMismatch(
-            f"{out_dir}: holds a character of another recipe, expected a new folder or recipe"
-            f" {recipe_digest(recipe)[:12]}; add --force to replace it or choose another --out"
-        )
-    what = "is not a folder" if out_dir.is_file() else "holds something else"
-    raise OutputExists(
-        f"{out_dir}: {what}, expected a new folder; choose another --out or add --force to use it"
-    )

@@ -126,7 +126,7 @@ def test_every_dependency_is_pinned(root: Path) -> None:
 
 
 NOT_IMPORTED = {"ftfy"}  # by diffusers alone, which cleans prompts with it and does not require it
-EXTRAS = {"onnx", "insightface", "gpu", "facexlib", "heic", "dev"}
+EXTRAS = {"onnx", "insightface", "gpu", "facexlib", "heic", "quant", "track", "dev"}
 """What they bring is imported late, and face vendors by name, so that nobody needs them."""
 
 

@@ -23,6 +23,18 @@ def test_lines_come_every_ten_seconds_with_the_time_left() -> None:
     ]
 
 
+def test_what_was_done_before_the_run_goes_on_is_not_called_fast() -> None:
+    now = [0.0]
+    stream = io.StringIO()
+    progress = LineProgress(stream, clock=lambda: now[0])
+    progress.start(100, "train")
+    progress.advance(90)
+    for step in range(4):
+        now[0] = 4.0 * (step + 1)
+        progress.advance(1, f"loss {step}")
+    assert stream.getvalue().splitlines()[1:] == ["train: 93/100, 0:28 left, loss 2"]
+
+
 def test_a_stage_that_never_began_is_not_done() -> None:
     stream = io.StringIO()
     with LineProgress(stream) as progress:

@@ -50,6 +50,17 @@ def test_train_options_reach_the_recipe(photos: Path, capsys: pytest.CaptureFixt
     assert (recipe["train"]["seed"], recipe["train"]["steps"]) == (3, 7)
 
 
+def test_trackers_reach_the_plan(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ("train", str(photos), "--as", "mira", "--recipe", "tiny/train", "--dry-run")
+    code, said = run(
+        capsys, *command, "--track", "tensorboard, tensorboard", "--track", "tensorboard"
+    )
+    assert (code, said["data"]["track"]) == (0, ["tensorboard"])
+    code, said = run(capsys, *command, "--track", "tensorboard,paper")
+    assert (code, said["error"]["code"]) == (2, "usage_error")
+    assert "tracker paper is unknown" in said["error"]["message"]
+
+
 def test_a_trigger_reaches_the_plan(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trigger = "a man with purple hair and glasses"
     command = ("train", str(photos), "--as", "mira", "--recipe", "tiny/train", "--dry-run")

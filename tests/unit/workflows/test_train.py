@@ -17,6 +17,7 @@ from facekit.errors import (
     CheckpointMismatch,
     MediaError,
     OutputExists,
+    PackageMissing,
     PhotosRefused,
     UsageError,
     WeightsMissing,
@@ -505,6 +506,55 @@ def test_a_plan_refuses_what_must_fail(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         plan_train([photos], name="mira", recipe=_recipe(override), out=out)
+
+
+def test_packages_that_are_missing_are_told_by_the_plan(
+    photos: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("bitsandbytes", "wandb"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(PackageMissing, match=r"bitsandbytes .*pip install 'facekit\[quant\]'"):
+        plan_train([photos], name="m", recipe=_recipe("train.optimizer=adamw_8bit"), out=out)
+    with pytest.raises(PackageMissing, match=r"wandb .*pip install 'facekit\[track\]'"):
+        plan_train([photos], name="m", recipe=_recipe(), out=out, track=["wandb"])
+    assert not out.exists()
+
+
+def test_enrolment_has_nothing_to_track(photos: Path, out: Path) -> None:
+    recipe = _recipe("identity.level=L0", "train.steps=0")
+    with pytest.raises(UsageError, match="--track tensorboard at the level L0, which has no steps"):
+        plan_train([photos], name="mira", recipe=recipe, out=out, track=["tensorboard"])
+
+
+def test_a_tracked_run_gives_the_same_character_and_force_clears_it(
+    photos: Path, out: Path
+) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    few = ("validate.loss_levels=1", "train.steps=1", 'validate.aspects=["1:1"]')
+    plain = _train(photos, out.parent / "plain", *few)
+    plan = plan_train(
+        [photos],
+        name="mira",
+        recipe=_recipe(*few),
+        out=out,
+        track=["tensorboard", "tensorboard"],
+    )
+    assert "tracking: tensorboard" in plan.describe().splitlines()
+    assert plan.to_json()["track"] == ["tensorboard"]
+    made = run_train(plan, NoProgress(), faces=Alike())
+    assert made.adapter.read_bytes() == plain.adapter.read_bytes()
+    events = EventAccumulator(str(out / "mira" / "tensorboard"))
+    events.Reload()
+    tags = events.Tags()
+    assert {"loss/total", "validate/score", "validate/loss"} <= set(tags["scalars"])
+    assert tags["images"] == ["validate/samples"]
+    pictures = sorted((out / "mira" / "samples").glob("step-*.png"))
+    assert len(events.Images("validate/samples")) == len(pictures) > 1
+    assert (out / "mira" / "held_out.safetensors").is_file()
+    _train(photos, out, "identity.level=L0", "train.steps=0", force=True)
+    assert not (out / "mira" / "tensorboard").exists()
+    assert not (out / "mira" / "held_out.safetensors").exists()
 
 
 def test_a_plain_lora_has_nothing_to_guide(photos: Path, out: Path) -> None:
