@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from facekit.errors import OutputError
 from facekit.media.files import write_text
@@ -16,14 +16,17 @@ class MetricsLog:
     """Appends rows and flushes each, so that a kill costs at most the row being written.
 
     Args:
-        path: The file; rows of steps that will be repeated are removed from it.
+        path: The file; rows of steps that will be repeated are removed from it. None keeps no log.
         first_step: Steps done when the run goes on; -1 empties the log.
     """
 
-    def __init__(self, path: Path, first_step: int) -> None:
+    def __init__(self, path: Path | None, first_step: int) -> None:
+        self._path = path
+        self._stream: TextIO | None = None
+        if path is None:
+            return
         rows = [row for row in read_metrics(path) if int(row["step"]) <= first_step]
         write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
-        self._path = path
         self._stream = path.open("a", encoding="utf-8")
 
     def write(self, step: int, row: Mapping[str, object]) -> None:
@@ -32,6 +35,8 @@ class MetricsLog:
         Raises:
             OutputError: The disk is full.
         """
+        if self._stream is None:
+            return
         try:
             self._stream.write(json.dumps({"step": step, **row}) + "\n")
             self._stream.flush()
@@ -50,7 +55,8 @@ class MetricsLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stream.close()
+        if self._stream is not None:
+            self._stream.close()
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:

@@ -23,9 +23,10 @@ from facekit.identity.photo_set import PhotoSet
 from facekit.training.captions import Subject
 from facekit.training.denoiser import Denoiser
 from facekit.training.encoded import EncodedPhotos, encode_photos
-from facekit.training.in_place import all_tokens, in_place
+from facekit.training.in_place import all_tokens, in_place, judged_together
 from facekit.training.objective import IdentityTokens, Objective
 from facekit.training.optimizer import Group, Optimizer
+from facekit.training.processes import ALONE, Processes
 from facekit.training.scopes import checkpointed, frozen, pooled, with_lora
 from facekit.training.settings import TrainSettings
 from facekit.training.trainer import Trainer, Validate
@@ -100,10 +101,12 @@ def train_character(
     validate: Validate | None = None,
     guidance: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    processes: Processes = ALONE,
 ) -> TrainingResult:
     """Train one character, or go on where an earlier call in the same folder stopped.
 
     The pipeline is as it was when this returns or raises.
+    Several processes call it alike and each returns the same.
 
     Args:
         settings: Level, steps, losses and the rest.
@@ -112,7 +115,7 @@ def train_character(
         pipe: A stock pipeline of the backbone, on any device.
         spec: Its backbone.
         faces: The training encoder that made the photos' embeddings, on the pipeline's device.
-        out_dir: Receives the state, the log and the encoded photos.
+        out_dir: Receives the state, the log and the encoded photos, from the first process.
         digest: From `run_digest`.
         adapter: The base identity adapter, on the same device; needed unless the level is "none".
         lora: Rank, alpha and targets; needed where a LoRA is trained.
@@ -122,9 +125,11 @@ def train_character(
         guidance: Options of ``Attachment.condition`` that validation samples with, such as
             three-way guidance; nothing of it takes part in the losses.
         progress: Told of every step.
+        processes: Those that share the samples of every step.
 
     Raises:
         KeyboardInterrupt: Asked to stop; the state is saved.
+        ProcessLost: Another process of the run has ended.
         TrainingError: Not finite, or nothing learned, or something needed is missing.
         CheckpointMismatch: The folder holds the state of another run.
     """
@@ -144,7 +149,12 @@ def train_character(
     denoiser = Denoiser(pipe=pipe, spec=spec, expert=lora.expert if lora else "low")
     network = denoiser.network
     device = network.device
-    encoded = _encoded(settings, photos, subject, denoiser, spec, faces, out_dir, digest).to(device)
+    encoded = processes.same(
+        # From device to device it goes by way of the CPU.
+        lambda: _encoded(settings, photos, subject, denoiser, spec, faces, out_dir, digest).to(
+            device if processes.count == 1 else "cpu"
+        )
+    ).to(device)
     with ExitStack() as stack:
         stack.enter_context(frozen(network, pipe.vae, adapter))
         attachment = None
@@ -181,8 +191,11 @@ def train_character(
                 encoded,
                 guidance or {},
             )
+            judge = judged_together(judge, processes)
         if not groups:
             return _enrolled(adapter, encoded, judge)
+        for group in groups:
+            processes.spread(group.parameters.values())
         optimizer = Optimizer(
             tuple(groups),
             warmup=settings.warmup,
@@ -209,6 +222,7 @@ def train_character(
             progress=progress or NoProgress(),
             validate=judge,
             spent_s=time.monotonic() - began,
+            processes=processes,
         ).run()
         optimizer.put(found.weights)
         return TrainingResult(

@@ -22,9 +22,11 @@ from facekit.training.checkpoint import Best, TrainState, load_state, save_state
 from facekit.training.encoded import EncodedPhotos
 from facekit.training.interrupts import Interrupts
 from facekit.training.metrics import MetricsLog
-from facekit.training.objective import Objective
+from facekit.training.objective import Objective, StepLosses
 from facekit.training.optimizer import Optimizer
+from facekit.training.processes import ALONE, Processes
 from facekit.training.settings import TrainSettings
+from facekit.training.shared_step import backward_together
 from facekit.types import Progress
 
 __all__ = ["METRICS_FILE", "STATE_FILE", "LoopResult", "Trainer", "Validate", "Validation"]
@@ -81,6 +83,7 @@ class Trainer:
         progress: Told of every step.
         validate: Judges weights; without it the last ones are kept.
         spent_s: Time spent already on this run, which a time budget pays too.
+        processes: Those that share the samples; the first keeps state and log, and times.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class Trainer:
         progress: Progress,
         validate: Validate | None = None,
         spent_s: float = 0.0,
+        processes: Processes = ALONE,
     ) -> None:
         self.objective = objective
         self.optimizer = optimizer
@@ -109,6 +113,7 @@ class Trainer:
         self.run_digest = run_digest
         self.progress = progress
         self.validate = validate
+        self.processes = processes
         self._sitting_began = time.monotonic() - spent_s
         self._elapsed_before = 0.0
 
@@ -120,13 +125,15 @@ class Trainer:
             NonFiniteLoss: Too many steps in a row gave no finite gradient.
             TrainingError: Training changed nothing.
             CheckpointMismatch: The folder holds the state of another run.
+            ProcessLost: Another process of the run has ended.
         """
         with Interrupts() as interrupts:
-            state = load_state(self.state_path, self.run_digest)
+            state = self.processes.same(lambda: load_state(self.state_path, self.run_digest))
             if state is not None:
                 self.optimizer.load_state(state.tensors)
                 self._elapsed_before = state.elapsed_s
-            with MetricsLog(self.metrics_path, -1 if state is None else state.step) as log:
+            path = self.metrics_path if self.processes.is_first else None
+            with MetricsLog(path, -1 if state is None else state.step) as log:
                 state = self._loop(state or self._first_state(log), log, interrupts)
         self._check_moved(state)
         best = state.best
@@ -160,20 +167,27 @@ class Trainer:
             judged = last or (every > 0 and state.step % every == 0)
             if judged:
                 state = self._validated(state, log)
-            if judged or interrupts.asked or state.step % self.settings.checkpoint_every == 0:
+            asked = self.processes.any(interrupts.asked)
+            if judged or asked or state.step % self.settings.checkpoint_every == 0:
                 self._check_moved(state)
                 state = self._save(state)
-            if interrupts.asked:
+            if asked:
+                self.processes.wait()  # a launcher ends the first as soon as another has ended
                 raise KeyboardInterrupt
         self.progress.finish()
         return state
 
     def _batch(self, step: int) -> Batch:
-        return make_batch(step, self.settings, self.photos, self.shift, self.sigma_range)
+        how = (self.settings, self.photos, self.shift, self.sigma_range)
+        return make_batch(step, *how, processes=self.processes)
+
+    def _backward(self, step: int) -> StepLosses:
+        batch = self._batch(step)
+        return backward_together(self.objective, batch, self.optimizer, self.processes)
 
     def _one_step(self, state: TrainState, log: MetricsLog) -> tuple[TrainState, str]:
         step, began = state.step, time.monotonic()
-        losses = self.objective.backward(self._batch(step))
+        losses = self._backward(step)
         norms = self.optimizer.step(step) if math.isfinite(losses.total) else None
         if norms is None:
             self.optimizer.drop_gradients()
@@ -211,7 +225,9 @@ class Trainer:
     def _save(self, state: TrainState) -> TrainState:
         elapsed = self._elapsed_before + time.monotonic() - self._sitting_began
         state = replace(state, elapsed_s=elapsed, tensors={})
-        save_state(self.state_path, replace(state, tensors=self.optimizer.state()), self.run_digest)
+        if self.processes.is_first:
+            whole = replace(state, tensors=self.optimizer.state())
+            save_state(self.state_path, whole, self.run_digest)
         return state
 
     def _affordable(self, validation_s: float) -> int:
@@ -221,7 +237,7 @@ class Trainer:
         for step in range(_UNTIMED_STEPS + _TIMED_STEPS):
             if step == _UNTIMED_STEPS:
                 began = time.monotonic()
-            self.objective.backward(self._batch(step))
+            self._backward(step)
             self.optimizer.drop_gradients()
         step_s = (time.monotonic() - began) / _TIMED_STEPS
         left_s = self.settings.minutes * 60 - (time.monotonic() - self._sitting_began)
@@ -229,7 +245,8 @@ class Trainer:
             left_s -= validation_s
             if self.settings.validate_every:
                 step_s += validation_s / self.settings.validate_every
-        return max(1, min(self.settings.steps, int(left_s / step_s)))
+        paid = max(1, min(self.settings.steps, int(left_s / step_s)))
+        return self.processes.same(lambda: paid)
 
     def _check_moved(self, state: TrainState) -> None:
         if state.step == 0 or state.bad_steps == state.step:
