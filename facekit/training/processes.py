@@ -59,6 +59,8 @@ class Processes:
     index: int = 0
     """Which one this is."""
     count: int = 1
+    device: torch.device | None = None
+    """Where each of several computes."""
     shards: bool = False
     """Whether each holds only a part of the backbone's weights, so that all must run it alike."""
 
@@ -162,9 +164,9 @@ class JoinedProcesses(Processes):
                 self._broadcast([None, error])
                 raise
         self._broadcast(found)
-        value, error = found
-        if error is not None:
-            raise error
+        value, raised = found
+        if raised is not None:
+            raise raised
         return value  # type: ignore[no-any-return]
 
     def any(self, flag: bool) -> bool:
@@ -188,7 +190,7 @@ class JoinedProcesses(Processes):
         flat[: -len(learning)] *= weight
         with self.noticing():
             distributed.all_reduce(flat)
-        pieces = flat[: -len(learning)].split([p.numel() for p in learning])
+        pieces = torch.split(flat[: -len(learning)], [p.numel() for p in learning])
         there = flat[-len(learning) :].tolist()
         for parameter, piece, number in zip(learning, pieces, there, strict=True):
             parameter.grad = piece.view_as(parameter).clone() if number else None
@@ -275,7 +277,8 @@ def join_processes(kind: Literal["cpu", "cuda"], *, shards: bool = False) -> Pro
             f"{count} processes were started, accelerate has joined {state.num_processes},"
             " expected all of them; plan before anything else uses accelerate"
         )
-    return JoinedProcesses(state.device, shards=shards)
+    device = state.device if kind == "cuda" else torch.device("cpu")  # accelerate numbers CPUs too
+    return JoinedProcesses(device, shards=shards)
 
 
 def _is_lost(error: RuntimeError) -> bool:

@@ -4,6 +4,7 @@ Each process holds a part of every block and gathers the whole of one block when
 What is trained comes later and is whole everywhere.
 """
 
+import warnings
 from typing import Any
 
 import torch
@@ -35,6 +36,8 @@ def shard(network: nn.Module, device: torch.device) -> None:
             f"{type(network).__name__}: no lists of blocks found, expected a network that can be"
             " shared out block by block; train without --shard"
         )
+    # Nothing here changes what the network gives in place.
+    warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view tensor")
     network.requires_grad_(False)
     for block in blocks:
         fully_shard(block, mesh=mesh)

@@ -5,6 +5,7 @@ losses and gradients of a process count by its part of the samples.
 """
 
 import dataclasses
+from typing import Any
 
 from facekit.training.batches import Batch
 from facekit.training.objective import Objective, StepLosses
@@ -49,10 +50,10 @@ def _joined(losses: StepLosses, share: float, processes: Processes) -> StepLosse
     for name, value in values.items():
         message += [0.0, 0.0] if value is None else [1.0, weights[name] * value]
     judged, *found = processes.sums(message)
-    sums = {
+    sums: dict[str, Any] = {
         name: total if known else None
         for name, known, total in zip(names, found[::2], found[1::2], strict=True)
     }
     if sums["likeness"] is not None:
         sums["likeness"] /= judged
-    return StepLosses(**{**sums, "total": sums["total"] or 0.0, "judged": int(judged)})
+    return StepLosses(**sums, judged=int(judged))

@@ -11,10 +11,10 @@ from facekit.backbones.hub import fetch_commands
 from facekit.curation.allowing import read_allowed
 from facekit.curation.captioning import check_captioner
 from facekit.curation.findings import Role
-from facekit.errors import CheckpointMismatch, OutputExists, UsageError
+from facekit.errors import UsageError
 from facekit.faces.vendors import vendor_facts
 from facekit.media.scan import Source, scan_sources, tell_sources
-from facekit.recipe import Recipe, dump_recipe, recipe_digest
+from facekit.recipe import Recipe, recipe_digest
 from facekit.training.captions import Subject
 from facekit.workflows.backbone import (
     backbone_spec,
@@ -24,15 +24,15 @@ from facekit.workflows.backbone import (
 )
 from facekit.workflows.characters import (
     CHARACTERS_DIR,
-    RECIPE_FILE,
     RESULT_FILE,
 )
 from facekit.workflows.datasets import StoredDataset, open_dataset
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.masks import MasksUsed, plan_masks
 from facekit.workflows.train_checks import check_training
+from facekit.workflows.train_folder import is_resumed
 
-__all__ = ["TrainPlan", "plan_train", "recipe_text"]
+__all__ = ["TrainPlan", "plan_train"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _LEVELS = {
@@ -71,6 +71,10 @@ class TrainPlan:
     """Codes of reasons against photos that are overruled."""
     dataset: StoredDataset | None = None
     """Where the photos were checked already."""
+    parts: tuple[int, ...] = ()
+    """Of several processes, how many of a step's samples each takes; empty for a single one."""
+    shards: bool = False
+    """Whether each process holds only a part of the backbone's weights."""
     warnings: tuple[str, ...] = ()
     """What is allowed and better known before the work starts."""
 
@@ -88,6 +92,7 @@ class TrainPlan:
             f"encoder: {vendor_facts(recipe.encoder.train).describe()}",
             f"face masks: {self.masks.describe()}",
             f"device: {device_text(self.device)}",
+            *([f"processes: {self._processes()}"] if self.parts else []),
             f"method: {_LEVELS[recipe.identity.level]}{self._expert()}",
             f"effort: {self._effort()}",
             f"validation: {often}, {sampled} in {', '.join(judged.aspects)}",
@@ -110,6 +115,9 @@ class TrainPlan:
             "trigger": self.trigger,
             "masks": self.masks.to_json(),
             "device": str(self.device),
+            "processes": len(self.parts) or 1,
+            "samples_of_each": list(self.parts) or [self.recipe.train.batch_size],
+            "shards": self.shards,
             "allow": list(self.allow),
             "out": str(self.out_dir),
             "resumes": self.resumes,
@@ -139,6 +147,11 @@ class TrainPlan:
             return ""
         noise = {"low": "little", "high": "much"}[self.recipe.lora.expert]
         return f"; the LoRA for the network of {noise} noise alone (lora.expert)"
+
+    def _processes(self) -> str:
+        each = f"{' + '.join(map(str, self.parts))} samples of each step"
+        held = "; each holds a part of the backbone's weights (FSDP2)" if self.shards else ""
+        return f"{len(self.parts)}, {each}{held}"
 
     def _called(self) -> str:
         if self.trigger:
@@ -220,7 +233,7 @@ def plan_train(
     check_captioner(recipe.captions.model)
     dataset = open_dataset(photos, recipe, allow)
     found = scan_sources(photos) if dataset is None else dataset.sources
-    resumes = _resumes(out_dir, recipe, force=force)
+    resumes = is_resumed(out_dir, recipe, force=force)
     return TrainPlan(
         name=name,
         sources=found,
@@ -268,31 +281,3 @@ def _warnings(trigger: str | None, recipe: Recipe) -> Iterator[str]:
 def _knows(recipe: Recipe, name: str) -> bool:
     """Whether the backbone has a word for a name; asked only where it decides the trigger."""
     return recipe.identity.level != "none" and not unknown_words(load_tokenizer(recipe), name)
-
-
-def recipe_text(recipe: Recipe) -> str:
-    """The resolved recipe as it lies beside its result, with its digest."""
-    return f"# resolved recipe, sha256 {recipe_digest(recipe)}\n{dump_recipe(recipe)}"
-
-
-def _resumes(out_dir: Path, recipe: Recipe, *, force: bool) -> bool:
-    """Whether a run of this recipe is in the folder; anything else there is refused."""
-    if not out_dir.exists() or (out_dir.is_dir() and not any(out_dir.iterdir())):
-        return False
-    try:
-        written = (out_dir / RECIPE_FILE).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        written = ""
-    if written == recipe_text(recipe):
-        return True
-    if force and out_dir.is_dir():
-        return False
-    if written:
-        raise CheckpointMismatch(
-            f"{out_dir}: holds a character of another recipe, expected a new folder or recipe"
-            f" {recipe_digest(recipe)[:12]}; add --force to replace it or choose another --out"
-        )
-    what = "is not a folder" if out_dir.is_file() else "holds something else"
-    raise OutputExists(
-        f"{out_dir}: {what}, expected a new folder; choose another --out or add --force to use it"
-    )
