@@ -23,7 +23,7 @@ from facekit.workflows.device import AUTO
 if TYPE_CHECKING:
     from facekit.workflows.train_plan import TrainPlan
 
-__all__ = ["leave", "load_shared", "may_speak", "plan_together", "running"]
+__all__ = ["leave", "load_alike", "plan_together", "running", "share_out"]
 
 _WHOLE = ("float32", "bfloat16")
 _PRECISIONS = {"no": "float32", "bf16": "bfloat16", "fp16": "float16", "fp8": "float8"}
@@ -33,11 +33,6 @@ _joined: list[Processes] = []
 def running() -> Processes:
     """The processes of this run, joined by `plan_together`; a single one otherwise."""
     return _joined[-1] if _joined else ALONE
-
-
-def may_speak() -> bool:
-    """Whether this process is the one to tell why all of them stop; ask once."""
-    return running().may_speak()
 
 
 def leave() -> None:
@@ -139,33 +134,38 @@ def _kind(device: str, count: int) -> Literal["cpu", "cuda"]:
     return "cuda"
 
 
-def load_shared(
+def load_alike(
     recipe: Recipe, device: torch.device, processes: Processes, given: Backbone | None = None
-) -> tuple[Backbone, str]:
-    """Load the backbone to where this process computes, or its part of it.
+) -> Backbone:
+    """Load the backbone to where this process computes, the same in all of them.
 
     Args:
         recipe: Says which.
-        device: Of this process.
-        processes: Of the run; where they share the weights out, the adapted networks stay so.
+        device: Of this process. Where weights are to be shared out, it is loaded to the CPU.
+        processes: Of the run.
         given: When it is loaded already.
-
-    Returns:
-        The backbone, and its ``parts_digest``, which cannot be told of a part.
 
     Raises:
         UsageError: Another process has loaded other weights, or the name is unknown.
         WeightsError: Its weights are missing or damaged.
     """
     backbone = given or load_backbone(recipe, None if processes.shards else device)
-    digest = backbone.parts_digest
-    processes.require_same(f"weights of {backbone.spec.name}", digest)
-    processes.require_same("version of facekit", __version__)
-    if processes.shards:
-        networks = backbone.spec.family.networks(backbone.pipe)
-        for network in networks:
-            shard(network, device)
-        for part in backbone.pipe.components.values():
-            if isinstance(part, nn.Module) and not any(part is network for network in networks):
-                part.to(device)
-    return backbone, digest
+    if processes.count > 1:
+        processes.require_same(f"weights of {backbone.spec.name}", backbone.parts_digest)
+        processes.require_same("version of facekit", __version__)
+    return backbone
+
+
+def share_out(backbone: Backbone, device: torch.device, processes: Processes) -> None:
+    """Keep a part of each adapted network on this process's device, and all of the rest.
+
+    Nothing happens unless the processes are to share the weights.
+    """
+    if not processes.shards:
+        return
+    networks = backbone.spec.family.networks(backbone.pipe)
+    for network in networks:
+        shard(network, device)
+    for part in backbone.pipe.components.values():
+        if isinstance(part, nn.Module) and not any(part is network for network in networks):
+            part.to(device)

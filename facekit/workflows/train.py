@@ -26,7 +26,7 @@ from facekit.workflows.likeness import likeness_validation
 from facekit.workflows.masks import MaskPlan, choose_masks, draw_masks
 from facekit.workflows.others import other_faces
 from facekit.workflows.photos import common_folder, record_photos
-from facekit.workflows.processes import load_shared, running
+from facekit.workflows.processes import load_alike, running, share_out
 from facekit.workflows.train_file import base_digest, character_file
 from facekit.workflows.train_folder import (
     SAMPLES_DIR,
@@ -77,11 +77,13 @@ def run_train(
     faces = faces or load_faces(recipe.encoder.train)
     looked: list[_Looked] = []  # in the first process alone
     processes.same(lambda: looked.append(_looked_at(plan, faces, progress)))
-    backbone, parts_digest = load_shared(recipe, plan.device, processes, backbone)
+    backbone = load_alike(recipe, plan.device, processes, backbone)
+    parts_digest = backbone.parts_digest
     spec, pipe = backbone.spec, backbone.pipe
     settings = TrainSettings.from_recipe(recipe)
     adapter = load_base_adapter(recipe, backbone, faces) if settings.has_identity else None
     adapter = adapter.to(plan.device) if adapter and processes.shards else adapter
+    share_out(backbone, plan.device, processes)
     lora = _lora_settings(recipe, spec) if settings.trains_lora else None
     begun = processes.same(
         lambda: _begin(plan, looked[0], settings, backbone, adapter, lora, parts_digest, progress)

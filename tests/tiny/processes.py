@@ -6,7 +6,6 @@ import pickle
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from facekit.training.sharding import shard
 from tests.tiny.training import TinyRun
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["tests.tiny.processes", "accelerate"])
+_SERVER.set_forkserver_preload(["tests.tiny.processes", "facekit.workflows.train", "accelerate"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +35,9 @@ def together(
     count: int,
     work: Callable[..., Any],
     *args: Any,
-    meanwhile: Callable[[list[Any]], None] = lambda started: None,
     shards: bool = False,
 ) -> list[Ended]:
-    """Run ``work(processes, *args)`` in so many processes on the CPU; all ends, in order.
-
-    ``meanwhile`` is given the started processes.
-    """
+    """Run ``work(processes, *args)`` in so many processes on the CPU; how each ended, in order."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -56,14 +51,16 @@ def together(
     for process, (_, sender) in zip(started, pipes, strict=True):
         process.start()
         sender.close()
-    meanwhile(started)
     ended = []
     for process, (receiver, _) in zip(started, pipes, strict=True):
         process.join(60)
         if process.is_alive():
             process.kill()
             process.join()
-        value, error = receiver.recv() if receiver.poll() else (None, None)
+        try:
+            value, error = receiver.recv()
+        except EOFError:  # killed
+            value, error = None, None
         ended.append(Ended(value=value, error=error, exit_code=process.exitcode))
     return ended
 
@@ -124,10 +121,3 @@ class KillAt:
 
     def finish(self) -> None:
         pass
-
-
-def wait_for(path: Path, seconds: float = 30.0) -> None:
-    """Wait until a file is there."""
-    ends = time.monotonic() + seconds
-    while not path.exists() and time.monotonic() < ends:
-        time.sleep(0.02)
