@@ -229,8 +229,8 @@ class JoinedProcesses(Processes):
                 raise
             raise ProcessLost(
                 f"another process of this run has ended (told to process {self.index} of"
-                f" {self.count}), expected all of them to go on; the last checkpoint is kept; see"
-                " above why it ended, and start the same command again to go on"
+                f" {self.count}), expected all of them to go on; the last checkpoint is kept; what"
+                " it or the launcher has printed says why; start the same command again to go on"
             ) from error
 
     def may_speak(self) -> bool:

@@ -83,6 +83,9 @@ def run_train(
     settings = TrainSettings.from_recipe(recipe)
     adapter = load_base_adapter(recipe, backbone, faces) if settings.has_identity else None
     adapter = adapter.to(plan.device) if adapter and processes.shards else adapter
+    if processes.count > 1:
+        processes.require_same(f"weights of {faces.name}", faces.digest)
+        processes.require_same("the base identity adapter", base_digest(adapter))
     share_out(backbone, plan.device, processes)
     lora = _lora_settings(recipe, spec) if settings.trains_lora else None
     begun = processes.same(
