@@ -27,6 +27,7 @@
     |   +-- AdapterDamaged       6
     +-- TrainingError            1
         +-- NonFiniteLoss        1
+        +-- ProcessLost          1   one of the processes of a run has ended
 
 A message says what happened, what was found, what was expected and the next step, and names
 the file: ``mira/07.png: 3 faces found, expected 1; crop the picture to one person``.
@@ -56,6 +57,7 @@ __all__ = [
     "OutputExists",
     "PackageMissing",
     "PhotosRefused",
+    "ProcessLost",
     "RecipeError",
     "RightsRefused",
     "SeveralFacesFound",
@@ -212,3 +214,7 @@ class TrainingError(FacekitError):
 
 class NonFiniteLoss(TrainingError):
     """A loss that became infinite or not a number; the last good checkpoint is kept."""
+
+
+class ProcessLost(TrainingError):
+    """Another of the processes that train together has ended; the last checkpoint is kept."""

@@ -9,6 +9,7 @@ import typer.exceptions
 
 from facekit import __version__
 from facekit_cli import adapter, check, demo, doctor, evaluate, lab, recipe, shoot, train, weights
+from facekit_cli.launched import is_first
 from facekit_cli.output import (
     BROKEN_PIPE,
     INTERRUPTED,
@@ -116,6 +117,8 @@ def _drop(code: int) -> int:
 
 
 def _usage_error(error: typer.exceptions.TyperException) -> int:
+    if not is_first():
+        return int(error.exit_code)
     error.message = error.message.removeprefix("Value error, ")
     show = getattr(error, "show", None)  # the usage line, on errors that know their command
     if "--json" in sys.argv:
@@ -125,3 +128,7 @@ def _usage_error(error: typer.exceptions.TyperException) -> int:
     else:
         print(f"error: {error.format_message()}", file=sys.stderr)
     return int(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 import typer
 
 from facekit.errors import FacekitError
+from facekit_cli.launched import is_first, may_tell, require_single
 
 if TYPE_CHECKING:  # types imports numpy, and help must not wait for it
     from facekit.types import Plan, Progress
@@ -81,8 +82,11 @@ def execute(
     dry_run: bool = False,
     weights: Sequence[Path] | None = None,
     interrupted: str = "run the same command again",
+    together: bool = False,
 ) -> None:
     """Print the plan, do the work, print the result.
+
+    With ``together`` several processes that a launcher started do the work, and one prints.
 
     What ``--weights`` gave is searched first while this lasts.
 
@@ -90,11 +94,13 @@ def execute(
     other and decides the exit code. What ``interrupted`` says is the next step after Ctrl-C.
     """
     with _speaking(verb, as_json, interrupted), _searched(weights or ()):
+        if not together:
+            require_single(verb)
         made = plan()
         if dry_run:
             _result(verb, made, as_json)
             return
-        if not as_json:
+        if not as_json and is_first():
             print(printable(made.describe()), file=sys.stderr, flush=True)
         with _progress() as progress:
             result = run(made, progress)
@@ -151,7 +157,9 @@ def _progress() -> "BarProgress | LineProgress":
 
 def _result(verb: str, result: "Plan", as_json: bool) -> None:
     exit_code = int(getattr(result, "exit_code", 0))
-    if as_json:
+    if not is_first():
+        pass
+    elif as_json:
         _envelope(verb, ok=exit_code == 0, data=result.to_json(), error=None)
     else:
         print(printable(result.describe()), file=_STDOUT.get())
@@ -245,14 +253,16 @@ def _speaking(
         try:
             yield
         except FacekitError as error:
-            emit_error(verb, error.code, str(error), error.next_step, as_json=as_json)
+            if may_tell():
+                emit_error(verb, error.code, str(error), error.next_step, as_json=as_json)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
-            emit_error(
-                verb,
-                "interrupted",
-                f"interrupted; {interrupted}",
-                interrupted,
-                as_json=as_json,
-            )
+            if may_tell():
+                emit_error(
+                    verb,
+                    "interrupted",
+                    f"interrupted; {interrupted}",
+                    interrupted,
+                    as_json=as_json,
+                )
             raise typer.Exit(INTERRUPTED) from error

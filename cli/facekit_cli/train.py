@@ -70,6 +70,13 @@ def train(
             help="Send the log to tensorboard or wandb too; several with commas, or repeated.",
         ),
     ] = None,
+    shard: Annotated[
+        bool,
+        typer.Option(
+            "--shard",
+            help="Of several processes, each holds only a part of the backbone's weights (FSDP2).",
+        ),
+    ] = False,
     out: OutParent = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -77,32 +84,39 @@ def train(
 ) -> None:
     """Make a character from a few photos of one person."""
     from facekit.recipe import load_recipe, training_recipe
-    from facekit.workflows.train import plan_train, run_train
+    from facekit.workflows.processes import leave, plan_together
+    from facekit.workflows.train import TrainPlan, plan_train, run_train
 
     flags = {
         "--base": ("base.name", base),
         "--level": ("identity.level", level),
         "--seed": ("train.seed", seed),
     }
-    execute(
-        "train",
-        lambda: plan_train(
+
+    def plan(where: str) -> TrainPlan:
+        overrides = join_overrides(flags, settings or ())
+        return plan_train(
             photos,
             name=name,
             recipe=trained_settings(
-                settings,
-                load_recipe(recipe or training_recipe(base), join_overrides(flags, settings or ())),
+                settings, load_recipe(recipe or training_recipe(base), overrides)
             ),
             out=out,
             force=force,
             trigger=trigger,
-            device=device,
+            device=where,
             allow=allow or (),
             track=[name.strip() for given in track or () for name in given.split(",")],
-        ),
+        )
+
+    execute(
+        "train",
+        lambda: plan_together(plan, device=device, shards=shard),
         run_train,
+        together=True,
         as_json=as_json,
         weights=weights,
         dry_run=dry_run,
         interrupted=GOES_ON,
     )
+    leave()

@@ -16,6 +16,7 @@ from facekit.recipe import NoiseSection
 from facekit.training.chance import generator, uniform
 from facekit.training.encoded import EncodedPhotos
 from facekit.training.noise_levels import level_at
+from facekit.training.processes import ALONE, Processes
 from facekit.training.settings import Dropout, TrainSettings
 
 __all__ = ["Batch", "Dropped", "SampleChoice", "choose_samples", "make_batch", "sigmas"]
@@ -62,6 +63,8 @@ class Batch:
     """From the pixels of the view to the encoder's crop."""
     preserve: bool
     """Whether this step computes the preservation loss."""
+    share: float = 1.0
+    """The part of the step's samples that is here; the rest is in other processes."""
 
 
 def sigmas(
@@ -173,8 +176,12 @@ def make_batch(
     photos: EncodedPhotos,
     shift: float,
     sigma_range: tuple[float, float] = (0.0, 1.0),
+    processes: Processes = ALONE,
 ) -> Batch:
-    """Gather the tensors of one step; equal arguments give equal tensors in any process."""
+    """Gather the tensors of one step; equal arguments give equal tensors in any process.
+
+    Of several processes each gets its part of the samples that a single one would have.
+    """
     choices = choose_samples(
         step,
         settings,
@@ -185,6 +192,9 @@ def make_batch(
         photos.token_photos,
         sigma_range,
     )
+    total = len(choices)
+    mine = processes.part(total)
+    choices = choices[mine.start : mine.stop]
     views = [choice.view for choice in choices]
     latents_BCFHW = torch.stack([photos.latents[v] for v in views])
     noise_BCFHW = torch.stack(
@@ -192,7 +202,7 @@ def make_batch(
             torch.randn(
                 latents_BCFHW.shape[1:], generator=generator(settings.seed, "noise", step, index)
             )
-            for index in range(len(choices))
+            for index in mine
         ]
     )
     device = latents_BCFHW.device  # what is drawn and chosen here comes from the CPU, on any device
@@ -221,4 +231,5 @@ def make_batch(
         reference_BD=photos.embeddings_PD[[choice.reference for choice in choices]],
         transforms_B23=torch.stack([photos.transforms[v] for v in views]),
         preserve=preserve,
+        share=len(mine) / total,
     )

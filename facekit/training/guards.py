@@ -4,7 +4,7 @@ A step without a finite loss and gradient changes nothing and is passed over; so
 a group that is zero throughout. A few of them in a row are an error.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ def watch_step(
     batch: Batch,
     settings: TrainSettings,
     kept: Path,
+    anywhere: Callable[[bool], bool] = bool,
 ) -> TrainState:
     """Count what a step taught, and that it is done.
 
@@ -37,6 +38,8 @@ def watch_step(
         batch: What it looked at.
         settings: Of the run.
         kept: The last good checkpoint.
+        anywhere: Whether something holds in any of the processes; the other arguments are the same
+            in all of them, but for the batch, which is this one's part.
 
     Raises:
         NonFiniteLoss: Too many steps in a row without a finite loss and gradient.
@@ -57,7 +60,7 @@ def watch_step(
     for name, norm in norms.items():
         if norm > 0:
             zero_steps.pop(name, None)
-        elif _should_learn(name, batch, settings):
+        elif anywhere(_should_learn(name, batch, settings)):
             zero_steps[name] = zero_steps.get(name, 0) + 1
         if zero_steps.get(name, 0) > _MAX_BAD_STEPS:
             raise TrainingError(

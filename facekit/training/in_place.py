@@ -16,10 +16,11 @@ from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.training.denoiser import Denoiser, attention_kernels, autocast
 from facekit.training.encoded import EncodedPhotos
 from facekit.training.objective import IdentityTokens
+from facekit.training.processes import Processes
 from facekit.training.settings import TrainSettings
 from facekit.training.trainer import Validate, Validation
 
-__all__ = ["all_tokens", "in_place"]
+__all__ = ["all_tokens", "in_place", "judged_together"]
 
 
 @torch.no_grad()
@@ -82,3 +83,18 @@ def in_place(
             return validate(step)
 
     return judge
+
+
+def judged_together(judge: Validate, processes: Processes) -> Validate:
+    """Let the first process judge for all; where weights are shared out, the others sample too."""
+    if processes.count == 1:
+        return judge
+
+    def together(step: int) -> Validation:
+        if not processes.shards:
+            return processes.same(lambda: judge(step))
+        with processes.noticing():
+            own = judge(step)
+        return processes.same(lambda: own)
+
+    return together

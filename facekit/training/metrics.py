@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from facekit.errors import OutputError
 from facekit.media.files import write_text
@@ -17,18 +17,23 @@ class MetricsLog:
     """Appends rows and flushes each, so that a kill costs at most the row being written.
 
     Args:
-        path: The file; rows of steps that will be repeated are removed from it.
+        path: The file; rows of steps that will be repeated are removed from it. None keeps no log.
         first_step: Steps done when the run goes on; -1 empties the log.
         trackers: Get a copy of every row; they start and end with the ``with`` block.
     """
 
-    def __init__(self, path: Path, first_step: int, trackers: Sequence[Tracker] = ()) -> None:
-        rows = [row for row in read_metrics(path) if int(row["step"]) <= first_step]
-        write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+    def __init__(
+        self, path: Path | None, first_step: int, trackers: Sequence[Tracker] = ()
+    ) -> None:
         self._path = path
-        self._stream = path.open("a", encoding="utf-8")
+        self._stream: TextIO | None = None
         self._trackers = tuple(trackers)
         self._first_step = first_step
+        if path is None:
+            return
+        rows = [row for row in read_metrics(path) if int(row["step"]) <= first_step]
+        write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+        self._stream = path.open("a", encoding="utf-8")
 
     def write(self, step: int, row: Mapping[str, object]) -> None:
         """Append a row. `step` counts the steps done.
@@ -36,6 +41,8 @@ class MetricsLog:
         Raises:
             OutputError: The disk is full.
         """
+        if self._stream is None:
+            return
         try:
             self._stream.write(json.dumps({"step": step, **row}) + "\n")
             self._stream.flush()
@@ -75,7 +82,8 @@ class MetricsLog:
         self._close()
 
     def _close(self) -> None:
-        self._stream.close()
+        if self._stream is not None:
+            self._stream.close()
         for tracker in self._trackers:
             tracker.close()
 

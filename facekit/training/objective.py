@@ -57,6 +57,8 @@ class StepLosses:
     """Mean similarity of the decoded estimates, not part of the loss."""
     preservation: float | None = None
     contrastive: float | None = None
+    judged: int = 0
+    """Samples that `likeness` is the mean of."""
 
     def to_json(self) -> dict[str, float]:
         """The terms that were computed."""
@@ -117,6 +119,7 @@ class Objective:
             likeness=flow.likeness,
             contrastive=flow.contrastive,
             preservation=preservation,
+            judged=flow.judged,
         )
 
     def _flow_and_identity(self, batch: Batch) -> StepLosses:
@@ -156,6 +159,7 @@ class Objective:
             identity=None if identity is None else float(identity.detach()),
             likeness=likeness,
             contrastive=None if contrastive is None else float(contrastive.detach()),
+            judged=len(chosen),
         )
 
     def _preservation(self, batch: Batch) -> float:

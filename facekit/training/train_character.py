@@ -24,9 +24,10 @@ from facekit.training.captions import Subject
 from facekit.training.denoiser import Denoiser
 from facekit.training.encoded import EncodedPhotos, encode_photos
 from facekit.training.fixed_loss import FixedLoss
-from facekit.training.in_place import all_tokens, in_place
+from facekit.training.in_place import all_tokens, in_place, judged_together
 from facekit.training.objective import IdentityTokens, Objective
 from facekit.training.optimizer import Group, Optimizer
+from facekit.training.processes import ALONE, Processes
 from facekit.training.scopes import checkpointed, frozen, pooled, with_lora
 from facekit.training.settings import TrainSettings
 from facekit.training.trackers import Tracker
@@ -104,10 +105,12 @@ def train_character(
     guidance: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     trackers: Sequence[Tracker] = (),
+    processes: Processes = ALONE,
 ) -> TrainingResult:
     """Train one character, or go on where an earlier call in the same folder stopped.
 
     The pipeline is as it was when this returns or raises.
+    Several processes call it alike and each returns the same.
 
     Args:
         settings: Level, steps, losses and the rest.
@@ -116,7 +119,7 @@ def train_character(
         pipe: A stock pipeline of the backbone, on any device.
         spec: Its backbone.
         faces: The training encoder that made the photos' embeddings, on the pipeline's device.
-        out_dir: Receives the state, the log and the encoded photos.
+        out_dir: Receives the state, the log and the encoded photos, from the first process.
         digest: From `run_digest`.
         adapter: The base identity adapter, on the same device; needed unless the level is "none".
         lora: Rank, alpha and targets; needed where a LoRA is trained.
@@ -127,9 +130,11 @@ def train_character(
             three-way guidance; nothing of it takes part in the losses.
         progress: Told of every step.
         trackers: Get a copy of the log, from its start to its end.
+        processes: Those that share the samples of every step.
 
     Raises:
         KeyboardInterrupt: Asked to stop; the state is saved.
+        ProcessLost: Another process of the run has ended.
         TrainingError: Not finite, or nothing learned, or something needed is missing.
         CheckpointMismatch: The folder holds the state of another run.
     """
@@ -150,12 +155,21 @@ def train_character(
     network = denoiser.network
     device = network.device
     shift = denoiser.shift if settings.noise.shift is None else settings.noise.shift
-    known = (subject, denoiser, spec, faces, out_dir, digest)
-    encoded = _encoded(settings, photos, *known).to(device)
+
+    def encode(shown: PhotoSet, name: str) -> EncodedPhotos:
+        made = processes.same(
+            # From device to device it goes by way of the CPU.
+            lambda: _encoded(
+                settings, shown, subject, denoiser, spec, faces, out_dir, digest, name
+            ).to(device if processes.count == 1 else "cpu")
+        )
+        return made.to(device)
+
+    encoded = encode(photos, CACHE_FILE)
     held_out = None
     if settings.loss_levels and validate is not None and photos.held_out and settings.trains:
         apart = replace(photos, train=photos.held_out, held_out=(), views=())
-        held_out = _encoded(settings, apart, *known, name=HELD_OUT_FILE).to(device)
+        held_out = encode(apart, HELD_OUT_FILE)
     with ExitStack() as stack:
         stack.enter_context(frozen(network, pipe.vae, adapter))
         attachment = None
@@ -193,7 +207,7 @@ def train_character(
                 guidance or {},
             )
         if not groups:
-            return _enrolled(adapter, encoded, judge)
+            return _enrolled(adapter, encoded, judge and judged_together(judge, processes))
         objective = Objective(
             denoiser,
             settings,
@@ -208,6 +222,9 @@ def train_character(
             judge = FixedLoss(
                 objective, encoded, held_out, shift=shift, sigma_range=between
             ).beside(judge)
+        judge = judge and judged_together(judge, processes)
+        for group in groups:
+            processes.spread(group.parameters.values())
         optimizer = Optimizer(
             tuple(groups),
             warmup=settings.warmup,
@@ -229,6 +246,7 @@ def train_character(
             validate=judge,
             spent_s=time.monotonic() - began,
             trackers=trackers,
+            processes=processes,
         ).run()
         optimizer.put(found.weights)
         return TrainingResult(

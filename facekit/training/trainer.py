@@ -22,10 +22,12 @@ from facekit.training.encoded import EncodedPhotos
 from facekit.training.guards import check_moved, watch_step
 from facekit.training.interrupts import Interrupts
 from facekit.training.metrics import MetricsLog
-from facekit.training.objective import Objective
+from facekit.training.objective import Objective, StepLosses
 from facekit.training.optimizer import Optimizer
 from facekit.training.pace import Pace
+from facekit.training.processes import ALONE, Processes
 from facekit.training.settings import TrainSettings
+from facekit.training.shared_step import backward_together
 from facekit.training.trackers import Tracker
 from facekit.types import Progress
 
@@ -85,6 +87,7 @@ class Trainer:
         validate: Judges weights; without it the last ones are kept.
         spent_s: Time spent already on this run, which a time budget pays too.
         trackers: Get a copy of every row of the log, and the pictures of validations.
+        processes: Those that share the samples; the first keeps state and log, and times.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class Trainer:
         validate: Validate | None = None,
         spent_s: float = 0.0,
         trackers: Sequence[Tracker] = (),
+        processes: Processes = ALONE,
     ) -> None:
         self.objective = objective
         self.optimizer = optimizer
@@ -115,6 +119,7 @@ class Trainer:
         self.progress = progress
         self.validate = validate
         self.trackers = tuple(trackers)
+        self.processes = processes
         self._sitting_began = time.monotonic() - spent_s
         self._elapsed_before = 0.0
         self._pace = Pace()
@@ -127,14 +132,16 @@ class Trainer:
             NonFiniteLoss: Too many steps in a row gave no finite gradient.
             TrainingError: Training changed nothing.
             CheckpointMismatch: The folder holds the state of another run.
+            ProcessLost: Another process of the run has ended.
         """
         with Interrupts() as interrupts:
-            state = load_state(self.state_path, self.run_digest)
+            state = self.processes.same(lambda: load_state(self.state_path, self.run_digest))
             if state is not None:
                 self.optimizer.load_state(state.tensors)
                 self._elapsed_before = state.elapsed_s
             done = -1 if state is None else state.step
-            with MetricsLog(self.metrics_path, done, self.trackers) as log:
+            path = self.metrics_path if self.processes.is_first else None
+            with MetricsLog(path, done, self.trackers) as log:
                 state = self._loop(state or self._first_state(log), log, interrupts)
         self._check_moved(state)
         best = state.best
@@ -168,21 +175,27 @@ class Trainer:
             judged = last or (every > 0 and state.step % every == 0)
             if judged:
                 state = self._validated(state, log)
-            if judged or interrupts.asked or state.step % self.settings.checkpoint_every == 0:
+            asked = self.processes.any(interrupts.asked)
+            if judged or asked or state.step % self.settings.checkpoint_every == 0:
                 self._check_moved(state)
                 state = self._save(state)
-            if interrupts.asked:
+            if asked:
+                self.processes.wait()  # a launcher ends the first as soon as another has ended
                 raise KeyboardInterrupt
         self.progress.finish()
         return state
 
     def _batch(self, step: int) -> Batch:
-        return make_batch(step, self.settings, self.photos, self.shift, self.sigma_range)
+        how = (self.settings, self.photos, self.shift, self.sigma_range)
+        return make_batch(step, *how, processes=self.processes)
+
+    def _backward(self, batch: Batch) -> StepLosses:
+        return backward_together(self.objective, batch, self.optimizer, self.processes)
 
     def _one_step(self, state: TrainState, log: MetricsLog) -> tuple[TrainState, str]:
         step, began = state.step, time.monotonic()
         batch = self._batch(step)
-        losses = self.objective.backward(batch)
+        losses = self._backward(batch)
         norms = None
         if math.isfinite(losses.total):
             norms = self.optimizer.step(step, state.total_steps)
@@ -199,6 +212,7 @@ class Trainer:
             batch=batch,
             settings=self.settings,
             kept=self.state_path,
+            anywhere=self.processes.any,
         )
         return state, f"loss {losses.total:.3f}, {self._pace.tell(step_s)}"
 
@@ -226,7 +240,7 @@ class Trainer:
         """Keep the state, unless the last steps went wrong: a good one is not replaced by it."""
         elapsed = self._elapsed_before + time.monotonic() - self._sitting_began
         state = replace(state, elapsed_s=elapsed, tensors={})
-        if state.is_good:
+        if state.is_good and self.processes.is_first:
             whole = replace(state, tensors=self.optimizer.state())
             save_state(self.state_path, whole, self.run_digest)
         return state
@@ -238,7 +252,7 @@ class Trainer:
         for step in range(_UNTIMED_STEPS + _TIMED_STEPS):
             if step == _UNTIMED_STEPS:
                 began = time.monotonic()
-            self.objective.backward(self._batch(step))
+            self._backward(self._batch(step))
             self.optimizer.drop_gradients()
         step_s = (time.monotonic() - began) / _TIMED_STEPS
         left_s = self.settings.minutes * 60 - (time.monotonic() - self._sitting_began)
@@ -246,7 +260,8 @@ class Trainer:
             left_s -= validation_s
             if self.settings.validate_every:
                 step_s += validation_s / self.settings.validate_every
-        return max(1, min(self.settings.steps, int(left_s / step_s)))
+        paid = max(1, min(self.settings.steps, int(left_s / step_s)))
+        return self.processes.same(lambda: paid)
 
     def _check_moved(self, state: TrainState) -> None:
         if 0 < state.step != state.bad_steps:

@@ -59,7 +59,7 @@ def likeness_validation(
     pipe: Any,
     spec: BackboneSpec,
     faces: FaceVendor,
-    samples_dir: Path,
+    samples_dir: Path | None,
 ) -> Callable[[int], Validation]:
     """Make the function that judges the weights that are in the pipeline.
 
@@ -70,7 +70,7 @@ def likeness_validation(
         pipe: Samples; the trainer has put the character on it.
         spec: Its backbone.
         faces: The training encoder.
-        samples_dir: Gets one picture per validation, all shots side by side.
+        samples_dir: Gets one picture per validation, all shots side by side; None keeps none.
     """
     compared = photos.held_out or photos.train
     goal_HD = np.stack([photo.embedding for photo in compared])
@@ -79,8 +79,9 @@ def likeness_validation(
 
     def judge(step: int) -> Validation:
         clips = list(sample(pipe, shots, spec, settings))
-        picture = samples_dir / f"step-{step:06d}.png"
-        write_image(picture, _side_by_side(clips))
+        picture = None if samples_dir is None else samples_dir / f"step-{step:06d}.png"
+        if picture is not None:
+            write_image(picture, _side_by_side(clips))
         # Clips may be sampled in half precision; whoever judges them computes in full.
         with torch.autocast(spec.family.network(pipe).device.type, enabled=False):
             score, coverage = held_out_likeness(clips, goal_HD, faces)

@@ -1,13 +1,7 @@
 """Photos in, a character out."""
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-import numpy as np
-import torch
-
-from facekit.adapters.character_file import CharacterFile, CharacterHeader, build_character
 from facekit.adapters.character_header import PhotoRecord
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import LoraSettings
@@ -22,16 +16,19 @@ from facekit.media.files import ensure_out_dir, write_text
 from facekit.recipe import Recipe, recipe_digest
 from facekit.training.captions import Subject, drop_face_clauses
 from facekit.training.settings import TrainSettings
-from facekit.training.trackers import open_trackers
+from facekit.training.trackers import Tracker, open_trackers
 from facekit.training.train_character import TrainingResult, run_digest, train_character
-from facekit.types import Progress
-from facekit.workflows.backbone import Backbone, load_backbone, load_base_adapter, unknown_words
+from facekit.types import NoProgress, Progress
+from facekit.workflows.backbone import Backbone, load_base_adapter, unknown_words
 from facekit.workflows.captions import add_captions
 from facekit.workflows.characters import ADAPTER_FILE, RECIPE_FILE
+from facekit.workflows.datasets import StoredDataset
 from facekit.workflows.likeness import likeness_validation
-from facekit.workflows.masks import MasksUsed, choose_masks, draw_masks
+from facekit.workflows.masks import MaskPlan, choose_masks, draw_masks
 from facekit.workflows.others import other_faces
 from facekit.workflows.photos import common_folder, record_photos
+from facekit.workflows.processes import load_alike, running, share_out
+from facekit.workflows.train_file import base_digest, character_file
 from facekit.workflows.train_folder import (
     SAMPLES_DIR,
     finished_outcome,
@@ -58,6 +55,9 @@ def run_train(
     The folder receives ``adapter.safetensors``, ``recipe.toml`` (resolved), ``metrics.jsonl``,
     ``samples/`` (one picture per validation), ``result.json``, and the state to go on from.
 
+    Of several processes, joined by `plan_together`, each calls it; the first looks at photos and
+    writes, and all get the same outcome.
+
     Args:
         plan: What `plan_train` made.
         progress: Told of every photo and every step.
@@ -69,41 +69,39 @@ def run_train(
         WeightsError: Weights are missing or damaged, or the checkpoint is of another run.
         TrainingError: Not finite, or nothing learned.
         OutputError: The folder cannot be written, or the disk is full.
+        ProcessLost: Another process of the run has ended.
         KeyboardInterrupt: Asked to stop; the same call goes on from there.
     """
     recipe, out_dir = plan.recipe, plan.out_dir
-    ensure_out_dir(out_dir)
+    processes = running()
+    progress = progress if processes.is_first else NoProgress()
     faces = faces or load_faces(recipe.encoder.train)
-    checked = plan.dataset or _inspect(plan, faces, progress)
-    photos = checked.require() if isinstance(checked, Inspection) else checked.photos(faces)
-    records = record_photos(photos)
-    masks = choose_masks(recipe, plan.dataset, faces)
-    photos = replace(photos, masks=masks.made_by)
-    backbone = backbone or load_backbone(recipe, plan.device)
+    looked: list[_Looked] = []  # in the first process alone
+    processes.same(lambda: looked.append(_looked_at(plan, faces, progress)))
+    backbone = load_alike(recipe, plan.device, processes, backbone)
+    parts_digest = backbone.parts_digest
     spec, pipe = backbone.spec, backbone.pipe
     settings = TrainSettings.from_recipe(recipe)
     adapter = load_base_adapter(recipe, backbone, faces) if settings.has_identity else None
+    adapter = adapter.to(plan.device) if adapter and processes.shards else adapter
+    if processes.count > 1:
+        processes.require_same(f"weights of {faces.name}", faces.digest)
+        processes.require_same("the base identity adapter", base_digest(adapter))
+    share_out(backbone, plan.device, processes)
     lora = _lora_settings(recipe, spec) if settings.trains_lora else None
-    subject = _subject(plan, backbone, settings)
-    digest = run_digest(
-        settings,
-        photos,
-        subject,
-        backbone_digest=backbone.digest,
-        adapter_digest=_adapter_digest(adapter),
-        lora=lora,
-        extra={"recipe": recipe_digest(recipe), "parts": backbone.parts_digest},
+    begun = processes.same(
+        lambda: _begin(plan, looked[0], settings, backbone, adapter, lora, parts_digest, progress)
     )
-    finished = finished_outcome(out_dir, digest)
-    if finished is not None and not plan.force:
-        return finished
-    make_room(out_dir, digest, replace=plan.force, again=finished is not None)
-    sweep(out_dir)
-    write_text(out_dir / RECIPE_FILE, recipe_text(recipe))
-    photos, missed = draw_masks(photos, masks, progress)
+    if begun.finished is not None:
+        return begun.finished
+    photos, subject, digest = begun.photos, begun.subject, begun.digest
     near = faces.to(backbone.network.device)  # for the gradient of the identity loss
+    samples_dir = out_dir / SAMPLES_DIR if processes.is_first else None
     config = recipe.model_dump(mode="json")
-    trackers = open_trackers(plan.track, out_dir, run=plan.name, config=config)
+    trackers: list[Tracker] = []  # in the first process alone
+    processes.same(
+        lambda: trackers.extend(open_trackers(plan.track, out_dir, run=plan.name, config=config))
+    )
     result = train_character(
         settings,
         photos,
@@ -116,33 +114,123 @@ def run_train(
         adapter=adapter,
         lora=lora,
         others_ND=other_faces(backbone, faces) if settings.weights.contrastive > 0 else None,
-        validate=likeness_validation(
-            recipe, photos, subject, pipe, spec, near, out_dir / SAMPLES_DIR
-        ),
+        validate=likeness_validation(recipe, photos, subject, pipe, spec, near, samples_dir),
         guidance=guidance_options(SampleSettings.of(spec, recipe.sample)),
         progress=progress,
         trackers=trackers,
+        processes=processes,
     )
-    file = _character_file(
+    ended = tuple(warning for tracker in trackers for warning in tracker.warnings)
+    return processes.same(
+        lambda: _finish(
+            plan, looked[0], begun, result, settings, backbone, faces, adapter, lora, ended
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Looked:
+    """What was found in the photos."""
+
+    checked: Inspection | StoredDataset
+    photos: PhotoSet
+    records: tuple[PhotoRecord, ...]
+    masks: MaskPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Begun:
+    """What every process is told before the first step."""
+
+    photos: PhotoSet
+    subject: Subject
+    digest: str
+    missed: tuple[str, ...] = ()
+    """A line for each photo whose face a parser has missed."""
+    finished: TrainOutcome | None = None
+    """Of an earlier call that left nothing to do."""
+
+
+def _looked_at(plan: TrainPlan, faces: FaceVendor, progress: Progress) -> _Looked:
+    ensure_out_dir(plan.out_dir)
+    checked = plan.dataset or _inspect(plan, faces, progress)
+    photos = checked.require() if isinstance(checked, Inspection) else checked.photos(faces)
+    masks = choose_masks(plan.recipe, plan.dataset, faces)
+    return _Looked(
+        checked=checked,
+        photos=replace(photos, masks=masks.made_by),
+        records=record_photos(photos),
+        masks=masks,
+    )
+
+
+def _begin(
+    plan: TrainPlan,
+    looked: _Looked,
+    settings: TrainSettings,
+    backbone: Backbone,
+    adapter: IdentityAdapter | None,
+    lora: LoraSettings | None,
+    parts_digest: str,
+    progress: Progress,
+) -> _Begun:
+    """Make the folder ready, or find that everything is done."""
+    recipe, out_dir = plan.recipe, plan.out_dir
+    subject = _subject(plan, backbone, settings)
+    digest = run_digest(
+        settings,
+        looked.photos,
+        subject,
+        backbone_digest=backbone.digest,
+        adapter_digest=base_digest(adapter),
+        lora=lora,
+        extra={"recipe": recipe_digest(recipe), "parts": parts_digest},
+    )
+    finished = finished_outcome(out_dir, digest)
+    if finished is not None and not plan.force:
+        return _Begun(photos=looked.photos, subject=subject, digest=digest, finished=finished)
+    make_room(out_dir, digest, replace=plan.force, again=finished is not None)
+    sweep(out_dir)
+    write_text(out_dir / RECIPE_FILE, recipe_text(recipe))
+    photos, missed = draw_masks(looked.photos, looked.masks, progress)
+    return _Begun(photos=photos, subject=subject, digest=digest, missed=missed)
+
+
+def _finish(
+    plan: TrainPlan,
+    looked: _Looked,
+    begun: _Begun,
+    result: TrainingResult,
+    settings: TrainSettings,
+    backbone: Backbone,
+    faces: FaceVendor,
+    adapter: IdentityAdapter | None,
+    lora: LoraSettings | None,
+    ended: tuple[str, ...],
+) -> TrainOutcome:
+    """Write the character and how the run ended."""
+    checked, masks, photos = looked.checked, looked.masks, begun.photos
+    file = character_file(
         plan,
         result,
         settings,
         photos,
-        records,
-        subject,
+        looked.records,
+        begun.subject,
         backbone,
         faces,
         adapter,
         lora,
-        digest,
+        begun.digest,
         masks=masks.used,
         overruled=checked.overruled_codes,
     )
-    file.save(out_dir / ADAPTER_FILE)
+    adapter_path = plan.out_dir / ADAPTER_FILE
+    file.save(adapter_path)
     outcome = TrainOutcome(
         name=plan.name,
-        adapter=out_dir / ADAPTER_FILE,
-        trigger=subject.trigger,
+        adapter=adapter_path,
+        trigger=begun.subject.trigger,
         likeness=result.best_score,
         likeness_at_start=result.start_score,
         best_step=result.best_step,
@@ -154,13 +242,13 @@ def run_train(
             *plan.warnings,
             *(f"set aside: {line}" for line in checked.set_aside),
             *(f"noted: {line}" for line in checked.noted),
-            *missed,
-            *(warning for tracker in trackers for warning in tracker.warnings),
+            *begun.missed,
+            *ended,
             *_warnings(photos, result),
         ),
     )
     # Last, so that its presence says that all the rest is there.
-    write_result(out_dir, digest, outcome, common_folder(photos))
+    write_result(plan.out_dir, begun.digest, outcome, common_folder(photos))
     return outcome
 
 
@@ -198,73 +286,6 @@ def _subject(plan: TrainPlan, backbone: Backbone, settings: TrainSettings) -> Su
     if plan.trigger or not settings.has_identity or is_known:
         return named
     return Subject(trigger=named.class_phrase, class_phrase=named.class_phrase)
-
-
-def _adapter_digest(adapter: IdentityAdapter | None) -> str:
-    """Sha256 (hex) of a base adapter's weights; empty without one."""
-    if adapter is None:
-        return ""
-    total = hashlib.sha256(adapter.config.to_json().encode())
-    for name, tensor in sorted(adapter.state_dict().items()):
-        total.update(name.encode())
-        total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return total.hexdigest()
-
-
-def _character_file(
-    plan: TrainPlan,
-    result: TrainingResult,
-    settings: TrainSettings,
-    photos: PhotoSet,
-    records: tuple[PhotoRecord, ...],
-    subject: Subject,
-    backbone: Backbone,
-    faces: FaceVendor,
-    adapter: IdentityAdapter | None,
-    lora: LoraSettings | None,
-    digest: str,
-    *,
-    masks: MasksUsed,
-    overruled: tuple[str, ...],
-) -> CharacterFile:
-    """Fold what was learned. Nothing in it depends on when or how often the run was stopped."""
-    training: Mapping[str, object] = {
-        "steps": result.steps,
-        "best_step": result.best_step,
-        "likeness": result.best_score,
-        "likeness_at_start": result.start_score,
-        "recipe_digest": recipe_digest(plan.recipe),
-        "captions": list(result.captions),
-        "class_phrase": subject.class_phrase,
-        "seed": settings.seed,
-        "encoder_licence": faces.licence,
-        "masks": masks.to_summary(),
-    }
-    if overruled:
-        training = {**training, "overruled": list(overruled)}
-    header = CharacterHeader(
-        name=plan.name,
-        level=settings.level,
-        backbone=backbone.spec.name,
-        backbone_digest=backbone.digest,
-        encoder=faces.name,
-        encoder_digest=faces.digest,
-        trigger=subject.trigger,
-        strength=settings.strength,
-        sigma_window=settings.sigma_window,
-        lora=lora,
-        adapter_digest=_adapter_digest(adapter),
-        run_digest=digest,
-        photos=records,
-        training=training,
-    )
-    return build_character(
-        header,
-        adapter=None if adapter is None else adapter.cpu(),  # it folds alike on every machine
-        tokens_BKC=None if result.tokens_KC is None else result.tokens_KC[None],
-        lora=result.lora,
-        embeddings_PD=torch.from_numpy(np.stack([photo.embedding for photo in photos.train])),
-    )
 
 
 def _warnings(photos: PhotoSet, result: TrainingResult) -> tuple[str, ...]:

@@ -19,48 +19,15 @@ from facekit.workflows.train_outcome import TrainOutcome
 __all__ = [
     "SAMPLES_DIR",
     "finished_outcome",
+    "is_resumed",
     "make_room",
     "photos_folder",
     "recipe_text",
-    "resumes_run",
     "sweep",
     "write_result",
 ]
 
 SAMPLES_DIR = "samples"
-
-
-def recipe_text(recipe: Recipe) -> str:
-    """The resolved recipe as it lies beside its result, with its digest."""
-    return f"# resolved recipe, sha256 {recipe_digest(recipe)}\n{dump_recipe(recipe)}"
-
-
-def resumes_run(out_dir: Path, recipe: Recipe, *, force: bool) -> bool:
-    """Whether a run of this recipe is in the folder; anything else there is refused.
-
-    Raises:
-        OutputExists: The folder holds something else.
-        CheckpointMismatch: It holds a run of another recipe.
-    """
-    if not out_dir.exists() or (out_dir.is_dir() and not any(out_dir.iterdir())):
-        return False
-    try:
-        written = (out_dir / RECIPE_FILE).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        written = ""
-    if written == recipe_text(recipe):
-        return True
-    if force and out_dir.is_dir():
-        return False
-    if written:
-        raise CheckpointMismatch(
-            f"{out_dir}: holds a character of another recipe, expected a new folder or recipe"
-            f" {recipe_digest(recipe)[:12]}; add --force to replace it or choose another --out"
-        )
-    what = "is not a folder" if out_dir.is_file() else "holds something else"
-    raise OutputExists(
-        f"{out_dir}: {what}, expected a new folder; choose another --out or add --force to use it"
-    )
 
 
 def finished_outcome(out_dir: Path, digest: str) -> TrainOutcome | None:
@@ -142,6 +109,34 @@ def _is_of_another_run(adapter: Path, digest: str) -> bool:
         return CharacterFile.load(adapter).header.run_digest != digest
     except AdapterError:
         return True
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The resolved recipe as it lies beside its result, with its digest."""
+    return f"# resolved recipe, sha256 {recipe_digest(recipe)}\n{dump_recipe(recipe)}"
+
+
+def is_resumed(out_dir: Path, recipe: Recipe, *, force: bool) -> bool:
+    """Whether a run of this recipe is in the folder; anything else there is refused."""
+    if not out_dir.exists() or (out_dir.is_dir() and not any(out_dir.iterdir())):
+        return False
+    try:
+        written = (out_dir / RECIPE_FILE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        written = ""
+    if written == recipe_text(recipe):
+        return True
+    if force and out_dir.is_dir():
+        return False
+    if written:
+        raise CheckpointMismatch(
+            f"{out_dir}: holds a character of another recipe, expected a new folder or recipe"
+            f" {recipe_digest(recipe)[:12]}; add --force to replace it or choose another --out"
+        )
+    what = "is not a folder" if out_dir.is_file() else "holds something else"
+    raise OutputExists(
+        f"{out_dir}: {what}, expected a new folder; choose another --out or add --force to use it"
+    )
 
 
 def sweep(out_dir: Path) -> None:

@@ -28,7 +28,7 @@ from facekit.workflows.datasets import StoredDataset, open_dataset
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.masks import MasksUsed, plan_masks
 from facekit.workflows.train_checks import check_training
-from facekit.workflows.train_folder import resumes_run
+from facekit.workflows.train_folder import is_resumed
 
 __all__ = ["TrainPlan", "plan_train"]
 
@@ -71,6 +71,10 @@ class TrainPlan:
     """Where the photos were checked already."""
     track: tuple[str, ...] = ()
     """Trackers that get the log, beside its own file."""
+    parts: tuple[int, ...] = ()
+    """Of several processes, how many of a step's samples each takes; empty for a single one."""
+    shards: bool = False
+    """Whether each process holds only a part of the backbone's weights."""
     warnings: tuple[str, ...] = ()
     """What is allowed and better known before the work starts."""
 
@@ -88,6 +92,7 @@ class TrainPlan:
             f"encoder: {vendor_facts(recipe.encoder.train).describe()}",
             f"face masks: {self.masks.describe()}",
             f"device: {device_text(self.device)}",
+            *([f"processes: {self._processes()}"] if self.parts else []),
             f"method: {_LEVELS[recipe.identity.level]}{self._expert()}",
             f"effort: {self._effort()}",
             f"validation: {often}, {sampled} in {', '.join(judged.aspects)}",
@@ -111,6 +116,9 @@ class TrainPlan:
             "trigger": self.trigger,
             "masks": self.masks.to_json(),
             "device": str(self.device),
+            "processes": len(self.parts) or 1,
+            "samples_of_each": list(self.parts) or [self.recipe.train.batch_size],
+            "shards": self.shards,
             "allow": list(self.allow),
             "track": list(self.track),
             "out": str(self.out_dir),
@@ -141,6 +149,11 @@ class TrainPlan:
             return ""
         noise = {"low": "little", "high": "much"}[self.recipe.lora.expert]
         return f"; the LoRA for the network of {noise} noise alone (lora.expert)"
+
+    def _processes(self) -> str:
+        each = f"{' + '.join(map(str, self.parts))} samples of each step"
+        held = "; each holds a part of the backbone's weights (FSDP2)" if self.shards else ""
+        return f"{len(self.parts)}, {each}{held}"
 
     def _called(self) -> str:
         if self.trigger:
@@ -231,7 +244,7 @@ def plan_train(
     check_captioner(recipe.captions.model)
     dataset = open_dataset(photos, recipe, allow)
     found = scan_sources(photos) if dataset is None else dataset.sources
-    resumes = resumes_run(out_dir, recipe, force=force)
+    resumes = is_resumed(out_dir, recipe, force=force)
     return TrainPlan(
         name=name,
         sources=found,
