@@ -18,18 +18,18 @@ from facekit.adapters.lora import LoraSettings
 from facekit.backbones.spec import BackboneSpec
 from facekit.digests import json_digest
 from facekit.errors import TrainingError
-from facekit.faces.protocols import FaceVendor
+from facekit.faces.protocols import FaceParser, FaceVendor
 from facekit.identity.photo_set import PhotoSet
 from facekit.training.captions import Subject
 from facekit.training.denoiser import Denoiser
-from facekit.training.encoded import EncodedPhotos, encode_photos
+from facekit.training.encoded import EncodedPhotos
+from facekit.training.encoding import encode_photos
 from facekit.training.in_place import all_tokens, in_place
 from facekit.training.objective import IdentityTokens, Objective
 from facekit.training.optimizer import Group, Optimizer
 from facekit.training.scopes import checkpointed, frozen, pooled, with_lora
 from facekit.training.settings import TrainSettings
 from facekit.training.trainer import Trainer, Validate
-from facekit.training.views import cut_views
 from facekit.types import NoProgress, Progress
 
 __all__ = ["CACHE_FILE", "TrainingResult", "run_digest", "train_character"]
@@ -99,6 +99,7 @@ def train_character(
     others_ND: Tensor | None = None,
     validate: Validate | None = None,
     guidance: Mapping[str, Any] | None = None,
+    parser: FaceParser | None = None,
     progress: Progress | None = None,
 ) -> TrainingResult:
     """Train one character, or go on where an earlier call in the same folder stopped.
@@ -121,6 +122,7 @@ def train_character(
             only has to sample. Without it the last weights are kept.
         guidance: Options of ``Attachment.condition`` that validation samples with, such as
             three-way guidance; nothing of it takes part in the losses.
+        parser: Draws the face masks of excerpts of clips; the ellipse when None.
         progress: Told of every step.
 
     Raises:
@@ -144,7 +146,9 @@ def train_character(
     denoiser = Denoiser(pipe=pipe, spec=spec, expert=lora.expert if lora else "low")
     network = denoiser.network
     device = network.device
-    encoded = _encoded(settings, photos, subject, denoiser, spec, faces, out_dir, digest).to(device)
+    encoded = _encoded(
+        settings, photos, subject, denoiser, faces, out_dir, digest, parser, progress
+    ).to(device)
     with ExitStack() as stack:
         stack.enter_context(frozen(network, pipe.vae, adapter))
         attachment = None
@@ -233,26 +237,27 @@ def _encoded(
     photos: PhotoSet,
     subject: Subject,
     denoiser: Denoiser,
-    spec: BackboneSpec,
     faces: FaceVendor,
     out_dir: Path,
     digest: str,
+    parser: FaceParser | None,
+    progress: Progress | None,
 ) -> EncodedPhotos:
     path = out_dir / CACHE_FILE
-    cached = EncodedPhotos.load(path, digest)
-    if cached is not None:
-        return cached
+    kept = EncodedPhotos.load(path, digest)
+    if kept is not None:
+        return kept
     if not photos.train:
         raise TrainingError("no photos to train on; add photos")
     encoded = encode_photos(
-        photos.train,
-        cut_views(photos.train, spec.sizes),
+        photos,
         subject,
-        encode_text=denoiser.encode_text,
-        encode_video=denoiser.encode_video,
-        encoder=faces,
+        denoiser,
+        faces,
         num_frames=settings.num_frames,
         token_photos=photos.best(settings.max_photos) if settings.pool == "concat" else None,
+        parser=parser,
+        progress=progress,
     )
     encoded.save(path, digest)
     return encoded

@@ -31,6 +31,7 @@ from facekit.workflows.likeness import likeness_validation
 from facekit.workflows.masks import MasksUsed, choose_masks, draw_masks
 from facekit.workflows.others import other_faces
 from facekit.workflows.photos import common_folder, record_photos
+from facekit.workflows.train_clips import add_excerpts, excerpt_parser
 from facekit.workflows.train_folder import (
     SAMPLES_DIR,
     finished_outcome,
@@ -75,8 +76,10 @@ def run_train(
     checked = plan.dataset or _inspect(plan, faces, progress)
     photos = checked.require() if isinstance(checked, Inspection) else checked.photos(faces)
     records = record_photos(photos)
+    photos, left_out = add_excerpts(recipe, photos, plan.sources, plan.dataset, faces, progress)
     masks = choose_masks(recipe, plan.dataset, faces)
     photos = replace(photos, masks=masks.made_by)
+    parser, of_excerpts = excerpt_parser(photos, masks.used, faces)
     backbone = backbone or load_backbone(recipe, plan.device)
     spec, pipe = backbone.spec, backbone.pipe
     settings = TrainSettings.from_recipe(recipe)
@@ -90,7 +93,11 @@ def run_train(
         backbone_digest=backbone.digest,
         adapter_digest=_adapter_digest(adapter),
         lora=lora,
-        extra={"recipe": recipe_digest(recipe), "parts": backbone.parts_digest},
+        extra={
+            "recipe": recipe_digest(recipe),
+            "parts": backbone.parts_digest,
+            **({"excerpt_masks": parser.digest if parser else ""} if photos.excerpts else {}),
+        },
     )
     finished = finished_outcome(out_dir, digest)
     if finished is not None and not plan.force:
@@ -116,6 +123,7 @@ def run_train(
             recipe, photos, subject, pipe, spec, near, out_dir / SAMPLES_DIR
         ),
         guidance=guidance_options(SampleSettings.of(spec, recipe.sample)),
+        parser=parser,
         progress=progress,
     )
     file = _character_file(
@@ -149,6 +157,8 @@ def run_train(
             *plan.warnings,
             *(f"set aside: {line}" for line in checked.set_aside),
             *(f"noted: {line}" for line in checked.noted),
+            *left_out,
+            *of_excerpts,
             *missed,
             *_warnings(photos, result),
         ),
@@ -236,6 +246,8 @@ def _character_file(
     }
     if overruled:
         training = {**training, "overruled": list(overruled)}
+    if photos.excerpts:
+        training = {**training, "num_excerpts": len(photos.excerpts)}
     header = CharacterHeader(
         name=plan.name,
         level=settings.level,

@@ -22,15 +22,12 @@ from facekit.workflows.backbone import (
     load_tokenizer,
     unknown_words,
 )
-from facekit.workflows.characters import (
-    CHARACTERS_DIR,
-    RECIPE_FILE,
-    RESULT_FILE,
-)
+from facekit.workflows.characters import CHARACTERS_DIR, RECIPE_FILE, RESULT_FILE
 from facekit.workflows.datasets import StoredDataset, open_dataset
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.masks import MasksUsed, plan_masks
 from facekit.workflows.train_checks import check_training
+from facekit.workflows.train_clips import clip_warnings, describe_clips
 
 __all__ = ["TrainPlan", "plan_train", "recipe_text"]
 
@@ -84,6 +81,7 @@ class TrainPlan:
             f"character: {self.name}",
             f"trigger: {self._called()}",
             f"found: {self._photos()}",
+            *([f"clips: {clips}"] if (clips := describe_clips(recipe)) else []),
             f"backbone: {self._backbone()}",
             f"encoder: {vendor_facts(recipe.encoder.train).describe()}",
             f"face masks: {self.masks.describe()}",
@@ -236,7 +234,7 @@ def plan_train(
         masks=plan_masks(recipe, dataset),
         allow=tuple(allow),
         dataset=dataset,
-        warnings=tuple(_warnings(trigger, recipe)),
+        warnings=(*_warnings(trigger, recipe), *clip_warnings(recipe, found, dataset)),
     )
 
 
