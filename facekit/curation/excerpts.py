@@ -100,9 +100,10 @@ def too_short(name: str, lasts_ms: float, cutting: Cutting) -> str:
     """
     if lasts_ms >= cutting.least_ms:
         return ""
+    needed_s = (cutting.num_frames - 1) / cutting.fps
     return (
         f"{name}: {lasts_ms / 1000:.2f} s from its first to its last frame, expected at least"
-        f" {cutting.least_ms / 1000:.2f} s for clips.num_frames {cutting.num_frames} at"
+        f" {needed_s:.2f} s for clips.num_frames {cutting.num_frames} at"
         f" {cutting.fps:g} frames per second, so it gives photos alone; use a longer clip, or lower"
         " clips.num_frames"
     )

@@ -136,17 +136,17 @@ def frame_times(path: Path, until_ms: int | None = None) -> tuple[int, ...]:
         MediaError: As for `sample_frames`.
     """
     with _opened(path) as (container, stream):
-        base, start = stream.time_base, stream.start_time or 0
+        base, start, is_told = stream.time_base, stream.start_time or 0, True
         found: list[float] = []
         for packet in container.demux(stream):
             if packet.size and packet.pts is not None and base is not None:
                 found.append(float((packet.pts - start) * base))
-            elif packet.size:  # it does not say when its frames are shown
-                container.seek(0)
-                found = [at_s for at_s, _ in _timed(container, stream)]
+            is_told = is_told and (not packet.size or packet.pts is not None)
+            if not is_told or (until_ms is not None and found and found[-1] * 1000 > until_ms):
                 break
-            if until_ms is not None and found and found[-1] * 1000 > until_ms:
-                break
+    if not is_told:
+        with _opened(path) as (container, stream):
+            found = [at_s for at_s, _ in _timed(container, stream)]
     times = sorted({_to_ms(at_s) for at_s in found if at_s >= 0})
     if not times:
         raise MediaError(f"{path}: no frame could be decoded; make or copy it again")
@@ -182,8 +182,8 @@ def read_frames(path: Path, times_ms: Sequence[int]) -> Iterator[Frame]:
                 yield frame
             if not waiting:
                 return
-    at_s = waiting[0] / 1000
-    raise MediaError(f"{path}: the frame at {at_s:.3f} s is damaged; make or copy the clip again")
+    at = f"{path}: the frame at {waiting[0] / 1000:.3f} s"
+    raise MediaError(f"{at} is damaged; make or copy the clip again")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ A token is a cell of the latents. Every step is a pure function of (seed, step).
 """
 
 import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 from facekit.training.chance import uniform
@@ -38,41 +39,44 @@ def choose_bucket(
     """
     views: Sequence[int] = range(len(sizes))
     if clips:
-        from_clips = uniform(seed, "clips", step) < clip_probability(
-            sizes, clips, batch_size, share
-        )
+        likely = clip_probability(sizes, clips, batch_size, share)
+        from_clips = uniform(seed, "clips", step) < likely
         views = [view for view in views if (view in clips) == from_clips]
     size = sizes[views[int(uniform(seed, "bucket", step) * len(views))]]
     members = [view for view in views if sizes[view] == size]
-    is_clip = members[0] in clips
-    return members, _samples(sizes, clips, batch_size, size) if is_clip else batch_size
+    if members[0] not in clips:
+        return members, batch_size
+    return members, _samples(size, batch_size, _photo_tokens(sizes, clips))
 
 
 def clip_probability(
     sizes: Sequence[Size], clips: Collection[int], batch_size: int, share: float
 ) -> float:
     """How likely a step is one of clips, so that clips give their share of the tokens."""
-    photos = [view for view in range(len(sizes)) if view not in clips]
-    if not clips or not photos:
+    per_photo = _photo_tokens(sizes, clips)
+    if not clips or per_photo is None:
         return float(bool(clips))
-    of_photos = batch_size * _mean_tokens(sizes, photos)
+    of_photos = batch_size * per_photo
+    counts = Counter(sizes[view] for view in clips)
     of_clips = sum(
-        _tokens(sizes[view]) * _samples(sizes, clips, batch_size, sizes[view]) for view in clips
+        number * _tokens(size) * _samples(size, batch_size, per_photo)
+        for size, number in counts.items()
     ) / len(clips)
     # p clips / (p clips + (1 - p) photos) = share
     return share * of_photos / (share * of_photos + (1.0 - share) * of_clips)
 
 
-def _samples(sizes: Sequence[Size], clips: Collection[int], batch_size: int, size: Size) -> int:
+def _samples(size: Size, batch_size: int, per_photo: float | None) -> int:
     """Samples of a step of clips of this size."""
-    photos = [view for view in range(len(sizes)) if view not in clips]
-    if not photos:
+    if per_photo is None:
         return batch_size
-    return max(1, round(batch_size * _mean_tokens(sizes, photos) / _tokens(size)))
+    return max(1, round(batch_size * per_photo / _tokens(size)))
 
 
-def _mean_tokens(sizes: Sequence[Size], views: Sequence[int]) -> float:
-    return sum(_tokens(sizes[view]) for view in views) / len(views)
+def _photo_tokens(sizes: Sequence[Size], clips: Collection[int]) -> float | None:
+    """Tokens of a photo, on average; None without photos."""
+    found = [_tokens(size) for view, size in enumerate(sizes) if view not in clips]
+    return sum(found) / len(found) if found else None
 
 
 def _tokens(size: Size) -> int:

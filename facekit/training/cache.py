@@ -130,22 +130,22 @@ class EncodingCache:
             return _difference(place.parent, maker)
         try:
             with safe_open(place, framework="pt") as file:
-                header = file.metadata() or {}
+                told = json.loads(file.metadata()["told"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError):
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             return "damaged"
-        is_whole = header.get("sha256") == tensors_digest(tensors)
-        if not is_whole or header.get("maker") != json.dumps(dict(maker.facts), sort_keys=True):
-            return "damaged"
-        return tensors
+        return tensors if told == _told(maker, tensors) else "damaged"
 
     def _keep(self, kind: Kind, content: str, maker: Maker, tensors: dict[str, Tensor]) -> None:
-        header = {
-            "maker": json.dumps(dict(maker.facts), sort_keys=True),
-            "sha256": tensors_digest(tensors),
-        }
+        # Under one key, for several come in another order each time.
+        header = {"told": json.dumps(_told(maker, tensors), sort_keys=True)}
         with cached_write(self._place(kind, content, maker)) as temporary:
             temporary.write_bytes(save(tensors, header))
+
+
+def _told(maker: Maker, tensors: Tensors) -> dict[str, object]:
+    """What an item says of itself."""
+    return {"maker": dict(maker.facts), "sha256": tensors_digest(tensors)}
 
 
 def _difference(folder: Path, maker: Maker) -> str:
@@ -155,8 +155,8 @@ def _difference(folder: Path, maker: Maker) -> str:
             folder.glob("[!.]*.safetensors"), key=lambda p: (p.stat().st_mtime_ns, p.name)
         )
         with safe_open(others[-1], framework="pt") as file:
-            facts = json.loads((file.metadata() or {})["maker"])
-    except (OSError, IndexError, SafetensorError, KeyError, ValueError):
+            facts = json.loads(file.metadata()["told"])["maker"]
+    except (OSError, IndexError, SafetensorError, KeyError, TypeError, ValueError):
         return ""
     names = sorted(facts.keys() | maker.facts.keys())
     other = [name for name in names if facts.get(name) != maker.facts.get(name)]

@@ -47,7 +47,7 @@ class EncodedPhotos:
     quality_P: Tensor
     token_photos: tuple[int, ...]
     """The photos that make the tokens, in order: all of them, or the best views (`concat`)."""
-    clips: tuple[int, ...] = ()
+    clips: frozenset[int] = frozenset()
     """The views that are excerpts of clips; the others are photos."""
     face_frames: tuple[int, ...]
     """Per view: the latent frame that shows the face where `transforms` says; 0 for a photo."""
@@ -94,7 +94,7 @@ class EncodedPhotos:
             "class_captions": self.class_captions,
             "phrases": self.phrases,
             "token_photos": self.token_photos,
-            "clips": self.clips,
+            "clips": sorted(self.clips),
             "face_frames": self.face_frames,
         }
         metadata = {"digest": digest, "lists": json.dumps(lists)}
@@ -133,7 +133,7 @@ class EncodedPhotos:
             embeddings_PD=tensors["embeddings"],
             quality_P=tensors["quality"],
             token_photos=tuple(lists["token_photos"]),
-            clips=tuple(lists["clips"]),
+            clips=frozenset(lists["clips"]),
             face_frames=tuple(lists["face_frames"]),
         )
 

@@ -91,7 +91,7 @@ def encode_photos(
         embeddings_PD=torch.from_numpy(np.stack([photo.embedding for photo in photos.train])),
         quality_P=torch.tensor([photo.quality for photo in photos.train], dtype=torch.float32),
         token_photos=tuple(range(len(photos.train)) if token_photos is None else token_photos),
-        clips=tuple(range(len(views), len(views) + len(excerpts))),
+        clips=frozenset(range(len(views), len(views) + len(excerpts))),
         face_frames=tuple(face_frames),
     )
 

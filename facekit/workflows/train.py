@@ -153,14 +153,18 @@ def run_train(
         train_seconds=round(result.elapsed_s, 3),
         overruled=checked.overruled,
         masks=masks.used,
-        warnings=(
-            *plan.warnings,
-            *(f"set aside: {line}" for line in checked.set_aside),
-            *(f"noted: {line}" for line in checked.noted),
-            *left_out,
-            *of_excerpts,
-            *missed,
-            *_warnings(photos, result),
+        warnings=tuple(
+            dict.fromkeys(
+                (
+                    *plan.warnings,
+                    *(f"set aside: {line}" for line in checked.set_aside),
+                    *(f"noted: {line}" for line in checked.noted),
+                    *left_out,
+                    *of_excerpts,
+                    *missed,
+                    *_warnings(photos, result),
+                )
+            )
         ),
     )
     # Last, so that its presence says that all the rest is there.
