@@ -28,6 +28,8 @@ _NETS = ("transformer", "vae", "text_encoder")
 """Come first, in this order; whatever else a pipeline holds follows by name."""
 _PARTS = (*_NETS, "tokenizer", "scheduler")
 
+_TOKENIZER_KEYS = ("padding_side", "truncation_side", "model_max_length", "pad_token", "eos_token")
+
 _HUB_BLOB = re.compile(r"[0-9a-f]{64}")
 """What the Hub's cache calls a large file: the sha256 of its content."""
 
@@ -148,9 +150,10 @@ def _tokenizer_digest(tokenizer: Any) -> str:
         words = json.loads(backend.to_str())
         for state in ("padding", "truncation"):  # those of the last call
             words.pop(state, None)
-    ways = ("padding_side", "truncation_side", "model_max_length", "special_tokens_map")
-    told = [type(tokenizer).__name__, words, *(str(getattr(tokenizer, way, "")) for way in ways)]
-    return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    # As it was loaded: some pipelines set the padding anew with every call.
+    kept = {key: str(tokenizer.init_kwargs.get(key)) for key in _TOKENIZER_KEYS}
+    told = json.dumps([type(tokenizer).__name__, words, kept], sort_keys=True)
+    return sha256(told.encode()).hexdigest()
 
 
 def folder_parts_digest(folder: Path | str) -> str:
