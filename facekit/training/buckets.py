@@ -11,14 +11,14 @@ from facekit.training.chance import uniform
 
 __all__ = ["choose_bucket", "clip_probability"]
 
-Size = tuple[int, ...]
+_Size = tuple[int, ...]
 """Channels, frames, height and width of latents."""
 
 
 def choose_bucket(
     seed: int,
     step: int,
-    sizes: Sequence[Size],
+    sizes: Sequence[_Size],
     clips: Collection[int],
     batch_size: int,
     share: float,
@@ -50,7 +50,7 @@ def choose_bucket(
 
 
 def clip_probability(
-    sizes: Sequence[Size], clips: Collection[int], batch_size: int, share: float
+    sizes: Sequence[_Size], clips: Collection[int], batch_size: int, share: float
 ) -> float:
     """How likely a step is one of clips, so that clips give their share of the tokens."""
     per_photo = _photo_tokens(sizes, clips)
@@ -66,18 +66,18 @@ def clip_probability(
     return share * of_photos / (share * of_photos + (1.0 - share) * of_clips)
 
 
-def _samples(size: Size, batch_size: int, per_photo: float | None) -> int:
+def _samples(size: _Size, batch_size: int, per_photo: float | None) -> int:
     """Samples of a step of clips of this size."""
     if per_photo is None:
         return batch_size
     return max(1, round(batch_size * per_photo / _tokens(size)))
 
 
-def _photo_tokens(sizes: Sequence[Size], clips: Collection[int]) -> float | None:
+def _photo_tokens(sizes: Sequence[_Size], clips: Collection[int]) -> float | None:
     """Tokens of a photo, on average; None without photos."""
     found = [_tokens(size) for view, size in enumerate(sizes) if view not in clips]
     return sum(found) / len(found) if found else None
 
 
-def _tokens(size: Size) -> int:
+def _tokens(size: _Size) -> int:
     return math.prod(size[1:])

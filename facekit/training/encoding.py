@@ -171,19 +171,14 @@ def _excerpt_mask(
 def _shown_face(faces: Sequence[Face | None], num_latents: int) -> tuple[Face, int]:
     """A face, and the latent frame that shows it when it is decoded alone.
 
-    With the toon VAE, a latent frame that is decoded alone comes out most like the first of the
-    frames that it stands for, the less so the later it is, and the very first one best of all.
+    The very first latent frame stands for one frame alone and comes out best. With the toon VAE a
+    later one comes out a little more like the last frame that it stands for than like the others.
     """
-    spans = [frames_of_latent(index, len(faces), num_latents) for index in range(num_latents)]
-    for index, span in enumerate(spans):
-        face = faces[span.start]
-        if face is not None:
-            return face, index
     return next(
         (face, index)
-        for index, span in enumerate(spans)
-        for face in faces[span.start : span.stop]
-        if face is not None
+        for index in range(num_latents)
+        for frame in reversed(frames_of_latent(index, len(faces), num_latents))
+        if (face := faces[frame]) is not None
     )
 
 
