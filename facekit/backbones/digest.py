@@ -14,12 +14,21 @@ from facekit.digests import tensors_digest
 from facekit.errors import WeightsMissing
 from facekit.weights import known_digest
 
-__all__ = ["backbone_digest", "folder_parts_digest", "parts_digest", "pipeline_digest"]
+__all__ = [
+    "backbone_digest",
+    "folder_parts_digest",
+    "parts_digest",
+    "pipeline_digest",
+    "text_digest",
+    "vae_digest",
+]
 
 _NETWORKS = ("transformer", "transformer_2", "unet", "motion_adapter")
 _NETS = ("transformer", "vae", "text_encoder")
 """Come first, in this order; whatever else a pipeline holds follows by name."""
 _PARTS = (*_NETS, "tokenizer", "scheduler")
+
+_TOKENIZER_KEYS = ("padding_side", "truncation_side", "model_max_length", "pad_token", "eos_token")
 
 _HUB_BLOB = re.compile(r"[0-9a-f]{64}")
 """What the Hub's cache calls a large file: the sha256 of its content."""
@@ -98,6 +107,53 @@ def parts_digest(pipe: Any) -> str:
     settings = {key: x for key, x in pipe.scheduler.config.items() if not key.startswith("_")}
     total.update(json.dumps(settings, sort_keys=True, default=str).encode())
     return total.hexdigest()
+
+
+def vae_digest(pipe: Any) -> str:
+    """The sha256 (hex) of what turns pixels into latents: weights and config of the VAE."""
+    return _net_digest(pipe.vae, "vae")
+
+
+def text_digest(pipe: Any) -> str:
+    """The sha256 (hex) of what turns prompts into embeddings: text encoders and tokenizers.
+
+    Whatever a pipeline holds beside its networks and autoencoders counts, such as connectors.
+    """
+    total = sha256()
+    for name, part in sorted(pipe.components.items()):
+        if isinstance(part, nn.Module):
+            if name not in _NETWORKS and not name.endswith("vae") and name != "vocoder":
+                total.update(f"{name} {_net_digest(part, name)}\n".encode())
+        elif name.startswith("tokenizer") and part is not None:
+            total.update(f"{name} {_tokenizer_digest(part)}\n".encode())
+    return total.hexdigest()
+
+
+def _net_digest(net: Any, name: str) -> str:
+    """Of a net that came from files these files; of any other its tensors and its config."""
+    folder = _folder(net, name)
+    if folder is not None:
+        return _files_digest(folder)
+    config = getattr(net, "config", {})
+    plain = config.to_dict() if hasattr(config, "to_dict") else dict(config)
+    kept = {key: value for key, value in plain.items() if not key.startswith("_")}
+    told = json.dumps(kept, sort_keys=True, default=str)
+    return sha256(f"{tensors_digest(net.state_dict())} {told}".encode()).hexdigest()
+
+
+def _tokenizer_digest(tokenizer: Any) -> str:
+    """Of its words and rules, wherever it came from."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        words: Any = sorted(tokenizer.get_vocab().items())
+    else:
+        words = json.loads(backend.to_str())
+        for state in ("padding", "truncation"):  # those of the last call
+            words.pop(state, None)
+    # As it was loaded: some pipelines set the padding anew with every call.
+    kept = {key: str(tokenizer.init_kwargs.get(key)) for key in _TOKENIZER_KEYS}
+    told = json.dumps([type(tokenizer).__name__, words, kept], sort_keys=True)
+    return sha256(told.encode()).hexdigest()
 
 
 def folder_parts_digest(folder: Path | str) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facekit.errors import PhotosRefused
+from facekit.identity.excerpt import Excerpt
 from facekit.media.images import pixel_digest
 from facekit.types import Face, FaceCrop, FloatArray, IdentityEmbedding, Image
 
@@ -63,6 +64,8 @@ class PhotoSet:
     """Who draws the masks of those that train, as `encoder`; empty for the ellipse."""
     views: tuple[int, ...] = ()
     """Indices into `train`: photos that show most between them, the best first."""
+    excerpts: tuple[Excerpt, ...] = ()
+    """Stretches of clips to train on, beside the photos."""
 
     def __post_init__(self) -> None:
         """Refuse an empty set and a photo on both sides."""
@@ -105,7 +108,7 @@ class PhotoSet:
     def digest(self) -> str:
         """Sha256 (hex) of all pixels, captions, the split and who draws the masks.
 
-        The same photos give the same.
+        The same photos give the same. Excerpts count where there are any.
         """
         total = hashlib.sha256(self.encoder.encode())
         if self.masks:
@@ -113,4 +116,6 @@ class PhotoSet:
         for role, photos in (("train", self.train), ("held_out", self.held_out)):
             for photo in photos:
                 total.update(f"{role} {photo.digest} {photo.sidecar!r}\n".encode())
+        for excerpt in self.excerpts:
+            total.update(f"excerpt {excerpt.digest} {excerpt.photo}\n".encode())
         return total.hexdigest()

@@ -1,10 +1,11 @@
 """Single frames of a clip: taken at a bounded rate, called by their time, found again by it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,9 @@ __all__ = [
     "MOST_FRAMES",
     "Frame",
     "frame_name",
+    "frame_times",
     "read_frame",
+    "read_frames",
     "sample_frames",
     "split_frame_name",
 ]
@@ -120,6 +123,67 @@ def read_frame(path: Path, at_ms: int) -> Frame:
         f"{path}: no frame begins at {at_ms / 1000:.3f} s, expected the clip that this frame was"
         " taken from; put that one back"
     )
+
+
+def frame_times(path: Path, until_ms: int | None = None) -> tuple[int, ...]:
+    """When a clip shows each of its frames, in milliseconds, rising; mostly nothing is decoded.
+
+    Args:
+        path: A video file.
+        until_ms: Do not look much further than this; to the end when None.
+
+    Raises:
+        MediaError: As for `sample_frames`.
+    """
+    with _opened(path) as (container, stream):
+        base, start, is_told = stream.time_base, stream.start_time or 0, True
+        found: list[float] = []
+        for packet in container.demux(stream):
+            if packet.size and packet.pts is not None and base is not None:
+                found.append(float((packet.pts - start) * base))
+            is_told = is_told and (not packet.size or packet.pts is not None)
+            if not is_told or (until_ms is not None and found and found[-1] * 1000 > until_ms):
+                break
+    if not is_told:
+        with _opened(path) as (container, stream):
+            found = [at_s for at_s, _ in _timed(container, stream)]
+    times = sorted({_to_ms(at_s) for at_s in found if at_s >= 0})
+    if not times:
+        raise MediaError(f"{path}: no frame could be decoded; make or copy it again")
+    return tuple(times)
+
+
+def read_frames(path: Path, times_ms: Sequence[int]) -> Iterator[Frame]:
+    """Decode the frames of a clip that are shown at these times.
+
+    Args:
+        path: A video file.
+        times_ms: From `frame_times`, never falling; the same one may come again.
+
+    Raises:
+        MediaError: As for `sample_frames`, or no frame begins at one of these times.
+    """
+    waiting = list(times_ms)
+    with _opened(path) as (container, stream):
+        _seek(container, stream, waiting[0] / 1000)
+        frames = _timed(container, stream)
+        begin = [*islice(frames, 1)]
+        if not begin or _to_ms(begin[0][0]) > waiting[0]:  # some formats seek past it
+            container.seek(0, stream=stream)
+            frames, begin = _timed(container, stream), []
+        for at_s, decoded in chain(begin, frames):
+            if _to_ms(at_s) < waiting[0]:
+                continue
+            if _to_ms(at_s) > waiting[0]:
+                break
+            frame = _to_frame(at_s, decoded, stream)
+            while waiting and waiting[0] == _to_ms(at_s):
+                waiting.pop(0)
+                yield frame
+            if not waiting:
+                return
+    at = f"{path}: the frame at {waiting[0] / 1000:.3f} s"
+    raise MediaError(f"{at} is damaged; make or copy the clip again")
 
 
 @contextmanager

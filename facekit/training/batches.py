@@ -13,6 +13,7 @@ from torch import Tensor
 
 from facekit.backbones.family import Text
 from facekit.recipe import NoiseSection
+from facekit.training.buckets import choose_bucket
 from facekit.training.chance import generator, uniform
 from facekit.training.encoded import EncodedPhotos
 from facekit.training.noise_levels import level_at
@@ -61,6 +62,8 @@ class Batch:
     reference_BD: Tensor
     transforms_B23: Tensor
     """From the pixels of the view to the encoder's crop."""
+    face_frames: tuple[int, ...]
+    """The latent frame of each sample that shows the face there; 0 for a photo."""
     preserve: bool
     """Whether this step computes the preservation loss."""
     share: float = 1.0
@@ -100,6 +103,7 @@ def choose_samples(
     shift: float = 1.0,
     token_photos: Collection[int] = (),
     sigma_range: tuple[float, float] = (0.0, 1.0),
+    clips: Collection[int] = (),
 ) -> list[SampleChoice]:
     """Choose the samples of one step.
 
@@ -112,10 +116,12 @@ def choose_samples(
         shift: Of the noise levels.
         token_photos: Those that make the character's tokens; they condition before the others.
         sigma_range: None below and above.
+        clips: The views that are excerpts of clips; they have their share of the tokens.
     """
-    seed, count = settings.seed, settings.batch_size
-    bucket = view_buckets[int(uniform(seed, "bucket", step) * len(view_buckets))]
-    members = [i for i, b in enumerate(view_buckets) if b == bucket]
+    seed = settings.seed
+    members, count = choose_bucket(
+        seed, step, view_buckets, clips, settings.batch_size, settings.clips.share
+    )
     order = torch.randperm(len(members), generator=generator(seed, "views", step)).tolist()
     # All samples of a step condition on equally many photos, so that they stack without padding.
     most = max(1, num_photos - 2)
@@ -191,6 +197,7 @@ def make_batch(
         shift,
         photos.token_photos,
         sigma_range,
+        photos.clips,
     )
     total = len(choices)
     mine = processes.part(total)
@@ -230,6 +237,7 @@ def make_batch(
         named_B=torch.tensor([not off for off in no_text]).to(device),
         reference_BD=photos.embeddings_PD[[choice.reference for choice in choices]],
         transforms_B23=torch.stack([photos.transforms[v] for v in views]),
+        face_frames=tuple(photos.face_frames[v] for v in views),
         preserve=preserve,
         share=len(mine) / total,
     )

@@ -1,7 +1,7 @@
-"""Everything about the photos that training reads again and again, computed once.
+"""Everything about photos and clips that training reads again and again, in one file of the run.
 
-Latents, face masks on the latent grid, text embeddings, crop transforms and face embeddings. The
-VAE and the text encoder are not needed after this.
+Latents, face masks on the latent grid, text embeddings, crop transforms and face embeddings. A run
+that goes on reads this file, whatever has become of the cache.
 
 Shapes: C latent channels, F latent frames, H and W latent height and width, L text tokens, T text
 channels, P photos, D embedding.
@@ -9,34 +9,24 @@ channels, P photos, D embedding.
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
-from torch.nn import functional
 
 from facekit.backbones.family import Text
-from facekit.faces.align import similarity_transform
-from facekit.faces.protocols import IdentityEncoder
-from facekit.identity.photo_set import Photo
 from facekit.media.files import write_bytes
-from facekit.training.captions import Subject, drop_face_clauses, write_caption
-from facekit.training.views import View
 
-__all__ = ["EncodeText", "EncodeVideo", "EncodedPhotos", "captions_of", "encode_photos"]
-
-EncodeText = Callable[[Sequence[str]], Text]
-EncodeVideo = Callable[[Tensor], Tensor]
+__all__ = ["EncodedPhotos"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EncodedPhotos:
-    """The cache of one run."""
+    """What one run learns from."""
 
     latents: tuple[Tensor, ...]
     """(C, F, H, W) per view, normalised as the transformer wants them."""
@@ -57,6 +47,10 @@ class EncodedPhotos:
     quality_P: Tensor
     token_photos: tuple[int, ...]
     """The photos that make the tokens, in order: all of them, or the best views (`concat`)."""
+    clips: frozenset[int] = frozenset()
+    """The views that are excerpts of clips; the others are photos."""
+    face_frames: tuple[int, ...]
+    """Per view: the latent frame that shows the face where `transforms` says; 0 for a photo."""
 
     @property
     def num_photos(self) -> int:
@@ -100,6 +94,8 @@ class EncodedPhotos:
             "class_captions": self.class_captions,
             "phrases": self.phrases,
             "token_photos": self.token_photos,
+            "clips": sorted(self.clips),
+            "face_frames": self.face_frames,
         }
         metadata = {"digest": digest, "lists": json.dumps(lists)}
         plain = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
@@ -118,7 +114,7 @@ class EncodedPhotos:
         except (OSError, SafetensorError):
             return None
         lists = json.loads(header["lists"])
-        if "token_photos" not in lists:
+        if "face_frames" not in lists:
             return None  # of an earlier version
         count = range(len(lists["captions"]))
         return cls(
@@ -137,6 +133,8 @@ class EncodedPhotos:
             embeddings_PD=tensors["embeddings"],
             quality_P=tensors["quality"],
             token_photos=tuple(lists["token_photos"]),
+            clips=frozenset(lists["clips"]),
+            face_frames=tuple(lists["face_frames"]),
         )
 
     def to(self, device: torch.device | str) -> "EncodedPhotos":
@@ -150,78 +148,3 @@ class EncodedPhotos:
             embeddings_PD=self.embeddings_PD.to(device),
             quality_P=self.quality_P.to(device),
         )
-
-
-def captions_of(
-    photos: Sequence[Photo], views: Sequence[View], subject: Subject
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Write the caption of every view, with the trigger and with the class phrase."""
-    named, anybody = [], []
-    for view in views:
-        sidecar = photos[view.photo].sidecar
-        kept = drop_face_clauses(sidecar)[0] if sidecar else None
-        named.append(write_caption(subject.trigger, view.face_to_short_side, kept))
-        # A sidecar may spell the trigger out; the class caption must not.
-        kept = kept.replace(subject.trigger, "{trigger}") if kept else None
-        anybody.append(write_caption(subject.class_phrase, view.face_to_short_side, kept))
-    return tuple(named), tuple(anybody)
-
-
-@torch.no_grad()
-def encode_photos(
-    photos: Sequence[Photo],
-    views: Sequence[View],
-    subject: Subject,
-    *,
-    encode_text: EncodeText,
-    encode_video: EncodeVideo,
-    encoder: IdentityEncoder,
-    num_frames: int = 1,
-    token_photos: Sequence[int] | None = None,
-) -> EncodedPhotos:
-    """Compute the cache.
-
-    Args:
-        photos: Those that training may see, and only those.
-        views: Cut from them.
-        subject: How captions call the character.
-        encode_text: Prompts to what the network is told of them.
-        encode_video: Pixels (1, 3, frames, height, width) in [-1, 1] to normalised latents.
-        encoder: Says what its crops look like.
-        num_frames: A photo is a clip that stands still for so many frames.
-        token_photos: The photos that make the tokens, in order; all of them when None.
-    """
-    captions, class_captions = captions_of(photos, views, subject)
-    phrases = ("", *dict.fromkeys((*captions, *class_captions)))
-    latents, masks, transforms = [], [], []
-    for view in views:
-        pixels_CHW = torch.from_numpy(view.pixels).permute(2, 0, 1).float() / 127.5 - 1.0
-        frames_BCFHW = pixels_CHW[None, :, None].expand(-1, -1, num_frames, -1, -1)
-        latents_CFHW = encode_video(frames_BCFHW.contiguous())[0].float().cpu().contiguous()
-        latents.append(latents_CFHW)
-        height, width = latents_CFHW.shape[-2:]
-        mask_11HW = torch.from_numpy(view.mask)[None, None]
-        grid = functional.adaptive_avg_pool2d(mask_11HW, (height, width))[0]
-        masks.append(grid.expand(latents_CFHW.shape[1], -1, -1).contiguous())
-        matrix = similarity_transform(
-            view.face.landmarks_px, encoder.crop_size_px, encoder.crop_margin
-        )
-        transforms.append(torch.from_numpy(np.ascontiguousarray(matrix)))
-    return EncodedPhotos(
-        latents=tuple(latents),
-        masks=tuple(masks),
-        transforms=tuple(transforms),
-        view_photos=tuple(view.photo for view in views),
-        captions=captions,
-        class_captions=class_captions,
-        texts={name: _kept(tensor) for name, tensor in encode_text(phrases).items()},
-        phrases=phrases,
-        embeddings_PD=torch.from_numpy(np.stack([photo.embedding for photo in photos])),
-        quality_P=torch.tensor([photo.quality for photo in photos], dtype=torch.float32),
-        token_photos=tuple(range(len(photos)) if token_photos is None else token_photos),
-    )
-
-
-def _kept(tensor: Tensor) -> Tensor:
-    """In float32 on the CPU; masks as they are."""
-    return (tensor.float() if tensor.is_floating_point() else tensor).cpu()

@@ -4,6 +4,7 @@ Shapes: B samples, C latent channels, F latent frames, H and W latent height and
 embedding, K identity tokens, N negatives.
 """
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -137,7 +138,8 @@ class Objective:
             chosen = self._low_noise(batch)
             if len(chosen):
                 estimate = process.predict_clean(noisy[chosen], prediction[chosen], sigma_B[chosen])
-                embedding_BD = self._embed(estimate, batch.transforms_B23[chosen])
+                frames = [batch.face_frames[index] for index in chosen]
+                embedding_BD = self._embed(estimate, frames, batch.transforms_B23[chosen])
                 gain_B = losses.low_noise_gain(sigma_B[chosen], weights.identity_max_sigma)
                 reference_BD = batch.reference_BD[chosen]
                 cosine_B = functional.cosine_similarity(embedding_BD, reference_BD)
@@ -180,10 +182,15 @@ class Objective:
         with self._autocast():
             return self.denoiser.predict(noisy, sigma_B, text).float()
 
-    def _embed(self, latents_BCFHW: Tensor, transforms_B23: Tensor) -> Tensor:
-        """Decode one latent frame of each sample, align it as its photo is, and embed it."""
+    def _embed(
+        self, latents_BCFHW: Tensor, frames: Sequence[int], transforms_B23: Tensor
+    ) -> Tensor:
+        """Decode one latent frame of each sample, align it as its picture is, and embed it."""
+        one_BCFHW = torch.stack(
+            [latents[:, at : at + 1] for latents, at in zip(latents_BCFHW, frames, strict=True)]
+        )
         with self._autocast():
-            pixels_BCFHW = self.denoiser.decode(latents_BCFHW[:, :, :1]).float()
+            pixels_BCFHW = self.denoiser.decode(one_BCFHW).float()
         crops = align_tensor(pixels_BCFHW[:, :, 0], transforms_B23, self.encoder.crop_size_px)
         return self.encoder.embed(crops).float()
 

@@ -18,11 +18,12 @@ from facekit.adapters.lora import LoraSettings
 from facekit.backbones.spec import BackboneSpec
 from facekit.digests import json_digest
 from facekit.errors import TrainingError
-from facekit.faces.protocols import FaceVendor
+from facekit.faces.protocols import FaceParser, FaceVendor
 from facekit.identity.photo_set import PhotoSet
 from facekit.training.captions import Subject
 from facekit.training.denoiser import Denoiser
-from facekit.training.encoded import EncodedPhotos, encode_photos
+from facekit.training.encoded import EncodedPhotos
+from facekit.training.encoding import encode_photos
 from facekit.training.fixed_loss import FixedLoss
 from facekit.training.in_place import all_tokens, in_place, judged_together
 from facekit.training.objective import IdentityTokens, Objective
@@ -32,7 +33,6 @@ from facekit.training.scopes import checkpointed, frozen, pooled, with_lora
 from facekit.training.settings import TrainSettings
 from facekit.training.trackers import Tracker
 from facekit.training.trainer import Trainer, Validate
-from facekit.training.views import cut_views
 from facekit.types import NoProgress, Progress
 
 __all__ = ["CACHE_FILE", "HELD_OUT_FILE", "TrainingResult", "run_digest", "train_character"]
@@ -103,6 +103,7 @@ def train_character(
     others_ND: Tensor | None = None,
     validate: Validate | None = None,
     guidance: Mapping[str, Any] | None = None,
+    parser: FaceParser | None = None,
     progress: Progress | None = None,
     trackers: Sequence[Tracker] = (),
     processes: Processes = ALONE,
@@ -128,6 +129,7 @@ def train_character(
             only has to sample. Without it the last weights are kept.
         guidance: Options of ``Attachment.condition`` that validation samples with, such as
             three-way guidance; nothing of it takes part in the losses.
+        parser: Draws the face masks of excerpts of clips; the ellipse when None.
         progress: Told of every step.
         trackers: Get a copy of the log, from its start to its end.
         processes: Those that share the samples of every step.
@@ -160,7 +162,15 @@ def train_character(
         made = processes.same(
             # From device to device it goes by way of the CPU.
             lambda: _encoded(
-                settings, shown, subject, denoiser, spec, faces, out_dir, digest, name
+                settings,
+                shown,
+                subject,
+                denoiser,
+                faces,
+                out_dir / name,
+                digest,
+                parser,
+                progress,
             ).to(device if processes.count == 1 else "cpu")
         )
         return made.to(device)
@@ -168,7 +178,7 @@ def train_character(
     encoded = encode(photos, CACHE_FILE)
     held_out = None
     if settings.loss_levels and validate is not None and photos.held_out and settings.trains:
-        apart = replace(photos, train=photos.held_out, held_out=(), views=())
+        apart = replace(photos, train=photos.held_out, held_out=(), views=(), excerpts=())
         held_out = encode(apart, HELD_OUT_FILE)
     with ExitStack() as stack:
         stack.enter_context(frozen(network, pipe.vae, adapter))
@@ -271,27 +281,26 @@ def _encoded(
     photos: PhotoSet,
     subject: Subject,
     denoiser: Denoiser,
-    spec: BackboneSpec,
     faces: FaceVendor,
-    out_dir: Path,
+    path: Path,
     digest: str,
-    name: str = CACHE_FILE,
+    parser: FaceParser | None,
+    progress: Progress | None,
 ) -> EncodedPhotos:
-    path = out_dir / name
-    cached = EncodedPhotos.load(path, digest)
-    if cached is not None:
-        return cached
+    kept = EncodedPhotos.load(path, digest)
+    if kept is not None:
+        return kept
     if not photos.train:
         raise TrainingError("no photos to train on; add photos")
     encoded = encode_photos(
-        photos.train,
-        cut_views(photos.train, spec.sizes),
+        photos,
         subject,
-        encode_text=denoiser.encode_text,
-        encode_video=denoiser.encode_video,
-        encoder=faces,
+        denoiser,
+        faces,
         num_frames=settings.num_frames,
         token_photos=photos.best(settings.max_photos) if settings.pool == "concat" else None,
+        parser=parser,
+        progress=progress,
     )
     encoded.save(path, digest)
     return encoded

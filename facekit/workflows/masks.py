@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+import torch
+
 from facekit.curation.manifest import ParserRecord, record_parser
 from facekit.curation.stored import read_masks
 from facekit.faces.parse import ELLIPSE, EllipseParser, face_mask, mask_bytes
@@ -11,6 +15,8 @@ from facekit.faces.protocols import FaceParser, FaceVendor
 from facekit.faces.vendors import load_parser, parser_facts
 from facekit.identity.photo_set import Photo, PhotoSet
 from facekit.recipe import Recipe
+from facekit.training.cache import EncodingCache, Item, content_key
+from facekit.training.makers import parser_maker
 from facekit.types import Progress
 from facekit.workflows.datasets import StoredDataset
 
@@ -107,7 +113,7 @@ def draw_masks(
     """Give the photos to train on their masks.
 
     The ellipse is drawn by training, at the size of each view, so those photos stay as they are.
-    Where a parser has missed the face, the ellipse takes its place.
+    A parser's are kept in the cache. Where it has missed the face, the ellipse takes its place.
 
     Args:
         photos: Those held out are not looked at.
@@ -119,18 +125,17 @@ def draw_masks(
 
     Raises:
         MediaError: A mask of the dataset is missing or damaged.
+        OutputError: The cache cannot be written.
     """
     if plan.dataset is not None:
         photos = read_masks(plan.dataset.folder, plan.dataset.manifest, photos)
     elif plan.drawn_by is not None:
-        progress.start(len(photos.train), f"marking faces with {plan.drawn_by.name}")
-        drawn = []
-        for photo in photos.train:
-            mask = mask_bytes(plan.drawn_by.parse(photo.image, photo.face).face)
-            drawn.append(replace(photo, mask=mask))
-            progress.advance(1, Path(photo.source).name)
-        progress.finish()
-        photos = replace(photos, train=tuple(drawn))
+        items = [_mask_item(photo, plan.drawn_by) for photo in photos.train]
+        drawn = EncodingCache().encode("masks", items, parser_maker(plan.drawn_by), progress)
+        train = zip(photos.train, drawn, strict=True)
+        photos = replace(
+            photos, train=tuple(replace(photo, mask=m["mask"].numpy()) for photo, m in train)
+        )
     kept, missed = [], []
     for photo in photos.train:
         share = _share_of_ellipse(photo)
@@ -142,6 +147,18 @@ def draw_masks(
             )
         kept.append(replace(photo, mask=None) if share < _LEAST_OF_ELLIPSE else photo)
     return replace(photos, train=tuple(kept), masks=plan.made_by), tuple(missed)
+
+
+def _mask_item(photo: Photo, parser: FaceParser) -> Item:
+    return Item(
+        content=content_key(photo.image, str(photo.face.to_json())),
+        make=lambda: {"mask": torch.from_numpy(_drawn(photo, parser))},
+        name=Path(photo.source).name,
+    )
+
+
+def _drawn(photo: Photo, parser: FaceParser) -> npt.NDArray[np.uint8]:
+    return mask_bytes(parser.parse(photo.image, photo.face).face)
 
 
 def _are_looked_at(recipe: Recipe) -> bool:

@@ -8,7 +8,7 @@ from facekit.adapters.lora import LoraSettings
 from facekit.backbones.spec import BackboneSpec
 from facekit.curation.inspecting import inspect_photos
 from facekit.curation.inspection import Inspection
-from facekit.faces.protocols import FaceVendor
+from facekit.faces.protocols import FaceParser, FaceVendor
 from facekit.faces.vendors import load_faces
 from facekit.generation.sample import SampleSettings, guidance_options
 from facekit.identity.photo_set import PhotoSet
@@ -28,6 +28,7 @@ from facekit.workflows.masks import MaskPlan, choose_masks, draw_masks
 from facekit.workflows.others import other_faces
 from facekit.workflows.photos import common_folder, record_photos
 from facekit.workflows.processes import load_alike, running, share_out
+from facekit.workflows.train_clips import add_excerpts, excerpt_parser
 from facekit.workflows.train_file import base_digest, character_file
 from facekit.workflows.train_folder import (
     SAMPLES_DIR,
@@ -116,6 +117,7 @@ def run_train(
         others_ND=other_faces(backbone, faces) if settings.weights.contrastive > 0 else None,
         validate=likeness_validation(recipe, photos, subject, pipe, spec, near, samples_dir),
         guidance=guidance_options(SampleSettings.of(spec, recipe.sample)),
+        parser=looked[0].parser if looked else None,
         progress=progress,
         trackers=trackers,
         processes=processes,
@@ -136,6 +138,10 @@ class _Looked:
     photos: PhotoSet
     records: tuple[PhotoRecord, ...]
     masks: MaskPlan
+    parser: FaceParser | None
+    """Draws the face masks of excerpts."""
+    noted: tuple[str, ...]
+    """What is to be known of clips."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -155,12 +161,20 @@ def _looked_at(plan: TrainPlan, faces: FaceVendor, progress: Progress) -> _Looke
     ensure_out_dir(plan.out_dir)
     checked = plan.dataset or _inspect(plan, faces, progress)
     photos = checked.require() if isinstance(checked, Inspection) else checked.photos(faces)
+    records = record_photos(photos)
+    photos, left_out = add_excerpts(
+        plan.recipe, photos, plan.sources, plan.dataset, faces, progress
+    )
     masks = choose_masks(plan.recipe, plan.dataset, faces)
+    photos = replace(photos, masks=masks.made_by)
+    parser, of_excerpts = excerpt_parser(photos, masks.used, faces)
     return _Looked(
         checked=checked,
-        photos=replace(photos, masks=masks.made_by),
-        records=record_photos(photos),
+        photos=photos,
+        records=records,
         masks=masks,
+        parser=parser,
+        noted=(*left_out, *of_excerpts),
     )
 
 
@@ -177,6 +191,8 @@ def _begin(
     """Make the folder ready, or find that everything is done."""
     recipe, out_dir = plan.recipe, plan.out_dir
     subject = _subject(plan, backbone, settings)
+    drawn_by = looked.parser.digest if looked.parser else ""
+    of_excerpts = {"excerpt_masks": drawn_by} if looked.photos.excerpts else {}
     digest = run_digest(
         settings,
         looked.photos,
@@ -184,7 +200,7 @@ def _begin(
         backbone_digest=backbone.digest,
         adapter_digest=base_digest(adapter),
         lora=lora,
-        extra={"recipe": recipe_digest(recipe), "parts": parts_digest},
+        extra={"recipe": recipe_digest(recipe), "parts": parts_digest, **of_excerpts},
     )
     finished = finished_outcome(out_dir, digest)
     if finished is not None and not plan.force:
@@ -238,13 +254,18 @@ def _finish(
         train_seconds=round(result.elapsed_s, 3),
         overruled=checked.overruled,
         masks=masks.used,
-        warnings=(
-            *plan.warnings,
-            *(f"set aside: {line}" for line in checked.set_aside),
-            *(f"noted: {line}" for line in checked.noted),
-            *begun.missed,
-            *ended,
-            *_warnings(photos, result),
+        warnings=tuple(
+            dict.fromkeys(
+                (
+                    *plan.warnings,
+                    *(f"set aside: {line}" for line in checked.set_aside),
+                    *(f"noted: {line}" for line in checked.noted),
+                    *looked.noted,
+                    *begun.missed,
+                    *ended,
+                    *_warnings(photos, result),
+                )
+            )
         ),
     )
     # Last, so that its presence says that all the rest is there.

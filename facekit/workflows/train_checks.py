@@ -9,6 +9,7 @@ from facekit.generation.sample import SampleSettings
 from facekit.recipe import Recipe
 from facekit.training.adamw import check_optimizer
 from facekit.workflows.backbone import TINY, backbone_spec, base_adapter_path, load_tokenizer
+from facekit.workflows.train_clips import clip_misfits
 
 __all__ = ["check_training"]
 
@@ -51,6 +52,7 @@ def _misfits(recipe: Recipe) -> Iterator[str]:
             spec.check_frames(num_frames)
         except UsageError as error:
             yield f"{section}.{error}"
+    yield from clip_misfits(recipe, spec)
     aspects = {
         "validate.aspects": recipe.validate.aspects,
         "sample.aspect": (recipe.sample.aspect,),

@@ -54,6 +54,8 @@ def character_file(
     }
     if overruled:
         training = {**training, "overruled": list(overruled)}
+    if photos.excerpts:
+        training = {**training, "num_excerpts": len(photos.excerpts)}
     header = CharacterHeader(
         name=plan.name,
         level=settings.level,

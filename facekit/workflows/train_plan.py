@@ -28,6 +28,7 @@ from facekit.workflows.datasets import StoredDataset, open_dataset
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.masks import MasksUsed, plan_masks
 from facekit.workflows.train_checks import check_training
+from facekit.workflows.train_clips import clip_warnings, describe_clips
 from facekit.workflows.train_folder import is_resumed
 
 __all__ = ["TrainPlan", "plan_train"]
@@ -88,6 +89,7 @@ class TrainPlan:
             f"character: {self.name}",
             f"trigger: {self._called()}",
             f"found: {self._photos()}",
+            *([f"clips: {clips}"] if (clips := describe_clips(recipe)) else []),
             f"backbone: {self._backbone()}",
             f"encoder: {vendor_facts(recipe.encoder.train).describe()}",
             f"face masks: {self.masks.describe()}",
@@ -261,7 +263,7 @@ def plan_train(
         allow=tuple(allow),
         track=tracked,
         dataset=dataset,
-        warnings=tuple(_warnings(trigger, recipe)),
+        warnings=(*_warnings(trigger, recipe), *clip_warnings(recipe, found, dataset)),
     )
 
 

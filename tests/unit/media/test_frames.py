@@ -8,7 +8,14 @@ from av.video.frame import VideoFrame
 
 from facekit.errors import MediaError
 from facekit.media import frames
-from facekit.media.frames import frame_name, read_frame, sample_frames, split_frame_name
+from facekit.media.frames import (
+    frame_name,
+    frame_times,
+    read_frame,
+    read_frames,
+    sample_frames,
+    split_frame_name,
+)
 from facekit.media.images import MAX_SIDE_PX
 
 
@@ -171,3 +178,64 @@ def test_frames_too_large_to_decode_are_refused(tmp_path: Path, monkeypatch) -> 
     monkeypatch.setattr(frames, "MAX_PIXELS", 1000)
     with pytest.raises(MediaError, match=r"frames of 0 megapixels, expected at most 0; make"):
         list(sample_frames(video(tmp_path / "a.mp4", [0])))
+
+
+TIMES = [0, 10, 20, 30, 500, 510, 1700, 1710, 1720, 2400]
+
+
+def test_all_times_of_a_clip_without_decoding_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = video(tmp_path / "a.mp4", TIMES)
+    monkeypatch.setattr(frames, "_timed", None)
+    assert frame_times(path) == tuple(TIMES)
+    assert frame_times(path, until_ms=25)[-1] < 1000, "B-frames come out of order, not far"
+
+
+def test_times_of_a_clip_that_does_not_say_them_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.h264"
+    with (
+        av.open(str(video(tmp_path / "a.mp4", [0, 40, 80]))) as container,
+        av.open(str(path), "w", format="h264") as raw,
+    ):
+        copied = raw.add_stream_from_template(container.streams.video[0])
+        for packet in container.demux(container.streams.video[0]):
+            if packet.size:
+                packet.stream = copied
+                raw.mux(packet)
+    times = frame_times(path)
+    assert len(times) == 3
+    assert [frame.at_ms for frame in read_frames(path, times)] == list(times)
+
+
+@pytest.mark.parametrize("key_every", [1, 4, 100])
+def test_frames_at_times_of_a_changing_rate(tmp_path: Path, key_every: int) -> None:
+    path = video(tmp_path / "a.mp4", TIMES, key_every=key_every)
+    wanted = [20, 30, 30, 500, 1720, 1720, 2400]
+    found = list(read_frames(path, wanted))
+    assert [frame.at_ms for frame in found] == wanted
+    for frame in found:
+        assert abs(grey(frame.image) - (10 + 4 * TIMES.index(frame.at_ms))) <= 3
+
+
+def test_frames_at_times_are_upright(tmp_path: Path) -> None:
+    path = video(tmp_path / "a.mp4", [0, 40, 80], rotation_deg=90)
+    (whole,) = (read_frame(path, 40),)
+    (frame,) = read_frames(path, [40])
+    assert frame.image.shape == (48, 32, 3)
+    np.testing.assert_array_equal(frame.image, whole.image)
+
+
+def test_a_time_without_a_frame_is_told(tmp_path: Path) -> None:
+    path = video(tmp_path / "a.mp4", [0, 40, 80])
+    with pytest.raises(MediaError, match=r"a\.mp4: the frame at 0\.060 s is damaged"):
+        list(read_frames(path, [0, 60]))
+    with pytest.raises(MediaError, match=r"the frame at 9\.000 s"):
+        list(read_frames(path, [9000]))
+
+
+def test_a_clip_without_frames_has_no_times(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"")
+    with pytest.raises(MediaError, match="empty"):
+        frame_times(path)

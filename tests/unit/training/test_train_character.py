@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,13 +20,22 @@ import torch
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import LoraSettings
 from facekit.errors import CheckpointMismatch, NonFiniteLoss, TrainingError
+from facekit.identity.excerpt import Excerpt
+from facekit.media.cache import cache_dir
+from facekit.media.frames import frame_times
+from facekit.media.video import write_clip
 from facekit.recipe import MemorySection
+from facekit.training.batches import make_batch
+from facekit.training.denoiser import Denoiser
+from facekit.training.encoded import EncodedPhotos
+from facekit.training.encoding import encode_photos
 from facekit.training.metrics import read_metrics
 from facekit.training.objective import Objective
 from facekit.training.scopes import pooled
-from facekit.training.train_character import TrainingResult, run_digest
+from facekit.training.train_character import CACHE_FILE, TrainingResult, run_digest
 from facekit.training.trainer import METRICS_FILE, STATE_FILE, Validation
-from tests.tiny.training import DIM, RECIPE_SETTINGS, TinyRun
+from facekit.types import Clip
+from tests.tiny.training import DIM, RECIPE_SETTINGS, TinyFaces, TinyRun, make_photo
 
 
 def _bytes(result: TrainingResult) -> str:
@@ -473,3 +483,95 @@ def test_the_digest_covers_what_decides_the_weights(tiny_run: TinyRun) -> None:
     ]
     assert digest() == digest()
     assert len({digest(), *others}) == 6
+
+
+def _clip_run(folder: Path, source: Path) -> TinyRun:
+    """A run that learns from a clip in about half of its steps."""
+    clip = source / "a.mp4"
+    if not clip.exists():
+        source.mkdir(exist_ok=True)
+        drawn = [make_photo(10 + index, TinyFaces()).image for index in range(5)]
+        write_clip(clip, Clip(frames=np.stack(drawn), fps=8.0))
+    run = TinyRun(folder, steps=6, seed=2)
+    face = make_photo(0, run.faces).face
+    excerpt = Excerpt(
+        source="a.mp4@00:00.000",
+        file=clip,
+        content="c" * 64,
+        times_ms=frame_times(clip),
+        size_px=(48, 48),
+        faces=(None, face, face, face, face),
+        photo=1,
+    )
+    run.photos = replace(run.photos, excerpts=(excerpt,))
+    return run
+
+
+def test_photos_and_clips_go_on_bit_for_bit_without_the_cache_and_the_clip(tmp_path: Path) -> None:
+    whole = _clip_run(tmp_path / "whole", tmp_path / "clips")()
+    assert whole.lora is not None
+    drawn: set[int] = set()
+    stopped = _clip_run(tmp_path / "stopped", tmp_path / "clips")
+
+    class Stop:
+        def __init__(self) -> None:
+            self.left = 3
+
+        def start(self, total: int, label: str) -> None:
+            self.trains = label == "train"
+
+        def advance(self, n: int = 1, info: str = "") -> None:
+            self.left -= self.trains and bool(info)
+            if self.left == 0:
+                self.left = -1
+                signal.raise_signal(signal.SIGINT)
+
+        def finish(self) -> None:
+            pass
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped(progress=Stop())
+    shutil.rmtree(cache_dir())
+    shutil.rmtree(tmp_path / "clips")
+    again = _clip_run_of(stopped)()
+    assert _bytes(again) == _bytes(whole)
+    encoded = EncodedPhotos.load(stopped.out_dir / CACHE_FILE, stopped.digest)
+    assert encoded is not None
+    for step in range(6):
+        batch = make_batch(step, stopped.settings, encoded, 1.0)
+        drawn.add(batch.latents_BCFHW.shape[2])
+        assert set(batch.face_frames) <= ({0} if batch.latents_BCFHW.shape[2] == 1 else {1})
+    assert drawn == {1, 3}, "steps of photos and steps of the clip"
+
+
+def _clip_run_of(run: TinyRun) -> TinyRun:
+    other = TinyRun(run.out_dir, steps=6, seed=2)
+    other.photos = run.photos
+    return other
+
+
+def test_the_identity_loss_decodes_the_latent_frame_that_shows_the_face(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = _clip_run(tmp_path / "out", tmp_path / "clips")
+    denoiser = Denoiser(pipe=run.pipe, spec=run.spec)
+    encoded = encode_photos(run.photos, run.subject, denoiser, run.faces)
+    settings = replace(run.settings, level="none", batch_size=1)
+    step = next(s for s in range(99) if make_batch(s, settings, encoded, 1.0).face_frames == (1,))
+    batch = replace(
+        make_batch(step, settings, encoded, 1.0),
+        sigma_B=torch.tensor([1e-6]),
+        present_B=torch.ones(1),
+        named_B=torch.tensor([True]),
+    )
+    seen: list[torch.Tensor] = []
+    real = Denoiser.decode
+
+    def decode(self: Denoiser, latents: torch.Tensor) -> torch.Tensor:
+        seen.append(latents.detach())
+        return real(self, latents)
+
+    monkeypatch.setattr(Denoiser, "decode", decode)
+    Objective(denoiser, settings, run.faces).backward(batch)
+    (decoded,) = seen
+    torch.testing.assert_close(decoded, batch.latents_BCFHW[:, :, 1:2], atol=1e-3, rtol=1e-3)
