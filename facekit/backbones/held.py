@@ -1,0 +1,198 @@
+"""How the weights of a frozen network are held: in fewer bits than they are computed with."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from facekit.errors import PackageMissing, UsageError
+
+__all__ = ["BaseWeights", "check_held", "hold_weights", "load_dtype", "stored_bytes"]
+
+BaseWeights: TypeAlias = Literal["float32", "bfloat16", "float8", "int8", "nf4"]
+
+_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+"""Their backward pass looks at the weight itself, which diffusers has cast back by then."""
+_PACKAGES = {"int8": "torchao", "nf4": "bitsandbytes"}
+
+
+def load_dtype(how: BaseWeights) -> torch.dtype:
+    """The type that files are read in: what is held in fewer bits never was float32."""
+    return torch.float32 if how == "float32" else torch.bfloat16
+
+
+def check_held(how: BaseWeights, device: torch.device) -> None:
+    """Refuse what this machine cannot do, by trying it on a few numbers.
+
+    Raises:
+        PackageMissing: The extra ``quant`` is not installed.
+        UsageError: The device has no arithmetic for it.
+    """
+    tried = nn.Sequential(nn.Linear(64, 64, dtype=load_dtype(how)))
+    try:
+        tried = _held(tried.requires_grad_(False), how, torch.float32, skipped=()).to(device)
+        if device.type != "meta":
+            asked = torch.ones(1, 64, device=device, requires_grad=True)
+            tried(asked).sum().backward()
+    except (RuntimeError, TypeError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(
+            f"memory.base_weights is {how}, which {device} cannot do ({reason}), expected a device"
+            " that can; set memory.base_weights to bfloat16, or choose another --device"
+        ) from error
+
+
+def hold_weights(network: Any, how: BaseWeights, compute: torch.dtype) -> None:
+    """Turn a network that was read in `load_dtype` into one that is held as asked.
+
+    Linear layers are stored so. Convolutions, norms, embedders and what else diffusers leaves out
+    of `enable_layerwise_casting` stay as they were read, norms in float32; with `compute` float32
+    all of them are.
+
+    Args:
+        network: Of diffusers, without adapters, on any device.
+        how: float32 leaves it as it is.
+        compute: The type of the arithmetic: float32, or bfloat16 under autocast.
+
+    Raises:
+        PackageMissing: The extra ``quant`` is not installed.
+    """
+    _held(network, how, compute, _skipped(network))
+
+
+def stored_bytes(module: nn.Module) -> int:
+    """Bytes of a module's parameters and buffers, as they are stored."""
+    seen: dict[int, int] = {}
+    for tensor in (*module.parameters(), *module.buffers()):
+        for part in _plain(tensor):
+            storage = part.untyped_storage()
+            seen[id(storage) if part.device.type == "meta" else storage.data_ptr()] = (
+                storage.nbytes()
+            )
+        state = getattr(tensor, "quant_state", None)
+        nested = (state, getattr(state, "state2", None))
+        for part in (getattr(each, name, None) for each in nested for name in ("absmax", "code")):
+            if isinstance(part, Tensor):
+                seen[part.data_ptr()] = part.untyped_storage().nbytes()
+    return sum(seen.values())
+
+
+def _plain(tensor: Tensor) -> Iterator[Tensor]:
+    """The tensors that one of a subclass is made of."""
+    if not hasattr(tensor, "__tensor_flatten__"):
+        yield tensor
+        return
+    for name in tensor.__tensor_flatten__()[0]:
+        yield from _plain(getattr(tensor, name))
+
+
+def _held(network: Any, how: BaseWeights, compute: torch.dtype, skipped: tuple[str, ...]) -> Any:
+    if how == "float32":
+        return network
+    if how == "int8":
+        _in_int8(network, skipped)
+    elif how == "nf4":
+        _in_nf4(network, skipped, compute)
+    elif how == "float8" or compute != torch.bfloat16:
+        from diffusers.hooks import apply_layerwise_casting
+
+        storage = torch.float8_e4m3fn if how == "float8" else torch.bfloat16
+        apply_layerwise_casting(network, storage, compute, skipped, skip_modules_classes=_CONVS)
+    for module in network.modules():
+        # The norms of CPUs take no bfloat16 weights for float32 numbers.
+        if not _is_stored(module) and (compute == torch.float32 or "Norm" in type(module).__name__):
+            _widen(module)
+    return network
+
+
+def _in_int8(network: Any, skipped: tuple[str, ...]) -> None:
+    """Eight bits and a scale for each row, by torchao; computed with as the input is."""
+    try:
+        from torchao.quantization import Int8WeightOnlyConfig, quantize_
+    except ImportError as error:
+        raise _missing("int8") from error
+    quantize_(
+        network,
+        Int8WeightOnlyConfig(),
+        filter_fn=lambda module, path: type(module) is nn.Linear and not _fits(path, skipped),
+    )
+
+
+def _in_nf4(network: Any, skipped: tuple[str, ...], compute: torch.dtype) -> None:
+    """Four bits, block by block, by bitsandbytes.
+
+    Not through diffusers' configs, which refuse machines without a graphics card; bitsandbytes
+    itself does not.
+    """
+    try:
+        from bitsandbytes.nn import Linear4bit, Params4bit
+    except ImportError as error:
+        raise _missing("nf4") from error
+    for path, layer in list(network.named_modules()):
+        if type(layer) is not nn.Linear or _fits(path, skipped):
+            continue
+        with torch.device("meta"):
+            held = Linear4bit(
+                layer.in_features,
+                layer.out_features,
+                bias=layer.bias is not None,
+                compute_dtype=compute,
+                quant_type="nf4",
+            )
+        weight = layer.weight.detach()
+        held.weight = Params4bit(weight, requires_grad=False, quant_type="nf4", module=held)
+        held.bias = layer.bias
+        held.weight = held.weight.to(weight.device)  # it is quantised here
+        held.training = layer.training
+        # On a CPU it would pack the weights anew for calls without gradients, and backward is lost.
+        held.support_avx512bf16_for_cpu = False
+        parent, _, last = path.rpartition(".")
+        setattr(network.get_submodule(parent), last, held)
+
+
+def _missing(how: str) -> PackageMissing:
+    return PackageMissing(
+        f"memory.base_weights is {how} and {_PACKAGES[how]} is not installed, expected what the"
+        " extra quant brings; pip install 'facekit[quant]'"
+    )
+
+
+def _skipped(network: Any) -> tuple[str, ...]:
+    """What diffusers leaves out of `enable_layerwise_casting`, as patterns of module paths."""
+    from diffusers.hooks.layerwise_casting import DEFAULT_SKIP_MODULES_PATTERN
+
+    own: set[str] = set(DEFAULT_SKIP_MODULES_PATTERN)
+    for name in ("_keep_in_fp32_modules", "_skip_layerwise_casting_patterns"):
+        own |= set(getattr(network, name, None) or ())
+    return tuple(sorted(own))
+
+
+def _fits(path: str, patterns: tuple[str, ...]) -> bool:
+    return any(re.search(pattern, path) for pattern in patterns)
+
+
+def _is_stored(module: nn.Module) -> bool:
+    """Whether diffusers holds the weights of a layer in another type than it computes with."""
+    registry = getattr(module, "_diffusers_hook", None)
+    return registry is not None and registry.get_hook("layerwise_casting") is not None
+
+
+def _widen(module: nn.Module) -> None:
+    """Make a layer's own bfloat16 numbers float32."""
+    for held in (module._parameters, module._buffers):
+        for name, tensor in held.items():
+            if tensor is None or tensor.dtype != torch.bfloat16 or _is_quantised(tensor):
+                continue
+            wide = tensor.detach().float()
+            held[name] = nn.Parameter(wide, tensor.requires_grad) if _is_own(tensor) else wide
+
+
+def _is_own(tensor: Tensor) -> bool:
+    return isinstance(tensor, nn.Parameter)
+
+
+def _is_quantised(tensor: Tensor) -> bool:
+    """Whether it only says that it is bfloat16, as what torchao holds in eight bits does."""
+    return hasattr(tensor, "__tensor_flatten__")
