@@ -146,8 +146,13 @@ def add_lora(
             # Several LoRAs on one transformer are meant here.
             warnings.filterwarnings("ignore", message="Already found a `peft_config`")
             model.add_adapter(config, adapter_name=name)
+    is_rounded = any(
+        layer.lora_A[name].weight.dtype != torch.float32
+        for _, layer in _lora_layers(transformer)
+        if name in layer.scaling
+    )
     _suit_storage(transformer, name)
-    if seed is not None:
+    if seed is not None and is_rounded:
         _start_unrounded(transformer, name, seed)
     stance.restore()
 
@@ -173,8 +178,6 @@ def _start_unrounded(transformer: nn.Module, name: str, seed: int) -> None:
     peft gives new layers the type of the weights beside them, before anything is learned.
     """
     layers = [layer for _, layer in _lora_layers(transformer) if name in layer.scaling]
-    if all(layer.lora_A[name].weight.dtype == torch.float32 for layer in layers):
-        return
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
         for layer in layers:

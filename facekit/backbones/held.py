@@ -9,7 +9,15 @@ from torch import Tensor, nn
 
 from facekit.errors import PackageMissing, UsageError
 
-__all__ = ["BaseWeights", "check_held", "hold_weights", "load_dtype", "stored_bytes"]
+__all__ = [
+    "BaseWeights",
+    "check_held",
+    "has_stored_layers",
+    "hold_weights",
+    "load_dtype",
+    "narrow",
+    "stored_bytes",
+]
 
 BaseWeights: TypeAlias = Literal["float32", "bfloat16", "float8", "int8", "nf4"]
 
@@ -60,6 +68,20 @@ def hold_weights(network: Any, how: BaseWeights, compute: torch.dtype) -> None:
         PackageMissing: The extra ``quant`` is not installed.
     """
     _held(network, how, compute, _skipped(network))
+
+
+def narrow(module: Any) -> None:
+    """Make in place what `from_pretrained` reads in bfloat16, for a model that is in no file."""
+    kept = tuple(getattr(module, "_keep_in_fp32_modules", None) or ())
+    for path, layer in module.named_modules():
+        for name, parameter in layer.named_parameters(recurse=False):
+            if parameter.is_floating_point() and not _fits(f"{path}.{name}", kept):
+                parameter.data = parameter.data.to(torch.bfloat16)
+
+
+def has_stored_layers(network: nn.Module) -> bool:
+    """Whether layers hold their weights in another type than they compute with."""
+    return any(map(_is_stored, network.modules()))
 
 
 def stored_bytes(module: nn.Module) -> int:

@@ -6,10 +6,11 @@ Shapes: B samples, P photos, D embedding, K identity tokens, C token channels, N
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from facekit.adapters.attach import attach
@@ -25,7 +26,9 @@ from facekit.training.denoiser import Denoiser
 from facekit.training.encoded import EncodedPhotos, encode_photos
 from facekit.training.in_place import all_tokens, in_place
 from facekit.training.objective import IdentityTokens, Objective
+from facekit.training.offload import check_offloaded, offloaded
 from facekit.training.optimizer import Group, Optimizer
+from facekit.training.parking import parked, parts_of
 from facekit.training.scopes import checkpointed, frozen, pooled, with_lora
 from facekit.training.settings import TrainSettings
 from facekit.training.trainer import Trainer, Validate
@@ -100,6 +103,7 @@ def train_character(
     validate: Validate | None = None,
     guidance: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    device: torch.device | None = None,
 ) -> TrainingResult:
     """Train one character, or go on where an earlier call in the same folder stopped.
 
@@ -109,7 +113,7 @@ def train_character(
         settings: Level, steps, losses and the rest.
         photos: Held-out ones are not looked at here.
         subject: How captions call the character.
-        pipe: A stock pipeline of the backbone, on any device.
+        pipe: A stock pipeline of the backbone, on the device or in main memory.
         spec: Its backbone.
         faces: The training encoder that made the photos' embeddings, on the pipeline's device.
         out_dir: Receives the state, the log and the encoded photos.
@@ -122,6 +126,8 @@ def train_character(
         guidance: Options of ``Attachment.condition`` that validation samples with, such as
             three-way guidance; nothing of it takes part in the losses.
         progress: Told of every step.
+        device: Where it computes; where the network is when None. Parts of the pipeline that are
+            not computed with wait in main memory meanwhile.
 
     Raises:
         KeyboardInterrupt: Asked to stop; the state is saved.
@@ -143,10 +149,20 @@ def train_character(
         )
     denoiser = Denoiser(pipe=pipe, spec=spec, expert=lora.expert if lora else "low")
     network = denoiser.network
-    device = network.device
-    encoded = _encoded(settings, photos, subject, denoiser, spec, faces, out_dir, digest).to(device)
+    device = device or network.device
+    memory = settings.memory
+    check_offloaded(memory.offloaded_blocks, network)
     with ExitStack() as stack:
-        stack.enter_context(frozen(network, pipe.vae, adapter))
+        stack.enter_context(frozen(*parts_of(pipe), adapter))
+        parking = stack.enter_context(parked(pipe, spec, device))
+        denoiser = replace(denoiser, parking=parking)
+        encoded = _encoded(settings, photos, subject, denoiser, spec, faces, out_dir, digest)
+        encoded = encoded.to(device)
+        if memory.offloaded_blocks and device.type != "cpu":
+            waiting = stack.enter_context(offloaded(network, memory.offloaded_blocks, device))
+            stack.enter_context(parking.offloading(network, waiting))
+        needed = (network, pipe.vae) if settings.weights.decodes else (network,)
+        parking.settle(*needed)
         attachment = None
         if adapter is not None:
             stack.enter_context(pooled(adapter, settings))
@@ -167,8 +183,8 @@ def train_character(
                     weight_decay=settings.weight_decay,
                 )
             )
-        if settings.memory.checkpointing_every:
-            stack.enter_context(checkpointed(network, settings.memory.checkpointing_every))
+        if memory.checkpointing_every:
+            stack.enter_context(checkpointed(network, memory.checkpointing_every))
         judge = None
         if validate is not None:
             judge = in_place(
@@ -181,6 +197,7 @@ def train_character(
                 encoded,
                 guidance or {},
             )
+            judge = parking.settled(judge, *needed)
         if not groups:
             return _enrolled(adapter, encoded, judge)
         optimizer = Optimizer(

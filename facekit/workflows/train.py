@@ -77,7 +77,7 @@ def run_train(
     records = record_photos(photos)
     masks = choose_masks(recipe, plan.dataset, faces)
     photos = replace(photos, masks=masks.made_by)
-    backbone = backbone or load_backbone(recipe, plan.device)
+    backbone = backbone or load_backbone(recipe, plan.device, waits=True)
     spec, pipe = backbone.spec, backbone.pipe
     settings = TrainSettings.from_recipe(recipe)
     adapter = load_base_adapter(recipe, backbone, faces) if settings.has_identity else None
@@ -99,7 +99,7 @@ def run_train(
     sweep(out_dir)
     write_text(out_dir / RECIPE_FILE, recipe_text(recipe))
     photos, missed = draw_masks(photos, masks, progress)
-    near = faces.to(backbone.network.device)  # for the gradient of the identity loss
+    near = faces.to(backbone.device)  # for the gradient of the identity loss
     result = train_character(
         settings,
         photos,
@@ -117,6 +117,7 @@ def run_train(
         ),
         guidance=guidance_options(SampleSettings.of(spec, recipe.sample)),
         progress=progress,
+        device=backbone.device,
     )
     file = _character_file(
         plan,
