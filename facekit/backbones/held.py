@@ -7,7 +7,8 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from facekit.errors import PackageMissing, UsageError
+from facekit.errors import UsageError
+from facekit.faces.packages import import_optional
 
 __all__ = [
     "BaseWeights",
@@ -23,7 +24,6 @@ BaseWeights: TypeAlias = Literal["float32", "bfloat16", "float8", "int8", "nf4"]
 
 _CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """Their backward pass looks at the weight itself, which diffusers has cast back by then."""
-_PACKAGES = {"int8": "torchao", "nf4": "bitsandbytes"}
 
 
 def load_dtype(how: BaseWeights) -> torch.dtype:
@@ -38,6 +38,8 @@ def check_held(how: BaseWeights, device: torch.device) -> None:
         PackageMissing: The extra ``quant`` is not installed.
         UsageError: The device has no arithmetic for it.
     """
+    if how == "float32":
+        return
     tried = nn.Sequential(nn.Linear(64, 64, dtype=load_dtype(how)))
     try:
         tried = _held(tried.requires_grad_(False), how, torch.float32, skipped=()).to(device)
@@ -131,13 +133,10 @@ def _held(network: Any, how: BaseWeights, compute: torch.dtype, skipped: tuple[s
 
 def _in_int8(network: Any, skipped: tuple[str, ...]) -> None:
     """Eight bits and a scale for each row, by torchao; computed with as the input is."""
-    try:
-        from torchao.quantization import Int8WeightOnlyConfig, quantize_
-    except ImportError as error:
-        raise _missing("int8") from error
-    quantize_(
+    torchao = import_optional("torchao.quantization", extra="quant")
+    torchao.quantize_(
         network,
-        Int8WeightOnlyConfig(),
+        torchao.Int8WeightOnlyConfig(),
         filter_fn=lambda module, path: type(module) is nn.Linear and not _fits(path, skipped),
     )
 
@@ -148,15 +147,12 @@ def _in_nf4(network: Any, skipped: tuple[str, ...], compute: torch.dtype) -> Non
     Not through diffusers' configs, which refuse machines without a graphics card; bitsandbytes
     itself does not.
     """
-    try:
-        from bitsandbytes.nn import Linear4bit, Params4bit
-    except ImportError as error:
-        raise _missing("nf4") from error
+    bitsandbytes = import_optional("bitsandbytes.nn", extra="quant")
     for path, layer in list(network.named_modules()):
         if type(layer) is not nn.Linear or _fits(path, skipped):
             continue
         with torch.device("meta"):
-            held = Linear4bit(
+            held = bitsandbytes.Linear4bit(
                 layer.in_features,
                 layer.out_features,
                 bias=layer.bias is not None,
@@ -164,7 +160,9 @@ def _in_nf4(network: Any, skipped: tuple[str, ...], compute: torch.dtype) -> Non
                 quant_type="nf4",
             )
         weight = layer.weight.detach()
-        held.weight = Params4bit(weight, requires_grad=False, quant_type="nf4", module=held)
+        held.weight = bitsandbytes.Params4bit(
+            weight, requires_grad=False, quant_type="nf4", module=held
+        )
         held.bias = layer.bias
         held.weight = held.weight.to(weight.device)  # it is quantised here
         held.training = layer.training
@@ -172,13 +170,6 @@ def _in_nf4(network: Any, skipped: tuple[str, ...], compute: torch.dtype) -> Non
         held.support_avx512bf16_for_cpu = False
         parent, _, last = path.rpartition(".")
         setattr(network.get_submodule(parent), last, held)
-
-
-def _missing(how: str) -> PackageMissing:
-    return PackageMissing(
-        f"memory.base_weights is {how} and {_PACKAGES[how]} is not installed, expected what the"
-        " extra quant brings; pip install 'facekit[quant]'"
-    )
 
 
 def _skipped(network: Any) -> tuple[str, ...]:

@@ -27,7 +27,8 @@ def repeated_blocks(network: nn.Module) -> tuple[nn.Module, ...]:
 
     They are what gradient checkpointing recomputes as a whole, or larger.
     """
-    names = set(getattr(network, "_repeated_blocks", None) or _BLOCKS_OF_UNETS)
+    own = (getattr(network, name, None) for name in ("_repeated_blocks", "_no_split_modules"))
+    names = next(filter(None, own), _BLOCKS_OF_UNETS)
     held = (nn.ModuleList, nn.Sequential)
     lists = [module for module in network.modules() if isinstance(module, held)]
     return tuple(block for each in lists for block in each if type(block).__name__ in names)

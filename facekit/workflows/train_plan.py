@@ -30,7 +30,7 @@ from facekit.workflows.characters import (
 from facekit.workflows.datasets import StoredDataset, open_dataset
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.masks import MasksUsed, plan_masks
-from facekit.workflows.train_checks import check_training
+from facekit.workflows.train_checks import check_memory, check_training
 
 __all__ = ["TrainPlan", "plan_train", "recipe_text"]
 
@@ -193,7 +193,8 @@ def plan_train(
 
     Raises:
         UsageError: A name that cannot be a folder and an `@name`, a trigger without a word, an
-            unknown backbone, encoder or device, or what the backbone cannot do.
+            unknown backbone, encoder or device, or what the backbone or the device cannot do.
+        PackageMissing: The extra ``quant`` is not installed, and asked for.
         WeightsError: The base identity adapter is not there; or `base.source` or a trigger is
             given, and the backbone's tokenizer is missing or damaged.
         MediaError: A path does not exist, there is no photo and no clip at all, or the dataset is
@@ -217,6 +218,7 @@ def plan_train(
     read_allowed(allow)
     out_dir = Path(out or CHARACTERS_DIR) / name
     where = choose_device(device)
+    check_memory(recipe, where)
     check_captioner(recipe.captions.model)
     dataset = open_dataset(photos, recipe, allow)
     found = scan_sources(photos) if dataset is None else dataset.sources
