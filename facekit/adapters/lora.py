@@ -145,6 +145,8 @@ def add_lora(
         with warnings.catch_warnings():
             # Several LoRAs on one transformer are meant here.
             warnings.filterwarnings("ignore", message="Already found a `peft_config`")
+            # Nothing is merged into quantised weights here.
+            warnings.filterwarnings("ignore", message="TorchaoLoraLinear was instantiated")
             model.add_adapter(config, adapter_name=name)
     is_rounded = any(
         layer.lora_A[name].weight.dtype != torch.float32

@@ -92,14 +92,13 @@ def stored_bytes(module: nn.Module) -> int:
     for tensor in (*module.parameters(), *module.buffers()):
         for part in _plain(tensor):
             storage = part.untyped_storage()
-            seen[id(storage) if part.device.type == "meta" else storage.data_ptr()] = (
-                storage.nbytes()
-            )
+            seen[storage.data_ptr()] = storage.nbytes()
         state = getattr(tensor, "quant_state", None)
-        nested = (state, getattr(state, "state2", None))
-        for part in (getattr(each, name, None) for each in nested for name in ("absmax", "code")):
-            if isinstance(part, Tensor):
-                seen[part.data_ptr()] = part.untyped_storage().nbytes()
+        for scales in (state, getattr(state, "state2", None)):
+            for name in ("absmax", "code"):
+                scale = getattr(scales, name, None)
+                if isinstance(scale, Tensor):
+                    seen[scale.data_ptr()] = scale.untyped_storage().nbytes()
     return sum(seen.values())
 
 
@@ -194,16 +193,12 @@ def _is_stored(module: nn.Module) -> bool:
 
 def _widen(module: nn.Module) -> None:
     """Make a layer's own bfloat16 numbers float32."""
-    for held in (module._parameters, module._buffers):
-        for name, tensor in held.items():
-            if tensor is None or tensor.dtype != torch.bfloat16 or _is_quantised(tensor):
-                continue
-            wide = tensor.detach().float()
-            held[name] = nn.Parameter(wide, tensor.requires_grad) if _is_own(tensor) else wide
-
-
-def _is_own(tensor: Tensor) -> bool:
-    return isinstance(tensor, nn.Parameter)
+    for name, parameter in module.named_parameters(recurse=False):
+        if parameter.dtype == torch.bfloat16 and not _is_quantised(parameter):
+            module._parameters[name] = nn.Parameter(parameter.detach().float(), False)
+    for name, buffer in module.named_buffers(recurse=False):
+        if buffer.dtype == torch.bfloat16:
+            module._buffers[name] = buffer.float()
 
 
 def _is_quantised(tensor: Tensor) -> bool:

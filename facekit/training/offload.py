@@ -123,7 +123,7 @@ class _Sent:
     host: Tensor
     size: torch.Size
     stride: tuple[int, ...]
-    offset: int
+    offset: int | torch.SymInt
 
 
 class OffloadedBlocks:
@@ -142,7 +142,7 @@ class OffloadedBlocks:
         self._coming: dict[int, _Coming] = {}
         self._forward = True
         self._lent: dict[int, Tensor] = {}
-        self._stream: Any = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._stream: Any = _stream(device) if device.type == "cuda" else None
         self._saving: list[Any] = []
         self._hooks = [
             network.register_forward_pre_hook(self._begin, prepend=True),
@@ -228,8 +228,10 @@ class OffloadedBlocks:
         return coming.copies
 
     def _pack(self, tensor: Tensor) -> Tensor | _Sent:
+        if type(tensor) not in (Tensor, nn.Parameter) or not tensor.numel():
+            return tensor
         host = self._lent.get(tensor.untyped_storage().data_ptr())
-        if host is None or type(tensor) is not Tensor or host.dtype != tensor.dtype:
+        if host is None or host.dtype != tensor.dtype:
             return tensor
         return _Sent(host, tensor.shape, tensor.stride(), tensor.storage_offset())
 
@@ -238,6 +240,10 @@ class OffloadedBlocks:
             return kept
         copy = _copied(kept.host, self.device)
         return copy.as_strided(kept.size, kept.stride, kept.offset)
+
+
+def _stream(device: torch.device) -> Any:
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def _slots_of(block: nn.Module, device: torch.device) -> list[_Slot]:

@@ -43,7 +43,9 @@ class Parking:
         """
         parts = _named_parts(pipe)
         # Somebody who has put hooks of their own on it moves the parts.
-        self.moves = device.type != "cpu" and not any(hasattr(x, "_hf_hook") for x in parts.values())
+        self.moves = device.type != "cpu" and not any(
+            hasattr(x, "_hf_hook") for x in parts.values()
+        )
         self.device = device
         self._networks = spec.family.networks(pipe)
         own = {id(network) for network in self._networks}
@@ -151,7 +153,7 @@ def parked(pipe: Any, spec: BackboneSpec, device: torch.device) -> Iterator[Park
         yield parking
 
 
-class _Comes(ModelHook):  # type: ignore[misc]
+class _Comes(ModelHook):
     """Brings a part when it is called; tells diffusers where the pipeline computes."""
 
     def __init__(self, parking: Parking) -> None:

@@ -85,7 +85,11 @@ def test_no_copy_outlives_its_block(every: int, monkeypatch: pytest.MonkeyPatch)
         return copy
 
     monkeypatch.setattr(offload, "_copied", copied)
-    with frozen(network), offloaded(network, 4, CPU), with_lora(network, TOON, SMALL, TINY_SETTINGS):
+    with (
+        frozen(network),
+        offloaded(network, 4, CPU),
+        with_lora(network, TOON, SMALL, TINY_SETTINGS),
+    ):
         if every:
             with checkpointed(network):
                 loss = predict(pipe).sum()
@@ -121,5 +125,5 @@ def test_more_blocks_than_there_are() -> None:
     network = tiny_pipe().transformer
     assert len(repeated_blocks(network)) == 4
     check_offloaded(4, network)
-    with pytest.raises(UsageError, match=r"offloaded_blocks is 5, expected at most 4, .*; lower it"):
+    with pytest.raises(UsageError, match=r"blocks is 5, expected at most 4, .*; lower it"):
         check_offloaded(5, network)

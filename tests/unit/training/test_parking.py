@@ -45,7 +45,8 @@ def test_what_is_never_computed_with_together_is_never_there_together(backbone: 
             assert len(seen["text_encoder"]) == encoded, "prompts are remembered"
             parking.settle(getattr(pipe, networks[0]), pipe.vae)
             now = places(pipe)
-            assert {name for name, place in now.items() if place == FAR.type} == {networks[0], "vae"}
+            there = {name for name, place in now.items() if place == FAR.type}
+            assert there == {networks[0], "vae"}
         assert set(places(pipe).values()) == {"cpu"}
         assert "encode_prompt" not in vars(pipe)
         assert not any(hasattr(part, "_hf_hook") for part in parts_of(pipe))
