@@ -33,6 +33,8 @@ __all__ = [
     "weights_digest",
 ]
 
+_CPU = torch.device("cpu")
+
 TINY = "tiny"
 """The backbone of recipes that only prove the path: the toon backbone's classes, small, random."""
 
@@ -45,7 +47,7 @@ class Backbone:
     pipe: Any
     digest: str
     """sha256 of the transformer's weights; empty for the tiny one. A character is made for it."""
-    device: torch.device = torch.device("cpu")
+    device: torch.device = _CPU
     """Where it computes, though parts of it may wait in main memory."""
 
     @property
@@ -83,7 +85,7 @@ def load_backbone(
         PackageMissing: The extra ``quant`` is not installed, and asked for.
         WeightsError: Its weights are missing or damaged.
     """
-    spec, device = backbone_spec(recipe), device or torch.device("cpu")
+    spec, device = backbone_spec(recipe), device or _CPU
     how, precision = recipe.memory.base_weights, recipe.train.precision
     check_held(how, device)
     is_tiny = recipe.base.name == TINY

@@ -54,15 +54,15 @@ def check_memory(recipe: Recipe, device: torch.device) -> None:
         WeightsError: The backbone's config cannot be read.
     """
     memory = recipe.memory
-    check_held(memory.base_weights, device)
-    if not memory.offloaded_blocks:
-        return
-    if memory.base_weights in ("int8", "nf4"):
+    if memory.offloaded_blocks and memory.base_weights in ("int8", "nf4"):
         raise UsageError(
             f"memory.offloaded_blocks is {memory.offloaded_blocks} and memory.base_weights"
             f" {memory.base_weights}, whose blocks do not wait, expected float32, bfloat16 or"
             " float8; change one of them"
         )
+    check_held(memory.base_weights, device)
+    if not memory.offloaded_blocks:
+        return
     spec = backbone_spec(recipe)
     if recipe.base.name == TINY:
         check_offloaded(memory.offloaded_blocks, spec.family.network(spec.tiny()))

@@ -194,7 +194,7 @@ def plan_train(
     Raises:
         UsageError: A name that cannot be a folder and an `@name`, a trigger without a word, an
             unknown backbone, encoder or device, or what the backbone or the device cannot do.
-        PackageMissing: The extra ``quant`` is not installed, and asked for.
+        PackageMissing: The extra ``quant`` is not installed.
         WeightsError: The base identity adapter is not there; or `base.source` or a trigger is
             given, and the backbone's tokenizer is missing or damaged.
         MediaError: A path does not exist, there is no photo and no clip at all, or the dataset is

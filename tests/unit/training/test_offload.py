@@ -31,6 +31,7 @@ def places(block: nn.Module) -> set[str]:
 def test_a_block_is_far_away_when_it_is_called_and_near_otherwise(every: int) -> None:
     """Gradients are those of the near network; anything left on the CPU is an error."""
     steps: list[dict[str, Tensor]] = []
+    during: list[set[str]] = []
     for where in (CPU, FAR):
         pipe = tiny_pipe()
         network = pipe.transformer
@@ -38,7 +39,7 @@ def test_a_block_is_far_away_when_it_is_called_and_near_otherwise(every: int) ->
         with far_device(), frozen(network), offloaded(network, 2, where) as waiting:
             move_frozen(network, where, but=waiting.waiting)
             blocks = [network.blocks[index] for index in (1, 3)]
-            during: list[set[str]] = []
+            during.clear()
             for block in blocks:
                 assert places(block) == {"cpu"}
                 block.attn1.register_forward_hook(
