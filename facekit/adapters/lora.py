@@ -3,6 +3,7 @@
 The state's keys are module paths: ``blocks.0.attn1.to_q.lora_A.weight``.
 """
 
+import math
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -144,8 +145,17 @@ def add_lora(
         with warnings.catch_warnings():
             # Several LoRAs on one transformer are meant here.
             warnings.filterwarnings("ignore", message="Already found a `peft_config`")
+            # Nothing is merged into quantised weights here.
+            warnings.filterwarnings("ignore", message="TorchaoLoraLinear was instantiated")
             model.add_adapter(config, adapter_name=name)
+    is_rounded = any(
+        layer.lora_A[name].weight.dtype != torch.float32
+        for _, layer in _lora_layers(transformer)
+        if name in layer.scaling
+    )
     _suit_storage(transformer, name)
+    if seed is not None and is_rounded:
+        _start_unrounded(transformer, name, seed)
     stance.restore()
 
 
@@ -162,6 +172,27 @@ def _suit_storage(transformer: nn.Module, name: str) -> None:
             for part in (layer.lora_A, layer.lora_B):
                 part[name].to(casting.compute_dtype)
     _maybe_remove_and_reapply_group_offloading(transformer)
+
+
+def _start_unrounded(transformer: nn.Module, name: str, seed: int) -> None:
+    """Draw the random half in float32, as for a float32 network, where peft rounded it.
+
+    peft gives new layers the type of the weights beside them, before anything is learned.
+    """
+    layers = [layer for _, layer in _lora_layers(transformer) if name in layer.scaling]
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        for layer in layers:
+            # Both are made, and the first is drawn again: the order in which peft does it.
+            half, other = (
+                nn.Linear(part[name].in_features, part[name].out_features, bias=False)
+                for part in (layer.lora_A, layer.lora_B)
+            )
+            nn.init.kaiming_uniform_(half.weight, a=math.sqrt(5))
+            for part, made in ((layer.lora_A, half), (layer.lora_B, other)):
+                weight = part[name].weight
+                kept = made.weight if part is layer.lora_A else torch.zeros_like(made.weight)
+                part[name].weight = nn.Parameter(kept.detach().to(weight.device))
 
 
 def named_lora_parameters(

@@ -17,6 +17,7 @@ from facekit.backbones.family import Expert, Text
 from facekit.backbones.noise import NoiseProcess
 from facekit.backbones.spec import BackboneSpec
 from facekit.toon.vae import framewise
+from facekit.training.parking import Parking
 from facekit.training.settings import Precision
 
 __all__ = ["Denoiser", "attention_kernels", "autocast"]
@@ -30,6 +31,8 @@ class Denoiser:
     spec: BackboneSpec
     expert: Expert = "low"
     """Which of two networks is trained, where they share the noise levels."""
+    parking: Parking | None = None
+    """Brings the parts that wait in main memory."""
 
     @property
     def network(self) -> Any:
@@ -61,16 +64,22 @@ class Denoiser:
 
     def decode(self, latents_BCFHW: Tensor) -> Tensor:
         """Decode to pixels about -1..1, not clamped, so that gradients flow everywhere."""
+        if self.parking is not None:
+            self.parking.bring(self.pipe.vae)
         # A single frame has no past: of a causal kernel only the last tap sees anything.
         with framewise() if latents_BCFHW.shape[2] == 1 else nullcontext():
             return self.spec.family.decode_latents(self.pipe, latents_BCFHW)
 
     def encode_text(self, prompts: Sequence[str]) -> Text:
         """Encode prompts as sampling does."""
+        if self.parking is not None:
+            self.parking.bring(*self.parking.encoders)
         return self.spec.family.encode_text(self.pipe, self.spec, prompts)
 
     def encode_video(self, frames_BCFHW: Tensor) -> Tensor:
         """Encode pixels in -1..1 to latents as the network wants them."""
+        if self.parking is not None:
+            self.parking.bring(self.pipe.vae)
         return self.spec.family.encode_video(self.pipe, frames_BCFHW)
 
 

@@ -197,7 +197,7 @@ class Objective:
     def _low_noise(self, batch: Batch) -> list[int]:
         """Samples whose estimate is worth decoding; the caption alone cannot say who it is."""
         weights = self.settings.weights
-        if weights.identity <= 0 and weights.contrastive <= 0:
+        if not weights.decodes:
             return []
         known = batch.present_B > 0 if self.settings.has_identity else batch.named_B
         good = known & (batch.sigma_B < weights.identity_max_sigma)

@@ -5,16 +5,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import (
+    DEFAULT_NAME,
     LoraSettings,
     LoraStance,
     add_lora,
     named_lora_parameters,
     remove_lora,
 )
+from facekit.backbones.held import has_stored_layers
 from facekit.backbones.spec import BackboneSpec
 from facekit.training.settings import TrainSettings
 
@@ -58,6 +60,9 @@ def with_lora(
     """Add the LoRA for the length of a block; its parameters by the names that files use."""
     stance = LoraStance(transformer)
     add_lora(transformer, spec, lora, seed=settings.seed)
+    for path, module in transformer.named_modules():
+        if ".lora_" in path and path.endswith(f".{DEFAULT_NAME}"):
+            module.to(transformer.device)  # also where the weights beside it wait elsewhere
     try:
         named = named_lora_parameters(transformer)
         for parameter in named.values():
@@ -78,11 +83,14 @@ def checkpointed(network: Any, every: int = 1) -> Iterator[None]:
         every: 1 recomputes those of every block, 2 of every second one, from the first on.
     """
     order: dict[nn.Module, int] = {}
+    is_narrow = has_stored_layers(network)
 
     def run(block: nn.Module, *args: Any) -> Any:
         if order.setdefault(block, len(order)) % every:
             return block(*args)
-        return checkpoint(block.__call__, *args, use_reentrant=False)
+        # The end of a block that is not recomputed would leave its last layer in full width.
+        with set_checkpoint_early_stop(not is_narrow):
+            return checkpoint(block.__call__, *args, use_reentrant=False)
 
     network.enable_gradient_checkpointing(run)
     try:

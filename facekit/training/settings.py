@@ -28,6 +28,11 @@ class LossWeights:
     preservation_probability: float
     contrastive: float
 
+    @property
+    def decodes(self) -> bool:
+        """Whether a term looks at pixels, so that the autoencoder takes part."""
+        return self.identity > 0 or self.contrastive > 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropout:

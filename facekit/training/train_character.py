@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from facekit.adapters.attach import attach
@@ -27,7 +28,9 @@ from facekit.training.encoding import encode_photos
 from facekit.training.fixed_loss import FixedLoss
 from facekit.training.in_place import all_tokens, in_place, judged_together
 from facekit.training.objective import IdentityTokens, Objective
+from facekit.training.offload import check_offloaded, offloaded
 from facekit.training.optimizer import Group, Optimizer
+from facekit.training.parking import parked, parts_of
 from facekit.training.processes import ALONE, Processes
 from facekit.training.scopes import checkpointed, frozen, pooled, with_lora
 from facekit.training.settings import TrainSettings
@@ -107,6 +110,7 @@ def train_character(
     progress: Progress | None = None,
     trackers: Sequence[Tracker] = (),
     processes: Processes = ALONE,
+    device: torch.device | None = None,
 ) -> TrainingResult:
     """Train one character, or go on where an earlier call in the same folder stopped.
 
@@ -117,7 +121,7 @@ def train_character(
         settings: Level, steps, losses and the rest.
         photos: Nothing is learned from held-out ones; their loss is measured.
         subject: How captions call the character.
-        pipe: A stock pipeline of the backbone, on any device.
+        pipe: A stock pipeline of the backbone, on the device or in main memory.
         spec: Its backbone.
         faces: The training encoder that made the photos' embeddings, on the pipeline's device.
         out_dir: Receives the state, the log and the encoded photos, from the first process.
@@ -133,6 +137,8 @@ def train_character(
         progress: Told of every step.
         trackers: Get a copy of the log, from its start to its end.
         processes: Those that share the samples of every step.
+        device: Where it computes; where the network is when None. Parts of the pipeline that are
+            not computed with wait in main memory meanwhile, unless processes share the weights out.
 
     Raises:
         KeyboardInterrupt: Asked to stop; the state is saved.
@@ -155,33 +161,42 @@ def train_character(
         )
     denoiser = Denoiser(pipe=pipe, spec=spec, expert=lora.expert if lora else "low")
     network = denoiser.network
-    device = network.device
+    device = device or network.device
+    memory = settings.memory
+    check_offloaded(memory.offloaded_blocks, network)
     shift = denoiser.shift if settings.noise.shift is None else settings.noise.shift
-
-    def encode(shown: PhotoSet, name: str) -> EncodedPhotos:
-        made = processes.same(
-            # From device to device it goes by way of the CPU.
-            lambda: _encoded(
-                settings,
-                shown,
-                subject,
-                denoiser,
-                faces,
-                out_dir / name,
-                digest,
-                parser,
-                progress,
-            ).to(device if processes.count == 1 else "cpu")
-        )
-        return made.to(device)
-
-    encoded = encode(photos, CACHE_FILE)
-    held_out = None
-    if settings.loss_levels and validate is not None and photos.held_out and settings.trains:
-        apart = replace(photos, train=photos.held_out, held_out=(), views=(), excerpts=())
-        held_out = encode(apart, HELD_OUT_FILE)
     with ExitStack() as stack:
-        stack.enter_context(frozen(network, pipe.vae, adapter))
+        stack.enter_context(frozen(*parts_of(pipe), adapter))
+        parking = stack.enter_context(parked(pipe, spec, device, moves=not processes.shards))
+        denoiser = replace(denoiser, parking=parking)
+
+        def encode(shown: PhotoSet, name: str) -> EncodedPhotos:
+            made = processes.same(
+                # From device to device it goes by way of the CPU.
+                lambda: _encoded(
+                    settings,
+                    shown,
+                    subject,
+                    denoiser,
+                    faces,
+                    out_dir / name,
+                    digest,
+                    parser,
+                    progress,
+                ).to(device if processes.count == 1 else "cpu")
+            )
+            return made.to(device)
+
+        encoded = encode(photos, CACHE_FILE)
+        held_out = None
+        if settings.loss_levels and validate is not None and photos.held_out and settings.trains:
+            apart = replace(photos, train=photos.held_out, held_out=(), views=(), excerpts=())
+            held_out = encode(apart, HELD_OUT_FILE)
+        if memory.offloaded_blocks and device.type != "cpu":
+            waiting = stack.enter_context(offloaded(network, memory.offloaded_blocks, device))
+            stack.enter_context(parking.offloading(network, waiting))
+        needed = (network, pipe.vae) if settings.weights.decodes else (network,)
+        parking.settle(*needed)
         attachment = None
         if adapter is not None:
             stack.enter_context(pooled(adapter, settings))
@@ -202,8 +217,8 @@ def train_character(
                     weight_decay=settings.weight_decay,
                 )
             )
-        if settings.memory.checkpointing_every:
-            stack.enter_context(checkpointed(network, settings.memory.checkpointing_every))
+        if memory.checkpointing_every:
+            stack.enter_context(checkpointed(network, memory.checkpointing_every))
         judge = None
         if validate is not None:
             judge = in_place(
@@ -232,7 +247,7 @@ def train_character(
             judge = FixedLoss(
                 objective, encoded, held_out, shift=shift, sigma_range=between
             ).beside(judge)
-        judge = judge and judged_together(judge, processes)
+        judge = judge and judged_together(parking.settled(judge, *needed), processes)
         for group in groups:
             processes.spread(group.parameters.values())
         optimizer = Optimizer(

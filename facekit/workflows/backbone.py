@@ -11,6 +11,7 @@ from torch import nn
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.made_for import check_backbone, check_encoder
 from facekit.backbones.digest import folder_parts_digest, parts_digest, pipeline_digest
+from facekit.backbones.held import check_held, hold_weights, load_dtype, narrow
 from facekit.backbones.spec import BackboneSpec, get_spec
 from facekit.backbones.wan import TOON
 from facekit.errors import AdapterMismatch, WeightsMissing
@@ -32,6 +33,8 @@ __all__ = [
     "weights_digest",
 ]
 
+_CPU = torch.device("cpu")
+
 TINY = "tiny"
 """The backbone of recipes that only prove the path: the toon backbone's classes, small, random."""
 
@@ -44,6 +47,8 @@ class Backbone:
     pipe: Any
     digest: str
     """sha256 of the transformer's weights; empty for the tiny one. A character is made for it."""
+    device: torch.device = _CPU
+    """Where it computes, though parts of it may wait in main memory."""
 
     @property
     def network(self) -> Any:
@@ -65,24 +70,36 @@ def backbone_spec(recipe: Recipe) -> BackboneSpec:
     return TOON if recipe.base.name == TINY else get_spec(recipe.base.name)
 
 
-def load_backbone(recipe: Recipe, device: torch.device | None = None) -> Backbone:
-    """Load the stock pipeline that a recipe names, in float32.
+def load_backbone(
+    recipe: Recipe, device: torch.device | None = None, *, waits: bool = False
+) -> Backbone:
+    """Load the stock pipeline that a recipe names, its weights held as the recipe says.
 
     Args:
-        recipe: Its base section says which.
-        device: Where it goes, from `choose_device`; the CPU when None.
+        recipe: Its base section says which, `memory.base_weights` how it is held.
+        device: Where it computes, from `choose_device`; the CPU when None.
+        waits: Leave it in main memory, for somebody who brings its parts.
 
     Raises:
-        UsageError: The name is unknown.
+        UsageError: The name is unknown, or the device cannot hold weights so.
+        PackageMissing: The extra ``quant`` is not installed, and asked for.
         WeightsError: Its weights are missing or damaged.
     """
-    spec = backbone_spec(recipe)
+    spec, device = backbone_spec(recipe), device or _CPU
+    how, precision = recipe.memory.base_weights, recipe.train.precision
+    check_held(how, device)
     is_tiny = recipe.base.name == TINY
-    pipe: Any = spec.tiny() if is_tiny else spec.load(recipe.base.source)
+    pipe: Any = spec.tiny() if is_tiny else spec.load(recipe.base.source, load_dtype(how))
     digest = "" if is_tiny else pipeline_digest(pipe)
-    if device is not None:
+    if is_tiny and how != "float32":
+        for name, part in pipe.components.items():
+            if isinstance(part, nn.Module) and name != "vae":
+                narrow(part)
+    for network in spec.family.networks(pipe):
+        hold_weights(network, how, getattr(torch, precision))
+    if not waits:
         pipe.to(device)
-    return Backbone(spec=spec, pipe=pipe, digest=digest)
+    return Backbone(spec=spec, pipe=pipe, digest=digest, device=device)
 
 
 def weights_digest(recipe: Recipe) -> str:
@@ -142,7 +159,7 @@ def load_base_adapter(recipe: Recipe, backbone: Backbone, faces: FaceVendor) -> 
         AdapterDamaged: The file cannot be read.
         AdapterMismatch: It was made for other weights, another encoder or other tokens.
     """
-    device = backbone.network.device
+    device = backbone.device
     if recipe.base.name == TINY:
         return _tiny_adapter(recipe, backbone, faces).to(device)
     path = base_adapter_path(recipe)

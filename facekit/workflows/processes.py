@@ -137,11 +137,11 @@ def _kind(device: str, count: int) -> Literal["cpu", "cuda"]:
 def load_alike(
     recipe: Recipe, device: torch.device, processes: Processes, given: Backbone | None = None
 ) -> Backbone:
-    """Load the backbone to where this process computes, the same in all of them.
+    """Load the backbone into main memory, the same in all processes.
 
     Args:
         recipe: Says which.
-        device: Of this process. Where weights are to be shared out, it is loaded to the CPU.
+        device: Where this process computes.
         processes: Of the run.
         given: When it is loaded already.
 
@@ -149,7 +149,8 @@ def load_alike(
         UsageError: Another process has loaded other weights, or the name is unknown.
         WeightsError: Its weights are missing or damaged.
     """
-    backbone = given or load_backbone(recipe, None if processes.shards else device)
+    where = None if processes.shards else device
+    backbone = given or load_backbone(recipe, where, waits=True)
     if processes.count > 1:
         processes.require_same(f"weights of {backbone.spec.name}", backbone.parts_digest)
         processes.require_same("version of facekit", __version__)

@@ -80,11 +80,12 @@ def run_train(
     looked: list[_Looked] = []  # in the first process alone
     processes.same(lambda: looked.append(_looked_at(plan, faces, progress)))
     backbone = load_alike(recipe, plan.device, processes, backbone)
+    device = plan.device if processes.shards else backbone.device
     parts_digest = backbone.parts_digest
     spec, pipe = backbone.spec, backbone.pipe
     settings = TrainSettings.from_recipe(recipe)
     adapter = load_base_adapter(recipe, backbone, faces) if settings.has_identity else None
-    adapter = adapter.to(plan.device) if adapter and processes.shards else adapter
+    adapter = adapter.to(device) if adapter else None
     if processes.count > 1:
         processes.require_same(f"weights of {faces.name}", faces.digest)
         processes.require_same("the base identity adapter", base_digest(adapter))
@@ -96,7 +97,7 @@ def run_train(
     if begun.finished is not None:
         return begun.finished
     photos, subject, digest = begun.photos, begun.subject, begun.digest
-    near = faces.to(backbone.network.device)  # for the gradient of the identity loss
+    near = faces.to(device)  # for the gradient of the identity loss
     samples_dir = out_dir / SAMPLES_DIR if processes.is_first else None
     config = recipe.model_dump(mode="json")
     trackers: list[Tracker] = []  # in the first process alone
@@ -121,6 +122,7 @@ def run_train(
         progress=progress,
         trackers=trackers,
         processes=processes,
+        device=device,
     )
     ended = tuple(warning for tracker in trackers for warning in tracker.warnings)
     return processes.same(

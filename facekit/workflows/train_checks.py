@@ -2,16 +2,21 @@
 
 from collections.abc import Iterator
 
+import torch
+
+from facekit.backbones.held import check_held
+from facekit.backbones.hub import fetch_commands
 from facekit.backbones.wan import TOON
 from facekit.errors import UsageError
 from facekit.faces.vendors import check_vendor
 from facekit.generation.sample import SampleSettings
 from facekit.recipe import Recipe
 from facekit.training.adamw import check_optimizer
+from facekit.training.offload import check_offloaded
 from facekit.workflows.backbone import TINY, backbone_spec, base_adapter_path, load_tokenizer
 from facekit.workflows.train_clips import clip_misfits
 
-__all__ = ["check_training"]
+__all__ = ["check_memory", "check_training"]
 
 
 def check_training(recipe: Recipe) -> None:
@@ -37,6 +42,36 @@ def check_training(recipe: Recipe) -> None:
         base_adapter_path(recipe)
     if recipe.base.source:
         load_tokenizer(recipe)
+
+
+def check_memory(recipe: Recipe, device: torch.device) -> None:
+    """Refuse what the device or the backbone cannot do to save memory.
+
+    Args:
+        recipe: That `check_training` has passed.
+        device: Where the backbone computes.
+
+    Raises:
+        PackageMissing: The extra ``quant`` is not installed, and asked for.
+        UsageError: The device cannot hold weights so, more blocks are to wait than there are, or
+            quantised ones.
+        WeightsError: The backbone's config cannot be read.
+    """
+    memory = recipe.memory
+    if memory.offloaded_blocks and memory.base_weights in ("int8", "nf4"):
+        raise UsageError(
+            f"memory.offloaded_blocks is {memory.offloaded_blocks} and memory.base_weights"
+            f" {memory.base_weights}, whose blocks do not wait, expected float32, bfloat16 or"
+            " float8; change one of them"
+        )
+    check_held(memory.base_weights, device)
+    if not memory.offloaded_blocks:
+        return
+    spec = backbone_spec(recipe)
+    if recipe.base.name == TINY:
+        check_offloaded(memory.offloaded_blocks, spec.family.network(spec.tiny()))
+    elif recipe.base.source or not fetch_commands(spec):
+        check_offloaded(memory.offloaded_blocks, spec.outline(recipe.base.source))
 
 
 def _misfits(recipe: Recipe) -> Iterator[str]:

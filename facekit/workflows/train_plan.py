@@ -27,7 +27,7 @@ from facekit.workflows.characters import CHARACTERS_DIR, RESULT_FILE
 from facekit.workflows.datasets import StoredDataset, open_dataset
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.masks import MasksUsed, plan_masks
-from facekit.workflows.train_checks import check_training
+from facekit.workflows.train_checks import check_memory, check_training
 from facekit.workflows.train_clips import clip_warnings, describe_clips
 from facekit.workflows.train_folder import is_resumed
 
@@ -212,8 +212,10 @@ def plan_train(
 
     Raises:
         UsageError: A name that cannot be a folder and an `@name`, a trigger without a word, an
-            unknown backbone, encoder, device or tracker, or what the backbone cannot do.
-        PackageMissing: The optimizer or a tracker needs a package that is not installed.
+            unknown backbone, encoder, device or tracker, or what the backbone or the device cannot
+            do.
+        PackageMissing: The optimizer, the weights or a tracker need a package that is not
+            installed.
         WeightsError: The base identity adapter is not there; or `base.source` or a trigger is
             given, and the backbone's tokenizer is missing or damaged.
         MediaError: A path does not exist, there is no photo and no clip at all, or the dataset is
@@ -237,6 +239,7 @@ def plan_train(
     read_allowed(allow)
     out_dir = Path(out or CHARACTERS_DIR) / name
     where = choose_device(device)
+    check_memory(recipe, where)
     tracked = check_trackers(track)
     if tracked and recipe.identity.level == "L0":
         raise UsageError(

@@ -90,7 +90,7 @@ WEIGHTS = dataclasses.replace(
     ("changes", "learned_null"),
     [
         ({"ema": 0.9, "memory": MemorySection(checkpointing_every=1)}, True),
-        ({"level": "none"}, False),
+        ({"level": "none", "memory": MemorySection(offloaded_blocks=2)}, False),
     ],
 )
 def test_training_and_going_on(tmp_path: Path, changes: dict[str, Any], learned_null: bool) -> None:

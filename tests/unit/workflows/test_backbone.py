@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from facekit.backbones import hub
 from facekit.errors import ChecksumMismatch, WeightsMissing
@@ -87,6 +88,23 @@ def test_flipped_bits_in_the_shipped_adapter_are_noticed(shipped: Path) -> None:
     flip(shipped / BASE_ADAPTER_FILE)
     with pytest.raises(ChecksumMismatch, match=rf"{BASE_ADAPTER_FILE}: sha256"):
         load_base_adapter(recipe, loaded, faces)
+
+
+def test_what_is_held_in_eight_bits_is_the_same_backbone(tmp_path: Path) -> None:
+    """A character trained on it goes onto the float32 pipeline, which has the same digest."""
+    tiny_pipe("toon").save_pretrained(tmp_path)
+    found = []
+    for how in ("float32", "float8"):
+        changes = [f"base.source={tmp_path}", f"memory.base_weights={how}"]
+        found.append(load_backbone(load_recipe("toon/train", changes)))
+    plain, held = found
+    assert plain.digest
+    assert (held.digest, held.parts_digest) == (plain.digest, plain.parts_digest)
+    assert held.network.blocks[0].attn1.to_q.weight.dtype == torch.float8_e4m3fn
+    assert (held.pipe.text_encoder.dtype, held.pipe.vae.dtype) == (torch.bfloat16, torch.float32)
+    tiny = load_backbone(load_recipe("tiny/train", ["memory.base_weights=float8"]))
+    assert tiny.network.blocks[0].attn1.to_q.weight.dtype == torch.float8_e4m3fn
+    assert (tiny.pipe.text_encoder.dtype, tiny.pipe.vae.dtype) == (torch.bfloat16, torch.float32)
 
 
 def test_the_digest_of_a_recipes_weights_needs_no_loading(tmp_path: Path) -> None:

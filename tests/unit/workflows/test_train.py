@@ -634,7 +634,9 @@ def test_the_device_is_told_and_reaches_the_pipeline(
     assert "\ndevice: cpu\n" in plan.describe()
     assert plan.to_json()["device"] == "cpu"
     asked = []
-    monkeypatch.setattr(train, "load_backbone", lambda *given: asked.append(given) or load(*given))
+    monkeypatch.setattr(
+        train, "load_backbone", lambda *given, **how: asked.append(given) or load(*given, **how)
+    )
     load = load_backbone
     run_train(plan, NoProgress(), faces=Alike())
     assert asked == [(plan.recipe, torch.device("cpu"))]
