@@ -15,7 +15,7 @@ from facekit.training.metrics import read_metrics
 from facekit.training.objective import Objective
 from facekit.training.trainer import METRICS_FILE, Validation
 from facekit.training.views import cut_views
-from tests.tiny.training import TinyRun
+from tests.tiny.training import TINY_SETTINGS, TinyRun
 
 BETWEEN = (0.0, 1.0)
 
@@ -112,7 +112,9 @@ def test_a_run_logs_it_and_learns_the_same_without(tmp_path: Path) -> None:
     def judge(step: int) -> Validation:
         return Validation(score=0.1 * step)
 
-    runs = [TinyRun(tmp_path / str(n), loss_levels=n, steps=3, validate_every=0) for n in (0, 2)]
+    weights = replace(TINY_SETTINGS.weights, identity=0.0, preservation=0.0)
+    changes: dict[str, Any] = {"steps": 3, "validate_every": 0, "weights": weights}
+    runs = [TinyRun(tmp_path / str(n), loss_levels=n, **changes) for n in (0, 2)]
     plain, measured = (run(validate=judge) for run in runs)
     assert plain.tokens_KC is not None
     assert measured.tokens_KC is not None

@@ -24,6 +24,7 @@ from tests.tiny.training import TINY_SETTINGS, TinyRun
 def _plain(folder: Path, **changes: Any) -> TinyRun:
     """A plain LoRA, checked every second step: small, and all that a guard looks at."""
     settings = {"level": "none", "steps": 12, "validate_every": 0, "checkpoint_every": 2}
+    settings |= {"batch_size": 1}
     weights = replace(TINY_SETTINGS.weights, identity=0.0, preservation=0.0)
     return TinyRun(folder, **{**settings, "weights": weights, **changes})
 
