@@ -107,7 +107,7 @@ class Objective:
 
     def backward(self, batch: Batch) -> StepLosses:
         """Add the gradients of one batch to what is trained."""
-        with attention_kernels(self.denoiser.network.device, self.settings.precision):
+        with attention_kernels(batch.latents_BCFHW.device, self.settings.precision):
             flow = self._flow_and_identity(batch)
             preservation = self._preservation(batch) if batch.preserve else None
         total = flow.total
@@ -179,7 +179,7 @@ class Objective:
         return float(loss.detach())
 
     def _predict(self, noisy: Tensor, sigma_B: Tensor, text: Text) -> Tensor:
-        with self._autocast():
+        with autocast(noisy.device, self.settings.precision):
             return self.denoiser.predict(noisy, sigma_B, text).float()
 
     def _embed(
@@ -189,7 +189,7 @@ class Objective:
         one_BCFHW = torch.stack(
             [latents[:, at : at + 1] for latents, at in zip(latents_BCFHW, frames, strict=True)]
         )
-        with self._autocast():
+        with autocast(latents_BCFHW.device, self.settings.precision):
             pixels_BCFHW = self.denoiser.decode(one_BCFHW).float()
         crops = align_tensor(pixels_BCFHW[:, :, 0], transforms_B23, self.encoder.crop_size_px)
         return self.encoder.embed(crops).float()
@@ -225,7 +225,3 @@ class Objective:
                 present_B=present_B,
             )
         )
-
-    def _autocast(self) -> Any:
-        """Arithmetic of the backbone in the precision that was asked for."""
-        return autocast(self.denoiser.network.device, self.settings.precision)

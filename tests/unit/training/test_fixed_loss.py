@@ -9,26 +9,20 @@ import torch
 
 from facekit.training import fixed_loss
 from facekit.training.denoiser import Denoiser
-from facekit.training.encoded import EncodedPhotos, encode_photos
+from facekit.training.encoded import EncodedPhotos
+from facekit.training.encoding import encode_photos
 from facekit.training.fixed_loss import FixedLoss
 from facekit.training.metrics import read_metrics
 from facekit.training.objective import Objective
 from facekit.training.trainer import METRICS_FILE, Validation
-from facekit.training.views import cut_views
 from tests.tiny.training import TINY_SETTINGS, TinyRun
 
 BETWEEN = (0.0, 1.0)
 
 
 def _encoded(run: TinyRun, photos: Any, denoiser: Denoiser) -> EncodedPhotos:
-    return encode_photos(
-        photos,
-        cut_views(photos, run.spec.sizes),
-        run.subject,
-        encode_text=denoiser.encode_text,
-        encode_video=denoiser.encode_video,
-        encoder=run.faces,
-    )
+    shown = replace(run.photos, train=photos, held_out=(), views=())
+    return encode_photos(shown, run.subject, denoiser, run.faces)
 
 
 @pytest.fixture
