@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,3 +104,17 @@ def test_captions_of_another_length_are_encoded_again() -> None:
     short = replace(denoiser, spec=replace(SPEC, max_sequence_length=8))
     had, has = text_maker(denoiser).facts, text_maker(short).facts
     assert {name for name in had if had[name] != has[name]} == {"length of captions"}
+
+
+def test_weights_from_files_count_by_their_content_wherever_they_lie(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        SPEC.tiny().save_pretrained(tmp_path / name)
+    one, two = (Denoiser(pipe=SPEC.load(tmp_path / name), spec=SPEC) for name in ("a", "b"))
+    assert vae_maker(one) == vae_maker(two)
+    assert text_maker(one) == text_maker(two)
+    pipe = SPEC.tiny()
+    other_vae(pipe)
+    pipe.vae.save_pretrained(tmp_path / "b" / "vae")
+    three = Denoiser(pipe=SPEC.load(tmp_path / "b"), spec=SPEC)
+    assert vae_maker(three) != vae_maker(one)
+    assert text_maker(three) == text_maker(one)

@@ -136,6 +136,30 @@ def test_a_parser_marks_photos_that_train_and_no_others(parser: None) -> None:
     assert marked.digest != photos.digest
 
 
+def test_a_parser_looks_at_a_photo_once_whatever_the_run(parser: None) -> None:
+    faces = TinyFaces()
+    photos = PhotoSet(train=tuple(make_photo(index, faces) for index in range(2)))
+    plan = choose_masks(Recipe(), None, faces)
+    first, _ = draw_masks(photos, plan, NoProgress())
+    assert plan.drawn_by is not None
+    gone = replace(plan, drawn_by=Gone(plan.drawn_by))
+    again, _ = draw_masks(photos, gone, NoProgress())
+    for one, two in zip(first.train, again.train, strict=True):
+        np.testing.assert_array_equal(one.mask, two.mask)
+    with pytest.raises(AssertionError, match="looked"):
+        draw_masks(PhotoSet(train=(make_photo(2, faces),)), gone, NoProgress())
+
+
+class Gone:
+    """A parser that must not look."""
+
+    def __init__(self, real: Any) -> None:
+        self.name, self.digest = real.name, real.digest
+
+    def parse(self, image: Any, face: Any) -> Any:
+        raise AssertionError("looked")
+
+
 def test_a_face_that_the_parser_has_missed_gets_the_ellipse_and_is_named(parser: None) -> None:
     faces = TinyFaces()
     photo = make_photo(0, faces)
