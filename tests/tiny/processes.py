@@ -17,6 +17,8 @@ from facekit.training.processes import Processes, join_processes
 from facekit.training.sharding import shard
 from tests.tiny.training import TinyRun
 
+_PATIENCE_S = 180.0
+"""Before a process that hangs is killed; a busy machine needs some of it."""
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["tests.tiny.processes", "facekit.workflows.train", "accelerate"])
 
@@ -53,7 +55,7 @@ def together(
         sender.close()
     ended = []
     for process, (receiver, _) in zip(started, pipes, strict=True):
-        process.join(60)
+        process.join(_PATIENCE_S)
         if process.is_alive():
             process.kill()
             process.join()

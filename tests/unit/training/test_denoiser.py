@@ -39,9 +39,11 @@ def test_training_draws_noise_with_the_shift_of_a_stock_scheduler_and_samples_th
     run.pipe.scheduler = UniPCMultistepScheduler(**UNIPC)
     make_batch, drawn = trainer.make_batch, []
 
-    def record(step: int, settings: Any, photos: Any, shift: float, *between: Any) -> Any:
+    def record(
+        step: int, settings: Any, photos: Any, shift: float, *between: Any, **how: Any
+    ) -> Any:
         drawn.append(shift)
-        return make_batch(step, settings, photos, shift, *between)
+        return make_batch(step, settings, photos, shift, *between, **how)
 
     monkeypatch.setattr(trainer, "make_batch", record)
     result = run()
@@ -55,8 +57,8 @@ def test_training_draws_no_noise_but_what_the_network_is_asked_at(
     run = TinyRun(tmp_path, steps=6)
     make_batch, drawn = trainer.make_batch, []
 
-    def record(*arguments: Any) -> Any:
-        batch = make_batch(*arguments)
+    def record(*arguments: Any, **how: Any) -> Any:
+        batch = make_batch(*arguments, **how)
         drawn.extend(batch.sigma_B.tolist())
         return batch
 

@@ -1,7 +1,6 @@
 """Several real processes on the CPU, joined over gloo, against a single one."""
 
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -103,13 +102,11 @@ def test_a_run_goes_on_with_another_number_of_processes(
 def test_a_process_that_dies_stops_all_and_the_same_command_goes_on(
     tmp_path: Path, pair: tuple[Path, Any]
 ) -> None:
-    began = time.monotonic()
     first, second = together(2, train_until, tmp_path, 1, 4)
     assert second.exit_code == -signal.SIGKILL
     assert isinstance(first.error, ProcessLost)
     assert "another process of this run has ended" in str(first.error)
     assert first.error.next_step.endswith("start the same command again to go on")
-    assert time.monotonic() - began < 30
     state = load_state(tmp_path / STATE_FILE, "d" * 64)
     assert state is not None
     assert state.step == 3
@@ -131,7 +128,7 @@ def train_not_finite(processes: Processes, folder: Path) -> Any:
 
 
 def train_for(processes: Processes, folder: Path) -> int:
-    changes = {"steps": 40, "minutes": 0.02 if processes.is_first else 9.0, "validate_every": 0}
+    changes = {"steps": 4000, "minutes": 0.02 if processes.is_first else 9.0, "validate_every": 0}
     train(processes, folder, {**CHANGES, **changes})
     state = load_state(folder / STATE_FILE, "d" * 64)
     assert state is not None
@@ -206,7 +203,7 @@ def test_the_first_decides_what_the_time_pays_for(tmp_path: Path) -> None:
     ended = together(2, train_for, tmp_path)
     steps = {_value(each) for each in ended}
     assert len(steps) == 1
-    assert 1 <= steps.pop() < 40
+    assert 1 <= steps.pop() < 4000
 
 
 def test_samples_are_shared_as_evenly_as_they_can_be() -> None:

@@ -185,11 +185,14 @@ class _Stops:
     def __init__(self, after: int = 0) -> None:
         self.left = after
         self.told: list[str] = []
+        self.trains = False
 
     def start(self, total: int, label: str) -> None:
-        pass
+        self.trains = label == "train"
 
     def advance(self, n: int = 1, info: str = "") -> None:
+        if not self.trains:
+            return
         self.told.append(info)
         self.left -= n
         if n and self.left == 0:

@@ -26,7 +26,7 @@ from facekit.media.images import read_image, write_image
 from facekit.recipe import Recipe, load_recipe, recipe_digest
 from facekit.training.trainer import Validation
 from facekit.types import NoProgress
-from facekit.workflows import train
+from facekit.workflows import processes, train
 from facekit.workflows.backbone import backbone_spec, load_backbone
 from facekit.workflows.characters import find_character
 from facekit.workflows.check import plan_check, run_check
@@ -635,7 +635,7 @@ def test_the_device_is_told_and_reaches_the_pipeline(
     assert plan.to_json()["device"] == "cpu"
     asked = []
     monkeypatch.setattr(
-        train, "load_backbone", lambda *given, **how: asked.append(given) or load(*given, **how)
+        processes, "load_backbone", lambda *given, **how: asked.append(given) or load(*given, **how)
     )
     load = load_backbone
     run_train(plan, NoProgress(), faces=Alike())
