@@ -1,0 +1,297 @@
+"""What does not fit together on a board, told without any file and without a backbone."""
+
+import string
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import combinations, pairwise
+
+from facekit.generation.storyboard import (
+    REGION_BOXES,
+    CharacterInShot,
+    ShotEntry,
+    Storyboard,
+    full_name,
+)
+from facekit.generation.storyboard_inherit import find_cycles, inherited, references
+from facekit.generation.storyboard_loading import LocatedBoard, nearest
+from facekit.generation.storyboard_prompt import names_in
+from facekit.generation.storyboard_yaml import KeyPath, Mistake
+
+__all__ = ["TEMPLATE_KEYS", "aspect_ratio", "check_board", "people_in", "region_box"]
+
+TEMPLATE_KEYS = ("project", "seq", "shot")
+
+
+def check_board(located: LocatedBoard) -> tuple[Mistake, ...]:
+    """List what does not fit together, as far as the board could be understood."""
+    board = located.board
+    if board is None:
+        return ()
+    found = [*_show(located, board), *_names(located, board), *_cycles(located, board)]
+    resolved = inherited(board)
+    for path, sequence, shot in located.shots():
+        whole = resolved[full_name(sequence.id, shot.id)]
+        found += _length(located, path, shot)
+        found += _references(located, board, path, sequence.id, shot, resolved)
+        found += _people(located, board, path, shot, whole)
+        found += _prompt(board, path, shot, whole)
+        found += _delivery(board, path, shot, whole)
+    return tuple(found)
+
+
+def people_in(shot: ShotEntry) -> tuple[CharacterInShot, ...]:
+    """Who is in a shot: those listed or, where none is, those that its texts name."""
+    if shot.characters:
+        return shot.characters
+    texts = " ".join((shot.prompt or "", shot.action))
+    return tuple(CharacterInShot(id=name) for name in names_in(texts))
+
+
+def region_box(person: CharacterInShot) -> tuple[float, float, float, float] | None:
+    """Left, top, right, bottom in parts of the picture; None for auto, a mask and everywhere."""
+    if isinstance(person.region, str):
+        return REGION_BOXES.get(person.region)
+    return person.region
+
+
+def aspect_ratio(aspect: str) -> tuple[int, int]:
+    """Width and height of an aspect such as "16:9"."""
+    width, _, height = aspect.partition(":")
+    return int(width), int(height)
+
+
+def _show(located: LocatedBoard, board: Storyboard) -> Iterator[Mistake]:
+    deliver = board.deliver
+    try:
+        keys = {key for _, key, _, _ in string.Formatter().parse(board.project.template) if key}
+    except ValueError as error:
+        yield Mistake(path=("project", "template"), text=f"not a template ({error})")
+        keys = {"shot"}
+    unknown = sorted(keys - set(TEMPLATE_KEYS))
+    if unknown or "shot" not in keys:
+        known = ", ".join("{" + key + "}" for key in TEMPLATE_KEYS)
+        yield Mistake(
+            path=("project", "template"),
+            text=f"got {board.project.template!r}, expected {known}, {{shot}} among them",
+        )
+    for aspect, count in Counter(deliver.aspects).items():
+        if count > 1:
+            yield Mistake(path=("deliver", "aspects"), text=f"{aspect} said {count} times")
+    if deliver.size is not None:
+        wide, high = aspect_ratio(deliver.aspects[0])
+        width, height = deliver.size
+        fits = min(width, height) > 0 and abs(width * high - height * wide) <= max(wide, high)
+        if not fits or width % 2 or height % 2:
+            yield Mistake(
+                path=("deliver", "size"),
+                text=f"got {width}x{height}, expected even numbers in {deliver.aspects[0]}, the"
+                " first of deliver.aspects",
+            )
+    for key in ("place", "light", "style"):
+        yield from _unknown_names(board, ("world", key), getattr(board.world, key))
+
+
+def _names(located: LocatedBoard, board: Storyboard) -> Iterator[Mistake]:
+    sequences: dict[str, int] = {}
+    shots: dict[tuple[str, str], int] = {}
+    files: dict[str, str] = {}
+    for path, sequence, shot in located.shots():
+        place, name = path[:2], full_name(sequence.id, shot.id)
+        if sequences.setdefault(sequence.id, int(path[1])) != path[1]:
+            line = located.where.line(("sequences", sequences[sequence.id], "id"))
+            yield Mistake(
+                path=(*place, "id"), text=f"{sequence.id} is the id of line {line} too, expected"
+                " each once"
+            )  # fmt: skip
+            continue
+        line = located.where.line((*path, "id"))
+        if (first := shots.setdefault((sequence.id, shot.id), line)) != line:
+            text = f"{shot.id} is the id of line {first} too, expected each once in a sequence"
+            yield Mistake(path=(*path, "id"), text=text, line=line)
+            continue
+        file = board.project.template
+        for key, value in zip(TEMPLATE_KEYS, (board.project.id, sequence.id, shot.id), strict=True):
+            file = file.replace("{" + key + "}", value)
+        if (other := files.setdefault(file.lower(), name)) != name:
+            text = f"its files would be called {file}, as those of {other}, expected another name"
+            yield Mistake(path=(*path, "id"), text=text)
+
+
+def _cycles(located: LocatedBoard, board: Storyboard) -> Iterator[Mistake]:
+    edges: dict[str, tuple[str, ...]] = {}
+    places: dict[str, tuple[KeyPath, dict[str, str]]] = {}
+    for path, sequence, shot in located.shots():
+        name = full_name(sequence.id, shot.id)
+        found = references(board, sequence.id, shot)
+        edges[name], places[name] = tuple(dict.fromkeys(found.values())), (path, found)
+    for cycle in find_cycles(edges):
+        path, found = places[cycle[0]]
+        following = cycle[1] if len(cycle) > 1 else cycle[0]
+        key = next(key for key, other in found.items() if other == following)
+        told = " -> ".join([*cycle, cycle[0]])
+        text = f"shots wait for each other in a circle, {told}, expected a first one"
+        yield Mistake(path=(*path, key), text=text)
+
+
+def _length(located: LocatedBoard, path: KeyPath, shot: ShotEntry) -> Iterator[Mistake]:
+    if any((*path, key) in located.dropped for key in ("seconds", "frames")):
+        return
+    if (shot.seconds is None) == (shot.frames is None):
+        got = "neither seconds nor frames" if shot.seconds is None else "seconds and frames"
+        yield Mistake(path=path, text=f"got {got}, expected one of the two")
+
+
+def _references(
+    located: LocatedBoard,
+    board: Storyboard,
+    path: KeyPath,
+    sequence: str,
+    shot: ShotEntry,
+    resolved: Mapping[str, ShotEntry],
+) -> Iterator[Mistake]:
+    asked = {("extend_of",): shot.extend_of, ("continuity", "same_as"): shot.continuity.same_as}
+    for key in ("first_frame", "last_frame"):
+        pin = getattr(shot, key)
+        if pin is not None:
+            asked[key, "shot"] = pin.shot
+            if (pin.image is None) == (pin.shot is None):
+                got = "neither image nor shot" if pin.shot is None else "image and shot"
+                yield Mistake(path=(*path, key), text=f"got {got}, expected one of the two")
+    for keys, other in asked.items():
+        if other is None or board.find(other, sequence) is not None:
+            continue
+        if _was_dropped(located, other):
+            continue
+        known = [shot.id for *_, shot in board.entries()] + list(resolved)
+        yield Mistake(
+            path=(*path, *keys),
+            text=f"{other}: no such shot{nearest(other, known)}, expected the id of one, or"
+            " SEQUENCE/SHOT where several have it",
+        )
+    if shot.extend_of is not None and shot.first_frame is not None:
+        text = "got extend_of as well, expected one picture to begin with"
+        yield Mistake(path=(*path, "first_frame"), text=text)
+
+
+def _was_dropped(located: LocatedBoard, reference: str) -> bool:
+    """Whether the shot is there and was left out because of another mistake."""
+    called = reference.rpartition("/")[2]
+    for dropped in located.dropped:
+        item = located.where.data
+        for part in dropped[:4]:
+            item = item.get(part) if isinstance(item, dict) else item[part]
+        if dropped[:1] == ("sequences",) and f"'id': {called!r}" in repr(item):
+            return True
+    return False
+
+
+def _people(
+    located: LocatedBoard, board: Storyboard, path: KeyPath, shot: ShotEntry, whole: ShotEntry
+) -> Iterator[Mistake]:
+    said = "characters" in shot.model_fields_set and shot.characters
+    places = located.kept((*path, "characters")) if said else []
+    for place, person in zip(places, shot.characters, strict=False):
+        if person.id not in board.cast and ("cast", person.id) not in located.dropped:
+            text = f"{person.id}: not in the cast{nearest(person.id, list(board.cast))}"
+            yield Mistake(path=(*place, "id"), text=f"{text}, expected one of {_cast(board)}")
+        if person.mask is not None and person.region is not None:
+            text = "got region as well, expected one of the two"
+            yield Mistake(path=(*place, "mask"), text=text)
+        box = region_box(person)
+        if box is not None and (box[0] >= box[2] or box[1] >= box[3]):
+            text = f"got {list(box)}, expected left below right and top below bottom"
+            yield Mistake(path=(*place, "region"), text=text)
+        if isinstance(person.strength, tuple):
+            frames = [frame for frame, _ in person.strength]
+            if not frames or any(b <= a for a, b in pairwise(frames)):
+                text = f"keyframes at {frames}, expected one or more, in rising order"
+                yield Mistake(path=(*place, "strength"), text=text)
+            elif shot.frames is not None and frames[-1] >= shot.frames:
+                text = f"keyframe {frames[-1]} of {shot.frames} frames, expected"
+                yield Mistake(path=(*place, "strength"), text=f"{text} 0 to {shot.frames - 1}")
+    for name, count in Counter(person.id for person in shot.characters).items():
+        if count > 1:
+            text = f"{name} is there {count} times, expected each once"
+            yield Mistake(path=(*path, "characters"), text=text)
+    boxes = [(person.id, box) for person in shot.characters if (box := region_box(person))]
+    for (one, first), (other, second) in combinations(boxes, 2):
+        if _overlap(first, second):
+            text = f"the regions of {one} and {other} overlap, expected regions side by side"
+            yield Mistake(path=(*path, "characters"), text=text)
+    for index, line in enumerate(shot.dialogue):
+        if line.who not in board.cast and ("cast", line.who) not in located.dropped:
+            text = f"{line.who}: not in the cast{nearest(line.who, list(board.cast))}, expected"
+            yield Mistake(path=(*path, "dialogue", index, "who"), text=f"{text} {_cast(board)}")
+    if said or "action" in shot.model_fields_set or "prompt" in shot.model_fields_set:
+        listed = {person.id for person in people_in(whole)}
+        for key in ("prompt", "action"):
+            for name in names_in(getattr(whole, key) or ""):
+                if name in board.cast and name not in listed:
+                    yield Mistake(
+                        path=(*path, key if key in shot.model_fields_set else "characters"),
+                        text=f"@{name}: not among the characters of this shot, expected one of"
+                        f" {', '.join(sorted(listed))}",
+                    )
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    slack = 1e-6
+    return (
+        min(one[2], other[2]) - max(one[0], other[0]) > slack
+        and min(one[3], other[3]) - max(one[1], other[1]) > slack
+    )
+
+
+def _prompt(
+    board: Storyboard, path: KeyPath, shot: ShotEntry, whole: ShotEntry
+) -> Iterator[Mistake]:
+    if shot.prompt is not None:
+        joined = ("action", "camera", "place", "light", "style")
+        said = [key for key in joined if key in shot.model_fields_set]
+        said += ["continuity.props"] if shot.continuity.props else []
+        if said:
+            text = f"got {', '.join(said)} as well, expected either a whole prompt or its parts"
+            yield Mistake(path=(*path, "prompt"), text=text)
+    elif not (whole.prompt or whole.action or people_in(whole) or whole.place or board.world.place):
+        text = "says nothing of what is seen, expected an action, a place, a prompt or characters"
+        yield Mistake(path=path, text=text)
+    for key in ("prompt", "action", "place", "light", "style"):
+        if key in shot.model_fields_set:
+            yield from _unknown_names(board, (*path, key), getattr(shot, key) or "")
+
+
+def _unknown_names(board: Storyboard, path: KeyPath, text: str) -> Iterator[Mistake]:
+    for name in names_in(text):
+        if name not in board.cast:
+            near = nearest(name, list(board.cast))
+            yield Mistake(
+                path=path, text=f"@{name}: not in the cast{near}, expected {_cast(board)}"
+            )
+    for name in board.cast:
+        if "{" + name + "}" in text:
+            yield Mistake(path=path, text=f"got {{{name}}}, expected @{name}")
+
+
+def _cast(board: Storyboard) -> str:
+    return ", ".join(board.cast) or "a cast"
+
+
+def _delivery(
+    board: Storyboard, path: KeyPath, shot: ShotEntry, whole: ShotEntry
+) -> Iterator[Mistake]:
+    if shot.aspects is not None:
+        for aspect in shot.aspects:
+            if aspect not in board.deliver.aspects:
+                known = ", ".join(board.deliver.aspects)
+                text = f"{aspect}: not delivered, expected some of {known}"
+                yield Mistake(path=(*path, "aspects"), text=text)
+    transition = shot.transition
+    if transition.type == "cut" and transition.frames:
+        text = f"got {transition.frames} frames of a cut, expected 0, or type: dissolve"
+        yield Mistake(path=(*path, "transition"), text=text)
+    if transition.type == "dissolve" and not transition.frames:
+        yield Mistake(path=(*path, "transition"), text="a dissolve of 0 frames, expected 1 or more")
+    gates = shot.gates if "max_takes" in shot.gates.model_fields_set else board.gates
+    if shot.takes > gates.max_takes:
+        text = f"got {shot.takes}, expected at most gates.max_takes, {gates.max_takes}"
+        yield Mistake(path=(*path, "takes"), text=text)

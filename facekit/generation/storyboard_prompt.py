@@ -1,0 +1,133 @@
+"""Camera, size, action, place, light and style of a shot joined to one prompt."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from facekit.types import SHOT_SIZES
+
+__all__ = ["SIZE_WORDS", "PromptParts", "join_prompt", "names_in", "place_words", "size_kind"]
+
+_CLOSE, _MEDIUM, _WIDE = SHOT_SIZES
+
+SIZE_WORDS: dict[str, tuple[str, str]] = {
+    "ECU": ("extreme close-up", _CLOSE),
+    "CU": ("close-up", _CLOSE),
+    "MCU": ("medium close-up", _CLOSE),
+    "MS": ("medium shot", _MEDIUM),
+    "FS": ("full shot", _WIDE),
+    "WS": ("wide shot", _WIDE),
+    "EST": ("establishing shot", _WIDE),
+    "OTS": ("over-the-shoulder shot", _MEDIUM),
+    "POV": ("point-of-view shot", ""),
+    "INSERT": ("insert shot", ""),
+}
+"""Shot size to what it is called in a prompt, and which of `SHOT_SIZES` it is; empty for none."""
+
+_ANGLES = {
+    "": "",
+    "eye": "eye-level angle",
+    "low": "low angle",
+    "high": "high angle",
+    "overhead": "overhead view",
+    "dutch": "dutch angle",
+}
+_PREPOSITIONS = frozenset(
+    ("in", "on", "at", "inside", "outside", "under", "over", "near", "by", "beside", "behind")
+    + ("before", "above", "below", "through", "among", "between", "along", "across")
+)
+_NAME = re.compile(r"@([A-Za-z][\w-]*)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptParts:
+    """What a prompt is made of, each part as it is written."""
+
+    size: str = ""
+    characters: tuple[str, ...] = ()
+    """Names of those in the shot, without `@`."""
+    expressions: tuple[str, ...] = ()
+    """One per character, empty for none."""
+    action: str = ""
+    place: str = ""
+    light: str = ""
+    move: str = ""
+    lens: int | None = None
+    angle: str = ""
+    props: tuple[str, ...] = ()
+    style: str = ""
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Every `@name` of a text, each once, in order, without the `@`."""
+    return tuple(dict.fromkeys(_NAME.findall(text)))
+
+
+def size_kind(size: str) -> str:
+    """Which of `SHOT_SIZES` a size is; empty for none, which demands no face."""
+    return SIZE_WORDS[size][1] if size else ""
+
+
+def join_prompt(parts: PromptParts, knows: Callable[[str], bool] = lambda _: True) -> str:
+    """Join the parts as the captions of the training have them.
+
+    Who is named in the action stands there; the others follow the shot size.
+
+    Args:
+        parts: The parts; empty ones are left out.
+        knows: Whether the backbone knows all words of a text. A shot size whose name it does not
+            know is called by the nearest of `SHOT_SIZES`.
+
+    Returns:
+        Such as "close-up of @mira in the kitchen, happy, talking, warm light".
+    """
+    named = names_in(parts.action)
+    silent = [name for name in parts.characters if name not in named]
+    head = _size_words(parts.size, knows)
+    who = _listed([f"@{name}" for name in silent])
+    if who:
+        head = f"{head} of {who}" if head else who
+    place = place_words(parts.place)
+    pieces = [f"{head} {place}".strip()]
+    pieces += _moods(parts)
+    pieces += [
+        parts.action,
+        parts.light,
+        parts.move,
+        _ANGLES[parts.angle],
+        f"{parts.lens} mm lens" if parts.lens else "",
+        f"with {_listed(list(parts.props))}" if parts.props else "",
+        parts.style,
+    ]
+    return ", ".join(piece.strip().rstrip(".,") for piece in pieces if piece.strip())
+
+
+def place_words(place: str) -> str:
+    """Write where it is: `in the kitchen`, `in Lisbon, 1974`; as it is after a preposition."""
+    first, _, _ = place.strip().partition(" ")
+    if not first or first.lower() in _PREPOSITIONS:
+        return place.strip()
+    has_article = first.lower() in {"a", "an", "the"} or not first[0].islower()
+    return f"in {place.strip()}" if has_article else f"in the {place.strip()}"
+
+
+def _size_words(size: str, knows: Callable[[str], bool]) -> str:
+    if not size:
+        return ""
+    fine, coarse = SIZE_WORDS[size]
+    return fine if not coarse or knows(fine) else coarse
+
+
+def _moods(parts: PromptParts) -> list[str]:
+    """Expressions: alone without a name, for there is nobody else that it could be."""
+    if len(parts.characters) == 1:
+        return [*parts.expressions]
+    return [
+        f"@{name} {expression}"
+        for name, expression in zip(parts.characters, parts.expressions, strict=True)
+        if expression
+    ]
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
