@@ -42,6 +42,7 @@ __all__ = [
 SCHEMA = "facekit.storyboard/1"
 CAST_NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
 
+CastName: TypeAlias = Annotated[str, Field(pattern=CAST_NAME_PATTERN)]
 Fraction: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Box: TypeAlias = tuple[Fraction, Fraction, Fraction, Fraction]
 

@@ -57,6 +57,9 @@ class FramePlan:
     chunks: tuple[int, ...]
     """Frames that the backbone draws at a time, all of them legal. Every chunk but the first
     begins with the last frame of the one before."""
+    skipped: int
+    """Drawn frames left out before the first delivered one: where the last drawn frame is pinned,
+    what is too much is cut away there."""
     lead: int
     """1 where the first drawn frame is the last one of another shot and not delivered, else 0."""
 
@@ -78,7 +81,7 @@ class FramePlan:
     @property
     def trimmed(self) -> int:
         """Drawn frames at the end that are not delivered."""
-        return self.drawn - self.lead - self.used
+        return self.drawn - self.lead - self.skipped - self.used
 
     @property
     def seconds(self) -> float:
@@ -88,7 +91,8 @@ class FramePlan:
     def source_frames(self) -> tuple[int, ...]:
         """For each delivered frame, handles too, the drawn frame that it shows, from 0 on."""
         ratio = self.drawn_rate / self.rate
-        return tuple(self.lead + math.floor(index * ratio) for index in range(self.delivered))
+        first = self.lead + self.skipped
+        return tuple(first + math.floor(index * ratio) for index in range(self.delivered))
 
     def to_json(self) -> Mapping[str, object]:
         """All of it as plain data."""
@@ -105,6 +109,7 @@ class FramePlan:
             "chunks": list(self.chunks),
             "drawn": self.drawn,
             "lead": self.lead,
+            "skipped": self.skipped,
             "trimmed": self.trimmed,
         }
 
@@ -121,6 +126,7 @@ def plan_frames(
     lead: int,
     step: int,
     most: int,
+    ends_pinned: bool = False,
 ) -> FramePlan:
     """Decide what is drawn for a cut of a certain length.
 
@@ -135,10 +141,13 @@ def plan_frames(
         lead: 1 where the first drawn frame repeats the last one of another shot.
         step: Legal frame counts are one more than a multiple of it.
         most: Frames that the backbone draws at once, at most.
+        ends_pinned: Whether the last drawn frame is given and so must be delivered.
     """
     cut = frames if frames is not None else frames_of_seconds(seconds or 0.0, rate)
     drawn_rate = native if retime == "repeat" else rate
     needed = lead + _needed(head + cut + tail, drawn_rate / rate)
+    chunks = plan_chunks(needed, step=step, most=most, least=2 if lead else 1)
+    drawn = sum(chunks) - (len(chunks) - 1)
     return FramePlan(
         asked=f"{frames} frames" if frames is not None else f"{seconds:g} s",
         cut=cut,
@@ -146,7 +155,8 @@ def plan_frames(
         tail=tail,
         rate=rate,
         drawn_rate=drawn_rate,
-        chunks=plan_chunks(needed, step=step, most=most, least=2 if lead else 1),
+        chunks=chunks,
+        skipped=drawn - needed if ends_pinned else 0,
         lead=lead,
     )
 

@@ -1,12 +1,20 @@
 """Camera, size, action, place, light and style of a shot joined to one prompt."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from facekit.types import SHOT_SIZES
 
-__all__ = ["SIZE_WORDS", "PromptParts", "join_prompt", "names_in", "place_words", "size_kind"]
+__all__ = [
+    "SIZE_WORDS",
+    "PromptParts",
+    "call_names",
+    "join_prompt",
+    "names_in",
+    "place_words",
+    "size_kind",
+]
 
 _CLOSE, _MEDIUM, _WIDE = SHOT_SIZES
 
@@ -33,8 +41,10 @@ _ANGLES = {
     "dutch": "dutch angle",
 }
 _PREPOSITIONS = frozenset(
-    ("in", "on", "at", "inside", "outside", "under", "over", "near", "by", "beside", "behind")
-    + ("before", "above", "below", "through", "among", "between", "along", "across")
+    [
+        *("in", "on", "at", "inside", "outside", "under", "over", "near", "by", "beside"),
+        *("behind", "before", "above", "below", "through", "among", "between", "along", "across"),
+    ]
 )
 _NAME = re.compile(r"@([A-Za-z][\w-]*)")
 
@@ -61,6 +71,11 @@ class PromptParts:
 def names_in(text: str) -> tuple[str, ...]:
     """Every `@name` of a text, each once, in order, without the `@`."""
     return tuple(dict.fromkeys(_NAME.findall(text)))
+
+
+def call_names(text: str, phrases: Mapping[str, str]) -> str:
+    """Put its phrase in the place of every `@name`; one without a phrase stays."""
+    return _NAME.sub(lambda found: phrases.get(found.group(1), found.group()), text)
 
 
 def size_kind(size: str) -> str:
