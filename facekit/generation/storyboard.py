@@ -24,6 +24,7 @@ from facekit.recipe.values import Aspect, Section
 __all__ = [
     "CAST_NAME_PATTERN",
     "REGION_BOXES",
+    "REGION_WORDS",
     "SCHEMA",
     "Camera",
     "CharacterInShot",
@@ -54,6 +55,15 @@ REGION_BOXES: dict[str, Box] = {
     "right-third": (2 / 3, 0.0, 1.0, 1.0),
 }
 """Names of regions as left, top, right, bottom, in parts of the picture."""
+
+REGION_WORDS: dict[str, str] = {
+    "left": "on the left",
+    "right": "on the right",
+    "left-third": "on the left",
+    "middle-third": "on the middle",
+    "right-third": "on the right",
+}
+"""What a prompt says of somebody there; as the captions of the toon world have it."""
 
 RegionName: TypeAlias = Literal[
     "auto", "left", "right", "left-third", "middle-third", "right-third"

@@ -13,7 +13,8 @@ from facekit.generation.storyboard import (
     full_name,
 )
 from facekit.generation.storyboard_inherit import find_cycles, inherited, references
-from facekit.generation.storyboard_loading import LocatedBoard, nearest
+from facekit.generation.storyboard_loading import LocatedBoard
+from facekit.generation.storyboard_mistakes import nearest
 from facekit.generation.storyboard_prompt import names_in
 from facekit.generation.storyboard_yaml import KeyPath, Mistake
 

@@ -4,7 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from facekit.generation.storyboard import CharacterInShot, FramePin, ShotEntry
+from facekit.generation.storyboard import (
+    REGION_WORDS,
+    CharacterInShot,
+    FramePin,
+    ShotEntry,
+)
 from facekit.generation.storyboard_checks import aspect_ratio, people_in, region_box
 from facekit.generation.storyboard_facts import BackboneFacts, CastFacts, PictureFacts
 from facekit.generation.storyboard_frames import FramePlan
@@ -138,6 +143,7 @@ class _Planner:
             size=shot.size,
             characters=tuple(person.id for person in people),
             expressions=tuple(person.expression for person in people),
+            sides=tuple(REGION_WORDS.get(str(person.region), "") for person in people),
             action=shot.action,
             place=world.place if shot.place is None else shot.place,
             light=world.light if shot.light is None else shot.light,

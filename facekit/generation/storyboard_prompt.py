@@ -34,7 +34,7 @@ SIZE_WORDS: dict[str, tuple[str, str]] = {
 
 _ANGLES = {
     "": "",
-    "eye": "eye-level angle",
+    "eye": "",
     "low": "low angle",
     "high": "high angle",
     "overhead": "overhead view",
@@ -47,6 +47,7 @@ _PREPOSITIONS = frozenset(
     ]
 )
 _NAME = re.compile(r"@([A-Za-z][\w-]*)")
+_DOING = re.compile(r"@([A-Za-z][\w-]*) (\w+ing\b.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,8 @@ class PromptParts:
     """Names of those in the shot, without `@`."""
     expressions: tuple[str, ...] = ()
     """One per character, empty for none."""
+    sides: tuple[str, ...] = ()
+    """Where each of them is, such as `on the left`, empty for anywhere."""
     action: str = ""
     place: str = ""
     light: str = ""
@@ -86,7 +89,8 @@ def size_kind(size: str) -> str:
 def join_prompt(parts: PromptParts, knows: Callable[[str], bool] = lambda _: True) -> str:
     """Join the parts as the captions of the training have them.
 
-    Who is named in the action stands there; the others follow the shot size.
+    Who is named in the action stands there; the others follow the shot size, and so does who does
+    something alone, as in `@mira talking`.
 
     Args:
         parts: The parts; empty ones are left out.
@@ -96,17 +100,24 @@ def join_prompt(parts: PromptParts, knows: Callable[[str], bool] = lambda _: Tru
     Returns:
         Such as "close-up of @mira in the kitchen, happy, talking, warm light".
     """
-    named = names_in(parts.action)
-    silent = [name for name in parts.characters if name not in named]
+    named, action = names_in(parts.action), parts.action
+    if len(named) == 1 and (doing := _DOING.match(action)):
+        named, action = (), doing.group(2)
+    sides = parts.sides or ("",) * len(parts.characters)
+    silent = [
+        f"@{name} {side}".strip()
+        for name, side in zip(parts.characters, sides, strict=True)
+        if name not in named
+    ]
     head = _size_words(parts.size, knows)
-    who = _listed([f"@{name}" for name in silent])
+    who = _listed(silent)
     if who:
         head = f"{head} of {who}" if head else who
     place = place_words(parts.place)
     pieces = [f"{head} {place}".strip()]
-    pieces += _moods(parts)
     pieces += [
-        parts.action,
+        _listed([mood for mood in dict.fromkeys(parts.expressions) if mood]),
+        action,
         parts.light,
         parts.move,
         _ANGLES[parts.angle],
@@ -133,16 +144,5 @@ def _size_words(size: str, knows: Callable[[str], bool]) -> str:
     return fine if not coarse or knows(fine) else coarse
 
 
-def _moods(parts: PromptParts) -> list[str]:
-    """Expressions: alone without a name, for there is nobody else that it could be."""
-    if len(parts.characters) == 1:
-        return [*parts.expressions]
-    return [
-        f"@{name} {expression}"
-        for name, expression in zip(parts.characters, parts.expressions, strict=True)
-        if expression
-    ]
-
-
 def _listed(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    return " and ".join(words)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from facekit.generation.sample import SampleSettings, run_pipeline
+from facekit.generation.sample import SampleSettings, quiet, run_pipeline
 from facekit.generation.storyboard_shot import ShotPlan
 from facekit.recipe import Recipe
 from facekit.types import NoProgress, Progress, Shot
@@ -51,12 +51,13 @@ def measure_rates(
             width=width,
             kind=shot.kind,
         )
-        if not is_warm:
+        with quiet(backbone.pipe):
+            if not is_warm:
+                run_pipeline(backbone.pipe, [asked], backbone.spec, settings, bar)
+                is_warm = True
+            started = time.perf_counter()
             run_pipeline(backbone.pipe, [asked], backbone.spec, settings, bar)
-            is_warm = True
-        started = time.perf_counter()
-        run_pipeline(backbone.pipe, [asked], backbone.spec, settings, bar)
-        took_s = time.perf_counter() - started
+            took_s = time.perf_counter() - started
         passes = settings.num_inference_steps * min(shot.passes, 2)
         record_rate(
             Rate(
