@@ -110,6 +110,8 @@ def _names(located: LocatedBoard, board: Storyboard) -> Iterator[Mistake]:
             text = f"{shot.id} is the id of line {first} too, expected each once in a sequence"
             yield Mistake(path=(*path, "id"), text=text, line=line)
             continue
+        if "{shot}" not in board.project.template:
+            continue  # that is told
         file = board.project.template
         for key, value in zip(TEMPLATE_KEYS, (board.project.id, sequence.id, shot.id), strict=True):
             file = file.replace("{" + key + "}", value)
@@ -123,6 +125,8 @@ def _cycles(located: LocatedBoard, board: Storyboard) -> Iterator[Mistake]:
     places: dict[str, tuple[KeyPath, dict[str, str]]] = {}
     for path, sequence, shot in located.shots():
         name = full_name(sequence.id, shot.id)
+        if name in edges:
+            continue  # its id is told
         found = references(board, sequence.id, shot)
         edges[name], places[name] = tuple(dict.fromkeys(found.values())), (path, found)
     for cycle in find_cycles(edges):

@@ -163,7 +163,7 @@ def refuse(located: LocatedBoard, mistakes: Sequence[Mistake]) -> None:
     listed = "\n".join(lines)
     raise StoryboardError(
         f"{located.path}: {count}\n{listed};\n"
-        "correct these lines; docs/reference/storyboard.md lists every key"
+        "correct these lines; facekit board new writes an example of every key"
     )
 
 

@@ -24,6 +24,8 @@ __all__ = [
 MARKER_COLORS = {"gate": "RED", "review": "YELLOW", "note": "GREEN", "dialogue": "CYAN"}
 """Kind of marker to its colour."""
 
+_DROPPED = {Fraction(30_000, 1001): 2, Fraction(60_000, 1001): 4}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineMarker:
@@ -100,9 +102,15 @@ class TimelineShot:
 
 
 def timecode_frames(timecode: str, rate: Fraction) -> int:
-    """Count the frames from midnight to a timecode, without drop frames."""
+    """Count the frames from midnight to a timecode.
+
+    At 29.97 and 59.94 it is one with drop frames, as editors have it: two (or four) numbers are
+    left out every minute but every tenth.
+    """
     hours, minutes, seconds, frames = map(int, timecode.split(":"))
-    return ((hours * 60 + minutes) * 60 + seconds) * round(rate) + frames
+    minutes += hours * 60
+    dropped = _DROPPED.get(rate, 0) * (minutes - minutes // 10)
+    return (minutes * 60 + seconds) * round(rate) + frames - dropped
 
 
 def build_timeline(

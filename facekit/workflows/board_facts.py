@@ -8,13 +8,14 @@ from pathlib import Path
 from facekit.adapters.character import load_character
 from facekit.adapters.made_for import check_backbone
 from facekit.backbones.hub import pipeline_folder
-from facekit.backbones.spec import BackboneSpec
+from facekit.backbones.spec import BackboneSpec, spec_names
 from facekit.errors import FacekitError, MediaError, UsageError, WeightsMissing
 from facekit.generation.sample import SampleSettings
 from facekit.generation.storyboard import Storyboard
 from facekit.generation.storyboard_checks import people_in
 from facekit.generation.storyboard_facts import BackboneFacts, CastFacts, PictureFacts
 from facekit.generation.storyboard_loading import LocatedBoard
+from facekit.generation.storyboard_mistakes import nearest
 from facekit.generation.storyboard_yaml import KeyPath, Mistake
 from facekit.media.images import read_image
 from facekit.recipe import Recipe, load_recipe, training_recipe
@@ -38,20 +39,18 @@ class FoundFacts:
 
 
 def board_recipe(board: Storyboard, folder: Path) -> Recipe:
-    """Load the recipe that a board's engine stands for: the shipped one of its backbone.
+    """Load the recipe that names a board's backbone; how is sampled stands in the plans of shots.
 
     Args:
-        board: Says base, source and how to sample.
+        board: Says base and source.
         folder: Where a relative source begins.
 
     Raises:
-        RecipeError: There is no such backbone, or a value does not fit.
+        RecipeError: There is no such backbone.
     """
     engine, overrides = board.engine, []
     if engine.source is not None:
         overrides.append(f"base.source={json.dumps(str(folder / engine.source))}")
-    for key, value in engine.defaults.model_dump(exclude_none=True).items():
-        overrides.append(f"sample.{key}={value}")
     return load_recipe(training_recipe(engine.base), overrides)
 
 
@@ -69,28 +68,27 @@ def find_facts(located: LocatedBoard) -> FoundFacts:
 def _find_backbone(located: LocatedBoard, found: FoundFacts) -> None:
     board = located.board
     assert board is not None
-    engine, path = board.engine, ("engine", "base")
+    engine = board.engine
     try:
-        bare = board.model_copy(update={"engine": engine.model_copy(update={"source": None})})
-        found.spec = backbone_spec(load_recipe(training_recipe(engine.base)))
-        path = ("engine", "defaults")
-        recipe = board_recipe(bare, located.folder)
-        settings = SampleSettings.of(found.spec, recipe.sample)
-        path = ("engine", "source")
-        recipe = board_recipe(board, located.folder)
-        digest = weights_digest(recipe)
+        found.recipe = load_recipe(training_recipe(engine.base))
+        found.spec = backbone_spec(found.recipe)
+    except FacekitError:
+        near = nearest(engine.base, [TINY, *spec_names()])
+        text = f"{engine.base}: no such backbone{near}, expected one of {', '.join(spec_names())}"
+        found.mistakes.append(Mistake(path=("engine", "base"), text=text))
+        return
+    digest, settings = "", SampleSettings.of(found.spec, found.recipe.sample)
+    try:
+        found.recipe = board_recipe(board, located.folder)
+        digest = weights_digest(found.recipe)
     except FacekitError as error:
-        found.mistakes.append(Mistake(path=path, text=_said(error)))
-        if found.spec is None or path == ("engine", "defaults"):
-            return
-        settings = SampleSettings.of(found.spec)
-        recipe, digest = board_recipe(bare, located.folder), ""
+        found.mistakes.append(Mistake(path=("engine", "source"), text=_said(error)))
     spec = found.spec
     if engine.revision is not None and engine.revision != spec.revision:
         text = f"got {engine.revision}, expected {spec.revision or 'none'}, the pinned one of"
         mistake = Mistake(path=("engine", "revision"), text=f"{text} {spec.name}")
         found.mistakes.append(mistake)
-    found.recipe = recipe
+    recipe = found.recipe
     begins, ends = _takes_pictures(recipe, spec)
     found.backbone = BackboneFacts(
         name=recipe.base.name,
