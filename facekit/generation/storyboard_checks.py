@@ -257,12 +257,17 @@ def _prompt(
         if said:
             text = f"got {', '.join(said)} as well, expected either a whole prompt or its parts"
             yield Mistake(path=(*path, "prompt"), text=text)
-    elif not (whole.prompt or whole.action or people_in(whole) or whole.place or board.world.place):
+    elif shot.extend_of is None and not _says_something(board, whole):
         text = "says nothing of what is seen, expected an action, a place, a prompt or characters"
         yield Mistake(path=path, text=text)
     for key in ("prompt", "action", "place", "light", "style"):
         if key in shot.model_fields_set:
             yield from _unknown_names(board, (*path, key), getattr(shot, key) or "")
+
+
+def _says_something(board: Storyboard, shot: ShotEntry) -> bool:
+    texts = (shot.prompt, shot.action, shot.place, board.world.place)
+    return any(texts) or bool(people_in(shot))
 
 
 def _unknown_names(board: Storyboard, path: KeyPath, text: str) -> Iterator[Mistake]:

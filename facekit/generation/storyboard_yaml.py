@@ -16,7 +16,7 @@ __all__ = ["KeyPath", "LocatedData", "Mistake", "read_yaml", "write_yaml"]
 KeyPath: TypeAlias = tuple[str | int, ...]
 """Keys and places in lists, from the outermost on."""
 
-_MAX_NODES = 200_000
+_MAX_NODES = 100_000
 """More than any board has; an alias that doubles itself thirty times has more."""
 
 
@@ -114,6 +114,8 @@ class _Reader:
         self.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, ScalarNode):
             return self._scalar(node)
+        if node.tag.rpartition(":")[2] not in {"seq", "map"}:
+            raise _NotPlain(node, f"tag {node.tag}, expected plain data")
         inside = (*above, id(node))
         if isinstance(node, SequenceNode):
             return [
