@@ -56,7 +56,8 @@ def test_ids_are_looked_for_in_their_own_sequence_first():
         "  - {id: C, shots: [{id: SH40, frames: 9, extend_of: SH10}]}"
     ).board
     found = {
-        (group.id, shot.id): references(board, group.id, shot) for *_, group, shot in board.entries()
+        (group.id, shot.id): references(board, group.id, shot)
+        for *_, group, shot in board.entries()
     }
     assert found["A", "SH20"] == {"extend_of": "A/SH10"}
     assert found["B", "SH20"] == {"extend_of": "B/SH10"}

@@ -82,7 +82,7 @@ def test_what_is_no_board_is_refused(tmp_path, text):
 
 def test_a_board_of_another_version_is_refused():
     board = located("sequences: []", HEAD.replace("storyboard/1", "storyboard/9"))
-    with pytest.raises(StoryboardError, match="got 'facekit.storyboard/9', expected"):
+    with pytest.raises(StoryboardError, match=r"got 'facekit\.storyboard/9', expected"):
         refuse(board, board.mistakes)
 
 
