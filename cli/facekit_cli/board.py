@@ -8,7 +8,7 @@ import typer
 from facekit_cli.options import Device, Force, Json
 from facekit_cli.output import show
 
-__all__ = ["Board", "app", "export", "import_", "new", "plan", "validate"]
+__all__ = ["Board", "Renders", "app", "export", "import_", "new", "plan", "validate"]
 
 app = typer.Typer(help="Begin, check, plan, import and export storyboards.", no_args_is_help=True)
 

@@ -43,11 +43,11 @@ __all__ = [
 SCHEMA = "facekit.storyboard/1"
 CAST_NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
 
-CastName: TypeAlias = Annotated[str, Field(pattern=CAST_NAME_PATTERN)]
-Fraction: TypeAlias = Annotated[float, Field(ge=0, le=1)]
-Box: TypeAlias = tuple[Fraction, Fraction, Fraction, Fraction]
+_CastName: TypeAlias = Annotated[str, Field(pattern=CAST_NAME_PATTERN)]
+_Fraction: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+_Box: TypeAlias = tuple[_Fraction, _Fraction, _Fraction, _Fraction]
 
-REGION_BOXES: dict[str, Box] = {
+REGION_BOXES: dict[str, _Box] = {
     "left": (0.0, 0.0, 0.5, 1.0),
     "right": (0.5, 0.0, 1.0, 1.0),
     "left-third": (0.0, 0.0, 1 / 3, 1.0),
@@ -65,7 +65,7 @@ REGION_WORDS: dict[str, str] = {
 }
 """What a prompt says of somebody there; as the captions of the toon world have it."""
 
-RegionName: TypeAlias = Literal[
+_RegionName: TypeAlias = Literal[
     "auto", "left", "right", "left-third", "middle-third", "right-third"
 ]
 
@@ -86,7 +86,7 @@ class CharacterInShot(Section):
 
     id: str = Field(min_length=1)
     """Of the cast."""
-    region: RegionName | Box | None = None
+    region: _RegionName | _Box | None = None
     """Where in the picture: a name, left, top, right and bottom in parts of the picture, or auto,
     found from a first pass. Absent means everywhere for somebody alone, auto for several."""
     mask: str | None = None
@@ -110,6 +110,7 @@ class Line(Section):
     who: str = Field(min_length=1)
     """Of the cast."""
     line: str = Field(min_length=1)
+    """What is said."""
     at_s: float = Field(default=0.0, ge=0)
     """Seconds after the start of the cut."""
 
@@ -138,6 +139,7 @@ class Transition(Section):
     """How the cut goes over from the shot before."""
 
     type: Literal["cut", "dissolve"] = "cut"
+    """At once, or one picture through the other."""
     frames: int = Field(default=0, ge=0)
     """Length of a dissolve, half of it on each side of the cut; it uses up handles."""
 
@@ -165,8 +167,11 @@ class ShotEntry(Section):
     place: str | None = None
     """Absent means that of the world, as for light and style."""
     light: str | None = None
+    """Such as `soft light`."""
     style: str | None = None
+    """Such as `35 mm, overcast`."""
     negative: str | None = None
+    """What the pictures should not show."""
     prompt: str | None = Field(default=None, min_length=1)
     """The whole prompt; nothing is joined to it, and action, camera, place, light, style and props
     must not be said."""
@@ -199,7 +204,9 @@ class Sequence(Section):
     """Shots that belong together."""
 
     id: FileName
+    """Once on the board."""
     title: str = ""
+    """For people."""
     shots: tuple[ShotEntry, ...] = Field(min_length=1)
 
 

@@ -33,7 +33,7 @@ TIMECODE_PATTERN = r"^\d\d:\d\d:\d\d:\d\d$"
 FileName: TypeAlias = Annotated[str, Field(pattern=FILE_NAME_PATTERN, max_length=64)]
 """Letters, digits, hyphens and underscores, for it becomes part of names of files."""
 
-Fps: TypeAlias = Annotated[float, Field(gt=0, le=240)]
+_Fps: TypeAlias = Annotated[float, Field(gt=0, le=240)]
 
 
 class Project(Section):
@@ -50,7 +50,7 @@ class Project(Section):
 class Deliver(Section):
     """What the editor gets."""
 
-    fps: Fps | None = None
+    fps: _Fps | None = None
     """Frames per second of the cut; 23.976 means 24000/1001, 29.97 and 59.94 likewise. Absent means
     that of the backbone."""
     retime: Literal["repeat", "conform"] = "repeat"

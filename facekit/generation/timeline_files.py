@@ -15,7 +15,14 @@ from typing import Any, Literal, TypeAlias
 from facekit.errors import UsageError
 from facekit.media.files import write_text
 
-__all__ = ["TIMELINE_SUFFIXES", "TimelineFormat", "lost_in", "read_timeline", "write_timeline"]
+__all__ = [
+    "TIMELINE_SUFFIXES",
+    "TimelineFormat",
+    "lost_in",
+    "read_timeline",
+    "timeline_text",
+    "write_timeline",
+]
 
 TimelineFormat: TypeAlias = Literal["otio", "edl", "xml", "fcpxml"]
 

@@ -13,7 +13,14 @@ from facekit.generation.storyboard_loading import LocatedBoard, dump_storyboard,
 from facekit.generation.storyboard_script import read_fountain
 from facekit.media.files import ensure_new, write_text
 
-__all__ = ["IMPORT_SUFFIXES", "ImportedBoard", "NewBoard", "import_board", "new_board"]
+__all__ = [
+    "BOARD_SUFFIXES",
+    "IMPORT_SUFFIXES",
+    "ImportedBoard",
+    "NewBoard",
+    "import_board",
+    "new_board",
+]
 
 BOARD_SUFFIXES = (".yaml", ".yml")
 IMPORT_SUFFIXES = (".csv", ".tsv", ".fountain", ".spmd", ".txt")

@@ -117,7 +117,7 @@ def storyboard_reference() -> str:
     for name, model in _models("board", Storyboard):
         rows = ["| Key | Default | Meaning |", "|---|---|---|"]
         for key, field in model.model_fields.items():
-            meaning = " ".join((field.description or "").split())
+            meaning = " ".join((field.description or _meaning_of(field)).split())
             rows.append(f"| `{field.alias or key}` | {_default_of(field)} | {meaning} |")
         parts += [f"## {name}", cleandoc(model.__doc__ or ""), "\n".join(rows)]
     parts += [
@@ -155,6 +155,11 @@ def _inside(annotation: Any) -> Iterator[type[BaseModel]]:
         return
     for part in get_args(annotation):
         yield from _inside(part)
+
+
+def _meaning_of(field: Any) -> str:
+    """What the section under a key is for, where the key itself says nothing."""
+    return next((cleandoc(model.__doc__ or "") for model in _inside(field.annotation)), "")
 
 
 def _default_of(field: Any) -> str:
