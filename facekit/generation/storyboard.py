@@ -50,6 +50,8 @@ _Box: TypeAlias = tuple[_Fraction, _Fraction, _Fraction, _Fraction]
 REGION_BOXES: dict[str, _Box] = {
     "left": (0.0, 0.0, 0.5, 1.0),
     "right": (0.5, 0.0, 1.0, 1.0),
+    "top": (0.0, 0.0, 1.0, 0.5),
+    "bottom": (0.0, 0.5, 1.0, 1.0),
     "left-third": (0.0, 0.0, 1 / 3, 1.0),
     "middle-third": (1 / 3, 0.0, 2 / 3, 1.0),
     "right-third": (2 / 3, 0.0, 1.0, 1.0),
@@ -66,7 +68,7 @@ REGION_WORDS: dict[str, str] = {
 """What a prompt says of somebody there; as the captions of the toon world have it."""
 
 _RegionName: TypeAlias = Literal[
-    "auto", "left", "right", "left-third", "middle-third", "right-third"
+    "auto", "left", "right", "top", "bottom", "left-third", "middle-third", "right-third"
 ]
 
 

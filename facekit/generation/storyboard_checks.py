@@ -18,7 +18,10 @@ from facekit.generation.storyboard_mistakes import nearest
 from facekit.generation.storyboard_prompt import names_in
 from facekit.generation.storyboard_yaml import KeyPath, Mistake
 
-__all__ = ["TEMPLATE_KEYS", "aspect_ratio", "check_board", "people_in", "region_box"]
+__all__ = ["MAX_OVERLAP", "TEMPLATE_KEYS", "aspect_ratio", "check_board", "people_in", "region_box"]
+
+MAX_OVERLAP = 0.25
+"""Of the smaller of two regions; more than that is taken for a mistake."""
 
 TEMPLATE_KEYS = ("project", "seq", "shot")
 
@@ -220,8 +223,9 @@ def _people(
             yield Mistake(path=(*path, "characters"), text=text)
     boxes = [(person.id, box) for person in shot.characters if (box := region_box(person))]
     for (one, first), (other, second) in combinations(boxes, 2):
-        if _overlap(first, second):
-            text = f"the regions of {one} and {other} overlap, expected regions side by side"
+        if (share := _overlap(first, second)) > MAX_OVERLAP:
+            text = f"the regions of {one} and {other} overlap by {share:.0%} of the smaller,"
+            text += f" expected at most {MAX_OVERLAP:.0%}"
             yield Mistake(path=(*path, "characters"), text=text)
     for index, line in enumerate(shot.dialogue):
         if line.who not in board.cast and ("cast", line.who) not in located.dropped:
@@ -239,12 +243,12 @@ def _people(
                     )
 
 
-def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    slack = 1e-6
-    return (
-        min(one[2], other[2]) - max(one[0], other[0]) > slack
-        and min(one[3], other[3]) - max(one[1], other[1]) > slack
-    )
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """How much of the smaller box lies in the other, 0..1."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return max(width, 0.0) * max(height, 0.0) / smaller if smaller > 0 else 0.0
 
 
 def _prompt(

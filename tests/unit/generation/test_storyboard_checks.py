@@ -18,6 +18,8 @@ def test_a_good_board_has_no_mistakes():
         "id: SH0020, seconds: 2, extend_of: SH0010, action: nodding",
         "id: SH0030, frames: 9, characters: [{id: mira, region: left}, {id: tom, region: right}]",
         "id: SH0040, frames: 9, action: '@mira and @tom talking'",
+        "id: SH0050, frames: 9, characters: [{id: mira, region: [0, 0, 0.6, 1]},"
+        " {id: tom, region: right}]",
     )
     assert told(board) == []
 
@@ -40,9 +42,9 @@ def test_a_good_board_has_no_mistakes():
             "@mira: not among the characters of this shot",
         ),
         (
-            "id: SH0020, frames: 9, characters: [{id: mira, region: [0, 0, 0.6, 1]},"
+            "id: SH0020, frames: 9, characters: [{id: mira, region: [0, 0, 0.75, 1]},"
             " {id: tom, region: right}]",
-            "the regions of mira and tom overlap",
+            "the regions of mira and tom overlap by 50% of the smaller, expected at most 25%",
         ),
         (
             "id: SH0020, frames: 9, characters: [{id: mira, region: [0.5, 0, 0.5, 1]}]",
