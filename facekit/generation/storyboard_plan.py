@@ -10,11 +10,12 @@ from facekit.generation.storyboard import (
     FramePin,
     ShotEntry,
 )
-from facekit.generation.storyboard_checks import aspect_ratio, people_in, region_box
+from facekit.generation.storyboard_checks import aspect_ratio
 from facekit.generation.storyboard_facts import BackboneFacts, CastFacts, PictureFacts
 from facekit.generation.storyboard_frames import FramePlan
 from facekit.generation.storyboard_loading import LocatedBoard
 from facekit.generation.storyboard_parts import Gates
+from facekit.generation.storyboard_people import people_in, region_box
 from facekit.generation.storyboard_prompt import PromptParts, call_names, join_prompt, size_kind
 from facekit.generation.storyboard_shot import BoardMarker, CharacterPlan, PinPlan, ShotPlan
 from facekit.generation.storyboard_timing import BoardTiming, pinned_frame

@@ -12,10 +12,10 @@ from facekit.backbones.spec import BackboneSpec, spec_names
 from facekit.errors import FacekitError, MediaError, UsageError, WeightsMissing
 from facekit.generation.sample import SampleSettings
 from facekit.generation.storyboard import Storyboard
-from facekit.generation.storyboard_checks import people_in
 from facekit.generation.storyboard_facts import BackboneFacts, CastFacts, PictureFacts
 from facekit.generation.storyboard_loading import LocatedBoard
 from facekit.generation.storyboard_mistakes import nearest
+from facekit.generation.storyboard_people import people_in
 from facekit.generation.storyboard_yaml import KeyPath, Mistake
 from facekit.media.images import read_image
 from facekit.recipe import Recipe, load_recipe, training_recipe

@@ -60,7 +60,7 @@ class ImportedBoard:
         """What came of it and the next step."""
         called = shlex.quote(str(self.path))
         return (
-            f"{self.path}: {self.sequences} sequences, {self.shots} shots,"
+            f"{self.path}: written; sequences: {self.sequences}, shots: {self.shots},"
             f" cast: {', '.join(self.cast) or 'nobody'}\nnext: facekit board plan {called}"
         )
 

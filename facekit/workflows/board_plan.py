@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facekit.generation.storyboard import Storyboard
-from facekit.generation.storyboard_checks import check_board, people_in
+from facekit.generation.storyboard_checks import check_board
 from facekit.generation.storyboard_feasible import check_feasible
 from facekit.generation.storyboard_loading import LocatedBoard, parse_storyboard, refuse
+from facekit.generation.storyboard_people import people_in
 from facekit.generation.storyboard_plan import BoardFacts, in_making_order, plan_shots
 from facekit.generation.storyboard_shot import ShotPlan
 from facekit.recipe import Recipe

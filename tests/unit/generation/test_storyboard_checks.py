@@ -1,6 +1,7 @@
 import pytest
 
-from facekit.generation.storyboard_checks import check_board, people_in
+from facekit.generation.storyboard_checks import check_board
+from facekit.generation.storyboard_people import people_in
 from tests.tiny.boards import HEAD, located, shots
 
 GOOD = "id: SH0010, frames: 9, place: park"
