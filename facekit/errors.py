@@ -3,6 +3,7 @@
     FacekitError                 1
     +-- UsageError               2   arguments that contradict each other or name nothing
     +-- RecipeError              2   unknown key, wrong type, out of range
+    +-- StoryboardError          2   a board whose keys, names, lengths or files do not fit
     +-- MediaError               2   a picture or a video that cannot be used
     +-- OutputExists             2   would overwrite; --force allows it
     +-- OutputError              1   no permission, no space
@@ -62,6 +63,7 @@ __all__ = [
     "RightsRefused",
     "SeveralFacesFound",
     "SiteMissing",
+    "StoryboardError",
     "TrainingError",
     "UsageError",
     "WeightsError",
@@ -98,6 +100,12 @@ class UsageError(FacekitError):
 
 class RecipeError(FacekitError):
     """A recipe, or an override of one, that does not fit the closed description."""
+
+    exit_code = 2
+
+
+class StoryboardError(FacekitError):
+    """A storyboard, or a list of shots, that does not fit its closed description."""
 
     exit_code = 2
 

@@ -8,7 +8,19 @@ import typer
 import typer.exceptions
 
 from facekit import __version__
-from facekit_cli import adapter, check, demo, doctor, evaluate, lab, recipe, shoot, train, weights
+from facekit_cli import (
+    adapter,
+    board,
+    check,
+    demo,
+    doctor,
+    evaluate,
+    lab,
+    recipe,
+    shoot,
+    train,
+    weights,
+)
 from facekit_cli.launched import is_first
 from facekit_cli.output import (
     BROKEN_PIPE,
@@ -72,6 +84,7 @@ app.command("shoot")(shoot.shoot)
 app.command("eval")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.add_typer(board.app, name="board")
 app.add_typer(adapter.app, name="adapter")
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(weights.app, name="weights")

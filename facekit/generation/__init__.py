@@ -1,26 +1,5 @@
-"""Shots in, clips out, through the stock pipelines."""
+"""Shots in, clips out, through the stock pipelines; storyboards and timelines without any.
 
-from facekit.generation.continuation import continuation_pipeline, continue_clip, join_clips
-from facekit.generation.sample import SampleSettings, sample
-from facekit.generation.shots import (
-    check_shots,
-    demo_shots,
-    expected_attributes,
-    name_characters,
-    shot_from_prompt,
-    slug,
-)
-
-__all__ = [
-    "SampleSettings",
-    "check_shots",
-    "continuation_pipeline",
-    "continue_clip",
-    "demo_shots",
-    "expected_attributes",
-    "join_clips",
-    "name_characters",
-    "sample",
-    "shot_from_prompt",
-    "slug",
-]
+Nothing is imported here, for a storyboard needs no torch: take names from their modules, such as
+`facekit.generation.sample`.
+"""

@@ -47,6 +47,7 @@ from facekit.workflows.evaluate import plan_evaluate
 from facekit.workflows.recipes import copy_recipe
 from facekit.workflows.shoot import plan_shoot
 from facekit.workflows.train import plan_train
+from tests.golden.board_messages import board_cases
 from tests.golden.lora_messages import lora_cases
 from tests.tiny.backbones import tiny_adapter, tiny_character, tiny_pipe
 from tests.tiny.faces import BLUE, RED, DiscFaces, draw_photo
@@ -94,6 +95,7 @@ def _cases(tmp: Path) -> Cases:
         **_lab_cases(tmp),
         **_weights_cases(tmp),
         **lora_cases(tmp),
+        **board_cases(tmp),
     }
 
 

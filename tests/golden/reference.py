@@ -3,13 +3,18 @@
 import json
 from collections.abc import Iterator
 from inspect import cleandoc
-from typing import Any
+from typing import Any, get_args
 
 import typer.main
+from pydantic import BaseModel
 
 from facekit import errors
 from facekit.curation.manifest import manifest_schema
+from facekit.generation.storyboard import Storyboard, storyboard_schema
+from facekit.generation.storyboard_csv import CSV_COLUMNS
+from facekit.generation.storyboard_prompt import SIZE_WORDS
 from facekit.recipe import Recipe
+from facekit.types import SHOT_SIZES
 from facekit_cli.main import EXIT_CODES, app
 
 WIDTH = 96
@@ -88,6 +93,82 @@ def recipe_reference() -> str:
 def dataset_schema() -> str:
     """The file ``docs/reference/dataset.schema.json``."""
     return json.dumps(manifest_schema(), indent=1) + "\n"
+
+
+def storyboard_schema_text() -> str:
+    """The file ``docs/reference/storyboard.schema.json``."""
+    return json.dumps(storyboard_schema(), indent=1) + "\n"
+
+
+def storyboard_reference() -> str:
+    """The page ``docs/reference/storyboard.md``."""
+    parts = [
+        "# Storyboards",
+        "Made from `facekit/generation/storyboard*.py`; do not edit. `pytest tests/golden"
+        " --update-goldens` writes it.",
+        "A storyboard is one YAML file: `facekit board new FILE` writes a commented example,"
+        "\n[howto/storyboard.md](../howto/storyboard.md) says how it is used, and"
+        "\n[storyboard.schema.json](storyboard.schema.json) lets an editor complete and check it:"
+        "\nput `# yaml-language-server: $schema=storyboard.schema.json` into its first line.",
+        "Only `schema`, `project.id` and `sequences` with the `id` and the length of each shot are"
+        "\nneeded. A key that is not listed here is refused. It is YAML 1.2: `16:9` and"
+        "\n`01:00:00:00` are text without quotes, `no` is a word.",
+    ]
+    for name, model in _models("board", Storyboard):
+        rows = ["| Key | Default | Meaning |", "|---|---|---|"]
+        for key, field in model.model_fields.items():
+            meaning = " ".join((field.description or _meaning_of(field)).split())
+            rows.append(f"| `{field.alias or key}` | {_default_of(field)} | {meaning} |")
+        parts += [f"## {name}", cleandoc(model.__doc__ or ""), "\n".join(rows)]
+    parts += [
+        "## Sizes",
+        "\n".join(
+            ["| Size | In a prompt | Demands a face |", "|---|---|---|"]
+            + [
+                f"| {size} | {fine} | {'yes' if kind in SHOT_SIZES[:2] else 'no'} |"
+                for size, (fine, kind) in SIZE_WORDS.items()
+            ]
+        ),
+        "## Columns of a shot list",
+        "`facekit board import shots.csv --out board.yaml` reads: "
+        + ", ".join(f"`{column}`" for column in CSV_COLUMNS)
+        + ".",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _models(name: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Every section with its place, as `sequences[].shots[].camera`."""
+    yield name, model
+    for key, field in model.model_fields.items():
+        for inside in _inside(field.annotation):
+            many = "[]" if "tuple" in str(field.annotation) else ""
+            many = ".NAME" if "dict" in str(field.annotation) else many
+            below = f"{key}{many}" if name == "board" else f"{name}.{key}{many}"
+            yield from _models(below, inside)
+
+
+def _inside(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and not get_args(annotation):
+        if issubclass(annotation, BaseModel):
+            yield annotation
+        return
+    for part in get_args(annotation):
+        yield from _inside(part)
+
+
+def _meaning_of(field: Any) -> str:
+    """What the section under a key is for, where the key itself says nothing."""
+    return next((cleandoc(model.__doc__ or "") for model in _inside(field.annotation)), "")
+
+
+def _default_of(field: Any) -> str:
+    if field.is_required():
+        return "needed"
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, BaseModel) or default in ((), {}, ""):
+        return ""
+    return f"`{_plain(default)}`"
 
 
 def _plain(value: object) -> str:

@@ -12,6 +12,8 @@ GOLDENS = {
     "docs/reference/cli.md": reference.cli_reference,
     "docs/reference/dataset.schema.json": reference.dataset_schema,
     "docs/reference/recipe.md": reference.recipe_reference,
+    "docs/reference/storyboard.md": reference.storyboard_reference,
+    "docs/reference/storyboard.schema.json": reference.storyboard_schema_text,
     "tests/golden/files/options.txt": reference.option_list,
 }
 

@@ -21,6 +21,7 @@ HEAVY = (
     "numpy",
     "onnx",
     "onnxruntime",
+    "opentimelineio",
     "peft",
     "requests",
     "torch",
@@ -50,6 +51,8 @@ COMMANDS = (
     "recipe show",
     "lab",
     "lab build-toon",
+    "board",
+    "board plan",
 )
 
 
