@@ -140,9 +140,8 @@ class IdentityProcessor(WrappedProcessor):
 
 def wrap_processor(wrapped: Any, site: str, kind: SiteKind) -> IdentityProcessor:
     """Wrap a processor by one that adds what its site's terms say."""
-    made: IdentityProcessor = with_signature_of(type(wrapped), IdentityProcessor)(
-        wrapped, site, kind
-    )
+    own: Any = type(wrapped)
+    made: IdentityProcessor = with_signature_of(own, IdentityProcessor)(wrapped, site, kind)
     return made
 
 

@@ -61,7 +61,8 @@ class CharacterAttachment:
         self._guidance = guidance
         experts: tuple[Expert, ...] = ("low",) if spec.num_experts == 1 else ("low", "high")
         self._loras = {
-            expert: CharacterLoras(spec.family.network(pipe, expert), spec, pipe) for expert in experts
+            expert: CharacterLoras(spec.family.network(pipe, expert), spec, pipe)
+            for expert in experts
         }
         self._strength: Strength = 1.0
         self._is_detached = False

@@ -1,4 +1,4 @@
-"""LoRAs kept to regions: each acts on the latent tokens of its mask, and on the text as they read it.
+"""LoRAs kept to regions: masked on latent tokens, and heard in the text by the tokens of their own.
 
 Where a layer reads latent tokens, what a LoRA adds is multiplied by its mask, token by token. Keys
 and values of the text have no place in the picture; so the attention to the text is run once for
@@ -116,7 +116,8 @@ class LoraRegions:
         outer = attention.processor
         is_inside = isinstance(outer, IdentityProcessor)
         inner = outer.wrapped if is_inside else outer
-        own = with_signature_of(type(inner), _TextByRegion)(inner, self)
+        kind: Any = type(inner)
+        own = with_signature_of(kind, _TextByRegion)(inner, self)
         if is_inside:
             outer.wrapped = own
         else:
@@ -141,7 +142,7 @@ class LoraRegions:
             name: pool_mask(mask, call.grid, call.device).flatten(1).unsqueeze(-1)
             for name, mask in self._masks.items()
         }
-        total = torch.stack(torch.broadcast_tensors(*self._gains_BL1.values())).sum(0)
+        total = sum(self._gains_BL1.values(), torch.zeros(()).to(call.device))
         shares: list[tuple[str | None, Tensor]] = [
             (name, gain / total.clamp(min=1)) for name, gain in self._gains_BL1.items()
         ]
