@@ -4,8 +4,8 @@
 
 Held-out drawn characters in pairs and triples, each pair in both orders, the same prompts and seeds
 for every way. It goes on where it stopped, group by group. A complete run writes
-`docs/results/multi_character.json` and the picture beside it; a part of it writes into the work
-folder.
+`docs/results/multi_character.json` and `docs/images/several_characters.png`; a part of it writes
+into the work folder.
 """
 
 import argparse
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     is_full = all(a >= b for a, b in zip(given, least, strict=True))
     docs = options.docs if is_full else bench.work / "docs"
     write_results(docs / "results" / "multi_character.json", results)
-    write_sheet(docs / "results" / "multi_character.png", bench, [*pairs[:3], *triples[:2]])
+    write_sheet(docs / "images" / "several_characters.png", bench, [*pairs[:3], *triples[:2]])
     print(f"wrote {docs / 'results'}" + ("" if is_full else "  (a part, not published)"))
     return 0
 

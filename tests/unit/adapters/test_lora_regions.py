@@ -44,20 +44,6 @@ def test_a_mask_of_ones_is_the_same_as_none(backbone: str) -> None:
     assert torch.equal(case.draw(), case.base)
 
 
-def test_a_plain_lora_with_a_mask(mira: Case) -> None:
-    plain = as_plain_lora(mira.character)
-    with attach_characters(mira.pipe, plain) as attached:
-        whole = mira.draw()
-        attached.switch_to(plain, masks_LHW=[HALF])
-        half = mira.draw()
-        attached.switch_to(plain, masks_LHW=[torch.zeros(4, 4)])
-        assert torch.equal(mira.draw(), mira.base), "nowhere"
-        attached.switch_to(plain)
-        assert torch.equal(mira.draw(), whole), "masks go with a switch"
-    assert not torch.allclose(half, whole)
-    assert not torch.allclose(half, mira.base)
-
-
 @pytest.fixture
 def two() -> Iterator[tuple[Any, Any]]:
     """A transformer with the LoRAs of two characters, and what puts them on with masks."""
@@ -202,28 +188,6 @@ def test_layers_that_read_more_than_the_picture_are_refused() -> None:
     with pytest.raises(AdapterError, match="expected layers that a mask can be laid on"):
         attach_characters(pipe, both, masks_LHW=[HALF])
     assert torch.equal(sample(pipe, spec), base)
-
-
-def test_compilation_is_refused(mira: Case) -> None:
-    """A compiled block goes on with the masks that it was compiled with."""
-    told = "torch.compile of a network whose LoRAs have masks would keep"
-    case = Case("toon", True)
-    with case.attach(masks_LHW=[HALF]):
-        with pytest.raises(AdapterError, match="compile_repeated_blocks would keep"):
-            case.network.compile_repeated_blocks()
-        whole = case.pipe.transformer
-        case.pipe.transformer = torch.compile(whole, backend="eager")
-        with torch.compiler.set_stance("force_eager"), pytest.raises(AdapterError, match=told):
-            case.draw()
-        case.pipe.transformer = whole
-    case.pipe.transformer = torch.compile(whole, backend="eager")
-    with pytest.raises(AdapterError, match=told):
-        case.attach(masks_LHW=[HALF])
-    case.attach().detach()
-    case.pipe.transformer = whole
-    whole.blocks[0].compile(backend="eager")
-    with pytest.raises(AdapterError, match=told):
-        case.attach(masks_LHW=[HALF])
 
 
 def test_a_processor_that_was_changed_is_noticed(mira: Case) -> None:
