@@ -74,14 +74,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results["bystanders"] = _bystanders(bench, pairs)
         print("bystanders", json.dumps(results["bystanders"], indent=1), flush=True)
     results["goal_right_place"] = GOAL_RIGHT_PLACE
-    least = (FULL_PAIRS, FULL_TRIPLES, FULL_SHOTS)
-    given = (options.pairs, options.triples, options.shots)
-    is_full = all(a >= b for a, b in zip(given, least, strict=True))
-    docs = options.docs if is_full else bench.work / "docs"
+    docs = options.docs if is_full(options) else bench.work / "docs"
     write_results(docs / "results" / "multi_character.json", results)
     write_sheet(docs / "images" / "several_characters.png", bench, [*pairs[:3], *triples[:2]])
-    print(f"wrote {docs / 'results'}" + ("" if is_full else "  (a part, not published)"))
+    print(f"wrote {docs / 'results'}" + ("" if is_full(options) else "  (a part, not published)"))
     return 0
+
+
+def is_full(options: argparse.Namespace) -> bool:
+    """Whether a run is large enough to be published."""
+    least = (FULL_PAIRS, FULL_TRIPLES, FULL_SHOTS)
+    given = (options.pairs, options.triples, options.shots)
+    return all(a >= b for a, b in zip(given, least, strict=True))
 
 
 def open_bench(options: argparse.Namespace) -> Bench:

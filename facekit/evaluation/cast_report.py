@@ -17,7 +17,7 @@ from facekit.types import Clip, FloatArray
 __all__ = ["IDENTITY_SCHEMA", "CastReport", "report_cast"]
 
 IDENTITY_SCHEMA = "facekit.identity/1"
-MIN_SCORABLE = 0.6
+_MIN_SCORABLE = 0.6
 """Part of a track's frames that must be scorable, or somebody has to look."""
 _MIN_FRAMES_FOR_SLOPE = 4
 _NUM_DIGITS = 4
@@ -95,7 +95,7 @@ class CastReport:
         ]
         for number, track in enumerate(self.tracks):
             scorable = float(track.is_scored.mean())
-            if track.match is not None and scorable < MIN_SCORABLE:
+            if track.match is not None and scorable < _MIN_SCORABLE:
                 told.append(("review", f"track {number} ({track.match}): {scorable:.0%} scorable"))
         return tuple(told)
 

@@ -13,7 +13,7 @@ from facekit.types import Face, FloatArray
 
 __all__ = ["FaceChain", "link_faces", "overlap"]
 
-MAX_GAP = 3
+_MAX_GAP = 3
 """Frames without the face after which it is taken for gone."""
 _MIN_OVERLAP = 0.15
 """Intersection over union from which two boxes of near frames may be one face."""
@@ -75,7 +75,7 @@ def link_faces(
     for frame, faces in enumerate(found):
         pairs = []
         for number, chain in enumerate(chains):
-            if frame - chain.frames[-1] > MAX_GAP:
+            if frame - chain.frames[-1] > _MAX_GAP:
                 continue
             for place, face in enumerate(faces):
                 alike = None if vectors is None else float(looks[number] @ vectors[frame][place])

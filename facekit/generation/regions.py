@@ -23,6 +23,7 @@ from facekit.types import FloatArray, Shot
 
 __all__ = [
     "AUTO",
+    "CELLS",
     "NAMED_REGIONS",
     "Box",
     "Region",
@@ -49,7 +50,7 @@ NAMED_REGIONS: Mapping[str, Box] = {
 
 CELLS = 4
 """Cells of a mask to a latent token, each way: finer than a token, so that borders are shares."""
-MAX_OVERLAP = 0.25
+_MAX_OVERLAP = 0.25
 """Of the smaller of two regions; more than that is taken for a mistake."""
 _MOVES_TO = ".."
 
@@ -144,7 +145,7 @@ def make_masks(
 
     Raises:
         UsageError: A region without a place on the tokens, or two that cover one another by more
-            than `MAX_OVERLAP` of the smaller.
+            than `_MAX_OVERLAP` of the smaller.
     """
     num_frames = 1 + (shot.num_frames - 1) // spec.frame_multiple
     height, width = (side // spec.spatial_multiple * CELLS for side in (shot.height, shot.width))
@@ -193,9 +194,9 @@ def _check_overlap(
         shared_F = np.minimum(laid[one], laid[other]).sum((1, 2))
         smaller_F = np.minimum(laid[one].sum((1, 2)), laid[other].sum((1, 2)))
         overlap = float((shared_F / np.maximum(smaller_F, 1e-6)).max())
-        if overlap > MAX_OVERLAP:
+        if overlap > _MAX_OVERLAP:
             raise UsageError(
                 f"{shot.name}: the regions of {one} ({regions[one].text}) and {other}"
                 f" ({regions[other].text}) share {overlap:.0%} of the smaller one, expected at most"
-                f" {MAX_OVERLAP:.0%}, for there both would be drawn at once; move them apart"
+                f" {_MAX_OVERLAP:.0%}, for there both would be drawn at once; move them apart"
             )

@@ -16,7 +16,7 @@ from facekit.adapters.lora_regions import LoraRegions
 from facekit.backbones import get_spec
 from facekit.errors import AdapterError
 from tests.tiny.backbones import predict, sample, tiny_pipe
-from tests.tiny.drawn import Case, as_plain_lora, character
+from tests.tiny.drawn import Case, character
 
 HALF = torch.zeros(2, 2)
 HALF[:, 0] = 1
