@@ -6,15 +6,16 @@ Shapes: F latent frames, H and W cells of a mask, `CELLS` to a latent token each
 """
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from facekit.backbones.spec import BackboneSpec
 from facekit.errors import UsageError
@@ -165,19 +166,30 @@ def make_masks(
 def _lay(region: Region, num_frames: int, height: int, width: int) -> FloatArray:
     """Draw a region, (F, H, W)."""
     if region.mask is not None:
-        drawn = cv2.resize(region.mask, (width, height), interpolation=cv2.INTER_AREA)
-        return np.repeat(np.clip(drawn, 0.0, 1.0)[None], num_frames, axis=0)
+        drawn = torch.from_numpy(region.mask)[None, None]
+        pooled = functional.adaptive_avg_pool2d(drawn, (height, width))[0, 0].numpy()
+        return np.repeat(pooled[None], num_frames, axis=0)
     keys = np.asarray(region.boxes, np.float64)
     times = np.linspace(0, len(keys) - 1, num_frames) if num_frames > 1 else np.zeros(1)
     boxes_F4 = np.stack([np.interp(times, np.arange(len(keys)), keys[:, i]) for i in range(4)], 1)
+    sigma = region.softness * min(height, width)
     masks = [
-        np.outer(_covered(top, bottom, height), _covered(left, right, width))
+        np.outer(
+            _faded(_covered(top, bottom, height), sigma),
+            _faded(_covered(left, right, width), sigma),
+        )
         for left, top, right, bottom in boxes_F4
     ]
-    if region.softness > 0:
-        sigma = region.softness * min(height, width)
-        masks = [cv2.GaussianBlur(mask, (0, 0), sigma) for mask in masks]
     return np.stack(masks).astype(np.float32)
+
+
+def _faded(row: np.ndarray, sigma: float) -> np.ndarray:
+    """Blur a row of cells by a Gaussian; beyond its ends it goes on as it ends."""
+    reach = math.ceil(3 * sigma)
+    if reach == 0:
+        return row
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    return np.convolve(np.pad(row, reach, mode="edge"), kernel / kernel.sum(), mode="valid")
 
 
 def _covered(low: float, high: float, count: int) -> np.ndarray:
