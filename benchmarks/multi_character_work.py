@@ -2,20 +2,19 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.likeness_work import load_clips, save_clips
+from benchmarks.multi_character_measure import PLACES_OF, measure_places
 from facekit.adapters.character import Character, attach_characters, load_character
 from facekit.digests import json_digest
-from facekit.evaluation.cast_report import CastReport, report_cast
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import encoder_id
-from facekit.generation.regions import NAMED_REGIONS, box_region, make_masks
+from facekit.generation.regions import NAMED_REGIONS, box_region
 from facekit.generation.sample import SampleSettings, sample
 from facekit.generation.shots import name_characters
 from facekit.identity.gallery import build_gallery
@@ -24,9 +23,8 @@ from facekit.media.images import read_image, write_image
 from facekit.recipe import Recipe, recipe_digest
 from facekit.toon import ToonCharacter, draw, draw_clip, sample_scene
 from facekit.toon.character import HELD_OUT_SEED
-from facekit.toon.probe import load_probe
 from facekit.toon.scene import LIGHTS, MOODS, PLACES
-from facekit.types import Clip, Face, Image, Progress, Shot
+from facekit.types import Clip, Progress, Shot
 from facekit.workflows.backbone import Backbone
 from facekit.workflows.casting import ShotCast, sample_cast
 from facekit.workflows.toon_truth import as_clip, phrase_of
@@ -36,7 +34,6 @@ FIRST_SEED = HELD_OUT_SEED + 30_000
 NUM_PHOTOS = 8
 NUM_JUDGES = 6
 """Photos that the report encoder compares with, unseen by any character."""
-PLACES_OF = {2: ("left", "right"), 3: ("left-third", "middle-third", "right-third")}
 WORDS_OF = {2: ("left", "right"), 3: ("left", "middle", "right")}
 ASPECT_OF = {1: "1:1", 2: "1:1", 3: "16:9"}
 """Three medium shots do not fit into a square; two in a wide picture are drawn as three."""
@@ -221,7 +218,13 @@ def run_unit(
     rows = [
         {"shot": number, **row}
         for number, clip in enumerate(clips)
-        for row in measure_places(bench, clip, subjects, cast)
+        for row in measure_places(
+            clip,
+            {subject.name: subject.toon for subject in subjects},
+            {subject.name: subject.photos_ND for subject in cast},
+            bench.report_faces,
+            bench.backbone.spec,
+        )
     ]
     write_text(path, json.dumps(rows, indent=1, allow_nan=False) + "\n")
     return rows
@@ -248,78 +251,3 @@ def unit_path(
         "report": encoder_id(bench.report_faces),
     }
     return bench.work / "units" / f"{json_digest(content)[:16]}.json"
-
-
-def measure_places(
-    bench: Bench, clip: Clip, subjects: Sequence[Subject], against: Sequence[Subject]
-) -> list[dict[str, Any]]:
-    """Say who of the cast stands in each place of one clip, from left to right."""
-    masks = place_masks(bench, clip, [subject.name for subject in subjects])
-    names = [subject.name for subject in against]
-    cast = {subject.name: subject.photos_ND for subject in against}
-    report = report_cast(clip, cast, bench.report_faces, masks_FHW=masks)
-    rows = []
-    for subject in subjects:
-        number = report.places[subject.name]
-        row: dict[str, Any] = {
-            "expected": subject.name,
-            "found": number is not None,
-            "similarities": None,
-            "nearest": None,
-            "match": None,
-            "figures": sum(len(t.frames) * 2 >= clip.num_frames for t in report.tracks),
-        }
-        if number is not None:
-            track = report.tracks[number]
-            means = track.means_C()
-            row["match"], row["nearest"] = track.match, track.nearest
-            if means is not None:
-                row["similarities"] = dict(zip(names, map(float, means), strict=True))
-            row["attributes"] = _attributes(report, number, clip, subject.toon)
-        rows.append(row)
-    return rows
-
-
-def place_masks(bench: Bench, clip: Clip, names: Sequence[str]) -> Mapping[str, np.ndarray]:
-    """The places of a group as masks; one alone may be anywhere."""
-    boxes = [NAMED_REGIONS[name] for name in PLACES_OF.get(len(names), ())] or [
-        (0.0, 0.0, 1.0, 1.0)
-    ]
-    num_frames, height, width = clip.frames.shape[:3]
-    shot = Shot(
-        name="places", prompt="", seed=0, num_frames=num_frames, height=height, width=width,
-        kind="medium shot",
-    )  # fmt: skip
-    regions = {name: box_region([box]) for name, box in zip(names, boxes, strict=True)}
-    masks = make_masks(regions, shot, bench.backbone.spec)
-    return {name: mask.numpy() for name, mask in masks.items()}
-
-
-class _OneFace:
-    """A detector that has found its face already."""
-
-    def __init__(self, face: Face) -> None:
-        self._face = face
-
-    def detect(self, images: Sequence[Image]) -> list[tuple[Face, ...]]:
-        return [(self._face,) for _ in images]
-
-
-@torch.no_grad()
-def _attributes(
-    report: CastReport, number: int, clip: Clip, toon: ToonCharacter
-) -> dict[str, bool]:
-    """Whether hair and glasses of a face are those of a character, in the middle of its track."""
-    track = report.tracks[number]
-    there = np.flatnonzero(~np.isnan(track.boxes_xyxy_px[:, 0]))
-    row = int(there[len(there) // 2])
-    face = Face(
-        box_xyxy_px=track.boxes_xyxy_px[row],
-        landmarks_px=np.zeros((5, 2), np.float32),
-        score=1.0,
-    )
-    (seen,) = load_probe(_OneFace(face)).read([clip.frames[track.frames[row]]])
-    found = {"hair_style": seen["hair_style"] == toon.hair_style}
-    if toon.hair_style != "bald":
-        found["hair_color"] = seen["hair_color"] == toon.hair_color
-    return found | {"glasses": seen["glasses"] == toon.glasses}
