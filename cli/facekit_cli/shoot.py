@@ -31,11 +31,27 @@ class Aspect(StrEnum):
 
 def shoot(
     prompts: Annotated[
-        list[str], typer.Argument(metavar="PROMPT", help="One shot each; @NAME is the character.")
+        list[str], typer.Argument(metavar="PROMPT", help="One shot each; @NAME is a character.")
     ],
     character: Annotated[
-        str, typer.Option("--with", metavar="CHARACTER", help="A character's name or its file.")
+        list[str],
+        typer.Option(
+            "--with",
+            metavar="CHARACTER",
+            help="A character's name or its file; several times for several in one shot.",
+        ),
     ],
+    regions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--region",
+            metavar="NAME=REGION",
+            help="Where a character is: left, right, top, bottom, left-third, middle-third,"
+            " right-third; a box X0,Y0,X1,Y1 in fractions, or several with .. between; a picture"
+            " that is white there; auto looks for it in a first pass, as several characters are"
+            " without this option.",
+        ),
+    ] = None,
     num_frames: Annotated[
         int | None,
         typer.Option("--num-frames", min=1, help="Frames per shot; on toon 4 * n + 1, at most 17."),
@@ -58,9 +74,9 @@ def shoot(
     as_json: Json = False,
     force: Force = False,
 ) -> None:
-    """Make shots with a character in them.
+    """Make shots with one or several characters in them.
 
-    By the recipe that trained it, where that is at hand.
+    By the recipe that trained the first of them, where that is at hand.
     """
     from facekit.workflows.shoot import plan_shoot, run_shoot
 
@@ -69,6 +85,7 @@ def shoot(
         lambda: plan_shoot(
             prompts,
             character=character,
+            regions=regions or (),
             num_frames=num_frames,
             aspect=aspect.value if aspect is not None else None,
             seed=seed,

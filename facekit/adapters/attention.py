@@ -17,7 +17,14 @@ from torch.nn import functional
 from facekit.backbones.sites import SiteKind
 from facekit.errors import AdapterError
 
-__all__ = ["IdentityProcessor", "SiteTerm", "identity_attention", "wrap_processor"]
+__all__ = [
+    "IdentityProcessor",
+    "SiteTerm",
+    "WrappedProcessor",
+    "identity_attention",
+    "with_signature_of",
+    "wrap_processor",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,19 +74,14 @@ def _heads(x_BLC: Tensor, heads: int) -> Tensor:
     return x_BLC.view(*x_BLC.shape[:2], heads, -1).transpose(1, 2)
 
 
-class IdentityProcessor:
-    """Calls the processor it wraps and adds the terms of its site.
+class WrappedProcessor:
+    """Stands in the place of a processor that it calls.
 
     A plain object and not a module, so that the keys of the network's ``state_dict()`` stay.
     """
 
-    def __init__(self, wrapped: Any, site: str, kind: SiteKind) -> None:
+    def __init__(self, wrapped: Any) -> None:
         self.wrapped = wrapped
-        self.site = site
-        self.kind = kind
-        self.terms: tuple[SiteTerm, ...] = ()
-        self._query: Tensor | None = None
-        self._num_tokens = 0
 
     # diffusers sets these two on processors; they belong to the wrapped one.
     @property
@@ -97,6 +99,18 @@ class IdentityProcessor:
     @_parallel_config.setter
     def _parallel_config(self, config: Any) -> None:
         self.wrapped._parallel_config = config
+
+
+class IdentityProcessor(WrappedProcessor):
+    """Calls the processor it wraps and adds the terms of its site."""
+
+    def __init__(self, wrapped: Any, site: str, kind: SiteKind) -> None:
+        super().__init__(wrapped)
+        self.site = site
+        self.kind = kind
+        self.terms: tuple[SiteTerm, ...] = ()
+        self._query: Tensor | None = None
+        self._num_tokens = 0
 
     def hear(self, module: nn.Module, args: object, output: Tensor) -> None:
         """Remember the query; a forward hook of what the site's kind listens to."""
@@ -125,18 +139,25 @@ class IdentityProcessor:
 
 
 def wrap_processor(wrapped: Any, site: str, kind: SiteKind) -> IdentityProcessor:
-    """Wrap a processor by one that takes the same arguments.
-
-    ``Attention.forward`` drops every argument that its processor's ``__call__`` does not name.
-    """
+    """Wrap a processor by one that adds what its site's terms say."""
     own: Any = type(wrapped)
-    return _with_signature_of(own)(wrapped, site, kind)
+    made: IdentityProcessor = with_signature_of(own, IdentityProcessor)(wrapped, site, kind)
+    return made
 
 
 @lru_cache(maxsize=32)
-def _with_signature_of(wrapped: Any) -> type[IdentityProcessor]:
-    def __call__(self: IdentityProcessor, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-        return IdentityProcessor.__call__(self, *args, **kwargs)
+def with_signature_of(wrapped: Any, kind: Any) -> Any:
+    """Make a class of processors that take the same arguments as those they wrap.
+
+    ``Attention.forward`` drops every argument that its processor's ``__call__`` does not name.
+
+    Args:
+        wrapped: The class of the processor that is wrapped.
+        kind: A ``WrappedProcessor``.
+    """
+
+    def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+        return kind.__call__(self, *args, **kwargs)
 
     __call__.__signature__ = inspect.signature(wrapped.__call__)  # type: ignore[attr-defined]
-    return type("IdentityProcessor", (IdentityProcessor,), {"__call__": __call__})
+    return type(kind.__name__, (kind,), {"__call__": __call__})

@@ -61,7 +61,8 @@ class CharacterAttachment:
         self._guidance = guidance
         experts: tuple[Expert, ...] = ("low",) if spec.num_experts == 1 else ("low", "high")
         self._loras = {
-            expert: CharacterLoras(spec.family.network(pipe, expert), spec) for expert in experts
+            expert: CharacterLoras(spec.family.network(pipe, expert), spec, pipe)
+            for expert in experts
         }
         self._strength: Strength = 1.0
         self._is_detached = False
@@ -165,8 +166,6 @@ class CharacterAttachment:
         placed = []
         for character, mask in zip(given, masks, strict=True):
             conditioning = character.conditioning(mask_LHW=mask)
-            if conditioning is None and mask is not None:
-                raise no_identity(character, "a mask")
             if conditioning is not None:
                 placed.append(conditioning)
         if bool(placed) != (self.identity is not None):
@@ -182,7 +181,7 @@ class CharacterAttachment:
         for expert, loras in self._loras.items():
             check_network(loras.network, has_lora=any(wanted[expert]))
         for expert, loras in self._loras.items():
-            loras.put(wanted[expert])
+            loras.put(wanted[expert], masks)
         if self.identity is not None:
             self.identity.condition(placed, **self._guidance)
         self.conditionings, self.characters = tuple(placed), tuple(given)
@@ -229,10 +228,11 @@ def attach_characters(
 
     Args:
         pipe: Of any backbone; pipelines that share its network get the characters too.
-        characters: Loaded from character files. Several LoRAs add up over the whole picture.
+        characters: Loaded from character files. LoRAs without a mask add up over the whole picture.
         strength: Of identity and LoRA, times what they were trained with; as for
             ``CharacterAttachment.set_strength``.
-        masks_LHW: Where each character is, on the latent token grid, as in ``Conditioning``.
+        masks_LHW: Where each character is, on the latent token grid, as in ``Conditioning``; its
+            identity and its LoRA act there and nowhere else.
         unconditional: As for ``Attachment.condition``, like the three that follow.
         guidance: Two-way or three-way.
         identity_guidance: Of three-way guidance.

@@ -17,6 +17,7 @@ from facekit.adapters.lora import (
     remove_lora,
     set_lora_strength,
 )
+from facekit.adapters.lora_regions import LoraRegions
 from facekit.adapters.tensor_file import differences
 from facekit.backbones.spec import BackboneSpec
 
@@ -32,12 +33,14 @@ class CharacterLoras:
     They are called after their place and not after the character, for a place can get another.
     """
 
-    def __init__(self, network: Any, spec: BackboneSpec) -> None:
+    def __init__(self, network: Any, spec: BackboneSpec, pipe: Any = None) -> None:
         self._network = network
+        self._pipe = pipe
         self._spec = spec
         self._stance = LoraStance(network)
         self._places: dict[str, LoraSettings] = {}
         self._guard: NetworkGuard | None = None
+        self._regions: LoraRegions | None = None
 
     @property
     def network(self) -> Any:
@@ -49,12 +52,19 @@ class CharacterLoras:
         """What peft calls them."""
         return tuple(self._places)
 
-    def put(self, wanted: Sequence[LoraParts | None]) -> None:
+    def put(
+        self, wanted: Sequence[LoraParts | None], masks_LHW: Sequence[Tensor | None] | None = None
+    ) -> None:
         """Let these LoRAs take part, instead of those before.
 
         A place whose LoRA keeps its size is only filled anew, which takes no time.
 
+        Args:
+            wanted: One for each place; None leaves it empty.
+            masks_LHW: Where each of them acts, as in ``Conditioning``; everywhere when None.
+
         Raises:
+            AdapterError: A mask for a LoRA on layers that read more than the picture.
             AdapterMismatch: Weights that do not fit.
             SiteMissing: A target that matches no layer.
             AlreadyAttached: Another attachment's characters are on the network.
@@ -74,13 +84,22 @@ class CharacterLoras:
                 self._places[name] = settings
             load_lora_state(self._network, state, name)
         self._rejoin()
-        self._guard = NetworkGuard(self._network, self.names, self._rejoin)
+        laid = {
+            f"facekit_{index}": mask
+            for index, mask in enumerate(masks_LHW or ())
+            if mask is not None and f"facekit_{index}" in places
+        }
+        if laid:
+            self._regions = LoraRegions(self._network, self._spec, laid, self._pipe)
+        self._guard = NetworkGuard(self._network, self.names, self._rejoin, bool(laid))
         reset_caches(self._network)
 
     def set_strength(self, strength: float) -> None:
         """Scale all of them; 1 is as trained."""
         for name in self._places:
             set_lora_strength(self._network, strength, name)
+        if self._regions is not None:
+            self._regions.is_off = strength == 0
         reset_caches(self._network)
 
     def take_off(self) -> None:
@@ -94,6 +113,9 @@ class CharacterLoras:
         self._stance.restore()
 
     def _release(self) -> None:
+        if self._regions is not None:
+            self._regions.remove()
+            self._regions = None
         if self._guard is not None:
             self._guard.release()
             self._guard = None

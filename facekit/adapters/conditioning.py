@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from facekit.adapters.folded import FoldedIdentity
 
-__all__ = ["Conditioning", "SigmaWindow", "Strength", "as_conditionings", "is_zero"]
+__all__ = ["Conditioning", "SigmaWindow", "Strength", "as_conditionings", "is_zero", "pool_mask"]
 
 Strength: TypeAlias = float | Sequence[float]
 """A number, or keyframes spread evenly over the clip from its first to its last frame."""
@@ -79,10 +79,7 @@ class Conditioning:
                 over_frames = _over_frames(strength, grid, device)
                 gain = over_frames if gain is None else gain * over_frames
         if self.mask_LHW is not None:
-            mask = self.mask_LHW.to(device, torch.float32)
-            mask = mask.reshape((1,) * (4 - mask.ndim) + tuple(mask.shape))
-            if tuple(mask.shape[1:]) != grid:
-                mask = functional.adaptive_avg_pool3d(mask, grid)
+            mask = pool_mask(self.mask_LHW, grid, device)
             gain = mask if gain is None else gain * mask
         return None if gain is None else gain.reshape(gain.shape[0], -1, 1).to(dtype)
 
@@ -102,6 +99,22 @@ class Conditioning:
             low, high = self.window
             return (sigma_B >= low) & (sigma_B <= high)
         return self.window(sigma_B)
+
+
+def pool_mask(mask_LHW: Tensor, grid: tuple[int, int, int], device: torch.device) -> Tensor:
+    """Lay a mask on the latent tokens.
+
+    Args:
+        mask_LHW: As in ``Conditioning``.
+        grid: Latent tokens: frames, height, width.
+        device: Where the result is wanted.
+
+    Returns:
+        float32, (1 or B, frames, height, width).
+    """
+    mask = mask_LHW.to(device, torch.float32)
+    mask = mask.reshape((1,) * (4 - mask.ndim) + tuple(mask.shape))
+    return mask if tuple(mask.shape[1:]) == grid else functional.adaptive_avg_pool3d(mask, grid)
 
 
 def is_zero(strength: Strength) -> bool:

@@ -11,8 +11,10 @@ from facekit.errors import AdapterError, AlreadyAttached
 __all__ = [
     "NetworkGuard",
     "check_alone",
+    "check_eager",
     "check_network",
     "check_pass",
+    "compiled_refusal",
     "copy_refusal",
     "reset_caches",
 ]
@@ -107,13 +109,20 @@ class NetworkGuard:
     lets the character's take part too.
     """
 
-    def __init__(self, network: Any, loras: Sequence[str], rejoin: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        network: Any,
+        loras: Sequence[str],
+        rejoin: Callable[[], None],
+        has_regions: bool = False,
+    ) -> None:
         """Put the guard up.
 
         Args:
             network: Of a stock pipeline.
             loras: Names of the characters' LoRAs on it.
             rejoin: Makes them take part again.
+            has_regions: Whether one of them is kept to a region.
         """
         self._network = network
         self._loras = frozenset(loras)
@@ -121,6 +130,8 @@ class NetworkGuard:
         network._facekit_guard = self
         self._stand_before("enable_parallelism", _refuse("enable_parallelism", *_PARALLEL))
         self._stand_before("enable_cache", _check_cache)
+        for name in ("compile", "compile_repeated_blocks") if has_regions else ():
+            self._stand_before(name, _refuse(name, *_COMPILED))
         if not self._loras:
             return
         for name, (what, step) in _LOST_LORA.items():
@@ -184,6 +195,26 @@ _DISK = (
     "be lost: diffusers does not write layers that came later",
     "offload to memory, or attach a character without a LoRA",
 )
+
+_COMPILED = (
+    "keep a mask that was changed or taken away since",
+    "leave the masks away, run without compilation, or attach characters of level L0 or L1",
+)
+
+
+def check_eager(network: Any, pipe: Any) -> None:
+    """Refuse a network that the pipeline calls through ``torch.compile``, where LoRAs have masks.
+
+    Raises:
+        AdapterError: It does.
+    """
+    if any(getattr(part, "_orig_mod", None) is network for part in vars(pipe or object).values()):
+        raise compiled_refusal()
+
+
+def compiled_refusal() -> AdapterError:
+    """Make the error that refuses masks of LoRAs on a compiled network."""
+    return _refusal("torch.compile of a network whose LoRAs have masks", *_COMPILED)
 
 
 def copy_refusal() -> AdapterError:

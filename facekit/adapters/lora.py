@@ -27,6 +27,7 @@ __all__ = [
     "join_lora",
     "load_lora_state",
     "lora_disabled",
+    "lora_layers",
     "lora_state",
     "named_lora_parameters",
     "remove_lora",
@@ -66,7 +67,7 @@ class LoraStance:
         self._names = _lora_names(transformer)
         self._layers = {
             layer: (list(layer.active_adapters), layer.disable_adapters)
-            for _, layer in _lora_layers(transformer)
+            for _, layer in lora_layers(transformer)
         }
         self._learning = [(each, each.requires_grad) for each in transformer.parameters()]
 
@@ -163,7 +164,7 @@ def _suit_storage(transformer: nn.Module, name: str) -> None:
     """Do for new layers what diffusers did when the weights got another place or type."""
     from diffusers.hooks.group_offloading import _maybe_remove_and_reapply_group_offloading
 
-    for _, layer in _lora_layers(transformer):
+    for _, layer in lora_layers(transformer):
         registry = getattr(layer.get_base_layer(), "_diffusers_hook", None)
         casting = registry.get_hook("layerwise_casting") if registry is not None else None
         if casting is not None and name in layer.scaling:
@@ -237,21 +238,21 @@ def load_lora_state(
 
 def join_lora(transformer: nn.Module, name: str = DEFAULT_NAME) -> None:
     """Let one LoRA take part beside those that do, wherever it is."""
-    for _, layer in _lora_layers(transformer):
+    for _, layer in lora_layers(transformer):
         if name in layer.scaling and name not in layer.active_adapters:
             layer._active_adapter = [*layer.active_adapters, name]  # set_adapter makes it learn
 
 
 def set_lora_strength(transformer: nn.Module, strength: float, name: str = DEFAULT_NAME) -> None:
     """Scale one LoRA; 1 is as trained (alpha / rank), 0 the bare backbone bit-exactly."""
-    for _, layer in _lora_layers(transformer):
+    for _, layer in lora_layers(transformer):
         layer.set_scale(name, strength)
 
 
 @contextmanager
 def lora_disabled(transformer: nn.Module) -> Iterator[None]:
     """Switch every LoRA off inside the block; nothing happens without one."""
-    layers = [layer for _, layer in _lora_layers(transformer) if not layer.disable_adapters]
+    layers = [layer for _, layer in lora_layers(transformer) if not layer.disable_adapters]
     # Not enable_adapters(): it would also switch requires_grad off and on again.
     for layer in layers:
         layer._disable_adapters = True
@@ -276,7 +277,7 @@ def remove_lora(transformer: nn.Module, name: str = DEFAULT_NAME) -> None:
         warnings.filterwarnings("ignore", message=f"Adapter {name} was active")
         model.delete_adapters(name)
     stance.restore()
-    for path, layer in _lora_layers(transformer):
+    for path, layer in lora_layers(transformer):
         if not layer.scaling:  # nobody is left on it
             parent, _, last = path.rpartition(".")
             setattr(transformer.get_submodule(parent), last, layer.get_base_layer())
@@ -288,7 +289,7 @@ def _lora_names(transformer: nn.Module) -> frozenset[str]:
     return frozenset(getattr(transformer, "peft_config", ()))
 
 
-def _lora_layers(transformer: nn.Module) -> list[tuple[str, Any]]:
+def lora_layers(transformer: nn.Module) -> list[tuple[str, Any]]:
     """Every wrapped layer with its path."""
     from peft.tuners.lora import LoraLayer
 

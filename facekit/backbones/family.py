@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from facekit.backbones.hub import from_pretrained, network_outline, pipeline_folder
-from facekit.backbones.sites import CROSS, SiteKind
+from facekit.backbones.sites import CROSS, LoraPlace, SiteKind, cross_attention_place
 from facekit.errors import AdapterError, UsageError
 
 if TYPE_CHECKING:
@@ -112,6 +112,9 @@ class Family(ABC):
     needs_picture: ClassVar[bool] = False
     """Whether the stock pipeline begins every clip with a picture that its caller gives."""
 
+    has_text_apart: ClassVar[bool] = False
+    """Whether ``attn2`` of every block reads the text, and everything else in it the latents."""
+
     def network(self, pipe: Any, expert: Expert = "low") -> Any:
         """The network of a pipeline that is trained; the only one, or one of two experts."""
         return self.networks(pipe)[-1 if expert == "low" else 0]
@@ -135,6 +138,13 @@ class Family(ABC):
     def site_grid(self, grid: tuple[int, int, int], site: str) -> tuple[int, int, int]:
         """The latent tokens that a site sees, of those of the whole call."""
         return grid
+
+    def lora_place(self, path: str) -> LoraPlace | None:
+        """Whose tokens a layer reads; None where those of latents and text cannot be told apart.
+
+        Where it is known, the LoRA of a character can be kept to a region.
+        """
+        return cross_attention_place(path) if self.has_text_apart else None
 
     def repositories(self, spec: "BackboneSpec") -> tuple[tuple[str, str], ...]:
         """The Hub repositories that it is loaded from, each with its pinned revision."""

@@ -63,6 +63,7 @@ class LTXFamily(Family):
     name = "ltx"
     pipeline_class = "LTXPipeline"
     network_class = "LTXVideoTransformer3DModel"
+    has_text_apart = True
 
     def find_sites(self, network: nn.Module, every: int) -> tuple[str, ...]:
         """The video's attention to the text in every so-manieth block."""

@@ -3,8 +3,9 @@
 Shapes: B batch, L latent tokens, C inner channels, H heads, E = C / H.
 """
 
+import re
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,13 +19,21 @@ __all__ = [
     "JOINT_AFTER_TEXT",
     "JOINT_UNPROJECTED",
     "KeyNorm",
+    "LoraPlace",
     "NormKind",
     "SiteKind",
     "base_layer",
+    "cross_attention_place",
     "project_out",
 ]
 
 NormKind = Literal["rms", "layer", "none"]
+
+LoraPlace: TypeAlias = Literal["latents", "text"]
+"""Whose tokens a linear layer reads, one by one."""
+
+_IN_BLOCK = re.compile(r"blocks\.\d+\.(attn1|attn2|ffn?)\.(.+)")
+_OF_TEXT = ("to_k", "to_v", "add_k_proj", "add_v_proj")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +64,21 @@ def project_out(read_BLC: Tensor, layer: nn.Module) -> Tensor:
     # to multiply. Taking its bias away again still leaves exactly nothing where there is nothing.
     asked: Tensor = linear(torch.cat([read_BLC, torch.zeros_like(read_BLC[:, :1])], dim=1))
     return asked[:, :-1] - asked[:, -1:]
+
+
+def cross_attention_place(path: str) -> LoraPlace | None:
+    """Tell whose tokens a layer reads where ``attn2`` of every block is the attention to the text.
+
+    Args:
+        path: Of a module of the network, as in Wan and LTX.
+
+    Returns:
+        None for layers outside of the blocks, which read neither.
+    """
+    found = _IN_BLOCK.search(path)
+    if found is None:
+        return None
+    return "text" if found[1] == "attn2" and found[2] in _OF_TEXT else "latents"
 
 
 class SiteKind:

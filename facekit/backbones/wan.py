@@ -35,6 +35,7 @@ class WanFamily(Family):
     name = "wan"
     pipeline_class = "WanPipeline"
     network_class = "WanTransformer3DModel"
+    has_text_apart = True
 
     def networks(self, pipe: Any) -> tuple[Any, ...]:
         """The transformer, or both."""

@@ -16,6 +16,7 @@ from facekit.media.files import ensure_out_dir, write_text
 from facekit.toon import ToonCharacter
 from facekit.types import Progress
 from facekit.workflows.backbone import Backbone, load_backbone
+from facekit.workflows.casting import whole_picture
 from facekit.workflows.check import plan_check, run_check
 from facekit.workflows.demo_plan import NAME, RECORD_FILE, DemoPlan, plan_demo, read_record
 from facekit.workflows.evaluate import EvaluateResult, plan_evaluate, run_evaluate
@@ -194,9 +195,10 @@ def _shoot(
     who = character if with_character else None
     settings = SampleSettings.of(backbone.spec, plan.recipe.sample)
     asked = []
+    cast = whole_picture(who)
     for shot in plan.shots:
         prompt = name_characters(shot.prompt, {NAME: character.trigger})
-        fingerprint = take_fingerprint(shot, prompt, settings, plan.weights, character=who)
+        fingerprint = take_fingerprint(shot, prompt, settings, plan.weights, cast=cast)
         if plan.force or not is_done(folder, shot, fingerprint):
             asked.append((shot, prompt, fingerprint))
     if not asked:
@@ -211,7 +213,7 @@ def _shoot(
         settings,
         ensure_out_dir(folder),
         progress,
-        character=who,
+        casts=[cast] * len(shots),
         label=f"shots of {NAME}" if with_character else "the same without the character",
     )
 

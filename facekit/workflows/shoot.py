@@ -1,18 +1,21 @@
 """Prompts and a character in, takes on disk out."""
 
 import dataclasses
+import itertools
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import facekit
-from facekit.adapters.character import Character, attach_characters
 from facekit.backbones.spec import BackboneSpec
-from facekit.generation.sample import SampleSettings, guidance_options, sample
+from facekit.faces.protocols import FaceDetector
+from facekit.faces.vendors import load_faces
+from facekit.generation.sample import SampleSettings
 from facekit.media.files import ensure_out_dir
 from facekit.types import Progress, Shot
 from facekit.workflows.backbone import load_backbone
+from facekit.workflows.casting import ShotCast, sample_cast
 from facekit.workflows.characters import call_character
 from facekit.workflows.shoot_plan import ShootPlan, plan_shoot
 from facekit.workflows.takes import BASE_DIR, REPORT_DIR, write_take
@@ -26,10 +29,12 @@ class ShootResult:
 
     clips: tuple[Path, ...]
     called: str
-    """What to say after ``--with``."""
+    """What to say after ``--with``; empty where several characters are in the shots."""
 
     def describe(self) -> str:
-        """Write the path of every clip and the next step."""
+        """Write the path of every clip and, for one character, the next step."""
+        if not self.called:
+            return "\n".join(map(str, self.clips))
         folder = self.clips[0].parent
         if folder.name == BASE_DIR:
             folder = folder.parent  # base clips are what the takes beside are compared with
@@ -43,22 +48,30 @@ class ShootResult:
         return {"clips": [str(path) for path in self.clips]}
 
 
-def run_shoot(plan: ShootPlan, progress: Progress, *, pipe: Any = None) -> ShootResult:
+def run_shoot(
+    plan: ShootPlan, progress: Progress, *, pipe: Any = None, faces: FaceDetector | None = None
+) -> ShootResult:
     """Shoot every take that is not there yet, and write each as soon as it is done.
 
     Args:
         plan: What to shoot.
         progress: Told of every denoising step.
         pipe: The backbone's pipeline, when it is loaded already; it stays on its device.
+        faces: Finds faces where regions are looked for; the recipe's train vendor when None.
 
     Raises:
         WeightsMissing: The backbone is not installed.
-        AdapterMismatch: The character was made for other weights.
+        AdapterMismatch: A character was made for other weights.
+        AdapterError: A character's LoRA cannot be kept to a region of this backbone.
+        NoFaceFound: Regions are looked for, and fewer figures are there than characters.
         OutputError: The folder cannot be written, or the disk is full.
     """
     left = [index for index, done in enumerate(plan.done) if not done]
     if left:
         ensure_out_dir(plan.out_dir)
+        casts = [plan.casts[index] for index in left]
+        if faces is None and plan.strength > 0 and any(cast.is_auto for cast in casts):
+            faces = load_faces(plan.recipe.encoder.train).to(plan.device)
         shoot_takes(
             pipe if pipe is not None else load_backbone(plan.recipe, plan.device).pipe,
             plan.spec,
@@ -68,12 +81,14 @@ def run_shoot(plan: ShootPlan, progress: Progress, *, pipe: Any = None) -> Shoot
             plan.settings,
             plan.out_dir,
             progress,
-            character=plan.character,
+            casts=casts,
             strength=plan.strength,
+            faces=faces,
         )
+    alone = plan.characters[0] if len(plan.characters) == 1 else None
     return ShootResult(
         clips=tuple(plan.out_dir / f"{shot.name}.mp4" for shot in plan.shots),
-        called=call_character(plan.character.source),
+        called=call_character(alone.source) if alone else "",
     )
 
 
@@ -87,38 +102,60 @@ def shoot_takes(
     out_dir: Path,
     progress: Progress,
     *,
-    character: Character | None = None,
+    casts: Sequence[ShotCast | None] = (),
     strength: float = 1.0,
+    faces: FaceDetector | None = None,
     label: str = "shots",
 ) -> tuple[Path, ...]:
-    """Shoot and write takes, with a character or, without one, of the bare backbone.
+    """Shoot and write takes, with characters or, without any, of the bare backbone.
 
-    Prompts, as the backbone reads them, and fingerprints come in the order of the shots; progress
-    is told under the label.
+    Prompts, as the backbone reads them, fingerprints and casts come in the order of the shots;
+    nobody is in them without casts. Progress is told under the label, and `faces` finds the
+    regions that are looked for.
     """
-    record: dict[str, object] = {
-        "character": character.name if character else None,
-        "character_file": character.source if character else None,
-        "strength": strength if character else 0.0,
-        "backbone": spec.name,
-        "sampling": dataclasses.asdict(settings),
-        "facekit": facekit.__version__,
-    }
-    asked = [
-        dataclasses.replace(shot, prompt=prompt)
-        for shot, prompt in zip(shots, prompts, strict=True)
-    ]
-    attachment = None
-    if character is not None:
-        attachment = attach_characters(pipe, character, strength, **guidance_options(settings))
     paths = []
-    try:
-        clips = sample(pipe, asked, spec, settings, progress=progress, label=label)
-        taken = zip(shots, prompts, fingerprints, clips, strict=True)
-        for shot, prompt, fingerprint, clip in taken:
-            own = {"resolved_prompt": prompt, "fingerprint": fingerprint}
-            paths.append(write_take(out_dir, shot, clip, {**record, **own}))
-    finally:
-        if attachment is not None:
-            attachment.detach()
+    casts = casts or [None] * len(shots)
+    order = range(len(shots))
+    for _, group in itertools.groupby(order, key=lambda index: _key(casts[index])):
+        places = list(group)
+        cast = casts[places[0]]
+        taken = sample_cast(
+            pipe,
+            [shots[index] for index in places],
+            [prompts[index] for index in places],
+            cast,
+            spec,
+            settings,
+            strength=strength,
+            faces=faces,
+            progress=progress,
+            label=label,
+        )
+        for index, (clip, regions) in zip(places, taken, strict=True):
+            record: dict[str, object] = {
+                **_who(cast),
+                "strength": strength if cast else 0.0,
+                "backbone": spec.name,
+                "sampling": dataclasses.asdict(settings),
+                "facekit": facekit.__version__,
+                "resolved_prompt": prompts[index],
+                "fingerprint": fingerprints[index],
+            }
+            if regions:
+                record["regions"] = {name: region.text for name, region in regions.items()}
+            paths.append(write_take(out_dir, shots[index], clip, record))
     return tuple(paths)
+
+
+def _key(cast: ShotCast | None) -> tuple[object, ...]:
+    return () if cast is None else cast.key
+
+
+def _who(cast: ShotCast | None) -> dict[str, object]:
+    """Who is in a take: one character by its name, or all of the cast."""
+    if cast is None:
+        return {"character": None, "character_file": None}
+    if cast.is_plain:
+        (one,) = cast.characters
+        return {"character": one.name, "character_file": one.source}
+    return {"character": None, "character_file": None, "cast": cast.to_json()}

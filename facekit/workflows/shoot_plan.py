@@ -11,6 +11,7 @@ from facekit.adapters.made_for import check_backbone
 from facekit.backbones.spec import BackboneSpec
 from facekit.digests import json_digest
 from facekit.errors import OutputExists, UsageError
+from facekit.generation.regions import make_masks
 from facekit.generation.sample import SampleSettings
 from facekit.generation.shots import check_shots, name_characters, shot_from_prompt
 from facekit.recipe import Recipe
@@ -22,6 +23,7 @@ from facekit.workflows.backbone import (
     unknown_words,
     weights_digest,
 )
+from facekit.workflows.casting import ShotCast, cast_prompts, parse_regions
 from facekit.workflows.characters import find_character, shooting_recipe
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.takes import find_done
@@ -37,7 +39,9 @@ MAX_STRENGTH = 3.0
 class ShootPlan:
     """What will be shot, with what, and where it goes."""
 
-    character: Character
+    characters: tuple[Character, ...]
+    casts: tuple[ShotCast, ...]
+    """Who is in each shot and where, one per shot."""
     recipe: Recipe
     recipe_source: str
     """Where the recipe comes from, in words."""
@@ -63,8 +67,9 @@ class ShootPlan:
         guided = f"guidance {settings.guidance_scale:g}"
         if settings.identity_guidance is not None:
             guided += f", identity guidance {settings.identity_guidance:g}"
+        who = ", ".join(f"{one.name} ({one.source})" for one in self.characters)
         lines = [
-            f"character: {self.character.name} ({self.character.source})",
+            f"{'character' if len(self.characters) == 1 else 'characters'}: {who}",
             f"backbone: {self.recipe.base.name}" + (f" from {source}" if source else ""),
             f"recipe: {self.recipe_source}",
             f"sampling: {settings.num_inference_steps} steps, {guided}, strength {self.strength:g}",
@@ -73,17 +78,23 @@ class ShootPlan:
             f"takes: {len(self.shots)}"
             + (f", {sum(self.done)} of them there already" if any(self.done) else ""),
         ]
-        for shot, prompt, done in zip(self.shots, self.prompts, self.done, strict=True):
+        rows = zip(self.shots, self.prompts, self.casts, self.done, strict=True)
+        for shot, prompt, cast, done in rows:
             size = f"{shot.width}x{shot.height}, {shot.num_frames} frames, seed {shot.seed}"
-            lines.append(f"  {shot.name}: {prompt} ({size})" + (", there already" if done else ""))
+            where = "" if cast.is_plain else f"; {cast.describe()}"
+            already = ", there already" if done else ""
+            lines.append(f"  {shot.name}: {prompt} ({size}{where}){already}")
         lines += [f"warning: {warning}" for warning in self.warnings]
         return "\n".join(lines)
 
     def to_json(self) -> Mapping[str, object]:
         """Return the same as plain data."""
+        rows = zip(self.shots, self.prompts, self.casts, self.done, strict=True)
+        alone = self.characters[0] if len(self.characters) == 1 else None
         return {
-            "character": self.character.name,
-            "character_file": self.character.source,
+            "character": alone.name if alone else None,
+            "character_file": alone.source if alone else None,
+            "characters": {one.name: one.source for one in self.characters},
             "backbone": self.recipe.base.name,
             "source": self.recipe.base.source,
             "recipe": self.recipe_source,
@@ -93,8 +104,13 @@ class ShootPlan:
             "out": str(self.out_dir),
             "warnings": list(self.warnings),
             "takes": [
-                {**dataclasses.asdict(shot), "resolved_prompt": prompt, "done": done}
-                for shot, prompt, done in zip(self.shots, self.prompts, self.done, strict=True)
+                {
+                    **dataclasses.asdict(shot),
+                    "resolved_prompt": prompt,
+                    "cast": cast.to_json(),
+                    "done": done,
+                }
+                for shot, prompt, cast, done in rows
             ],
         }
 
@@ -102,7 +118,8 @@ class ShootPlan:
 def plan_shoot(
     prompts: Sequence[str],
     *,
-    character: str,
+    character: str | Sequence[str],
+    regions: Sequence[str] = (),
     num_frames: int | None = None,
     aspect: str | None = None,
     seed: int | None = None,
@@ -119,15 +136,18 @@ def plan_shoot(
     Takes that are there already, made in this very way, are kept and not made again.
 
     Args:
-        prompts: One shot each; `@name` stands for the character.
-        character: A character's name, its folder or its file.
+        prompts: One shot each; `@name` stands for a character. Of several characters those are in
+            a shot whom its prompt names.
+        character: A character's name, its folder or its file; or several of these.
+        regions: Where characters are, each `NAME=REGION` as for `parse_region` or `auto`. Several
+            characters in one shot are looked for in a first pass where none are given.
         num_frames: Frames per take; the recipe's when None.
         aspect: "1:1", "16:9" or "9:16"; the recipe's when None.
         seed: Of the first take of every prompt; 0 when None.
         takes: Takes per prompt, each with the next seed.
         strength: Of identity and LoRA: 1 is as trained, 0 the bare backbone, `MAX_STRENGTH` the
             most.
-        out: A folder; `shots/<character>` when None.
+        out: A folder; `shots/<character>` when None, with `-` between several.
         force: Whether takes of the same name may be replaced.
         recipe: The backbone and how to sample; when None the recipe that trained the character,
             or else the shipped one of its backbone.
@@ -136,7 +156,8 @@ def plan_shoot(
 
     Raises:
         UsageError: No such character, aspect or device, an unknown `@name`, or sizes or a strength
-            that the backbone cannot draw.
+            that the backbone cannot draw; regions that do not fit the characters.
+        MediaError: A drawn region cannot be read.
         RecipeError: The recipe is damaged, or an override does not fit.
         WeightsError: The recipe names a folder without a backbone, or the backbone's tokenizer is
             missing or damaged.
@@ -149,15 +170,20 @@ def plan_shoot(
             f"strength is {strength:g}, expected 0 to {MAX_STRENGTH:g}; 1 is as trained, 0"
             " leaves the character out"
         )
-    loaded = load_character(find_character(character))
+    given = (character,) if isinstance(character, str) else tuple(character)
+    loaded = tuple(load_character(find_character(name)) for name in given)
+    if not loaded:
+        raise UsageError("no character given, expected one or more; name them with --with")
+    placed = parse_regions(regions, [one.name for one in loaded])
     found, source = (
-        (recipe, "given by the caller") if recipe else shooting_recipe(loaded, overrides)
+        (recipe, "given by the caller") if recipe else shooting_recipe(loaded[0], overrides)
     )
     spec = backbone_spec(found)
-    check_backbone(loaded.source, loaded.file.header, spec.name)
     settings = SampleSettings.of(spec, found.sample)
-    if settings.identity_guidance is not None and loaded.file.identity is None:
-        raise no_identity(loaded, "sample.identity_guidance")
+    for one in loaded:
+        check_backbone(one.source, one.file.header, spec.name)
+        if settings.identity_guidance is not None and one.file.identity is None:
+            raise no_identity(one, "sample.identity_guidance")
     frames = num_frames or found.sample.num_frames
     wanted = aspect or found.sample.aspect
     if wanted not in spec.sizes:
@@ -173,18 +199,23 @@ def plan_shoot(
         for take in range(takes)
     )
     check_shots(shots, spec)
-    phrases = {loaded.name: loaded.trigger or loaded.name}
-    out_dir = out or SHOTS_DIR / loaded.name
+    casts = cast_prompts([shot.prompt for shot in shots], loaded, placed, found.encoder.train)
+    for cast in casts:
+        if cast.regions:
+            make_masks(cast.regions, shots[0], spec)  # refused now and not when the work has begun
+    phrases = {one.name: one.trigger or one.name for one in loaded}
+    out_dir = out or SHOTS_DIR / "-".join(one.name for one in loaded)
     if out_dir.is_file():
         raise OutputExists(f"{out_dir}: the file exists, expected a folder; choose another --out")
     prompts = tuple(name_characters(shot.prompt, phrases) for shot in shots)
     weights = weights_digest(found)
     fingerprints = tuple(
-        take_fingerprint(shot, text, settings, weights, character=loaded, strength=strength)
-        for shot, text in zip(shots, prompts, strict=True)
+        take_fingerprint(shot, text, settings, weights, cast=cast, strength=strength)
+        for shot, text, cast in zip(shots, prompts, casts, strict=True)
     )
     return ShootPlan(
-        character=loaded,
+        characters=loaded,
+        casts=casts,
         recipe=found,
         recipe_source=source,
         spec=spec,
@@ -203,7 +234,7 @@ def plan_shoot(
 def _warnings(
     shots: Sequence[Shot],
     prompts: Sequence[str],
-    character: Character,
+    characters: Sequence[Character],
     recipe: Recipe,
     strength: float,
 ) -> Iterator[str]:
@@ -225,7 +256,8 @@ def _warnings(
         if strength > 0 and "@" not in asked:
             yield (
                 f"prompt {asked!r}: names no character, so nothing in it says that"
-                f" {character.name} is there; say @{character.name} where the person belongs"
+                f" {characters[0].name} is there; say @{characters[0].name} where the person"
+                " belongs"
             )
 
 
@@ -235,7 +267,7 @@ def take_fingerprint(
     settings: SampleSettings,
     weights: str,
     *,
-    character: Character | None,
+    cast: ShotCast | None,
     strength: float = 1.0,
 ) -> str:
     """Sha256 (hex) of everything that decides a take but the device.
@@ -245,15 +277,18 @@ def take_fingerprint(
         prompt: What the backbone reads.
         settings: How it is sampled.
         weights: Of the backbone, from `weights_digest`.
-        character: Who is in it; None for the bare backbone.
-        strength: Of the character.
+        cast: Who is in it and where; None for the bare backbone.
+        strength: Of the characters.
     """
-    content = {
+    alone = cast.characters[0] if cast is not None and cast.is_plain else None
+    content: dict[str, object] = {
         "shot": dataclasses.asdict(shot),
         "prompt": prompt,
         "sampling": dataclasses.asdict(settings),
         "weights": weights,
-        "character": known_digest(Path(character.source)) if character else None,
-        "strength": strength if character else 0.0,
+        "character": known_digest(Path(alone.source)) if alone else None,
+        "strength": strength if cast else 0.0,
     }
+    if cast is not None and not cast.is_plain:
+        content["cast"] = cast.fingerprint()
     return json_digest(content)

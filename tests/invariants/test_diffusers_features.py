@@ -74,6 +74,28 @@ def test_torch_compile_of_the_network(case: Case, order: str) -> None:
         check(case, attached or case.attach())
 
 
+def test_compilation_with_a_region_for_a_lora() -> None:
+    """A compiled block goes on with the masks that it was compiled with."""
+    told = "torch.compile of a network whose LoRAs have masks would keep"
+    case, half = Case("toon", True), torch.eye(2)
+    with case.attach(masks_LHW=[half]):
+        with pytest.raises(AdapterError, match="compile_repeated_blocks would keep"):
+            case.network.compile_repeated_blocks()
+        whole = case.pipe.transformer
+        case.pipe.transformer = torch.compile(whole, backend="eager")
+        with torch.compiler.set_stance("force_eager"), pytest.raises(AdapterError, match=told):
+            case.draw()
+        case.pipe.transformer = whole
+    case.pipe.transformer = torch.compile(whole, backend="eager")
+    with pytest.raises(AdapterError, match=told):
+        case.attach(masks_LHW=[half])
+    case.attach().detach()
+    case.pipe.transformer = whole
+    whole.blocks[0].compile(backend="eager")
+    with pytest.raises(AdapterError, match=told):
+        case.attach(masks_LHW=[half])
+
+
 CACHES = {
     "first block": lambda: FirstBlockCacheConfig(threshold=1e9),
     "taylor": lambda: TaylorSeerCacheConfig(

@@ -43,6 +43,25 @@ def test_several_characters_with_a_region_each(case: Case) -> None:
         assert torch.equal(case.draw(), case.base)
 
 
+def test_a_lora_with_a_region(mira: Case) -> None:
+    """It acts in its mask and nowhere else; a mask of the whole picture is the same as none."""
+    plain = as_plain_lora(mira.character)
+    with attach_characters(mira.pipe, plain) as attached:
+        whole = mira.draw()
+        attached.switch_to(plain, masks_LHW=[torch.ones(8, 8)])
+        assert torch.equal(mira.draw(), whole)
+        attached.switch_to(plain, masks_LHW=[torch.zeros(8, 8)])
+        assert torch.equal(mira.draw(), mira.base)
+        left = torch.zeros(8, 8)
+        left[:, :4] = 1
+        others = [plain, as_plain_lora(character(mira.backbone, seed=1))]
+        attached.switch_to(others, masks_LHW=[left, 1 - left])
+        both = mira.draw()
+        attached.switch_to(others)
+        assert not torch.allclose(mira.draw(), both), "without regions they add up"
+    assert torch.equal(mira.draw(), mira.base)
+
+
 def test_strength_as_keyframes(case: Case) -> None:
     """Equal keyframes are a number; the first frame follows the first of them."""
     with case.attach(strength=(0.5, 0.5, 0.5)) as attached:

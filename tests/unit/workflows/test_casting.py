@@ -1,0 +1,197 @@
+"""Who is in which shot and where, and several characters in shoot."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facekit.adapters.character import Character, load_character
+from facekit.adapters.character_file import CharacterFile
+from facekit.errors import AdapterError, NoFaceFound, UsageError
+from facekit.generation.regions import parse_region
+from facekit.media.video import read_clip
+from facekit.types import Face, Image, NoProgress
+from facekit.workflows.casting import ShotCast, cast_prompts, parse_regions, whole_picture
+from facekit.workflows.shoot import ShootPlan, plan_shoot, run_shoot
+from facekit.workflows.shoot_plan import take_fingerprint
+from tests.tiny.drawn import character
+
+BOTH = "medium shot of @mira and @tom in the park"
+SIDES = ("mira=left", "tom=right")
+
+
+def named(name: str, seed: int = 0) -> Character:
+    made = character("toon", seed=seed)
+    header = dataclasses.replace(made.file.header, name=name)
+    return Character(file=dataclasses.replace(made.file, header=header), source=f"{name}.st")
+
+
+MIRA, TOM = named("mira"), named("tom", 1)
+
+
+def cast(prompt: str, *said: str, who: Sequence[Character] = (MIRA, TOM)) -> ShotCast:
+    regions = parse_regions(said, [one.name for one in who])
+    (found,) = cast_prompts([prompt], who, regions, "toon-a")
+    return found
+
+
+def test_of_several_those_are_there_whom_the_prompt_names() -> None:
+    alone = cast("close-up of @tom")
+    assert [one.name for one in alone.characters] == ["tom"]
+    assert alone.is_plain
+    assert cast(BOTH).describe() == "mira auto, tom auto"
+    assert cast(BOTH, *SIDES).describe() == "mira left, tom right"
+    assert cast("@tom", "tom=left").describe() == "tom left"
+    assert cast("nobody", who=[MIRA]).is_plain
+    assert cast("@mira", "mira=auto", who=[MIRA]).is_auto
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said", "told"),
+    [
+        ("a park", (), "names nobody of the 2 characters, expected one or more of @mira, @tom"),
+        (BOTH, ("mira=left",), "mira has a region and tom has none"),
+        (BOTH, ("mira=left", "tom=auto"), "mira has a region and tom has none"),
+        (BOTH, ("left",), "expected NAME=REGION with one of mira, tom"),
+        (BOTH, ("ines=left",), "expected NAME=REGION with one of mira, tom"),
+        (BOTH, ("mira=left", "@mira=right"), "mira has a region already"),
+        (BOTH, ("mira=nowhere", "tom=right"), "region 'nowhere': unknown"),
+    ],
+)
+def test_mistakes_are_told(prompt: str, said: tuple[str, ...], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        cast(prompt, *said)
+
+
+def test_two_of_one_name_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"mira\.st and mira\.st: both are called mira"):
+        cast("@mira", who=[MIRA, named("mira", 1)])
+
+
+def test_a_take_is_told_apart_by_who_is_where(trained, tmp_path) -> None:
+    """One character all over the picture is told as ever, so takes that are there are kept."""
+    mira = load_character(trained.adapter)
+    made = plan_shoot([BOTH.replace(" and @tom", "")], character=str(trained.adapter))
+    (shot,), settings = made.shots, made.settings
+
+    def told(who: ShotCast | None) -> str:
+        return take_fingerprint(shot, "x", settings, "w", cast=who)
+
+    placed = [
+        ShotCast(characters=(mira,), regions={"mira": parse_region(name)})
+        for name in ("left", "right")
+    ]
+    auto = ShotCast(characters=(mira,), is_auto=True, detector="toon-a")
+    two = ShotCast(characters=(mira, mira))
+    found = [told(one) for one in (whole_picture(mira), None, *placed, auto, two)]
+    assert len(set(found)) == len(found)
+    assert whole_picture(None) is None
+
+
+class TwoFaces:
+    """A detector that always finds the same faces."""
+
+    def __init__(self, *lefts: float) -> None:
+        self._faces = tuple(
+            Face(
+                box_xyxy_px=np.array([left, 20, left + 24, 48], np.float32),
+                landmarks_px=np.zeros((5, 2), np.float32),
+                score=1.0,
+            )
+            for left in lefts
+        )
+
+    def detect(self, images: Sequence[Image]) -> list[tuple[Face, ...]]:
+        return [self._faces] * len(images)
+
+
+@pytest.fixture(scope="module")
+def tom(trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same character under another name, with tokens of his own."""
+    made = CharacterFile.load(trained.adapter)
+    assert made.identity is not None
+    other = dataclasses.replace(made.header, name="tom", trigger="a man with a beard")
+    folder = tmp_path_factory.mktemp("tom")
+    values = {site: -value for site, value in made.identity.values.items()}
+    identity = dataclasses.replace(made.identity, values=values)
+    dataclasses.replace(made, header=other, identity=identity).save(folder / "adapter.safetensors")
+    return folder
+
+
+def plan(trained, tom: Path, out: Path, *prompts: str, **options) -> ShootPlan:
+    return plan_shoot(
+        prompts or (BOTH,),
+        character=[str(trained.adapter), str(tom)],
+        out=out,
+        recipe=trained.recipe,
+        num_frames=1,
+        **options,
+    )
+
+
+def shoot(trained, made: ShootPlan, faces: TwoFaces | None = None) -> list[np.ndarray]:
+    result = run_shoot(made, NoProgress(), pipe=trained.backbone.pipe, faces=faces)
+    assert "next:" not in result.describe()
+    return [read_clip(path).frames for path in result.clips]
+
+
+def test_several_characters_are_shot_in_their_regions(trained, tom, tmp_path) -> None:
+    prompts = ("close-up of @mira", BOTH, "close-up of @tom")
+    made = plan(trained, tom, tmp_path / "a", *prompts, regions=("mira=left", "tom=right"))
+    assert "mira left, tom right" in made.describe()
+    assert json.loads(json.dumps(made.to_json()))["characters"] == {
+        "mira": str(trained.adapter),
+        "tom": str(tom / "adapter.safetensors"),
+    }
+    first = shoot(trained, made)
+
+    record = json.loads(next((tmp_path / "a").glob("02-*.json")).read_text())
+    assert record["cast"][1]["name"] == "tom"
+    assert record["regions"] == {"mira": "left", "tom": "right"}
+    assert record["character"] is None
+    assert "a man with a beard" in record["resolved_prompt"]
+    again = plan(trained, tom, tmp_path / "a", *prompts, regions=("mira=left", "tom=right"))
+    assert again.done == (True, True, True)
+    swapped = plan(trained, tom, tmp_path / "b", BOTH, regions=("mira=right", "tom=left"))
+    (other,) = shoot(trained, swapped)
+    assert not np.array_equal(first[1], other)
+
+
+def test_regions_are_looked_for_where_none_are_given(trained, tom, tmp_path) -> None:
+    made = plan(trained, tom, tmp_path / "auto")
+    assert "mira auto, tom auto" in made.describe()
+    (found,) = shoot(trained, made, TwoFaces(4, 60))
+    (record,) = (json.loads(path.read_text()) for path in (tmp_path / "auto").glob("*.json"))
+
+    mira, of_tom = (parse_region(record["regions"][name]) for name in ("mira", "tom"))
+    assert mira.boxes[0][2] <= of_tom.boxes[0][0]
+    whole = plan(trained, tom, tmp_path / "halves", regions=SIDES)
+    assert not np.array_equal(found, shoot(trained, whole)[0])
+    with pytest.raises(NoFaceFound, match="1 faces found in the first pass, expected 2"):
+        shoot(trained, plan(trained, tom, tmp_path / "alone"), TwoFaces(4))
+    bare = plan(trained, tom, tmp_path / "bare", strength=0.0)
+    shoot(trained, bare)  # nobody is in it, so nobody is looked for
+
+
+def test_regions_that_cover_one_another_are_refused_by_the_plan(trained, tom, tmp_path) -> None:
+    with pytest.raises(UsageError, match="share 100% of the smaller one"):
+        plan(trained, tom, tmp_path, regions=("mira=left", "tom=left"))
+    with pytest.raises(UsageError, match="no character given"):
+        plan_shoot([BOTH], character=[], recipe=trained.recipe)
+
+
+def test_after_an_error_nobody_is_left_on_the_pipeline(trained, tom, tmp_path) -> None:
+    made = plan(trained, tom, tmp_path / "a", regions=SIDES)
+    network = trained.backbone.pipe.transformer
+    before = list(network.state_dict())
+
+    class Stops(NoProgress):
+        def advance(self, n: int = 1, info: str = "") -> None:
+            raise AdapterError("stop; go on")
+
+    with pytest.raises(AdapterError, match="stop"):
+        run_shoot(made, Stops(), pipe=trained.backbone.pipe)
+    assert list(network.state_dict()) == before
