@@ -151,7 +151,7 @@ def add_lora(
             model.add_adapter(config, adapter_name=name)
     is_rounded = any(
         layer.lora_A[name].weight.dtype != torch.float32
-        for _, layer in _lora_layers(transformer)
+        for _, layer in lora_layers(transformer)
         if name in layer.scaling
     )
     _suit_storage(transformer, name)
@@ -180,7 +180,7 @@ def _start_unrounded(transformer: nn.Module, name: str, seed: int) -> None:
 
     peft gives new layers the type of the weights beside them, before anything is learned.
     """
-    layers = [layer for _, layer in _lora_layers(transformer) if name in layer.scaling]
+    layers = [layer for _, layer in lora_layers(transformer) if name in layer.scaling]
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
         for layer in layers:
