@@ -18,9 +18,10 @@ from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import LoraSettings
 from facekit.backbones.spec import BackboneSpec
 from facekit.digests import json_digest
-from facekit.errors import TrainingError
+from facekit.errors import TrainingError, UsageError
 from facekit.faces.protocols import FaceParser, FaceVendor
 from facekit.identity.photo_set import PhotoSet
+from facekit.training.buckets import fewest_samples
 from facekit.training.captions import Subject
 from facekit.training.denoiser import Denoiser
 from facekit.training.encoded import EncodedPhotos
@@ -143,6 +144,7 @@ def train_character(
     Raises:
         KeyboardInterrupt: Asked to stop; the state is saved.
         ProcessLost: Another process of the run has ended.
+        UsageError: A step of clips has fewer samples than there are processes.
         TrainingError: Not finite, or nothing learned, or something needed is missing.
         CheckpointMismatch: The folder holds the state of another run.
     """
@@ -233,6 +235,13 @@ def train_character(
             )
         if not groups:
             return _enrolled(adapter, encoded, judge and judged_together(judge, processes))
+        fewest = fewest_samples(encoded.buckets, encoded.clips, settings.batch_size)
+        if fewest < processes.count:
+            raise UsageError(
+                f"a step of clips takes {fewest} samples and there are {processes.count}"
+                " processes, expected at least one sample for each; raise train.batch_size, lower"
+                f" clips.num_frames, or start at most {fewest} processes"
+            )
         objective = Objective(
             denoiser,
             settings,
