@@ -90,6 +90,7 @@ def train(
             trigger=trigger,
             device=device,
             allow=allow or (),
+            estimate=dry_run,
         ),
         run_train,
         as_json=as_json,

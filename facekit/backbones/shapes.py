@@ -81,9 +81,7 @@ _LTX_VAE = _of(
     spatial_compression_ratio=32,
     temporal_compression_ratio=8,
 )
-_LTX2_VAE = _of(
-    decoder_causal=False, spatial_compression_ratio=32, temporal_compression_ratio=8
-)
+_LTX2_VAE = _of(decoder_causal=False, spatial_compression_ratio=32, temporal_compression_ratio=8)
 _LTX_TEXT = _of(encoder_hidden_states=(256, 4096), encoder_attention_mask=(256,))
 
 
@@ -94,9 +92,7 @@ def _wan(network: Mapping[str, Any], vae: Mapping[str, Any] = MappingProxyType({
 
 
 def _t5(network: Mapping[str, Any], vae: Mapping[str, Any], text: Mapping[str, Any]) -> Shapes:
-    return Shapes(
-        network=network, vae=vae, text=text, text_parameters=_T5, text_width=_T5_WIDTH
-    )
+    return Shapes(network=network, vae=vae, text=text, text_parameters=_T5, text_width=_T5_WIDTH)
 
 
 def _ltx2(audio_width: int, video_width: int, **network: Any) -> Shapes:

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
 
-__all__ = ["Ledger", "fake_ledger"]
+__all__ = ["Ledger", "fake_ledger", "operations"]
 
 _aten = torch.ops.aten
 _FLASH = _aten._scaled_dot_product_flash_attention_for_cpu
@@ -54,9 +54,7 @@ class Ledger(TorchDispatchMode):
         for each in tree_iter(out):
             if isinstance(each, Tensor):
                 self._count(each)
-        count = _FLOPS.get(func._overloadpacket)
-        if count is not None:
-            self.flops += count(*args, **(kwargs or {}), out_val=out)
+        self.flops += operations(func, args, kwargs or {}, out)
         return out
 
     def _call(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -74,6 +72,12 @@ class Ledger(TorchDispatchMode):
 
     def _drop(self, key: int) -> None:
         self.live -= self._seen.pop(key)[0]
+
+
+def operations(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int:
+    """Floating point operations of one call, as a dispatch mode sees it."""
+    count = _FLOPS.get(func._overloadpacket)
+    return 0 if count is None else int(count(*args, **kwargs, out_val=out))
 
 
 class _FakeLedger(Ledger):

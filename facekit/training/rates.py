@@ -15,8 +15,8 @@ __all__ = ["Rate", "device_rate", "peak_rate"]
 
 _TERA = 1e12
 # Dense bfloat16 with float32 accumulation, without sparsity.
-# Source: NVIDIA's datasheets of these cards (A100, A10, A40, L4, L40S, H100, H200, B200), the Ampere
-# GA102, Ada and Blackwell whitepapers of GeForce. Half of what a datasheet gives "with sparsity".
+# Source: NVIDIA's datasheets of these cards (A100, A10, A40, L4, L40S, H100, H200, B200), and the
+# whitepapers of Ampere GA102, Ada and RTX Blackwell. Half of what one gives "with sparsity".
 _PEAKS = (
     ("B200", 2250.0),
     ("H200", 989.0),

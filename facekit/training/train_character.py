@@ -6,7 +6,7 @@ Shapes: B samples, P photos, D embedding, K identity tokens, C token channels, N
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from facekit.training.objective import IdentityTokens, Objective
 from facekit.training.optimizer import Group, Optimizer
 from facekit.training.scopes import checkpointed, frozen, pooled, with_lora
 from facekit.training.settings import TrainSettings
+from facekit.training.shortage import memory_stage
 from facekit.training.trainer import Trainer, Validate
 from facekit.training.views import cut_views
 from facekit.types import NoProgress, Progress
@@ -57,6 +58,8 @@ class TrainingResult:
     elapsed_s: float
     captions: tuple[str, ...]
     """What the views were called."""
+    throughput: Mapping[str, float] = field(default_factory=dict)
+    """Of the steps of this sitting."""
 
 
 def run_digest(
@@ -144,7 +147,9 @@ def train_character(
     denoiser = Denoiser(pipe=pipe, spec=spec, expert=lora.expert if lora else "low")
     network = denoiser.network
     device = network.device
-    encoded = _encoded(settings, photos, subject, denoiser, spec, faces, out_dir, digest).to(device)
+    with memory_stage("encoding photos and prompts"):
+        encoded = _encoded(settings, photos, subject, denoiser, spec, faces, out_dir, digest)
+        encoded = encoded.to(device)
     with ExitStack() as stack:
         stack.enter_context(frozen(network, pipe.vae, adapter))
         attachment = None
@@ -225,6 +230,7 @@ def train_character(
             steps=found.steps,
             elapsed_s=found.elapsed_s,
             captions=encoded.captions,
+            throughput=found.throughput,
         )
 
 

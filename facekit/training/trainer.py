@@ -25,6 +25,8 @@ from facekit.training.metrics import MetricsLog
 from facekit.training.objective import Objective
 from facekit.training.optimizer import Optimizer
 from facekit.training.settings import TrainSettings
+from facekit.training.shortage import memory_stage
+from facekit.training.throughput import Throughput
 from facekit.types import Progress
 
 __all__ = ["METRICS_FILE", "STATE_FILE", "LoopResult", "Trainer", "Validate", "Validation"]
@@ -64,6 +66,8 @@ class LoopResult:
     steps: int
     elapsed_s: float
     """Over all sittings."""
+    throughput: Mapping[str, float] = field(default_factory=dict)
+    """Of the steps of this sitting: tokens per second, TFLOP/s, peak memory; mfu where known."""
 
 
 class Trainer:
@@ -109,6 +113,7 @@ class Trainer:
         self.run_digest = run_digest
         self.progress = progress
         self.validate = validate
+        self.throughput = Throughput(objective.denoiser.network, settings.precision)
         self._sitting_began = time.monotonic() - spent_s
         self._elapsed_before = 0.0
 
@@ -137,6 +142,7 @@ class Trainer:
             start_score=state.start_score,
             steps=state.step,
             elapsed_s=state.elapsed_s,
+            throughput=self.throughput.summary(),
         )
 
     def _first_state(self, log: MetricsLog) -> TrainState:
@@ -153,7 +159,8 @@ class Trainer:
         self.progress.start(state.total_steps, "train")
         self.progress.advance(state.step)
         while state.step < state.total_steps:
-            state, info = self._one_step(state, log)
+            with memory_stage("training"):
+                state, info = self._one_step(state, log)
             self.progress.advance(1, info)
             every = self.settings.validate_every
             last = state.step == state.total_steps
@@ -173,13 +180,16 @@ class Trainer:
 
     def _one_step(self, state: TrainState, log: MetricsLog) -> tuple[TrainState, str]:
         step, began = state.step, time.monotonic()
-        losses = self.objective.backward(self._batch(step))
-        norms = self.optimizer.step(step) if math.isfinite(losses.total) else None
+        batch = self._batch(step)
+        with self.throughput.step(batch, self.objective.num_decoded(batch)) as speed:
+            losses = self.objective.backward(batch)
+            norms = self.optimizer.step(step) if math.isfinite(losses.total) else None
         if norms is None:
             self.optimizer.drop_gradients()
         bad_steps = 0 if norms is not None else state.bad_steps + 1
         row: dict[str, object] = {f"loss/{k}": _finite(v) for k, v in losses.to_json().items()}
         row |= {f"grad_norm/{name}": norm for name, norm in (norms or {}).items()}
+        row |= {f"speed/{name}": value for name, value in speed.items()}
         log.write(step + 1, {**row, "skipped": norms is None, "step_s": time.monotonic() - began})
         if bad_steps > _MAX_BAD_STEPS:
             raise NonFiniteLoss(
@@ -195,7 +205,7 @@ class Trainer:
         if self.validate is None:
             return state
         weights = self.optimizer.best_guess()
-        with self.optimizer.using(weights):
+        with memory_stage("validation"), self.optimizer.using(weights):
             validation = self.validate(state.step)
         score, is_start = validation.score, state.step == 0
         if is_start:

@@ -22,11 +22,14 @@ from facekit.media.files import ensure_out_dir, write_text
 from facekit.recipe import Recipe, recipe_digest
 from facekit.training.captions import Subject, drop_face_clauses
 from facekit.training.settings import TrainSettings
+from facekit.training.shortage import memory_stage
 from facekit.training.train_character import TrainingResult, run_digest, train_character
+from facekit.training.trainer import STATE_FILE
 from facekit.types import Progress
 from facekit.workflows.backbone import Backbone, load_backbone, load_base_adapter, unknown_words
 from facekit.workflows.captions import add_captions
 from facekit.workflows.characters import ADAPTER_FILE, RECIPE_FILE
+from facekit.workflows.cost import advice_on_memory
 from facekit.workflows.likeness import likeness_validation
 from facekit.workflows.masks import MasksUsed, choose_masks, draw_masks
 from facekit.workflows.others import other_faces
@@ -66,9 +69,17 @@ def run_train(
         PhotosRefused: Too few photos are usable; the message gives the reason of each.
         WeightsError: Weights are missing or damaged, or the checkpoint is of another run.
         TrainingError: Not finite, or nothing learned.
+        OutOfMemory: The message names settings that need less, and how much they save.
         OutputError: The folder cannot be written, or the disk is full.
         KeyboardInterrupt: Asked to stop; the same call goes on from there.
     """
+    with advice_on_memory(plan.recipe, plan.device, plan.out_dir / STATE_FILE):
+        return _train(plan, progress, faces, backbone)
+
+
+def _train(
+    plan: TrainPlan, progress: Progress, faces: FaceVendor | None, backbone: Backbone | None
+) -> TrainOutcome:
     recipe, out_dir = plan.recipe, plan.out_dir
     ensure_out_dir(out_dir)
     faces = faces or load_faces(recipe.encoder.train)
@@ -77,7 +88,8 @@ def run_train(
     records = record_photos(photos)
     masks = choose_masks(recipe, plan.dataset, faces)
     photos = replace(photos, masks=masks.made_by)
-    backbone = backbone or load_backbone(recipe, plan.device)
+    with memory_stage("loading the backbone"):
+        backbone = backbone or load_backbone(recipe, plan.device)
     spec, pipe = backbone.spec, backbone.pipe
     settings = TrainSettings.from_recipe(recipe)
     adapter = load_base_adapter(recipe, backbone, faces) if settings.has_identity else None
@@ -143,6 +155,7 @@ def run_train(
         best_step=result.best_step,
         steps=result.steps,
         train_seconds=round(result.elapsed_s, 3),
+        throughput=result.throughput,
         overruled=checked.overruled,
         masks=masks.used,
         warnings=(

@@ -27,6 +27,7 @@ from facekit.workflows.characters import (
     RECIPE_FILE,
     RESULT_FILE,
 )
+from facekit.workflows.cost import RunCost, estimate_run
 from facekit.workflows.datasets import StoredDataset, open_dataset
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.masks import MasksUsed, plan_masks
@@ -73,6 +74,8 @@ class TrainPlan:
     """Where the photos were checked already."""
     warnings: tuple[str, ...] = ()
     """What is allowed and better known before the work starts."""
+    cost: RunCost | None = None
+    """What it takes, where that was asked for."""
 
     def describe(self) -> str:
         """The photos, the method, the effort and the folder."""
@@ -91,6 +94,7 @@ class TrainPlan:
             f"method: {_LEVELS[recipe.identity.level]}{self._expert()}",
             f"effort: {self._effort()}",
             f"validation: {often}, {sampled} in {', '.join(judged.aspects)}",
+            *([self.cost.describe()] if self.cost else []),
             f"seed: {recipe.train.seed}",
             f"recipe: {recipe_digest(recipe)[:12]}",
             f"out: {self.out_dir}{self._found()}",
@@ -115,6 +119,7 @@ class TrainPlan:
             "resumes": self.resumes,
             "is_finished": self.is_finished,
             "warnings": list(self.warnings),
+            "cost": None if self.cost is None else self.cost.to_json(),
         }
 
     def _photos(self) -> str:
@@ -175,6 +180,7 @@ def plan_train(
     noun: str = "person",
     device: str = AUTO,
     allow: Sequence[str] = (),
+    estimate: bool = False,
 ) -> TrainPlan:
     """Decide everything before anything is loaded that takes time.
 
@@ -190,6 +196,7 @@ def plan_train(
         noun: What anybody of its kind is called.
         device: Where the backbone runs, as for `choose_device`.
         allow: Codes of reasons against photos that are overruled, like "blurred".
+        estimate: Whether to tell what the run takes, which itself takes seconds.
 
     Raises:
         UsageError: A name that cannot be a folder and an `@name`, a trigger without a word, an
@@ -221,6 +228,7 @@ def plan_train(
     dataset = open_dataset(photos, recipe, allow)
     found = scan_sources(photos) if dataset is None else dataset.sources
     resumes = _resumes(out_dir, recipe, force=force)
+    cost = estimate_run(recipe, where, num_photos=len(found)) if estimate else None
     return TrainPlan(
         name=name,
         sources=found,
@@ -236,7 +244,8 @@ def plan_train(
         masks=plan_masks(recipe, dataset),
         allow=tuple(allow),
         dataset=dataset,
-        warnings=tuple(_warnings(trigger, recipe)),
+        warnings=(*_warnings(trigger, recipe), *(cost.warnings() if cost else ())),
+        cost=cost,
     )
 
 
