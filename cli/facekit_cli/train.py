@@ -60,6 +60,15 @@ def train(
             help="L0: only enrol; L1: tune tokens; L2: tokens and LoRA. The recipe's when absent.",
         ),
     ] = None,
+    vram: Annotated[
+        float | None,
+        typer.Option(
+            "--vram",
+            metavar="GB",
+            min=1,
+            help="Memory to make do with: chooses the recipe. The graphics card's when absent.",
+        ),
+    ] = None,
     seed: Seed = None,
     device: Device = "auto",
     out: OutParent = None,
@@ -68,7 +77,8 @@ def train(
     force: Force = False,
 ) -> None:
     """Make a character from a few photos of one person."""
-    from facekit.recipe import load_recipe, training_recipe
+    from facekit.recipe import load_recipe
+    from facekit.workflows.cost import recipe_for_device
     from facekit.workflows.train import plan_train, run_train
 
     flags = {
@@ -83,7 +93,10 @@ def train(
             name=name,
             recipe=trained_settings(
                 settings,
-                load_recipe(recipe or training_recipe(base), join_overrides(flags, settings or ())),
+                load_recipe(
+                    recipe_for_device(recipe, base, device, vram),
+                    join_overrides(flags, settings or ()),
+                ),
             ),
             out=out,
             force=force,

@@ -5,6 +5,7 @@ Weights that are held in fewer bits count by formula; so do text encoders, whose
 weights.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import lcm, prod
 
@@ -12,6 +13,7 @@ import torch
 
 from facekit.adapters.lora import LoraSettings, add_lora
 from facekit.backbones.spec import BackboneSpec
+from facekit.training.batches import sigmas
 from facekit.training.ledger import fake_ledger
 from facekit.training.probing import FakeRun, Found, Situation
 from facekit.training.settings import TrainSettings
@@ -25,8 +27,9 @@ from facekit.training.sketch import (
     shortened,
 )
 
-__all__ = ["Situation", "StepCost", "step_cost"]
+__all__ = ["Probed", "Situation", "StepCost", "probe_step", "step_cost", "weigh"]
 
+_DRAWS = 1024
 _MOMENT_BYTES = {"adamw": 8.0, "adamw_8bit": 2.0, "adamw_schedule_free": 8.0}
 
 
@@ -93,6 +96,18 @@ class StepCost:
         return {name: getattr(self, name) for name in (*kinds, *stages)}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """What running the fake network gave; the same however its weights are held in fewer bits."""
+
+    found: Found
+    latents: tuple[int, ...]
+    """Of a view: C, F, H, W."""
+    autoencoder_weights: int
+    autoencoder: int
+    """The most that encoding a view, or decoding a clip, takes beside weights."""
+
+
 def step_cost(
     spec: BackboneSpec,
     made: Outline,
@@ -109,54 +124,100 @@ def step_cost(
         lora: Where one is trained.
         situation: What the recipe does not say.
     """
-    how, compute = settings.memory.base_weights, _compute_dtype(settings)
-    base = held_bytes(made.network, how)
-    sizes = [held_bytes(made.network, how, block) for block in blocks(made.network)]
-    waiting, ring = _offloaded(sizes, settings.memory.offloaded_blocks)
-    widened = _widened(made, settings, compute)
-    in_main_memory = situation.device != "cpu"
-    experts = 1 if in_main_memory else spec.num_experts
-    narrow = 2 if how != "float32" else 4
-    text_weights = made.shapes.text_parameters * narrow
+    frozen_part = weigh(spec, made, settings, situation)
+    return frozen_part(probe_step(spec, made, settings, lora, situation))
+
+
+def probe_step(
+    spec: BackboneSpec,
+    made: Outline,
+    settings: TrainSettings,
+    lora: LoraSettings | None,
+    situation: Situation,
+) -> Probed:
+    """Run a step of fake tensors; arguments as of `step_cost`."""
+    how = settings.memory.base_weights
     every = settings.memory.checkpointing_every or 1
     unit = lcm(every, spec.site_every if settings.has_identity else 1)
     probes = shortened(made.network, unit)
     if lora is not None and settings.trains_lora:
         for probe in probes:
             add_lora(probe.network, spec, lora)  # before it is fake: peft moves layers about
-    held_dtype = torch.float32 if how == "float32" else compute
+    dtype = torch.float32 if how == "float32" else _compute_dtype(settings)
+    low_noise = _low_noise(spec, made, settings, lora)
+    spec.process.sigma(torch.ones(1))  # what it remembers for good must not become a fake
+    parts: list[Found] = []
+    latents: tuple[int, ...] = ()
+    autoencoder = 0
     with fake_ledger() as ledger, torch.random.fork_rng(devices=[]):
         fill(made.vae, torch.float32)
-        autoencoder_weights = ledger.add((*made.vae.parameters(), *made.vae.buffers()))
-        parts = []
+        parts_of_it = (*made.vae.parameters(), *made.vae.buffers())
+        autoencoder_weights = sum(tensor.untyped_storage().nbytes() for tensor in parts_of_it)
         for probe in probes:
-            pipe = fake_pipe(made, probe.network, held_dtype)
-            run = FakeRun(spec, pipe, made, settings, lora, situation, ledger)
+            pipe = fake_pipe(made, probe.network, dtype)
+            run = FakeRun(spec, pipe, made, settings, lora, situation, ledger, low_noise)
             if not parts:
-                latents, autoencoder = run.encoded()
-                decoded = run.decoded(latents)
+                latents, encoding = run.encoded()
+                autoencoder = max(encoding, run.decoded(latents))
             parts.append(run.steps(latents))
-        found = Found.total(parts, [probe.weight for probe in probes])
-    text = {name: prod(shape) * 4 for name, shape in made.shapes.text.items()}
-    num_phrases = 1 + 2 * situation.num_views
-    view = prod(latents) * 4
-    rows = num_phrases * max(shape[0] for shape in made.shapes.text.values())
-    moments = _MOMENT_BYTES[settings.optimizer] - _MOMENT_BYTES["adamw"]
-    return StepCost(
-        tokens=found.tokens,
-        flops=found.flops,
-        base=base * experts - waiting + ring,
-        trained=int(found.trained + moments * found.num_trained),
-        data=num_phrases * sum(text.values()) + situation.num_views * view,
-        activations=int(found.activations) + widened,
-        text_encoder=text_weights + rows * made.shapes.text_width * narrow * 4,
-        autoencoder=autoencoder_weights + max(autoencoder, decoded),
+    return Probed(
+        found=Found.total(parts, [probe.weight for probe in probes]),
+        latents=latents,
         autoencoder_weights=autoencoder_weights,
-        text_weights=text_weights,
-        stays=settings.weights.identity > 0 or settings.weights.contrastive > 0,
-        is_parked=in_main_memory,
-        offloaded=waiting,
+        autoencoder=autoencoder,
     )
+
+
+def weigh(
+    spec: BackboneSpec, made: Outline, settings: TrainSettings, situation: Situation
+) -> Callable[[Probed], StepCost]:
+    """Count the weights as they are held; what it gives adds them to what a probe gave."""
+    how, compute = settings.memory.base_weights, _compute_dtype(settings)
+    base = held_bytes(made.network, how)
+    sizes = [held_bytes(made.network, how, block) for block in blocks(made.network)]
+    waiting, ring = _offloaded(sizes, settings.memory.offloaded_blocks)
+    widened = _widened(made, settings, compute)
+    is_parked = situation.device != "cpu"
+    experts = 1 if is_parked else spec.num_experts
+    narrow = 2 if how != "float32" else 4
+    shapes = made.shapes
+    text_weights = shapes.text_parameters * narrow
+    num_phrases = 1 + 2 * situation.num_views
+    phrase = sum(prod(shape) * 4 for shape in shapes.text.values())
+    rows = num_phrases * max(shape[0] for shape in shapes.text.values())
+    moments = _MOMENT_BYTES[settings.optimizer] - _MOMENT_BYTES["adamw"]
+
+    def added(probed: Probed) -> StepCost:
+        found = probed.found
+        return StepCost(
+            tokens=found.tokens,
+            flops=found.flops,
+            base=base * experts - waiting + ring,
+            trained=int(found.trained + moments * found.num_trained),
+            data=num_phrases * phrase + situation.num_views * prod(probed.latents) * 4,
+            activations=int(found.activations) + widened,
+            text_encoder=text_weights + rows * shapes.text_width * narrow * 4,
+            autoencoder=probed.autoencoder_weights + probed.autoencoder,
+            autoencoder_weights=probed.autoencoder_weights,
+            text_weights=text_weights,
+            stays=settings.weights.identity > 0 or settings.weights.contrastive > 0,
+            is_parked=is_parked,
+            offloaded=waiting,
+        )
+
+    return added
+
+
+def _low_noise(
+    spec: BackboneSpec, made: Outline, settings: TrainSettings, lora: LoraSettings | None
+) -> float:
+    """Share of samples that the identity loss looks at."""
+    expert = lora.expert if lora else "low"
+    between = spec.family.sigma_range(made.tiny, expert)
+    drawn = sigmas(0, 0, _DRAWS, spec.family.shift(made.tiny), between)
+    low = sum(sigma < settings.weights.identity_max_sigma for sigma in drawn) / _DRAWS
+    dropout = settings.dropout
+    return low * (1 - dropout.both - (dropout.identity if settings.has_identity else dropout.text))
 
 
 def _compute_dtype(settings: TrainSettings) -> torch.dtype:

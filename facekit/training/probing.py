@@ -21,7 +21,7 @@ from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import LoraSettings, named_lora_parameters
 from facekit.backbones.family import Text
 from facekit.backbones.spec import BackboneSpec
-from facekit.training.batches import Batch, sigmas
+from facekit.training.batches import Batch
 from facekit.training.denoiser import Denoiser
 from facekit.training.ledger import Ledger
 from facekit.training.objective import IdentityTokens, Objective, StepLosses
@@ -34,7 +34,6 @@ __all__ = ["FakeRun", "Found", "Situation"]
 
 _EMBEDDING = 512
 _CROP_PX = 112
-_DRAWS = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +52,17 @@ class Situation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
+    """What steps held and did."""
+
     tokens: int
+    """Of a step, those that the network sees."""
     flops: float
+    """Of a mean step."""
     trained: float
+    """Bytes of what learns and of what is kept of it, AdamW's moments included."""
     num_trained: float
     activations: float
+    """The most bytes beside weights and what learns."""
 
     @classmethod
     def total(cls, parts: "list[Found]", weights: list[float]) -> "Found":
@@ -124,9 +129,11 @@ class FakeRun:
         lora: LoraSettings | None,
         situation: Situation,
         ledger: Ledger,
+        low_noise: float,
     ) -> None:
         self.spec, self.made, self.settings, self.lora = spec, made, settings, lora
         self.situation, self.ledger = situation, ledger
+        self.low_noise = low_noise  # share of samples that the identity loss looks at
         self.denoiser = Denoiser(pipe=pipe, spec=spec, expert=lora.expert if lora else "low")
 
     def encoded(self, num_frames: int = 0) -> tuple[tuple[int, ...], int]:
@@ -193,9 +200,9 @@ class FakeRun:
         if self.lora is not None and settings.trains_lora:
             named = named_lora_parameters(network)
             for parameter in named.values():
-                parameter.data = parameter.data.float()
+                # A copy, so that it counts as what learns, whatever it was before.
+                parameter.data = parameter.data.to(torch.float32, copy=True)
                 parameter.requires_grad_(True)
-            self.ledger.add(named.values())
             groups.append(Group(name="lora", parameters=named, lr=settings.lora_lr))
         encoder: Any = _Encoder()
         objective = _Counted(
@@ -239,42 +246,30 @@ class FakeRun:
             # The same again without the identity loss, the base asked once more, beside gradients.
             flops += weights.preservation_probability * (flops + objective.predicting)
             peak += sum(4 * parameter.numel() for parameter in optimizer.parameters.values())
-        flops += objective.embedding * self._low_noise()
+        flops += objective.embedding * self.low_noise
         optimizer.step(0)
         return flops, peak
-
-    def _low_noise(self) -> float:
-        """Share of samples that the identity loss looks at."""
-        settings, spec = self.settings, self.spec
-        with torch.utils._python_dispatch._disable_current_modes():
-            shift = spec.family.shift(self.made.tiny)
-            between = spec.family.sigma_range(self.made.tiny, self.denoiser.expert)
-            drawn = sigmas(0, 0, _DRAWS, shift, between)
-        low = sum(sigma < settings.weights.identity_max_sigma for sigma in drawn) / _DRAWS
-        dropout = settings.dropout
-        hidden = dropout.both + (dropout.identity if settings.has_identity else dropout.text)
-        return low * (1 - hidden)
 
     def _batch(self, latents: tuple[int, ...], count: int) -> Batch:
         def text() -> dict[str, Tensor]:
             like = self.made.shapes.text
-            return {name: torch.empty(count, *shape) for name, shape in like.items()}
+            return {name: torch.ones(count, *shape) for name, shape in like.items()}
 
         photos = self.settings.max_photos if self.settings.pool == "concat" else 3
         return Batch(
-            latents_BCFHW=torch.empty(count, *latents),
-            noise_BCFHW=torch.empty(count, *latents),
-            sigma_B=torch.empty(count),
+            latents_BCFHW=torch.ones(count, *latents),
+            noise_BCFHW=torch.ones(count, *latents),
+            sigma_B=torch.full((count,), 0.1),
             text=text(),
             class_text=text(),
-            masks_BFHW=torch.empty(count, *latents[1:]),
+            masks_BFHW=torch.ones(count, *latents[1:]),
             masked_B=torch.ones(count, dtype=torch.bool),
-            embeddings_BPD=torch.empty(count, photos, _EMBEDDING),
-            weights_BP=torch.empty(count, photos),
+            embeddings_BPD=torch.ones(count, photos, _EMBEDDING),
+            weights_BP=torch.ones(count, photos),
             present_B=torch.ones(count),
             named_B=torch.ones(count, dtype=torch.bool),
-            reference_BD=torch.empty(count, _EMBEDDING),
-            transforms_B23=torch.empty(count, 2, 3),
+            reference_BD=torch.ones(count, _EMBEDDING),
+            transforms_B23=torch.eye(2, 3).repeat(count, 1, 1),
             preserve=False,
         )
 

@@ -9,14 +9,15 @@ from pathlib import Path
 import torch
 
 from facekit.adapters.lora import LoraSettings
-from facekit.errors import OutOfMemory, WeightsError
-from facekit.recipe import Recipe
+from facekit.errors import OutOfMemory, UsageError, WeightsError
+from facekit.recipe import Recipe, card_recipe, training_recipe
 from facekit.training.cost import Situation, StepCost, step_cost
 from facekit.training.rates import Rate, device_rate
 from facekit.training.settings import TrainSettings
 from facekit.training.shortage import out_of_memory
 from facekit.training.sketch import outline, tiny_outline
 from facekit.workflows.backbone import TINY, backbone_spec
+from facekit.workflows.device import choose_device
 
 __all__ = [
     "RunCost",
@@ -25,6 +26,7 @@ __all__ = [
     "device_bytes",
     "estimate_run",
     "recipe_cost",
+    "recipe_for_device",
     "savings",
 ]
 
@@ -174,6 +176,35 @@ def device_bytes(device: torch.device) -> int | None:
     if device.type == "cpu" and hasattr(os, "sysconf"):
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return None
+
+
+def recipe_for_device(
+    recipe: str | None, base: str | None, device: str, vram_gb: float | None
+) -> str:
+    """Name the recipe of a backbone that fits a device.
+
+    Args:
+        recipe: Asked for by name; it is taken as it is.
+        base: The backbone; the embedded one when None, which fits everywhere.
+        device: As for `choose_device`.
+        vram_gb: Memory to make do with; that of the graphics card when None.
+
+    Raises:
+        UsageError: No recipe of the backbone fits; or memory is told beside a recipe.
+    """
+    if recipe is not None and vram_gb is not None:
+        raise UsageError(
+            f"--recipe {recipe} and --vram {vram_gb:g}: --vram chooses a recipe, expected one of"
+            " them; leave one away"
+        )
+    if recipe is not None:
+        return recipe
+    if base is None:
+        return training_recipe()
+    where = choose_device(device)
+    if vram_gb is None and where.type == "cuda":
+        vram_gb = (device_bytes(where) or 0) / _GIB
+    return training_recipe(base) if vram_gb is None else card_recipe(base, vram_gb)
 
 
 def savings(recipe: Recipe, *, device: str = "cuda", num_views: int = 24) -> Sequence[Saving]:
