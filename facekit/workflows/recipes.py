@@ -2,10 +2,11 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from facekit.errors import UsageError
+from facekit.errors import UsageError, WeightsError
 from facekit.media.files import ensure_new, write_text
 from facekit.recipe import (
     CARDS_GB,
@@ -102,14 +103,22 @@ class CheckedRecipe:
 
     path: Path
     digest: str
+    estimated_gb: float | None = None
+    """Memory of a graphics card that training takes, in units of 2**30 bytes; None of the embedded
+    backbone, which fits everywhere, and of one whose shape is not known."""
 
     def describe(self) -> str:
-        """The file and its digest."""
-        return f"{self.path}: fine, digest {self.digest[:12]}"
+        """The file, its digest and what training takes."""
+        takes = "" if self.estimated_gb is None else f", takes about {self.estimated_gb:.1f} GB"
+        return f"{self.path}: fine, digest {self.digest[:12]}{takes}"
 
     def to_json(self) -> Mapping[str, object]:
-        """The file and its digest."""
-        return {"path": str(self.path), "digest": self.digest}
+        """The same as plain data."""
+        return {
+            "path": str(self.path),
+            "digest": self.digest,
+            "estimated_gb": self.estimated_gb,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,13 +156,25 @@ def resolve(source: str, overrides: Sequence[str] = ()) -> ResolvedRecipe:
 
 
 def check_recipe(source: str, overrides: Sequence[str] = ()) -> CheckedRecipe:
-    """Prove that a recipe is well formed, without running it.
+    """Prove that a recipe is well formed and that its backbone can do it, without running it.
 
     Raises:
         RecipeError: Every mistake in one message.
+        UsageError: The backbone is unknown, or cannot do what is asked of it.
     """
+    from facekit.workflows.cost import recipe_cost  # torch and the backbones: listing is without
+    from facekit.workflows.train_checks import misfits
+
     recipe = load_recipe(source, overrides)
-    return CheckedRecipe(path=recipe_path(source), digest=recipe_digest(recipe))
+    if mistakes := list(misfits(recipe)):
+        raise UsageError("\n".join(mistakes))
+    estimated = None
+    if recipe.base.name not in ("toon", "tiny"):
+        with suppress(WeightsError):
+            estimated = round(recipe_cost(recipe).peak / 2**30, 2)
+    return CheckedRecipe(
+        path=recipe_path(source), digest=recipe_digest(recipe), estimated_gb=estimated
+    )
 
 
 def copy_recipe(source: str, target: Path, *, force: bool = False) -> CopiedRecipe:

@@ -9,7 +9,7 @@ from facekit.generation.sample import SampleSettings
 from facekit.recipe import Recipe
 from facekit.workflows.backbone import TINY, backbone_spec, base_adapter_path, load_tokenizer
 
-__all__ = ["check_training"]
+__all__ = ["check_training", "misfits"]
 
 
 def check_training(recipe: Recipe) -> None:
@@ -26,7 +26,7 @@ def check_training(recipe: Recipe) -> None:
     check_vendor(recipe.encoder.train)
     spec = backbone_spec(recipe)
     SampleSettings.of(spec, recipe.sample)
-    mistakes = list(_misfits(recipe))
+    mistakes = list(misfits(recipe))
     if mistakes:
         raise UsageError("\n".join(mistakes))
     if recipe.identity.level != "none" and recipe.base.name != TINY:
@@ -35,7 +35,7 @@ def check_training(recipe: Recipe) -> None:
         load_tokenizer(recipe)
 
 
-def _misfits(recipe: Recipe) -> Iterator[str]:
+def misfits(recipe: Recipe) -> Iterator[str]:
     """What the backbone cannot do, each with its key and a next step."""
     spec = backbone_spec(recipe)
     counts = {
