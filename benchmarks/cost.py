@@ -38,9 +38,7 @@ _RETURNED = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536
 CASES: dict[str, dict[str, Any]] = {
     "5 M, no checkpointing": {"width": 4, "layers": 6, "every": 0},
     "60 M, no checkpointing": {"width": 8, "layers": 12, "every": 0},
-    "60 M, every block": {"width": 8, "layers": 12, "every": 1},
-    "60 M, every second block": {"width": 8, "layers": 12, "every": 2},
-    "60 M, batch of 4": {"width": 8, "layers": 12, "every": 1, "batch": 4},
+    "60 M, every second block, batch of 2": {"width": 8, "layers": 12, "every": 2, "batch": 2},
     "60 M, identity loss": {"width": 8, "layers": 12, "every": 1, "identity": 0.1},
     "280 M, every block": {"width": 14, "layers": 18, "every": 1},
 }

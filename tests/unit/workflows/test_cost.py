@@ -101,7 +101,7 @@ def test_no_memory_left_says_what_would_need_less_and_keeps_the_checkpoint(
 
 
 def test_settings_that_save_are_estimated_the_best_first() -> None:
-    recipe = load_recipe("tiny/train", [*SMALL, "train.batch_size=4", "lora.rank=64"])
+    recipe = load_recipe("tiny/train", [*SMALL, "train.batch_size=4", "loss.identity=0"])
     found = cost.savings(recipe, device="cpu")
     assert [saving.peak for saving in found] == sorted(saving.peak for saving in found)
     assert "train.batch_size=2" in {saving.setting for saving in found}
