@@ -102,7 +102,7 @@ def choose(backbone: str, card_gb: int) -> str | None:
 
 
 _REASONS = {
-    "bfloat16": "Half of float32, and what these weights were published in.",
+    "bfloat16": "Half of float32; what is trained stays float32.",
     "float8": "Half of bfloat16, which would not fit; diffusers widens each layer as it is used.",
     "nf4": "A quarter of bfloat16, for nothing wider fits (QLoRA, arXiv 2305.14314).",
 }
