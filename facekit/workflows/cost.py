@@ -284,7 +284,8 @@ def _gb(size: int) -> str:
 
 
 def _time(seconds: tuple[float, float]) -> str:
-    low, high = seconds
-    unit, name = (3600.0, "h") if low >= 2 * 3600 else (60.0, "min") if low >= 90 else (1.0, "s")
-    few, many = f"{low / unit:.2g}", f"{high / unit:.2g}"
+    low = seconds[0]
+    units = ((_DAYS_S, "days"), (3600.0, "h"), (60.0, "min"))
+    unit, name = next(((u, n) for u, n in units if low >= 2 * u), (1.0, "s"))
+    few, many = (f"{x / unit:.1f}" if x < 10 * unit else f"{x / unit:.0f}" for x in seconds)
     return f"about {few} {name}" if few == many else f"about {few} to {many} {name}"
