@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 
-from benchmarks.results import RESULTS_DIR, write_results
 from facekit.adapters.lora import LoraSettings, add_lora
 from facekit.backbones import get_spec
 from facekit.backbones.shapes import Shapes
@@ -29,7 +28,6 @@ from facekit.training.probing import FakeRun
 from facekit.training.settings import TrainSettings
 from facekit.training.shortage import held_bytes_now
 from facekit.training.sketch import Outline
-from facekit.workflows.machine import provenance
 
 _MIB = 2**20
 _WARM_UP = {"width": 1, "layers": 2, "every": 1, "identity": 0.1, "side": 10}
@@ -124,16 +122,8 @@ def _resident_now() -> int:
     return pages * 4096
 
 
-def main() -> None:
-    """Measure every case in a process of its own."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--case", help="measure this one here, and print it")
-    parser.add_argument("--out", type=Path, default=RESULTS_DIR / "cost.json")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    if given.case:
-        print(json.dumps(measured(CASES[given.case])))
-        return
+def compare_all() -> dict[str, object]:
+    """Estimate and measure every case, each in a process of its own."""
     found = []
     env = {**os.environ, **_RETURNED}
     for name, case in CASES.items():
@@ -157,7 +147,19 @@ def main() -> None:
         key: max(abs(float(row[key])) for row in found)
         for key in ("error_to_tensors", "error_to_resident")
     }
-    write_results(given.out, {**provenance(torch.device("cpu")), "worst": worst, "cases": found})
+    return {"worst": worst, "cases": found}
+
+
+def main() -> None:
+    """Compare all cases, or measure one here."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--case", help="measure this one here, and print it")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    if given.case:
+        print(json.dumps(measured(CASES[given.case])))
+        return
+    compare_all()
 
 
 if __name__ == "__main__":

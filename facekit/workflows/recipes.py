@@ -46,7 +46,7 @@ class RecipeList:
         width = max((len(recipe.name) for recipe in self.recipes), default=0)
         lines = [f"{r.name:<{width}}  {self._gb(r.name):>7}  {r.description}" for r in self.recipes]
         lines += [
-            f"{backbone}: nothing fits {', '.join(map(str, cards))} GB"
+            f"{backbone:<{width}}  {'':>7}  nothing fits {', '.join(map(str, cards))} GB"
             for backbone, cards in self._without().items()
         ]
         return "\n".join(lines)
