@@ -1,6 +1,6 @@
 """What a training step costs against a bare loop of diffusers and peft, and a pass when sampling.
 
-    python -m benchmarks.training
+    python -m benchmarks.training --estimates --start-up datasets/toon_mira
     python -m benchmarks.training --shape wan-1.3b --frames 33 --device cuda --dtype bfloat16
     python -m benchmarks.training --outline
 
@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.cost import compare_all
 from benchmarks.results import RESULTS_DIR, write_results
 from benchmarks.start_up import cold_and_warm
 from benchmarks.training_rows import IDENTITY_EVERY, ROWS, Bench
@@ -243,6 +244,8 @@ def main() -> int:
         "goals": {"step": GOALS, "sampling_pass_lora_identity_to_lora": GOAL_OF_SAMPLING},
         "shapes": shapes,
     }
+    if options.estimates:
+        values["memory_estimates"] = compare_all()
     if options.start_up:
         values["seconds_to_the_first_step"] = cold_and_warm(options.start_up)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -267,6 +270,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=20, help="steps of a repetition")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--start-up", nargs="*", help="photos to time `facekit train` with")
+    parser.add_argument(
+        "--estimates", action="store_true", help="compare estimates with real steps"
+    )
     parser.add_argument("--outline", action="store_true", help="only the shapes, without memory")
     parser.add_argument("--out", type=Path, default=RESULTS_DIR)
     return parser.parse_args(arguments)

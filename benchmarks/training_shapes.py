@@ -197,6 +197,8 @@ def photos(work: Work, device: torch.device) -> EncodedPhotos:
         embeddings_PD=torch.nn.functional.normalize(normal(_VIEWS, EMBEDDING_DIM), dim=-1),
         quality_P=torch.ones(_VIEWS),
         token_photos=tuple(range(_VIEWS)),
+        clips=(),
+        face_frames=(0,) * _VIEWS,
     ).to(device)
 
 

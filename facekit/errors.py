@@ -29,6 +29,7 @@
     +-- TrainingError            1
         +-- NonFiniteLoss        1
         +-- ProcessLost          1   one of the processes of a run has ended
+        +-- OutOfMemory          1   the device or the machine has none left
 
 A message says what happened, what was found, what was expected and the next step, and names
 the file: ``mira/07.png: 3 faces found, expected 1; crop the picture to one person``.
@@ -54,6 +55,7 @@ __all__ = [
     "MediaError",
     "NoFaceFound",
     "NonFiniteLoss",
+    "OutOfMemory",
     "OutputError",
     "OutputExists",
     "PackageMissing",
@@ -226,3 +228,18 @@ class NonFiniteLoss(TrainingError):
 
 class ProcessLost(TrainingError):
     """Another of the processes that train together has ended; the last checkpoint is kept."""
+
+
+class OutOfMemory(TrainingError):
+    """No memory left, on the device or in the machine; the last checkpoint is kept.
+
+    Args:
+        message: As of every error.
+        stage: What was being done.
+        reason: As the library said it.
+        held: Bytes that were held.
+    """
+
+    def __init__(self, message: str, *, stage: str = "", reason: str = "", held: int = 0) -> None:
+        super().__init__(message)
+        self.stage, self.reason, self.held = stage, reason, held

@@ -60,6 +60,15 @@ def train(
             help="L0: only enrol; L1: tune tokens; L2: tokens and LoRA. The recipe's when absent.",
         ),
     ] = None,
+    vram: Annotated[
+        float | None,
+        typer.Option(
+            "--vram",
+            metavar="GB",
+            min=1,
+            help="Memory to make do with: chooses the recipe. The graphics card's when absent.",
+        ),
+    ] = None,
     seed: Seed = None,
     device: Device = "auto",
     track: Annotated[
@@ -83,7 +92,8 @@ def train(
     force: Force = False,
 ) -> None:
     """Make a character from a few photos of one person."""
-    from facekit.recipe import load_recipe, training_recipe
+    from facekit.recipe import load_recipe
+    from facekit.workflows.cost import recipe_for_device
     from facekit.workflows.processes import leave, plan_together
     from facekit.workflows.train import TrainPlan, plan_train, run_train
 
@@ -99,7 +109,7 @@ def train(
             photos,
             name=name,
             recipe=trained_settings(
-                settings, load_recipe(recipe or training_recipe(base), overrides)
+                settings, load_recipe(recipe_for_device(recipe, base, where, vram), overrides)
             ),
             out=out,
             force=force,
@@ -107,6 +117,7 @@ def train(
             device=where,
             allow=allow or (),
             track=[name.strip() for given in track or () for name in given.split(",")],
+            estimate=dry_run,
         )
 
     execute(

@@ -10,6 +10,7 @@ from torch import nn
 
 from facekit.backbones.family import Family
 from facekit.backbones.noise import FlowNoise, NoiseProcess
+from facekit.backbones.shapes import SHAPES, Shapes
 from facekit.errors import SiteMissing, UsageError, WeightsError
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class BackboneSpec:
     """With fewer the scheduler makes no numbers."""
     num_experts: int = 1
     """Networks that share the noise levels, the first one for much noise."""
+    shapes: Shapes | None = None
+    """What the real model looks like, for estimates; what `SHAPES` holds under its name if None."""
 
     def sites(self, transformer: nn.Module) -> tuple[str, ...]:
         """Module paths of the cross-attentions where identity is injected, in order.
@@ -141,6 +144,10 @@ class BackboneSpec:
             f"{place or self.repo}: holds {found}, expected {self.name}; name the folder of"
             f" {self.name}, or the backbone whose folder it is"
         )
+
+    def known_shapes(self) -> Shapes | None:
+        """What the real model looks like, where that is known without its weights."""
+        return self.shapes or SHAPES.get(self.name)
 
     def tokenizer(self, source: Path | str | None = None) -> Any:
         """Load the pipeline's tokenizer alone, which takes no time; never downloads.

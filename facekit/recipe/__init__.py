@@ -1,5 +1,12 @@
 """Recipes: TOML into one frozen, closed description of a run."""
 
+from facekit.recipe.cards import (
+    CARDS_GB,
+    ESTIMATES_FILE,
+    card_of,
+    card_recipe,
+    recipe_estimates,
+)
 from facekit.recipe.judging import GatesSection, SampleSection, ValidateSection
 from facekit.recipe.loading import (
     RecipeSummary,
@@ -26,6 +33,8 @@ from facekit.recipe.training import ClipsSection, MemorySection, NoiseSection, T
 from facekit.recipe.values import Level
 
 __all__ = [
+    "CARDS_GB",
+    "ESTIMATES_FILE",
     "LEAST_DETECTION_SCORE",
     "BaseSection",
     "CaptionsSection",
@@ -45,10 +54,13 @@ __all__ = [
     "SampleSection",
     "TrainSection",
     "ValidateSection",
+    "card_of",
+    "card_recipe",
     "dump_recipe",
     "list_recipes",
     "load_recipe",
     "recipe_digest",
+    "recipe_estimates",
     "recipe_path",
     "training_recipe",
 ]

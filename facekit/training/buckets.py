@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 
 from facekit.training.chance import uniform
 
-__all__ = ["choose_bucket", "clip_probability"]
+__all__ = ["choose_bucket", "clip_probability", "fewest_samples"]
 
 _Size = tuple[int, ...]
 """Channels, frames, height and width of latents."""
@@ -47,6 +47,12 @@ def choose_bucket(
     if members[0] not in clips:
         return members, batch_size
     return members, _samples(size, batch_size, _photo_tokens(sizes, clips))
+
+
+def fewest_samples(sizes: Sequence[_Size], clips: Collection[int], batch_size: int) -> int:
+    """The samples of the smallest step; arguments as for `choose_bucket`."""
+    per_photo = _photo_tokens(sizes, clips)
+    return min([batch_size, *(_samples(sizes[view], batch_size, per_photo) for view in clips)])
 
 
 def clip_probability(

@@ -6,6 +6,7 @@ Shapes: C latent channels, F frames, T latent frames, H and W latent height and 
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from facekit.backbones.family import Text
+from facekit.errors import TrainingError
 from facekit.faces.align import similarity_transform
 from facekit.faces.protocols import FaceParser, IdentityEncoder
 from facekit.identity.photo_set import PhotoSet
@@ -23,10 +25,57 @@ from facekit.training.denoiser import Denoiser
 from facekit.training.encoded import EncodedPhotos
 from facekit.training.excerpt_views import ExcerptView, frames_of_latent, view_of
 from facekit.training.makers import parser_maker, text_maker, vae_maker
+from facekit.training.settings import TrainSettings
 from facekit.training.views import View, cut_views
 from facekit.types import Face, Progress
 
-__all__ = ["encode_photos"]
+__all__ = ["encode_once", "encode_photos"]
+
+
+def encode_once(
+    settings: TrainSettings,
+    photos: PhotoSet,
+    subject: Subject,
+    denoiser: Denoiser,
+    faces: IdentityEncoder,
+    path: Path,
+    digest: str,
+    parser: FaceParser | None,
+    progress: Progress | None,
+) -> EncodedPhotos:
+    """Encode what a run learns from, or read what an earlier sitting of it has kept.
+
+    Args:
+        settings: Of the run.
+        photos: Held-out ones are not looked at.
+        subject: How captions call the character.
+        denoiser: The backbone.
+        faces: The training encoder.
+        path: Where the run keeps it.
+        digest: Of the run.
+        parser: Draws the masks of excerpts; the ellipse when None.
+        progress: Counts what is encoded.
+
+    Raises:
+        TrainingError: There is no photo.
+    """
+    kept = EncodedPhotos.load(path, digest)
+    if kept is not None:
+        return kept
+    if not photos.train:
+        raise TrainingError("no photos to train on; add photos")
+    encoded = encode_photos(
+        photos,
+        subject,
+        denoiser,
+        faces,
+        num_frames=settings.num_frames,
+        token_photos=photos.best(settings.max_photos) if settings.pool == "concat" else None,
+        parser=parser,
+        progress=progress,
+    )
+    encoded.save(path, digest)
+    return encoded
 
 
 @torch.no_grad()

@@ -123,6 +123,10 @@ class Objective:
             judged=flow.judged,
         )
 
+    def num_decoded(self, batch: Batch) -> int:
+        """How many samples of a batch the identity loss looks at."""
+        return len(self._low_noise(batch))
+
     def _flow_and_identity(self, batch: Batch) -> StepLosses:
         weights = self.settings.weights
         sigma_B = batch.sigma_B

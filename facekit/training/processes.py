@@ -146,6 +146,7 @@ class JoinedProcesses(Processes):
         self.count = distributed.get_world_size()
         self.device = device
         self.shards = shards
+        self._first_tells = False  # what has stopped the first is told by it
         self._control = distributed.new_group(backend="gloo", timeout=_PATIENCE)
 
     def part(self, total: int) -> range:
@@ -166,6 +167,7 @@ class JoinedProcesses(Processes):
         self._broadcast(found)
         value, raised = found
         if raised is not None:
+            self._first_tells = True
             raise raised
         return value  # type: ignore[no-any-return]
 
@@ -235,6 +237,8 @@ class JoinedProcesses(Processes):
 
     def may_speak(self) -> bool:
         """Whether nobody has told yet why all stop."""
+        if self._first_tells:
+            return False
         try:
             store = distributed.distributed_c10d._get_default_store()
             return bool(store.add(_TOLD, 1) == 1)

@@ -6,7 +6,7 @@ Shapes: B samples, P photos, D embedding, K identity tokens, C token channels, N
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,14 @@ from facekit.adapters.attach import attach
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import LoraSettings
 from facekit.backbones.spec import BackboneSpec
-from facekit.digests import json_digest
-from facekit.errors import TrainingError
+from facekit.errors import TrainingError, UsageError
 from facekit.faces.protocols import FaceParser, FaceVendor
 from facekit.identity.photo_set import PhotoSet
+from facekit.training.buckets import fewest_samples
 from facekit.training.captions import Subject
 from facekit.training.denoiser import Denoiser
 from facekit.training.encoded import EncodedPhotos
-from facekit.training.encoding import encode_photos
+from facekit.training.encoding import encode_once
 from facekit.training.fixed_loss import FixedLoss
 from facekit.training.in_place import all_tokens, in_place, judged_together
 from facekit.training.objective import IdentityTokens, Objective
@@ -34,11 +34,12 @@ from facekit.training.parking import parked, parts_of
 from facekit.training.processes import ALONE, Processes
 from facekit.training.scopes import checkpointed, frozen, pooled, with_lora
 from facekit.training.settings import TrainSettings
+from facekit.training.shortage import memory_stage
 from facekit.training.trackers import Tracker
 from facekit.training.trainer import Trainer, Validate
 from facekit.types import NoProgress, Progress
 
-__all__ = ["CACHE_FILE", "HELD_OUT_FILE", "TrainingResult", "run_digest", "train_character"]
+__all__ = ["CACHE_FILE", "HELD_OUT_FILE", "TrainingResult", "train_character"]
 
 CACHE_FILE = "photos.safetensors"
 HELD_OUT_FILE = "held_out.safetensors"
@@ -64,31 +65,8 @@ class TrainingResult:
     elapsed_s: float
     captions: tuple[str, ...]
     """What the views were called."""
-
-
-def run_digest(
-    settings: TrainSettings,
-    photos: PhotoSet,
-    subject: Subject,
-    *,
-    backbone_digest: str,
-    adapter_digest: str = "",
-    lora: LoraSettings | None = None,
-    extra: Mapping[str, object] | None = None,
-) -> str:
-    """Sha256 (hex) of everything that decides the weights; a resumed run must have the same."""
-    content: dict[str, object] = {
-        "settings": settings.to_json(),
-        "photos": photos.digest,
-        "subject": asdict(subject),
-        "backbone": backbone_digest,
-        "adapter": adapter_digest,
-        "lora": asdict(lora) if lora else None,
-        "extra": dict(extra or {}),
-    }
-    if settings.pool == "concat":
-        content["token_photos"] = photos.best(settings.max_photos)
-    return json_digest(content)
+    throughput: Mapping[str, float] = field(default_factory=dict)
+    """Of the steps of this sitting."""
 
 
 def train_character(
@@ -143,6 +121,7 @@ def train_character(
     Raises:
         KeyboardInterrupt: Asked to stop; the state is saved.
         ProcessLost: Another process of the run has ended.
+        UsageError: A step of clips has fewer samples than there are processes.
         TrainingError: Not finite, or nothing learned, or something needed is missing.
         CheckpointMismatch: The folder holds the state of another run.
     """
@@ -171,9 +150,13 @@ def train_character(
         denoiser = replace(denoiser, parking=parking)
 
         def encode(shown: PhotoSet, name: str) -> EncodedPhotos:
+            with memory_stage("encoding photos and prompts"):
+                return from_first(shown, name)
+
+        def from_first(shown: PhotoSet, name: str) -> EncodedPhotos:
             made = processes.same(
                 # From device to device it goes by way of the CPU.
-                lambda: _encoded(
+                lambda: encode_once(
                     settings,
                     shown,
                     subject,
@@ -233,6 +216,13 @@ def train_character(
             )
         if not groups:
             return _enrolled(adapter, encoded, judge and judged_together(judge, processes))
+        fewest = fewest_samples(encoded.buckets, encoded.clips, settings.batch_size)
+        if fewest < processes.count:
+            raise UsageError(
+                f"a step of clips takes {fewest} samples and there are {processes.count}"
+                " processes, expected at least one sample for each; raise train.batch_size, lower"
+                f" clips.num_frames, or start at most {fewest} processes"
+            )
         objective = Objective(
             denoiser,
             settings,
@@ -288,37 +278,8 @@ def train_character(
             steps=found.steps,
             elapsed_s=found.elapsed_s,
             captions=encoded.captions,
+            throughput=found.throughput,
         )
-
-
-def _encoded(
-    settings: TrainSettings,
-    photos: PhotoSet,
-    subject: Subject,
-    denoiser: Denoiser,
-    faces: FaceVendor,
-    path: Path,
-    digest: str,
-    parser: FaceParser | None,
-    progress: Progress | None,
-) -> EncodedPhotos:
-    kept = EncodedPhotos.load(path, digest)
-    if kept is not None:
-        return kept
-    if not photos.train:
-        raise TrainingError("no photos to train on; add photos")
-    encoded = encode_photos(
-        photos,
-        subject,
-        denoiser,
-        faces,
-        num_frames=settings.num_frames,
-        token_photos=photos.best(settings.max_photos) if settings.pool == "concat" else None,
-        parser=parser,
-        progress=progress,
-    )
-    encoded.save(path, digest)
-    return encoded
 
 
 def _enrolled(

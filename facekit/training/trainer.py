@@ -28,6 +28,8 @@ from facekit.training.pace import Pace
 from facekit.training.processes import ALONE, Processes
 from facekit.training.settings import TrainSettings
 from facekit.training.shared_step import backward_together
+from facekit.training.shortage import memory_stage
+from facekit.training.throughput import Throughput
 from facekit.training.trackers import Tracker
 from facekit.types import Progress
 
@@ -69,6 +71,8 @@ class LoopResult:
     steps: int
     elapsed_s: float
     """Over all sittings."""
+    throughput: Mapping[str, float] = field(default_factory=dict)
+    """Of the steps of this sitting: tokens per second, TFLOP/s, peak memory; mfu where known."""
 
 
 class Trainer:
@@ -120,6 +124,7 @@ class Trainer:
         self.validate = validate
         self.trackers = tuple(trackers)
         self.processes = processes
+        self.throughput = Throughput(objective.denoiser.network, settings.precision)
         self._sitting_began = time.monotonic() - spent_s
         self._elapsed_before = 0.0
         self._pace = Pace()
@@ -152,6 +157,7 @@ class Trainer:
             start_score=state.start_score,
             steps=state.step,
             elapsed_s=state.elapsed_s,
+            throughput=self.throughput.summary(),
         )
 
     def _first_state(self, log: MetricsLog) -> TrainState:
@@ -168,7 +174,8 @@ class Trainer:
         self.progress.start(state.total_steps, "train")
         self.progress.advance(state.step)
         while state.step < state.total_steps:
-            state, info = self._one_step(state, log)
+            with memory_stage("training"):
+                state, info = self._one_step(state, log)
             self.progress.advance(1, info)
             every = self.settings.validate_every
             last = state.step == state.total_steps
@@ -195,14 +202,16 @@ class Trainer:
     def _one_step(self, state: TrainState, log: MetricsLog) -> tuple[TrainState, str]:
         step, began = state.step, time.monotonic()
         batch = self._batch(step)
-        losses = self._backward(batch)
-        norms = None
-        if math.isfinite(losses.total):
-            norms = self.optimizer.step(step, state.total_steps)
+        with self.throughput.step(batch, self.objective.num_decoded(batch)) as speed:
+            losses = self._backward(batch)
+            norms = None
+            if math.isfinite(losses.total):
+                norms = self.optimizer.step(step, state.total_steps)
         if norms is None:
             self.optimizer.drop_gradients()
         row: dict[str, object] = {f"loss/{k}": _finite(v) for k, v in losses.to_json().items()}
         row |= {f"grad_norm/{name}": norm for name, norm in (norms or {}).items()}
+        row |= {f"speed/{name}": value for name, value in speed.items()}
         step_s = time.monotonic() - began
         log.write(step + 1, {**row, "skipped": norms is None, "step_s": step_s})
         state = watch_step(
@@ -221,7 +230,7 @@ class Trainer:
         if self.validate is None:
             return state
         weights = self.optimizer.best_guess()
-        with self.optimizer.using(weights):
+        with memory_stage("validation"), self.optimizer.using(weights):
             validation = self.validate(state.step)
         score, is_start = validation.score, state.step == 0
         if is_start:

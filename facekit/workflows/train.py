@@ -1,41 +1,31 @@
 """Photos in, a character out."""
 
-from dataclasses import dataclass, replace
-
-from facekit.adapters.character_header import PhotoRecord
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import LoraSettings
 from facekit.backbones.spec import BackboneSpec
-from facekit.curation.inspecting import inspect_photos
-from facekit.curation.inspection import Inspection
-from facekit.faces.protocols import FaceParser, FaceVendor
+from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import load_faces
 from facekit.generation.sample import SampleSettings, guidance_options
 from facekit.identity.photo_set import PhotoSet
-from facekit.media.files import ensure_out_dir, write_text
-from facekit.recipe import Recipe, recipe_digest
-from facekit.training.captions import Subject, drop_face_clauses
+from facekit.recipe import Recipe
+from facekit.training.captions import drop_face_clauses
 from facekit.training.settings import TrainSettings
+from facekit.training.shortage import memory_stage
 from facekit.training.trackers import Tracker, open_trackers
-from facekit.training.train_character import TrainingResult, run_digest, train_character
+from facekit.training.train_character import TrainingResult, train_character
+from facekit.training.trainer import STATE_FILE
 from facekit.types import NoProgress, Progress
-from facekit.workflows.backbone import Backbone, load_base_adapter, unknown_words
-from facekit.workflows.captions import add_captions
-from facekit.workflows.characters import ADAPTER_FILE, RECIPE_FILE
-from facekit.workflows.datasets import StoredDataset
+from facekit.workflows.backbone import Backbone, load_base_adapter
+from facekit.workflows.characters import ADAPTER_FILE
+from facekit.workflows.cost import advice_on_memory
 from facekit.workflows.likeness import likeness_validation
-from facekit.workflows.masks import MaskPlan, choose_masks, draw_masks
 from facekit.workflows.others import other_faces
-from facekit.workflows.photos import common_folder, record_photos
+from facekit.workflows.photos import common_folder
 from facekit.workflows.processes import load_alike, running, share_out
-from facekit.workflows.train_clips import add_excerpts, excerpt_parser
+from facekit.workflows.train_begin import Begun, Looked, begin_run, look_at_photos
 from facekit.workflows.train_file import base_digest, character_file
 from facekit.workflows.train_folder import (
     SAMPLES_DIR,
-    finished_outcome,
-    make_room,
-    recipe_text,
-    sweep,
     write_result,
 )
 from facekit.workflows.train_outcome import TrainOutcome
@@ -69,17 +59,26 @@ def run_train(
         PhotosRefused: Too few photos are usable; the message gives the reason of each.
         WeightsError: Weights are missing or damaged, or the checkpoint is of another run.
         TrainingError: Not finite, or nothing learned.
+        OutOfMemory: The message names settings that need less, and how much they save.
         OutputError: The folder cannot be written, or the disk is full.
         ProcessLost: Another process of the run has ended.
         KeyboardInterrupt: Asked to stop; the same call goes on from there.
     """
+    with advice_on_memory(plan.recipe, plan.device, plan.out_dir / STATE_FILE):
+        return _train(plan, progress, faces, backbone)
+
+
+def _train(
+    plan: TrainPlan, progress: Progress, faces: FaceVendor | None, backbone: Backbone | None
+) -> TrainOutcome:
     recipe, out_dir = plan.recipe, plan.out_dir
     processes = running()
     progress = progress if processes.is_first else NoProgress()
     faces = faces or load_faces(recipe.encoder.train)
-    looked: list[_Looked] = []  # in the first process alone
-    processes.same(lambda: looked.append(_looked_at(plan, faces, progress)))
-    backbone = load_alike(recipe, plan.device, processes, backbone)
+    looked: list[Looked] = []  # in the first process alone
+    processes.same(lambda: looked.append(look_at_photos(plan, faces, progress)))
+    with memory_stage("loading the backbone"):
+        backbone = load_alike(recipe, plan.device, processes, backbone)
     device = plan.device if processes.shards else backbone.device
     parts_digest = backbone.parts_digest
     spec, pipe = backbone.spec, backbone.pipe
@@ -92,7 +91,9 @@ def run_train(
     share_out(backbone, plan.device, processes)
     lora = _lora_settings(recipe, spec) if settings.trains_lora else None
     begun = processes.same(
-        lambda: _begin(plan, looked[0], settings, backbone, adapter, lora, parts_digest, progress)
+        lambda: begin_run(
+            plan, looked[0], settings, backbone, adapter, lora, parts_digest, progress
+        )
     )
     if begun.finished is not None:
         return begun.finished
@@ -132,92 +133,10 @@ def run_train(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Looked:
-    """What was found in the photos."""
-
-    checked: Inspection | StoredDataset
-    photos: PhotoSet
-    records: tuple[PhotoRecord, ...]
-    masks: MaskPlan
-    parser: FaceParser | None
-    """Draws the face masks of excerpts."""
-    noted: tuple[str, ...]
-    """What is to be known of clips."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Begun:
-    """What every process is told before the first step."""
-
-    photos: PhotoSet
-    subject: Subject
-    digest: str
-    missed: tuple[str, ...] = ()
-    """A line for each photo whose face a parser has missed."""
-    finished: TrainOutcome | None = None
-    """Of an earlier call that left nothing to do."""
-
-
-def _looked_at(plan: TrainPlan, faces: FaceVendor, progress: Progress) -> _Looked:
-    ensure_out_dir(plan.out_dir)
-    checked = plan.dataset or _inspect(plan, faces, progress)
-    photos = checked.require() if isinstance(checked, Inspection) else checked.photos(faces)
-    records = record_photos(photos)
-    photos, left_out = add_excerpts(
-        plan.recipe, photos, plan.sources, plan.dataset, faces, progress
-    )
-    masks = choose_masks(plan.recipe, plan.dataset, faces)
-    photos = replace(photos, masks=masks.made_by)
-    parser, of_excerpts = excerpt_parser(photos, masks.used, faces)
-    return _Looked(
-        checked=checked,
-        photos=photos,
-        records=records,
-        masks=masks,
-        parser=parser,
-        noted=(*left_out, *of_excerpts),
-    )
-
-
-def _begin(
-    plan: TrainPlan,
-    looked: _Looked,
-    settings: TrainSettings,
-    backbone: Backbone,
-    adapter: IdentityAdapter | None,
-    lora: LoraSettings | None,
-    parts_digest: str,
-    progress: Progress,
-) -> _Begun:
-    """Make the folder ready, or find that everything is done."""
-    recipe, out_dir = plan.recipe, plan.out_dir
-    subject = _subject(plan, backbone, settings)
-    drawn_by = looked.parser.digest if looked.parser else ""
-    of_excerpts = {"excerpt_masks": drawn_by} if looked.photos.excerpts else {}
-    digest = run_digest(
-        settings,
-        looked.photos,
-        subject,
-        backbone_digest=backbone.digest,
-        adapter_digest=base_digest(adapter),
-        lora=lora,
-        extra={"recipe": recipe_digest(recipe), "parts": parts_digest, **of_excerpts},
-    )
-    finished = finished_outcome(out_dir, digest)
-    if finished is not None and not plan.force:
-        return _Begun(photos=looked.photos, subject=subject, digest=digest, finished=finished)
-    make_room(out_dir, digest, replace=plan.force, again=finished is not None)
-    sweep(out_dir)
-    write_text(out_dir / RECIPE_FILE, recipe_text(recipe))
-    photos, missed = draw_masks(looked.photos, looked.masks, progress)
-    return _Begun(photos=photos, subject=subject, digest=digest, missed=missed)
-
-
 def _finish(
     plan: TrainPlan,
-    looked: _Looked,
-    begun: _Begun,
+    looked: Looked,
+    begun: Begun,
     result: TrainingResult,
     settings: TrainSettings,
     backbone: Backbone,
@@ -254,6 +173,7 @@ def _finish(
         best_step=result.best_step,
         steps=result.steps,
         train_seconds=round(result.elapsed_s, 3),
+        throughput=result.throughput,
         overruled=checked.overruled,
         masks=masks.used,
         warnings=tuple(
@@ -275,20 +195,6 @@ def _finish(
     return outcome
 
 
-def _inspect(plan: TrainPlan, faces: FaceVendor, progress: Progress) -> Inspection:
-    """Look at photos that were not checked before, as `facekit check` does."""
-    inspection = inspect_photos(
-        plan.sources,
-        plan.recipe.photos,
-        faces,
-        progress,
-        label="choosing photos to train on",
-        allow=plan.allow,
-        num_views=plan.recipe.identity.max_photos,
-    )
-    return add_captions(inspection, plan.recipe.captions, progress)
-
-
 def _lora_settings(recipe: Recipe, spec: BackboneSpec) -> LoraSettings:
     return LoraSettings(
         rank=recipe.lora.rank,
@@ -296,19 +202,6 @@ def _lora_settings(recipe: Recipe, spec: BackboneSpec) -> LoraSettings:
         targets=recipe.lora.targets or spec.lora_targets,
         expert=recipe.lora.expert,
     )
-
-
-def _subject(plan: TrainPlan, backbone: Backbone, settings: TrainSettings) -> Subject:
-    """How captions and prompts call the character.
-
-    A name that the tokenizer does not know would only put noise into the prompt, so where the
-    identity branch says who it is, anybody's name will do. A plain LoRA has nothing but the name.
-    """
-    named = Subject.from_name(plan.name, trigger=plan.trigger, noun=plan.noun)
-    is_known = not unknown_words(backbone.pipe.tokenizer, plan.name)
-    if plan.trigger or not settings.has_identity or is_known:
-        return named
-    return Subject(trigger=named.class_phrase, class_phrase=named.class_phrase)
 
 
 def _warnings(photos: PhotoSet, result: TrainingResult) -> tuple[str, ...]:

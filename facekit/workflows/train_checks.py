@@ -16,7 +16,7 @@ from facekit.training.offload import check_offloaded
 from facekit.workflows.backbone import TINY, backbone_spec, base_adapter_path, load_tokenizer
 from facekit.workflows.train_clips import clip_misfits
 
-__all__ = ["check_memory", "check_training"]
+__all__ = ["check_memory", "check_training", "misfits"]
 
 
 def check_training(recipe: Recipe) -> None:
@@ -35,7 +35,7 @@ def check_training(recipe: Recipe) -> None:
     check_optimizer(recipe.train.optimizer)
     spec = backbone_spec(recipe)
     SampleSettings.of(spec, recipe.sample)
-    mistakes = list(_misfits(recipe))
+    mistakes = list(misfits(recipe))
     if mistakes:
         raise UsageError("\n".join(mistakes))
     if recipe.identity.level != "none" and recipe.base.name != TINY:
@@ -74,7 +74,7 @@ def check_memory(recipe: Recipe, device: torch.device) -> None:
         check_offloaded(memory.offloaded_blocks, spec.outline(recipe.base.source))
 
 
-def _misfits(recipe: Recipe) -> Iterator[str]:
+def misfits(recipe: Recipe) -> Iterator[str]:
     """What the backbone cannot do, each with its key and a next step."""
     spec = backbone_spec(recipe)
     counts = {

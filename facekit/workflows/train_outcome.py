@@ -26,6 +26,9 @@ class TrainOutcome:
     steps: int
     train_seconds: float
     """Over all sittings."""
+    throughput: Mapping[str, float] = dataclasses.field(default_factory=dict, compare=False)
+    """Of the last sitting: tokens per second, TFLOP/s, the most memory; mfu where the peak of the
+    device is known."""
     overruled: tuple[str, ...] = ()
     """Findings against photos that were overruled."""
     masks: MasksUsed | None = None
@@ -52,9 +55,20 @@ class TrainOutcome:
                 f"chosen: {chosen}",
                 f"time: {self.train_seconds:.0f} s"
                 + (", earlier; it was finished and nothing was done" if self.was_there else ""),
+                *([f"speed: {self._speed()}"] if self.throughput else []),
                 f'next: facekit shoot "close-up of @{self.name}" --with {called}',
             ]
         )
+
+    def _speed(self) -> str:
+        told = self.throughput
+        parts = [
+            f"{told['tokens_per_s']:.0f} tokens/s",
+            f"{told['tflops']:.3g} TFLOP/s",
+            *([f"{told['mfu']:.0%} of the device's peak"] if "mfu" in told else []),
+            f"{told['peak_memory_gb']:.1f} GB at most",
+        ]
+        return ", ".join(parts)
 
     def to_json(self) -> Mapping[str, object]:
         """The same as plain data."""

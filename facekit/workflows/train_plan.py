@@ -1,13 +1,12 @@
 """What training a character will do, decided before anything slow is loaded."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from facekit.backbones.hub import fetch_commands
 from facekit.curation.allowing import read_allowed
 from facekit.curation.captioning import check_captioner
 from facekit.curation.findings import Role
@@ -19,17 +18,18 @@ from facekit.training.captions import Subject
 from facekit.training.trackers import check_trackers
 from facekit.workflows.backbone import (
     backbone_spec,
-    has_base_adapter,
     load_tokenizer,
     unknown_words,
 )
 from facekit.workflows.characters import CHARACTERS_DIR, RESULT_FILE
+from facekit.workflows.cost import RunCost, estimate_run
 from facekit.workflows.datasets import StoredDataset, open_dataset
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.masks import MasksUsed, plan_masks
 from facekit.workflows.train_checks import check_memory, check_training
 from facekit.workflows.train_clips import clip_warnings, describe_clips
 from facekit.workflows.train_folder import is_resumed
+from facekit.workflows.train_warnings import plan_warnings
 
 __all__ = ["TrainPlan", "plan_train"]
 
@@ -78,6 +78,8 @@ class TrainPlan:
     """Whether each process holds only a part of the backbone's weights."""
     warnings: tuple[str, ...] = ()
     """What is allowed and better known before the work starts."""
+    cost: RunCost | None = None
+    """What it takes, where that was asked for."""
 
     def describe(self) -> str:
         """The photos, the method, the effort and the folder."""
@@ -98,8 +100,9 @@ class TrainPlan:
             f"method: {_LEVELS[recipe.identity.level]}{self._expert()}",
             f"effort: {self._effort()}",
             f"validation: {often}, {sampled} in {', '.join(judged.aspects)}",
+            *([self.cost.describe()] if self.cost else []),
             f"seed: {recipe.train.seed}",
-            f"recipe: {recipe_digest(recipe)[:12]}",
+            f"recipe: {recipe_digest(recipe)[:12]}{self._described()}",
             f"out: {self.out_dir}{self._found()}",
             *([f"tracking: {', '.join(self.track)}"] if self.track else []),
             *([f"overruled: {', '.join(self.allow)}"] if self.allow else []),
@@ -127,6 +130,7 @@ class TrainPlan:
             "resumes": self.resumes,
             "is_finished": self.is_finished,
             "warnings": list(self.warnings),
+            "cost": None if self.cost is None else self.cost.to_json(),
         }
 
     def _photos(self) -> str:
@@ -168,6 +172,10 @@ class TrainPlan:
             " the character with --trigger, or hair and glasses are left to chance"
         )
 
+    def _described(self) -> str:
+        said = self.recipe.description
+        return f" ({said})" if said else ""
+
     def _found(self) -> str:
         if self.is_finished:
             return " (a finished character of this recipe, kept when all the rest is the same too)"
@@ -193,6 +201,7 @@ def plan_train(
     device: str = AUTO,
     allow: Sequence[str] = (),
     track: Sequence[str] = (),
+    estimate: bool = False,
 ) -> TrainPlan:
     """Decide everything before anything is loaded that takes time.
 
@@ -209,6 +218,7 @@ def plan_train(
         device: Where the backbone runs, as for `choose_device`.
         allow: Codes of reasons against photos that are overruled, like "blurred".
         track: Trackers that get the log beside its own file: "tensorboard", "wandb".
+        estimate: Whether to tell what the run takes, which itself takes seconds.
 
     Raises:
         UsageError: A name that cannot be a folder and an `@name`, a trigger without a word, an
@@ -250,6 +260,7 @@ def plan_train(
     dataset = open_dataset(photos, recipe, allow)
     found = scan_sources(photos) if dataset is None else dataset.sources
     resumes = is_resumed(out_dir, recipe, force=force)
+    cost = estimate_run(recipe, where, num_photos=len(found)) if estimate else None
     return TrainPlan(
         name=name,
         sources=found,
@@ -266,33 +277,13 @@ def plan_train(
         allow=tuple(allow),
         track=tracked,
         dataset=dataset,
-        warnings=(*_warnings(trigger, recipe), *clip_warnings(recipe, found, dataset)),
+        warnings=(
+            *plan_warnings(trigger, recipe),
+            *clip_warnings(recipe, found, dataset),
+            *(cost.warnings() if cost else ()),
+        ),
+        cost=cost,
     )
-
-
-def _warnings(trigger: str | None, recipe: Recipe) -> Iterator[str]:
-    if recipe.identity.level == "none" and not has_base_adapter(recipe):
-        yield (
-            f"{recipe.base.name} has no base identity adapter, so nothing but a plain LoRA can be"
-            " trained on it"
-        )
-    spec = backbone_spec(recipe)
-    if not recipe.base.source and (missing := fetch_commands(spec)):
-        yield f"{spec.name} is not on this machine, and is needed; run: {' && '.join(missing)}"
-    if spec.family.needs_picture:
-        chosen = "set validate.every to 0 to keep the last weights" if recipe.validate.every else ""
-        yield (
-            f"{recipe.base.name} begins every clip with a picture, and validation has an empty grey"
-            f" one alone, so its score says nothing; {chosen or 'the last weights are kept'}, judge"
-            " them on clips of your own"
-        )
-    unknown = unknown_words(load_tokenizer(recipe), trigger) if trigger else ()
-    if unknown:
-        yield (
-            f"trigger {trigger!r}: {recipe.base.name} does not know"
-            f" {', '.join(map(repr, unknown))}, so to it any unknown word means the same; choose"
-            " words that it knows"
-        )
 
 
 def _knows(recipe: Recipe, name: str) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 
 from facekit.training.batches import choose_samples
-from facekit.training.buckets import choose_bucket, clip_probability
+from facekit.training.buckets import choose_bucket, clip_probability, fewest_samples
 from facekit.training.chance import uniform
 from facekit.training.settings import TrainSettings
 from tests.tiny.training import RECIPE_SETTINGS
@@ -106,3 +106,13 @@ def test_samples_of_clips_number_what_the_bucket_says() -> None:
     assert numbers == {RECIPE_SETTINGS.batch_size, 1}
     assert RECIPE_SETTINGS.batch_size * tokens(WIDE) < 2 * tokens(LONG)
     assert tokens(mix[-1]) == tokens(LONG)
+
+
+@pytest.mark.parametrize("mix", MIXES.values(), ids=MIXES)
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_no_step_has_fewer_samples_than_are_told(
+    mix: list[tuple[int, ...]], batch_size: int
+) -> None:
+    clips = clips_of(mix)
+    drawn = [choose_bucket(3, step, mix, clips, batch_size, 0.5)[1] for step in range(200)]
+    assert fewest_samples(mix, clips, batch_size) == min(drawn)

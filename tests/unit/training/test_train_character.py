@@ -31,8 +31,9 @@ from facekit.training.encoded import EncodedPhotos
 from facekit.training.encoding import encode_photos
 from facekit.training.metrics import read_metrics
 from facekit.training.objective import Objective
+from facekit.training.run_digest import run_digest
 from facekit.training.scopes import pooled
-from facekit.training.train_character import CACHE_FILE, TrainingResult, run_digest
+from facekit.training.train_character import CACHE_FILE, TrainingResult
 from facekit.training.trainer import METRICS_FILE, STATE_FILE, Validation
 from facekit.types import Clip
 from tests.tiny.training import DIM, RECIPE_SETTINGS, TinyFaces, TinyRun, make_photo

@@ -107,7 +107,7 @@ def test_level_l0_needs_no_samples(tmp_path: Path, pair: Pair) -> None:
 @pytest.mark.parametrize(
     ("overrides", "got"),
     [
-        (["memory.base_weights=nf4"], "base_weights is nf4"),
+        (["memory.base_weights=float8"], "base_weights is float8"),
         (["memory.offloaded_blocks=1"], "offloaded_blocks 1"),
     ],
 )
