@@ -102,7 +102,7 @@ class Delivery:
         return Placement(width=wide, height=high, left=left, top=top)
 
     def describe(self, clip: Clip) -> str:
-        """Say in a sentence or two what becomes of a clip, its repeated frames and bars included."""
+        """Say in a sentence what becomes of a clip, repeated frames and bars included."""
         own = exact_rate(clip.fps)
         text = f"{self.num_frames} frames at {_fps(self.rate)}"
         if own != self.rate:

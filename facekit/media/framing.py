@@ -1,11 +1,13 @@
 """Frames of a clip at the size and in the pixel format of a delivery, through FFmpeg's filters."""
 
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Final
 
 import numpy as np
 from av.filter import Graph
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from facekit.media.delivery import Delivery, Placement
@@ -58,7 +60,8 @@ def _through(graph: Graph, pixels: np.ndarray, pix_fmt: str) -> VideoFrame:
 def _graph(clip: Clip, place: Placement | None, size: tuple[int, int] | None, fmt: str) -> Graph:
     _, height, width, _ = clip.frames.shape
     graph = Graph()
-    steps = [graph.add_buffer(width=width, height=height, format="rgb24", time_base=Fraction(1, 1))]
+    rgb = VideoFormat("rgb24", width, height)
+    steps = [graph.add_buffer(width=width, height=height, format=rgb, time_base=Fraction(1, 1))]
     tags = ":out_color_matrix=bt709:out_range=tv" if fmt.startswith("yuv") else ""
     if place is None:
         steps.append(graph.add("scale", f"flags=bicubic+{_EXACT}{tags}"))
@@ -75,7 +78,7 @@ def _graph(clip: Clip, place: Placement | None, size: tuple[int, int] | None, fm
             bars = f"{wide}:{high}:{place.left}:{place.top}:color=black"
             steps.append(graph.add("pad", bars))
     steps.append(graph.add("buffersink"))
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in itertools.pairwise(steps):
         before.link_to(after)
     graph.configure()
     return graph

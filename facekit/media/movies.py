@@ -99,7 +99,8 @@ def write_mezzanine(path: Path | str, clip: Clip, delivery: Delivery) -> None:
 
 def _burnt_in(clip: Clip, delivery: Delivery, name: str) -> Iterator[VideoFrame]:
     for index, frame in enumerate(delivered_frames(clip, delivery, "rgb24")):
-        pixels = burn_in(frame.to_ndarray(), name, str(delivery.start_frame + index))
+        number = str(delivery.start_frame + index)
+        pixels = burn_in(frame.to_ndarray().astype(np.uint8, copy=False), name, number)
         done = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
         yield done.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
 

@@ -168,7 +168,7 @@ def _files(folder: Path, delivery: Delivery, name: str, suffix: str) -> tuple[Pa
 
 def _openexr() -> Any:
     try:
-        import OpenEXR  # noqa: N813
+        import OpenEXR
     except ImportError as error:
         raise PackageMissing(
             "OpenEXR is not installed, expected what the extra exr brings;"

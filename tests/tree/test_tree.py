@@ -126,7 +126,7 @@ def test_every_dependency_is_pinned(root: Path) -> None:
 
 
 NOT_IMPORTED = {"ftfy"}  # by diffusers alone, which cleans prompts with it and does not require it
-EXTRAS = {"onnx", "insightface", "gpu", "facexlib", "heic", "quant", "track", "dev"}
+EXTRAS = {"onnx", "insightface", "gpu", "facexlib", "exr", "heic", "quant", "track", "dev"}
 """What they bring is imported late, and face vendors by name, so that nobody needs them."""
 
 
@@ -149,7 +149,7 @@ def test_what_is_installed_is_what_is_imported(root: Path) -> None:
     wanted = {re.split(r"[>=<\[]", name)[0].lower() for name in project["dependencies"]}
     # What an extra brings may be absent here; its name is that of its module, by its own rules.
     found = {owners.get(name, [name])[0].lower().replace("_", "-") for name in names}
-    assert found == (wanted | {"pillow-heif"}) - NOT_IMPORTED
+    assert found == (wanted | {"openexr", "pillow-heif"}) - NOT_IMPORTED
     assert set(project["optional-dependencies"]) == EXTRAS
 
 
