@@ -84,8 +84,8 @@ def film_strip(shots: Sequence[StripShot], *, width_px: int = 1280, height_px: i
         below = y + height_px
         bar = (x, below, x + thumb.width - 1, below + _MARK_PX - 1)
         draw.rectangle(bar, fill=MARK_COLORS[shot.mark])
-        _write(draw, (x, below + _MARK_PX + 2), shot.name, thumb.width, _INK)
-        _write(draw, (x, below + _MARK_PX + 2 + _LINE_PX), shot.note, thumb.width, _SOFT)
+        _write(draw, (x, below + _MARK_PX + 2), shot.name, thumb.width, _INK, keeps_end=True)
+        _write(draw, (x, below + _MARK_PX + 2 + _LINE_PX), shot.note, thumb.width)
     return np.asarray(strip)
 
 
@@ -109,9 +109,9 @@ def pair_picture(
     x, below = _GAP_PX, _GAP_PX + height_px + 3
     for thumb, name in zip(thumbs, names, strict=True):
         picture.paste(thumb, (x, _GAP_PX))
-        _write(draw, (x, below), name, thumb.width, _INK)
+        _write(draw, (x, below), name, thumb.width, _INK, keeps_end=True)
         x += thumb.width + _GAP_PX
-    _write(draw, (_GAP_PX, below + _LINE_PX), told, width - 2 * _GAP_PX, _SOFT)
+    _write(draw, (_GAP_PX, below + _LINE_PX), told, width - 2 * _GAP_PX)
     return np.asarray(picture)
 
 
@@ -139,6 +139,13 @@ def _scaled(image: Image, height_px: int) -> Pillow.Image:
 
 
 def _write(
-    draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, room: int, fill: tuple[int, int, int]
+    draw: ImageDraw.ImageDraw,
+    at: tuple[int, int],
+    text: str,
+    room: int,
+    fill: tuple[int, int, int] = _SOFT,
+    *,
+    keeps_end: bool = False,
 ) -> None:
-    draw.text(at, fit_text(text, _TEXT_PX, room), fill=fill, font=text_font(_TEXT_PX))
+    font = text_font(_TEXT_PX)
+    draw.text(at, fit_text(text, _TEXT_PX, room, keeps_end=keeps_end), fill=fill, font=font)

@@ -71,16 +71,14 @@ def likeness_heatmap(
     np.fill_diagonal(shares, np.nan)  # a shot against itself says nothing
     side = min(11.0, max(3.6, _CELL_INCH * count + 1.6))
     figure, axes = plots.new_plot(side + 0.7, side)
+    figure.set_layout_engine("compressed")  # knows that the cells are square
     axes.set_facecolor("#eceff4")  # shows where a cell is masked
     picture = axes.imshow(np.ma.masked_invalid(shares), cmap=LIKENESS_MAP, vmin=0.0, vmax=1.0)
     _name_shots(axes, names)
-    for line in np.arange(0.5, count - 1) if count <= _MOST_LABELS else ():
-        axes.axhline(line, color="white", linewidth=0.8)
-        axes.axvline(line, color="white", linewidth=0.8)
-    for place in range(1, len(groups)):
-        if groups[place] != groups[place - 1]:
-            axes.axhline(place - 0.5, color=INK, linewidth=1.2)
-            axes.axvline(place - 0.5, color=INK, linewidth=1.2)
+    if count <= _MOST_LABELS:
+        _draw_lines(axes, range(1, count), count, "white", 0.8)
+    begins = [place for place in range(1, len(groups)) if groups[place] != groups[place - 1]]
+    _draw_lines(axes, begins, count, INK, 1.2)
     if count <= _MOST_NUMBERS:
         for i, j in np.argwhere(np.isfinite(shares)):
             told = f"{100 * shares[i, j]:.0f}"
@@ -94,6 +92,13 @@ def likeness_heatmap(
     bar.set_label("likeness, part of the photos' own", fontsize=7.5, color=INK)
     bar.outline.set_visible(False)
     return plots.plot_png(figure)
+
+
+def _draw_lines(axes: Axes, places: Sequence[int], count: int, color: str, width: float) -> None:
+    """Draw lines before the rows and columns that are named."""
+    ends = np.asarray(places, dtype=np.float64) - 0.5
+    axes.hlines(ends, -0.5, count - 0.5, color=color, linewidth=width)
+    axes.vlines(ends, -0.5, count - 0.5, color=color, linewidth=width)
 
 
 def _name_shots(axes: Axes, names: Sequence[str]) -> None:

@@ -25,14 +25,22 @@ def text_font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size_px)
 
 
-def fit_text(text: str, size_px: int, width_px: int) -> str:
-    """Cut a text where it is wider than the room, which dots show; empty where nothing fits."""
+def fit_text(text: str, size_px: int, width_px: int, *, keeps_end: bool = False) -> str:
+    """Cut a text where it is wider than the room, which dots show; empty where nothing fits.
+
+    Args:
+        text: In one line.
+        size_px: Height of the letters.
+        width_px: Of the room.
+        keeps_end: Whether the beginning is cut off, as of names that differ in their ends.
+    """
     font = text_font(size_px)
     if font.getlength(text) <= width_px:
         return text
     for count in range(len(text) - 1, 0, -1):
-        if font.getlength(f"{text[:count]}...") <= width_px:
-            return f"{text[:count]}..."
+        cut = f"..{text[-count:]}" if keeps_end else f"{text[:count]}.."
+        if font.getlength(cut) <= width_px:
+            return cut
     return ""
 
 
@@ -59,5 +67,11 @@ def burn_in(image: Image, left: str, right: str) -> Image:
     middle = height - high / 2
     room = width - 3 * margin - font.getlength(right)
     draw.text((width - margin, middle), right, fill="white", font=font, anchor="rm")
-    draw.text((margin, middle), fit_text(left, size_px, int(room)), "white", font, anchor="lm")
+    draw.text(
+        (margin, middle),
+        fit_text(left, size_px, int(room), keeps_end=True),
+        "white",
+        font,
+        anchor="lm",
+    )
     return np.asarray(picture)
