@@ -6,6 +6,7 @@ from importlib.resources import files
 import numpy as np
 
 from facekit.evaluation import page_tables, plots
+from facekit.evaluation.film_pictures import cut_face
 from facekit.evaluation.gates import tell_verdict, verdict
 from facekit.evaluation.metrics import SHOT_GATE
 from facekit.evaluation.page_parts import (
@@ -23,12 +24,10 @@ from facekit.evaluation.words import NOT_SCORABLE, format_figure, headline, word
 from facekit.media.embed import clip_uri, image_uri, png_uri
 from facekit.types import Image
 
-__all__ = ["CUT", "NUM_WORST", "SHEET_HEIGHT_PX", "build_page"]
+__all__ = ["NUM_WORST", "SHEET_HEIGHT_PX", "build_page"]
 
 NUM_WORST = 8
 SHEET_HEIGHT_PX = 172
-CUT = 1.9
-"""Side of the cut around a face, in sides of its box."""
 
 
 def build_page(content: PageContent) -> str:
@@ -215,7 +214,7 @@ def _worst(content: PageContent) -> str:
             found.append((float(shot.similarities_F[place]), place, take, shot))
     found.sort(key=lambda item: item[0])
     cards = "".join(
-        f'<figure><img alt="" src="{image_uri(_around_face(take, place))}"><figcaption>'
+        f'<figure><img alt="" src="{image_uri(_worst_face(take, place))}"><figcaption>'
         f"<b>{escape(shot.shot.name)}</b>frame {place}: {share_text(content, value)}"
         f"{_why(shot, place)}"
         "</figcaption></figure>"
@@ -231,16 +230,8 @@ def _worst(content: PageContent) -> str:
     )
 
 
-def _around_face(take: Take, place: int) -> Image:
-    """Cut a square around the face of a frame; the whole frame where there is none."""
-    frame, box = take.clip.frames[place], take.track.boxes_xyxy_px[place]
-    if not np.isfinite(box).all():
-        return np.asarray(frame)
-    height, width = frame.shape[:2]
-    side = int(min(height, width, CUT * max(box[2] - box[0], box[3] - box[1])))
-    left = int(np.clip((box[0] + box[2] - side) / 2, 0, width - side))
-    top = int(np.clip((box[1] + box[3] - side) / 2, 0, height - side))
-    return np.asarray(frame[top : top + side, left : left + side])
+def _worst_face(take: Take, place: int) -> Image:
+    return cut_face(take.clip.frames[place], take.track.boxes_xyxy_px[place])
 
 
 def _why(shot: ShotScores, place: int) -> str:

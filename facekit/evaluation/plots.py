@@ -25,9 +25,12 @@ __all__ = [
     "MARGIN",
     "RED",
     "SOFT",
+    "clean_axes",
     "frame_curves",
     "likeness_bars",
     "lower_end",
+    "new_plot",
+    "plot_png",
     "short_labels",
     "similarity_matrix",
 ]
@@ -56,7 +59,7 @@ def similarity_matrix(matrix_SS: np.ndarray, names: Sequence[str], *, ceiling: f
     """
     count = len(names)
     labels = short_labels(names)
-    figure, axes = _new(5.6, 5.0)
+    figure, axes = new_plot(5.6, 5.0)
     axes.set_facecolor("#eceff4")  # shows where a cell is masked
     picture = axes.imshow(
         np.ma.masked_invalid(matrix_SS), cmap=LIKENESS_MAP, vmin=0.0, vmax=max(ceiling, 0.5)
@@ -79,7 +82,7 @@ def similarity_matrix(matrix_SS: np.ndarray, names: Sequence[str], *, ceiling: f
     bar = figure.colorbar(picture, ax=axes, fraction=0.04, pad=0.02)
     bar.ax.tick_params(labelsize=7, length=2, color=SOFT)
     bar.outline.set_visible(False)
-    return _png(figure)
+    return plot_png(figure)
 
 
 def short_labels(names: Sequence[str]) -> list[str]:
@@ -94,7 +97,7 @@ def short_labels(names: Sequence[str]) -> list[str]:
 
 def likeness_bars(shots: Sequence[ShotScores], *, ceiling: float, gate: float | None) -> bytes:
     """Draw each shot's likeness as a bar, its frames as dots, ceiling and gate as lines."""
-    figure, axes = _new(5.8, max(2.4, 0.28 * len(shots) + 0.9))
+    figure, axes = new_plot(5.8, max(2.4, 0.28 * len(shots) + 0.9))
     rows = np.arange(len(shots))
     values = [shot.sim_held for shot in shots]
     colors = [_color(value, ceiling, gate) for value in values]
@@ -123,8 +126,8 @@ def likeness_bars(shots: Sequence[ShotScores], *, ceiling: float, gate: float | 
     axes.tick_params(axis="x", labelsize=8)
     axes.set_xlim(lower_end(shots), max(1.0, ceiling * 1.05))
     axes.set_xlabel("cosine to unseen photos", fontsize=8, color=INK)
-    _clean(axes, grid="x")
-    return _png(figure)
+    clean_axes(axes, grid="x")
+    return plot_png(figure)
 
 
 def lower_end(shots: Sequence[ShotScores]) -> float:
@@ -161,7 +164,7 @@ def frame_curves(shots: Sequence[ShotScores], *, ceiling: float, fps: float) -> 
         axes.set_yticks([*([-0.5] if low <= -0.5 else []), 0.0, 0.5, 1.0])
         axes.set_xlim(-0.03 * longest, longest * 1.02)
         axes.xaxis.set_major_locator(MaxNLocator(4))
-        _clean(axes, grid="y")
+        clean_axes(axes, grid="y")
         is_last = index + columns >= len(shots)
         axes.tick_params(labelsize=7, labelbottom=is_last)
         if is_last:
@@ -176,7 +179,7 @@ def frame_curves(shots: Sequence[ShotScores], *, ceiling: float, fps: float) -> 
         hspace=0.42,
         wspace=0.08,
     )
-    return _png(figure)
+    return plot_png(figure)
 
 
 def _color(value: float | None, ceiling: float, gate: float | None) -> str:
@@ -185,13 +188,15 @@ def _color(value: float | None, ceiling: float, gate: float | None) -> str:
     return RED if gate is not None and value < gate * ceiling else GREEN
 
 
-def _new(width: float, height: float) -> tuple[Figure, Axes]:
+def new_plot(width: float, height: float) -> tuple[Figure, Axes]:
+    """Begin a plot of that many inches."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots()
 
 
-def _clean(axes: Axes, *, grid: str) -> None:
+def clean_axes(axes: Axes, *, grid: str) -> None:
+    """Leave of the axes what is read: a line below and a grid along `x` or `y`."""
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(LINE)
@@ -200,7 +205,8 @@ def _clean(axes: Axes, *, grid: str) -> None:
     axes.set_axisbelow(True)
 
 
-def _png(figure: Figure) -> bytes:
+def plot_png(figure: Figure) -> bytes:
+    """Draw a plot as PNG; the same plot gives the same bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", facecolor="white", metadata={"Software": None})
     return buffer.getvalue()
