@@ -67,6 +67,8 @@ class BackboneSpec:
     """Of diffusers; the family's when empty."""
     min_inference_steps: int = 1
     """With fewer the scheduler makes no numbers."""
+    starts_from_frame: bool = False
+    """Whether it was trained to go on from a clean first frame, so that shots can be continued."""
     num_experts: int = 1
     """Networks that share the noise levels, the first one for much noise."""
 

@@ -8,12 +8,16 @@ from typing import Any
 
 import facekit
 from facekit.adapters.character import Character, attach_characters
+from facekit.adapters.conditioning import Strength, is_zero
 from facekit.backbones.spec import BackboneSpec
+from facekit.errors import GateFailed
 from facekit.generation.sample import SampleSettings, guidance_options, sample
 from facekit.media.files import ensure_out_dir
 from facekit.types import Progress, Shot
 from facekit.workflows.backbone import load_backbone
 from facekit.workflows.characters import call_character
+from facekit.workflows.frame_likeness import make_likeness
+from facekit.workflows.long_shots import shoot_long
 from facekit.workflows.shoot_plan import ShootPlan, plan_shoot
 from facekit.workflows.takes import BASE_DIR, REPORT_DIR, write_take
 
@@ -27,6 +31,13 @@ class ShootResult:
     clips: tuple[Path, ...]
     called: str
     """What to say after ``--with``."""
+    stopped: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Takes that are shorter than what was asked for, by name, and why."""
+
+    @property
+    def exit_code(self) -> int:
+        """5 where a take is shorter than what was asked for."""
+        return GateFailed.exit_code if self.stopped else 0
 
     def describe(self) -> str:
         """Write the path of every clip and the next step."""
@@ -36,11 +47,12 @@ class ShootResult:
         step = f"facekit eval {shlex.quote(str(folder))} --with {self.called}"
         if any((folder / REPORT_DIR).glob("report.*")):
             step += " --force"  # the report there is one of older takes
-        return "\n".join([*map(str, self.clips), f"next: {step}"])
+        short = [f"stopped: {name} {reason}" for name, reason in self.stopped.items()]
+        return "\n".join([*map(str, self.clips), *short, f"next: {step}"])
 
     def to_json(self) -> Mapping[str, object]:
-        """Return the paths."""
-        return {"clips": [str(path) for path in self.clips]}
+        """Return the paths, and what is shorter than it should be."""
+        return {"clips": [str(path) for path in self.clips], "stopped": dict(self.stopped)}
 
 
 def run_shoot(plan: ShootPlan, progress: Progress, *, pipe: Any = None) -> ShootResult:
@@ -55,9 +67,13 @@ def run_shoot(plan: ShootPlan, progress: Progress, *, pipe: Any = None) -> Shoot
         WeightsMissing: The backbone is not installed.
         AdapterMismatch: The character was made for other weights.
         OutputError: The folder cannot be written, or the disk is full.
+        FaceError: A clip that is to be longer ends with somebody else's face.
     """
     left = [index for index, done in enumerate(plan.done) if not done]
-    if left:
+    stopped: Mapping[str, str] = {}
+    if left and plan.is_long:
+        stopped = _shoot_long(plan, left, pipe, progress)
+    elif left:
         ensure_out_dir(plan.out_dir)
         shoot_takes(
             pipe if pipe is not None else load_backbone(plan.recipe, plan.device).pipe,
@@ -74,7 +90,29 @@ def run_shoot(plan: ShootPlan, progress: Progress, *, pipe: Any = None) -> Shoot
     return ShootResult(
         clips=tuple(plan.out_dir / f"{shot.name}.mp4" for shot in plan.shots),
         called=call_character(plan.character.source),
+        stopped=stopped,
     )
+
+
+def _shoot_long(
+    plan: ShootPlan, left: Sequence[int], pipe: Any, progress: Progress
+) -> Mapping[str, str]:
+    """Shoot takes of several chunks; return those that ended early, and why."""
+    ensure_out_dir(plan.out_dir)
+    pipe = pipe if pipe is not None else load_backbone(plan.recipe, plan.device).pipe
+    record = _record(plan.spec, plan.settings, plan.character, plan.strength)
+    likeness = None if is_zero(plan.strength) else make_likeness(plan.character, plan.device)
+    stopped = {}
+    for index in left:
+        own = {
+            "resolved_prompt": plan.prompts[index],
+            "fingerprint": plan.fingerprints[index],
+            "starts_from": plan.start.source or None,
+        }
+        taken = shoot_long(pipe, plan, index, {**record, **own}, progress, likeness)
+        if taken.stopped:
+            stopped[plan.shots[index].name] = taken.stopped
+    return stopped
 
 
 def shoot_takes(
@@ -88,7 +126,7 @@ def shoot_takes(
     progress: Progress,
     *,
     character: Character | None = None,
-    strength: float = 1.0,
+    strength: Strength = 1.0,
     label: str = "shots",
 ) -> tuple[Path, ...]:
     """Shoot and write takes, with a character or, without one, of the bare backbone.
@@ -96,14 +134,7 @@ def shoot_takes(
     Prompts, as the backbone reads them, and fingerprints come in the order of the shots; progress
     is told under the label.
     """
-    record: dict[str, object] = {
-        "character": character.name if character else None,
-        "character_file": character.source if character else None,
-        "strength": strength if character else 0.0,
-        "backbone": spec.name,
-        "sampling": dataclasses.asdict(settings),
-        "facekit": facekit.__version__,
-    }
+    record = _record(spec, settings, character, strength)
     asked = [
         dataclasses.replace(shot, prompt=prompt)
         for shot, prompt in zip(shots, prompts, strict=True)
@@ -122,3 +153,16 @@ def shoot_takes(
         if attachment is not None:
             attachment.detach()
     return tuple(paths)
+
+
+def _record(
+    spec: BackboneSpec, settings: SampleSettings, character: Character | None, strength: Strength
+) -> dict[str, object]:
+    return {
+        "character": character.name if character else None,
+        "character_file": character.source if character else None,
+        "strength": strength if character else 0.0,
+        "backbone": spec.name,
+        "sampling": dataclasses.asdict(settings),
+        "facekit": facekit.__version__,
+    }

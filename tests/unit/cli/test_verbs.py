@@ -16,7 +16,7 @@ from facekit.media.images import write_image
 from facekit.media.video import write_clip
 from facekit.recipe import Recipe
 from facekit.types import Clip
-from facekit.workflows.shoot_plan import MAX_STRENGTH
+from facekit.workflows.shot_start import MAX_STRENGTH
 from facekit_cli.main import app
 from tests.tiny.backbones import tiny_character, tiny_pipe
 
