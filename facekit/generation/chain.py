@@ -24,7 +24,7 @@ from facekit.generation.chunks import (
     count_chunks,
     keyframes_between,
 )
-from facekit.generation.hand_over import ChainRule, Colours, HandOver, choose_hand_over
+from facekit.generation.hand_over import ChainRule, Colours, HandOver, choose_hand_over, soften
 from facekit.types import Clip, FloatArray
 
 __all__ = ["DrawUnit", "draw_chain"]
@@ -97,7 +97,7 @@ class _Chain:
         else:
             tries.sort(key=lambda each: -np.inf if each[2].likeness is None else each[2].likeness)
         unit, drawn, here = tries[-1]
-        if not here.is_good and not self._is_bearable(here):
+        if not here.is_good and not self._is_bearable(here, is_first):
             self.stopped = (
                 f"after {self.length} of {self.shot.num_frames} frames: chunk {index} shows nobody"
                 f" who could be handed on, {len(tries)} times ({here.reason})"
@@ -150,10 +150,13 @@ class _Chain:
             num_frames=len(frames) - last,
             needs_face=self.shot.needs_face,
         )
-        if not here.is_good:
+        is_weak = self.reference is not None and self.reference < self.rule.min_same_person
+        if is_weak or not here.is_good:
+            said = f"its beginning is at {self.reference:.2f}" if is_weak else here.reason
             raise FaceError(
-                f"the end of the clip shows nobody who could be handed on: {here.reason} of"
-                f" likeness in its last {len(frames) - last} frames; continue another take"
+                f"the clip shows somebody else than the character where it is to go on: {said} of"
+                f" likeness, expected at least {self.rule.lowest(self.reference):.2f}; make"
+                " another take longer"
             )
         end = last + here.frame + 1
         self.pieces.append(frames[:end])
@@ -171,6 +174,7 @@ class _Chain:
         start = self.start
         if start is not None and not is_first and self.colours is not None:
             start = self.colours.put_on(start, self.rule.colours)
+            start = soften(start, self.rule.soften_px)
         shot = self.shot
         left = self.missing - (wanted if is_first else wanted - 1)
         return Unit(
@@ -195,16 +199,20 @@ class _Chain:
         return choose_hand_over(
             scores,
             dataclasses.replace(self.rule, window=1) if ends else self.rule,
-            _mean(scores) if is_first else self.reference,
+            self.reference,
             num_frames=wanted,
             needs_face=self.shot.needs_face,
         )
 
-    def _is_bearable(self, here: HandOver) -> bool:
-        """Whether the best that was drawn may go on although it is worse than it should be."""
+    def _is_bearable(self, here: HandOver, is_first: bool) -> bool:
+        """Whether the best that was drawn may go on although it is worse than it should be.
+
+        The first chunk is, whoever it shows: nothing of it was handed on. What comes after is
+        then measured by it.
+        """
         lowest = self.rule.min_same_person
-        weak = self.reference is not None and self.reference < lowest
-        return here.likeness is not None and (weak or here.likeness >= lowest)
+        is_weak = is_first or (self.reference is not None and self.reference < lowest)
+        return here.likeness is not None and (is_weak or here.likeness >= lowest)
 
 
 def _mean(scores_F: FloatArray | None) -> float | None:

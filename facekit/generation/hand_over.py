@@ -10,7 +10,7 @@ import numpy as np
 
 from facekit.types import FloatArray, Image
 
-__all__ = ["ChainRule", "Colours", "HandOver", "choose_hand_over"]
+__all__ = ["ChainRule", "Colours", "HandOver", "choose_hand_over", "soften"]
 
 _LEAST_KEPT: Final = 0.5
 """Share of a chunk that is kept at least; a chunk that is lost before is drawn again."""
@@ -24,19 +24,32 @@ class ChainRule:
     """Likeness below which a face is somebody else's, from the encoder."""
     min_share: float = 0.8
     """Of the likeness of the chain's first chunk."""
-    window: int = 4
+    window: int = 8
     """The likest of so many last frames is handed on; 1 is the last frame, where it is good."""
     redraws: int = 2
     """How often a chunk without such a frame is drawn again, each time with another seed."""
     colours: float = 1.0
     """How far mean and contrast of what is handed on go back to those of the first chunk, 0..1."""
+    soften_px: float = 0.45
+    """Blur of what is handed on, a standard deviation of at most 0.7 pixels: edges that each chunk
+    makes a little sharper otherwise burn in."""
+    guidance: float = 0.5
+    """How much of the guidance above 1 is left to chunks that continue something; all of it where
+    the identity is guided by itself, for the two belong together."""
+
+    def guided(self, guidance_scale: float) -> float:
+        """The guidance scale of chunks that continue something."""
+        return (
+            1.0 + self.guidance * (guidance_scale - 1.0) if guidance_scale > 1 else guidance_scale
+        )
 
     def lowest(self, reference: float | None) -> float:
         """The least likeness that is handed on.
 
         Args:
             reference: Likeness of the first chunk; None while there is none. One that is below
-                `min_same_person` itself (a character that is met badly) is the measure alone.
+                `min_same_person` itself (a character that is met badly, drawn again as often as
+                allowed) is the measure alone.
         """
         if reference is None:
             return self.min_same_person
@@ -88,7 +101,7 @@ def choose_hand_over(
     start = max(1, count - rule.window)
     known = np.isfinite(scores_F)
     filled = np.where(known, scores_F, -np.inf)
-    best = start + int(np.argmax(filled[start:])) if count > 1 else 0
+    best = _likest(filled, start)
     if filled[best] >= lowest:
         few = f"the likest of the last {count - start} frames"
         return _chosen(best, scores_F, True, few if count - start > 1 else "the last frame")
@@ -104,9 +117,14 @@ def choose_hand_over(
             True,
             f"{count - 1 - earlier[-1]} frames back: after it {lost}, expected {lowest:.2f}",
         )
-    likest = least + int(np.argmax(filled[least:])) if count > 1 else 0
+    likest = _likest(filled, least)
     seen = f"{filled[likest]:.2f}" if known[likest] else "no face to score"
     return _chosen(likest, scores_F, False, f"at best {seen}, expected {lowest:.2f}")
+
+
+def _likest(filled_F: FloatArray, first: int) -> int:
+    """The last of the likest frames from this one on; of a single frame, that one."""
+    return len(filled_F) - 1 - int(np.argmax(filled_F[min(first, len(filled_F) - 1) :][::-1]))
 
 
 def _chosen(frame: int, scores_F: FloatArray, is_good: bool, reason: str) -> HandOver:
@@ -146,3 +164,24 @@ class Colours:
         moved = pixels + amount * (wanted - pixels)
         put: Image = np.clip(np.rint(moved), 0, 255).astype(np.uint8)
         return put
+
+
+def soften(frame: Image, deviation_px: float) -> Image:
+    """Blur a frame slightly, by a kernel of three pixels; 0 gives it back as it is.
+
+    Args:
+        frame: uint8, (height, width, 3).
+        deviation_px: Standard deviation of the kernel, at most 0.7.
+    """
+    if deviation_px == 0:
+        return frame
+    side = deviation_px**2 / 2  # the variance of (side, 1 - 2 side, side) is 2 side
+    pixels = frame.astype(np.float64)
+    for axis in (0, 1):
+        padding = [(1, 1) if each == axis else (0, 0) for each in range(3)]
+        padded = np.pad(pixels, padding, mode="edge")
+        count = pixels.shape[axis]
+        before, after = (np.take(padded, range(at, at + count), axis=axis) for at in (0, 2))
+        pixels = (1 - 2 * side) * pixels + side * (before + after)
+    blurred: Image = np.rint(pixels).astype(np.uint8)
+    return blurred

@@ -171,8 +171,12 @@ class _Drawer:
             )
             return next(clips)
         before = Clip(frames=unit.start[None], fps=plan.settings.fps)
+        settings = plan.settings
+        if unit.index > 0 and settings.identity_guidance is None:
+            scale = plan.rule.guided(settings.guidance_scale)
+            settings = dataclasses.replace(settings, guidance_scale=scale)
         return continue_clip(
-            self.continued, before, shot, plan.spec, plan.settings, progress=self.progress
+            self.continued, before, shot, plan.spec, settings, progress=self.progress
         )
 
     def _digest(self, unit: Unit) -> str:
