@@ -6,8 +6,8 @@ Held-out drawn characters, enrolled without training, in one long shot each per 
 facekit's chain; the identity branch in every chunk and the plain last frame handed on; and the
 plain last frame without the character after the first chunk. All three share their first chunk,
 and the reporting encoder measures them. It goes on where it stopped, chunk by chunk, and writes
-`docs/results/continuation.json` and `docs/results/continuation.png`; with `--quick` it proves the
-path and writes both into the work folder.
+`docs/results/continuation.json`, `continuation.png` (the curves) and `continuation_frames.png` (the
+first shot) beside it; with `--quick` it proves the path and writes them into the work folder.
 """
 
 import argparse
@@ -17,12 +17,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.continuation_sheet import write_curves
+from benchmarks.continuation_sheet import write_curves, write_frames
 from benchmarks.continuation_work import WAYS, Bench
 from benchmarks.results import RESULTS_DIR, write_results
 from facekit.evaluation.metrics import mean_or_none
 from facekit.faces.vendors import encoder_id
 from facekit.generation.hand_over import ChainRule
+from facekit.media.video import read_clip
 from facekit.workflows.machine import provenance
 
 SECONDS = 62.0
@@ -95,6 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     write_results(options.docs / "continuation.json", content)
     write_curves(options.docs / "continuation.png", rows, WAYS, bench.settings.fps)
+    shown = rows[0]["shot"]
+    clips = {WAYS[way]: read_clip(bench.clip_path(shown, way)) for way in ways}
+    write_frames(options.docs / "continuation_frames.png", clips)
     return 0
 
 

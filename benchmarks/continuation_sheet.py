@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from facekit.evaluation.plots import BLUE, DPI, GREEN, INK, LINE, RED, SOFT
 from facekit.media.files import atomic_write
+from facekit.types import Clip
 
-__all__ = ["mean_curve", "write_curves"]
+__all__ = ["mean_curve", "write_curves", "write_frames"]
 
 _COLORS = {"facekit": GREEN, "identity": BLUE, "plain": RED}
 
@@ -72,5 +73,35 @@ def write_curves(
         axes.spines[side].set_visible(False)
     axes.legend(fontsize=7, frameon=False, loc="lower left")
     figure.tight_layout()
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png", facecolor="white", metadata={"Software": None})
+
+
+def write_frames(path: Path, clips: Mapping[str, Clip], columns: int = 9) -> None:
+    """Put frames of one shot side by side, a row for each way, times below.
+
+    Args:
+        path: A .png, replaced at once.
+        clips: What to call each way, and its clip; all of one size and speed.
+        columns: Frames per row, spread evenly over the longest clip; a shorter one ends early.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    longest = max(clip.num_frames for clip in clips.values())
+    places = np.linspace(0, longest - 1, columns).astype(int)
+    height, width = next(iter(clips.values())).frames.shape[1:3]
+    tile = 7.2 / columns
+    figure = Figure(figsize=(7.2, len(clips) * (tile * height / width + 0.22)), dpi=DPI)
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(len(clips), columns, squeeze=False)
+    for row, (title, clip) in zip(grid, clips.items(), strict=True):
+        for axes, place in zip(row, places, strict=True):
+            axes.set_axis_off()
+            if place < clip.num_frames:
+                axes.imshow(clip.frames[place], interpolation="lanczos")
+                axes.set_title(f"{place / clip.fps:.0f} s", fontsize=6, color=SOFT, pad=1)
+        row[0].set_title(title, fontsize=7, color=INK, loc="left", pad=1)
+    figure.subplots_adjust(0.005, 0.01, 0.995, 0.94, wspace=0.03, hspace=0.16)
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", facecolor="white", metadata={"Software": None})

@@ -74,6 +74,10 @@ class Bench:
         self.report_faces: FaceVendor = load_faces(self.recipe.encoder.report)
         self.num_frames = round(seconds * self.settings.fps)
 
+    def clip_path(self, shot: str, way: str) -> Path:
+        """Where a finished long shot lies."""
+        return self.work / "clips" / f"{shot}-{way}.mp4"
+
     def subject(self, index: int) -> Subject:
         """Draw photos of a held-out character, enrol it, and embed photos that judge."""
         seed = FIRST_SEED + index
@@ -141,7 +145,7 @@ class Bench:
                 return Drawn(clip=clip, scores_F=scores)
 
             chained = draw_chain(asked, rule, self.spec.frame_multiple, draw_unit)
-        write_clip(self.work / "clips" / f"{shot.name}-{way}.mp4", chained.clip)
+        write_clip(self.clip_path(shot.name, way), chained.clip)
         return self._measured(way, shot, chained, subject)
 
     def _unit(self, way: str, shot: Shot, unit: Unit, rule: ChainRule) -> Clip:

@@ -247,6 +247,21 @@ def test_the_strength_has_two_ends(photos: Path, capsys: pytest.CaptureFixture[s
         assert f"strength is {wrong}, expected 0 to 3; 1 is as trained" in said["error"]["message"]
 
 
+def test_strength_takes_keyframes(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny_character(tiny_pipe()).save(photos.parent / "mira.safetensors")
+    command = ("shoot", "a park", "--with", "mira.safetensors", "--dry-run", "--strength")
+    assert run(capsys, *command, "0,0.5,1")[1]["strength"] == [0.0, 0.5, 1.0]
+    code, said = run(capsys, *command, "0;1")
+    assert (code, said["error"]["code"]) == (2, "usage_error")
+
+
+def test_a_shot_needs_a_prompt_or_a_clip(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny_character(tiny_pipe()).save(photos.parent / "mira.safetensors")
+    code, said = run(capsys, "shoot", "--with", "mira.safetensors", "--dry-run")
+    assert (code, said["error"]["code"]) == (2, "usage_error")
+    assert "no prompt given, expected one for each shot" in said["error"]["message"]
+
+
 def test_a_level_that_trains_needs_steps(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ("train", "photos", "--as", "mira", "--recipe", "toon/train_l0", "--dry-run")
     assert run(capsys, *command)[0] == 0
