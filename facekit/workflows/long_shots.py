@@ -176,7 +176,13 @@ class _Drawer:
             scale = plan.rule.guided(settings.guidance_scale)
             settings = dataclasses.replace(settings, guidance_scale=scale)
         return continue_clip(
-            self.continued, before, shot, plan.spec, settings, progress=self.progress
+            self.continued,
+            before,
+            shot,
+            plan.spec,
+            settings,
+            last=plan.start.last,
+            progress=self.progress,
         )
 
     def _digest(self, unit: Unit) -> str:

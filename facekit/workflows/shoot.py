@@ -101,7 +101,9 @@ def _shoot_long(
     ensure_out_dir(plan.out_dir)
     pipe = pipe if pipe is not None else load_backbone(plan.recipe, plan.device).pipe
     record = _record(plan.spec, plan.settings, plan.character, plan.strength)
-    likeness = None if is_zero(plan.strength) else make_likeness(plan.character, plan.device)
+    # A shot that ends with a given picture is drawn at once, so that nothing is handed on.
+    is_judged = not is_zero(plan.strength) and plan.start.last is None
+    likeness = None if not is_judged else make_likeness(plan.character, plan.device)
     stopped = {}
     for index in left:
         own = {

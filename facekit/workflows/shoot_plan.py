@@ -257,7 +257,8 @@ def plan_shoot(
         for is_unit in (False, True)
     )
     where = choose_device(device)
-    warnings = [*shoot_warnings(shots, texts, loaded, found, strength)]
+    told = shoot_warnings(shots, texts, loaded, found, strength, has_start=start.is_given)
+    warnings = list(told)
     if is_long and not is_zero(strength):
         warnings += start_warnings(start, loaded, where)
     return ShootPlan(

@@ -17,6 +17,8 @@ def shoot_warnings(
     character: Character,
     recipe: Recipe,
     strength: Strength,
+    *,
+    has_start: bool,
 ) -> Iterator[str]:
     """Tell what a plan should say, a sentence each.
 
@@ -26,12 +28,13 @@ def shoot_warnings(
         character: Who is in them.
         recipe: Which backbone.
         strength: Of the character.
+        has_start: Whether a picture or a clip begins them.
     """
-    if backbone_spec(recipe).family.needs_picture:
+    if backbone_spec(recipe).family.needs_picture and not has_start:
         yield (
-            f"{recipe.base.name} begins every clip with a picture, and none can be given here, so"
-            " an empty grey one begins them; attach the character to the stock pipeline and call"
-            " that with your picture, or choose a backbone that draws from text alone"
+            f"{recipe.base.name} begins every clip with a picture, and none is given, so an empty"
+            " grey one begins them; give one with --first-frame, or choose a backbone that draws"
+            " from text alone"
         )
     tokenizer = load_tokenizer(recipe)
     texts = dict(zip((shot.prompt for shot in shots), prompts, strict=True))

@@ -47,6 +47,8 @@ class ShotStart:
     """Height and width of the shots, in pixels."""
     picture: Image | None = None
     """The first frame, in the size of the shots."""
+    last: Image | None = None
+    """The last frame, in the size of the shots."""
     take: StoredTake | None = None
     """The clip that is made longer."""
     source: str = ""
@@ -78,8 +80,9 @@ class ShotStart:
     @property
     def digest(self) -> str | None:
         """Tells starts apart; None for none."""
-        if self.picture is not None:
-            return pixel_digest(self.picture)
+        given = [image for image in (self.picture, self.last) if image is not None]
+        if given:
+            return pixel_digest(np.concatenate(given))
         if self.take is not None:
             frames = self.take.clip.frames
             return pixel_digest(frames.reshape(-1, *frames.shape[2:]))
@@ -158,11 +161,16 @@ def plan_start(
         MediaError: A file cannot be read.
         UsageError: They contradict each other, or the backbone cannot do it.
     """
-    if last_frame is not None:
+    if last_frame is not None and not spec.ends_with_frame:
         raise UsageError(
             f"--last-frame {last_frame}: {spec.name} cannot end with a given picture, for its"
             " pipeline takes clean frames at the beginning alone, and a clip drawn backwards would"
             " move backwards; leave it away, or begin the next shot with the picture"
+        )
+    if last_frame is not None and first_frame is None:
+        raise UsageError(
+            f"--last-frame {last_frame}: given without --first-frame, expected both, for"
+            f" {spec.name} begins every clip with a picture; add it"
         )
     if extend is not None and first_frame is not None:
         raise UsageError(
@@ -180,7 +188,8 @@ def plan_start(
         return ShotStart(size=(height, width), take=take, source=str(extend))
     if first_frame is not None:
         picture = _fit_picture(first_frame, *size)
-        return ShotStart(size=size, picture=picture, source=str(first_frame))
+        last = None if last_frame is None else _fit_picture(last_frame, *size)
+        return ShotStart(size=size, picture=picture, last=last, source=str(first_frame))
     return ShotStart(size=size)
 
 
@@ -188,8 +197,10 @@ def check_continues(spec: BackboneSpec, start: ShotStart, num_frames: int) -> No
     """Refuse chunks and first frames of a backbone that cannot go on from a frame.
 
     Raises:
-        UsageError: It cannot.
+        UsageError: It cannot, or the last frame is given of a shot that is not drawn at once.
     """
+    if start.last is not None:
+        spec.check_frames(num_frames)  # nothing is cut off, or the picture would be
     if spec.starts_from_frame:
         return
     asked = f"to begin with {start.source}" if start.is_given else f"{num_frames} frames"

@@ -250,7 +250,7 @@ def test_the_strength_has_two_ends(photos: Path, capsys: pytest.CaptureFixture[s
 def test_strength_takes_keyframes(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tiny_character(tiny_pipe()).save(photos.parent / "mira.safetensors")
     command = ("shoot", "a park", "--with", "mira.safetensors", "--dry-run", "--strength")
-    assert run(capsys, *command, "0,0.5,1")[1]["strength"] == [0.0, 0.5, 1.0]
+    assert run(capsys, *command, "0,0.5,1")[1]["data"]["strength"] == [0.0, 0.5, 1.0]
     code, said = run(capsys, *command, "0;1")
     assert (code, said["error"]["code"]) == (2, "usage_error")
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -5,8 +6,10 @@ import pytest
 import torch
 
 from facekit.adapters.character import load_character
+from facekit.backbones.wan import TOON
 from facekit.errors import FaceError, UsageError
 from facekit.generation.hand_over import ChainRule
+from facekit.generation.sample import SampleSettings
 from facekit.media.images import write_image
 from facekit.media.video import read_clip
 from facekit.types import NoProgress
@@ -14,6 +17,7 @@ from facekit.workflows import long_shots, shoot_plan
 from facekit.workflows import shoot as shooting
 from facekit.workflows.frame_likeness import Likeness, make_likeness
 from facekit.workflows.shoot import plan_shoot, run_shoot
+from facekit.workflows.shot_start import check_continues, plan_start
 
 
 @pytest.fixture(autouse=True)
@@ -209,6 +213,24 @@ def test_clips_that_cannot_be_made_longer_are_refused_by_the_plan(trained, tmp_p
     clip.with_suffix(".json").unlink()
     with pytest.raises(UsageError, match="nobody has written down what it shows"):
         plan(trained, tmp_path, (), extend=clip)
+
+
+def test_a_last_frame_wants_a_backbone_that_takes_one(trained, tmp_path):
+    """Its chunks would be cut to length, and the picture with them."""
+    spec = dataclasses.replace(TOON, ends_with_frame=True)
+    size = (96, 96)
+    write_image(tmp_path / "a.png", np.full((96, 96, 3), 9, np.uint8))
+    given = {"extend": None, "last_frame": tmp_path / "a.png", "aspect": None}
+    settings = SampleSettings.of(spec)
+
+    start = plan_start(spec, settings, size, first_frame=tmp_path / "a.png", **given)
+
+    assert start.last is not None
+    check_continues(spec, start, 9)
+    with pytest.raises(UsageError, match="num_frames is 10"):
+        check_continues(spec, start, 10)
+    with pytest.raises(UsageError, match="given without --first-frame"):
+        plan_start(spec, settings, size, first_frame=None, **given)
 
 
 def test_a_picture_of_another_shape_is_refused(trained, tmp_path):
