@@ -61,7 +61,7 @@ def shoot_long(
         OutputError: The folder cannot be written, or the disk is full.
     """
     shot, take, start = plan.shots[index], plan.start.take, plan.start
-    rule = chain_rule(plan, likeness)
+    rule = _chain_rule(plan, likeness)
     before = None
     if take is not None:
         scores = None if likeness is None else likeness.score(take.clip.frames)
@@ -87,20 +87,20 @@ def shoot_long(
         drawer = _Drawer(pipe, plan, index, store, attachment, likeness, progress)
         chained = draw_chain(asked, rule, plan.spec.frame_multiple, drawer.draw)
     done = dataclasses.replace(shot, num_frames=chained.clip.num_frames)
-    chain = chain_record(chained, rule, likeness, plan)
+    chain = _chain_record(chained, rule, likeness, plan)
     path = write_take(plan.out_dir, done, chained.clip, {**record, "chain": chain})
     shutil.rmtree(store, ignore_errors=True)
     return LongTake(path=path, stopped=chained.stopped)
 
 
-def chain_rule(plan: ShootPlan, likeness: Likeness | None) -> ChainRule:
+def _chain_rule(plan: ShootPlan, likeness: Likeness | None) -> ChainRule:
     """What may be handed on, in the numbers of the encoder that judges."""
     if likeness is None:
         return plan.rule
     return dataclasses.replace(plan.rule, min_same_person=likeness.min_same_person)
 
 
-def chain_record(
+def _chain_record(
     chained: Chained, rule: ChainRule, likeness: Likeness | None, plan: ShootPlan
 ) -> dict[str, object]:
     """Write how a chain went as plain data."""

@@ -10,7 +10,6 @@ from facekit.adapters.character import Character, load_character, no_identity
 from facekit.adapters.conditioning import Strength, is_zero
 from facekit.adapters.made_for import check_backbone
 from facekit.backbones.spec import BackboneSpec
-from facekit.digests import json_digest
 from facekit.errors import OutputExists, UsageError
 from facekit.generation.chunks import chunk_frames, count_chunks
 from facekit.generation.hand_over import ChainRule
@@ -18,7 +17,6 @@ from facekit.generation.sample import SampleSettings
 from facekit.generation.shots import check_shots, name_characters, shot_from_prompt
 from facekit.recipe import Recipe
 from facekit.types import Shot
-from facekit.weights import known_digest
 from facekit.workflows.backbone import backbone_spec, weights_digest
 from facekit.workflows.characters import find_character, shooting_recipe
 from facekit.workflows.device import AUTO, choose_device, device_text
@@ -32,9 +30,10 @@ from facekit.workflows.shot_start import (
     plan_start,
     strength_text,
 )
+from facekit.workflows.take_fingerprint import take_fingerprint
 from facekit.workflows.takes import find_done
 
-__all__ = ["SHOTS_DIR", "ShootPlan", "plan_shoot", "take_fingerprint"]
+__all__ = ["SHOTS_DIR", "ShootPlan", "plan_shoot"]
 
 SHOTS_DIR = Path("shots")
 
@@ -280,36 +279,3 @@ def plan_shoot(
         unit_fingerprints=of_units,
         warnings=tuple(warnings),
     )
-
-
-def take_fingerprint(
-    shot: Shot,
-    prompt: str,
-    settings: SampleSettings,
-    weights: str,
-    *,
-    character: Character | None,
-    strength: Strength = 1.0,
-    extra: Mapping[str, object] | None = None,
-) -> str:
-    """Sha256 (hex) of everything that decides a take but the device.
-
-    Args:
-        shot: Seed, size and length.
-        prompt: What the backbone reads.
-        settings: How it is sampled.
-        weights: Of the backbone, from `weights_digest`.
-        character: Who is in it; None for the bare backbone.
-        strength: Of the character.
-        extra: What else decides it, as plain data.
-    """
-    content = {
-        "shot": dataclasses.asdict(shot),
-        "prompt": prompt,
-        "sampling": dataclasses.asdict(settings),
-        "weights": weights,
-        "character": known_digest(Path(character.source)) if character else None,
-        "strength": strength if character else 0.0,
-        **(extra or {}),
-    }
-    return json_digest(content)

@@ -283,10 +283,12 @@ def _check_clip(path: Path, spec: BackboneSpec, settings: SampleSettings) -> Sto
     """
     take = read_take(path)
     height, width = take.clip.frames.shape[1:3]
-    try:
-        spec.check_size(height, width)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
+    step = spec.spatial_multiple
+    if height % step or width % step:
+        raise UsageError(
+            f"{path}: {width}x{height}, expected sides that {spec.name} draws, multiples of {step};"
+            " scale it, or make another clip longer"
+        )
     if abs(take.clip.fps - settings.fps) > 0.01:
         raise UsageError(
             f"{path}: {take.clip.fps:g} frames per second, expected {settings.fps:g}, as"
