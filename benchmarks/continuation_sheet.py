@@ -92,7 +92,7 @@ def write_frames(path: Path, clips: Mapping[str, Clip], columns: int = 9) -> Non
     places = np.linspace(0, longest - 1, columns).astype(int)
     height, width = next(iter(clips.values())).frames.shape[1:3]
     tile = 7.2 / columns
-    figure = Figure(figsize=(7.2, len(clips) * (tile * height / width + 0.22)), dpi=DPI)
+    figure = Figure(figsize=(7.2, len(clips) * (tile * height / width + 0.34)), dpi=DPI)
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(clips), columns, squeeze=False)
     for row, (title, clip) in zip(grid, clips.items(), strict=True):
@@ -101,7 +101,7 @@ def write_frames(path: Path, clips: Mapping[str, Clip], columns: int = 9) -> Non
             if place < clip.num_frames:
                 axes.imshow(clip.frames[place], interpolation="lanczos")
                 axes.set_title(f"{place / clip.fps:.0f} s", fontsize=6, color=SOFT, pad=1)
-        row[0].set_title(title, fontsize=7, color=INK, loc="left", pad=1)
-    figure.subplots_adjust(0.005, 0.01, 0.995, 0.94, wspace=0.03, hspace=0.16)
+        row[0].set_title(title, fontsize=7, color=INK, loc="left", pad=9)
+    figure.subplots_adjust(0.005, 0.01, 0.995, 0.91, wspace=0.03, hspace=0.4)
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", facecolor="white", metadata={"Software": None})
