@@ -100,7 +100,8 @@ def write_frames(path: Path, clips: Mapping[str, Clip], columns: int = 9) -> Non
             axes.set_axis_off()
             if place < clip.num_frames:
                 axes.imshow(clip.frames[place], interpolation="lanczos")
-                axes.set_title(f"{place / clip.fps:.0f} s", fontsize=6, color=SOFT, pad=1)
+                label = f"{place / clip.fps:.0f} s"
+                axes.text(width / 2, -2, label, fontsize=6, color=SOFT, ha="center", va="bottom")
         row[0].set_title(title, fontsize=7, color=INK, loc="left", pad=9)
     figure.subplots_adjust(0.005, 0.01, 0.995, 0.91, wspace=0.03, hspace=0.4)
     with atomic_write(path) as temporary:
