@@ -1,10 +1,13 @@
 """``facekit shoot``."""
 
+from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from facekit.errors import UsageError
 from facekit_cli.options import (
     Device,
     DryRun,
@@ -30,9 +33,6 @@ class Aspect(StrEnum):
 
 
 def shoot(
-    prompts: Annotated[
-        list[str], typer.Argument(metavar="PROMPT", help="One shot each; @NAME is a character.")
-    ],
     character: Annotated[
         list[str],
         typer.Option(
@@ -41,6 +41,10 @@ def shoot(
             help="A character's name or its file; several times for several in one shot.",
         ),
     ],
+    prompts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PROMPT", help="One shot each; @NAME is a character."),
+    ] = None,
     regions: Annotated[
         list[str] | None,
         typer.Option(
@@ -54,18 +58,42 @@ def shoot(
     ] = None,
     num_frames: Annotated[
         int | None,
-        typer.Option("--num-frames", min=1, help="Frames per shot; on toon 4 * n + 1, at most 17."),
+        typer.Option(
+            "--num-frames",
+            min=1,
+            help="Frames per shot; on toon 4 * n + 1 up to 17, or any number above: drawn in"
+            " chunks.",
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="The same as a time, to the next frame.")
+    ] = None,
+    extend: Annotated[
+        Path | None,
+        typer.Option(
+            "--extend", metavar="CLIP", help="Make a clip longer, by its own prompt or PROMPT."
+        ),
+    ] = None,
+    first_frame: Annotated[
+        Path | None,
+        typer.Option("--first-frame", metavar="PICTURE", help="Every shot begins with it."),
+    ] = None,
+    last_frame: Annotated[
+        Path | None,
+        typer.Option("--last-frame", metavar="PICTURE", help="Every shot ends with it."),
     ] = None,
     aspect: Annotated[Aspect | None, typer.Option("--aspect", help="Width to height.")] = None,
     seed: Seed = None,
     takes: Annotated[int, typer.Option("--takes", min=1, help="Versions of each shot.")] = 1,
     strength: Annotated[
-        float,
+        str,
         typer.Option(
             "--strength",
-            help="0 to 3: 1 is as trained, 0 leaves the character out, above 1 was never trained.",
+            metavar="NUMBER[,NUMBER...]",
+            help="0 to 3: 1 is as trained, 0 leaves the character out, above 1 was never trained."
+            " Several are spread evenly over the shot.",
         ),
-    ] = 1.0,
+    ] = "1",
     settings: Settings = None,
     weights: Weights = None,
     device: Device = "auto",
@@ -83,14 +111,18 @@ def shoot(
     execute(
         "shoot",
         lambda: plan_shoot(
-            prompts,
+            _asked(prompts, extend),
             character=character,
             regions=regions or (),
             num_frames=num_frames,
+            seconds=seconds,
+            extend=extend,
+            first_frame=first_frame,
+            last_frame=last_frame,
             aspect=aspect.value if aspect is not None else None,
             seed=seed,
             takes=takes,
-            strength=strength,
+            strength=_strength(strength),
             out=out,
             force=force,
             overrides=read_settings(settings, "base", "sample"),
@@ -102,3 +134,23 @@ def shoot(
         dry_run=dry_run,
         interrupted=GOES_ON_WITHOUT_FORCE if force else GOES_ON,
     )
+
+
+def _asked(prompts: Sequence[str] | None, extend: Path | None) -> Sequence[str]:
+    if not prompts and extend is None:
+        raise UsageError(
+            "no prompt given, expected one for each shot; say what it shows, such as"
+            " 'close-up of @mira in the park'"
+        )
+    return prompts or ()
+
+
+def _strength(text: str) -> float | tuple[float, ...]:
+    try:
+        keys = tuple(float(key) for key in text.split(","))
+    except ValueError as error:
+        raise UsageError(
+            f"--strength {text}: expected a number, or numbers with commas between them; 1 is as"
+            " trained"
+        ) from error
+    return keys if len(keys) > 1 else keys[0]

@@ -68,6 +68,10 @@ class BackboneSpec:
     """Of diffusers; the family's when empty."""
     min_inference_steps: int = 1
     """With fewer the scheduler makes no numbers."""
+    starts_from_frame: bool = False
+    """Whether it was trained to go on from a clean first frame, so that shots can be continued."""
+    ends_with_frame: bool = False
+    """Whether its stock pipeline takes a picture for the last frame too."""
     num_experts: int = 1
     """Networks that share the noise levels, the first one for much noise."""
     shapes: Shapes | None = None

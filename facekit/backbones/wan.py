@@ -256,6 +256,7 @@ TOON = wan_spec(
     sizes=MappingProxyType({"1:1": (96, 96), "16:9": (96, 176), "9:16": (176, 96)}),
     max_sequence_length=48,
     max_frames=17,
+    starts_from_frame=True,
     num_inference_steps=24,
     guidance_scale=3.0,
     fps=8.0,
@@ -294,5 +295,6 @@ wan_spec(
     sizes=MappingProxyType({"1:1": (960, 960), "16:9": (704, 1280), "9:16": (1280, 704)}),
     spatial_multiple=32,  # its autoencoder makes one latent of 16 x 16 pixels
     max_frames=121,
+    starts_from_frame=True,
     fps=24.0,
 )

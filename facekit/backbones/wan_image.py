@@ -89,6 +89,7 @@ wan_spec(
     fingerprint={"num_layers": 40, "in_channels": 36, "image_dim": 1280},
     repo="Wan-AI/Wan2.1-I2V-14B-480P-Diffusers",
     revision="b184e23a8a16b20f108f727c902e769e873ffc73",
+    starts_from_frame=True,
 )
 wan_spec(
     "wan2_2_i2v_a14b",
@@ -97,6 +98,8 @@ wan_spec(
     num_experts=2,
     repo="Wan-AI/Wan2.2-I2V-A14B-Diffusers",
     revision="596658fd9ca6b7b71d5057529bbf319ecbc61d74",
+    starts_from_frame=True,
+    ends_with_frame=True,
     num_inference_steps=40,
     guidance_scale=3.5,
 )

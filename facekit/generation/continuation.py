@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image as PillowImage
 
 from facekit.adapters.attach import Attachment
 from facekit.adapters.conditioning import Conditioning
@@ -12,7 +13,7 @@ from facekit.backbones.spec import BackboneSpec, detect_spec
 from facekit.errors import UsageError
 from facekit.generation.sample import SampleSettings, conditioned, quiet, run_pipeline
 from facekit.generation.shots import check_shots
-from facekit.types import Clip, NoProgress, Progress, Shot
+from facekit.types import Clip, Image, NoProgress, Progress, Shot
 
 __all__ = ["continuation_pipeline", "continue_clip", "join_clips"]
 
@@ -21,12 +22,15 @@ def continuation_pipeline(pipe: Any) -> Any:
     """Build the stock image-to-video pipeline from the parts of a text-to-video pipeline.
 
     Nothing is copied: the transformer is the same object, so what is attached to it stays attached.
+    A pipeline that begins with a picture by itself is given back as it is.
 
     Raises:
         UsageError: The backbone was not trained to start from a clean first frame.
     """
     from diffusers import WanImageToVideoPipeline
 
+    if isinstance(pipe, WanImageToVideoPipeline):
+        return pipe
     if not pipe.config.get("expand_timesteps"):
         network = detect_spec(pipe).family.network(pipe)
         raise UsageError(
@@ -55,6 +59,7 @@ def continue_clip(
     *,
     attachment: Attachment | None = None,
     identities: Conditioning | Sequence[Conditioning] | None = None,
+    last: Image | None = None,
     progress: Progress | None = None,
 ) -> Clip:
     """Generate what comes after a clip.
@@ -70,14 +75,15 @@ def continue_clip(
         settings: Those of the backbone when None.
         attachment: What `attach` gave for the same transformer.
         identities: Who is in it; without them the attachment's own condition stands.
+        last: A picture of the same size that the new piece ends with.
         progress: Told of every denoising step.
 
     Returns:
         The new piece; its first frame shows the last frame of the clip again.
 
     Raises:
-        UsageError: The shot differs in size from the clip, or is too short to move; or identities
-            without an attachment.
+        UsageError: The shot differs in size from the clip, or is too short to move; identities
+            without an attachment; or a last picture for a backbone that does not take one.
     """
     settings = settings or SampleSettings.of(spec)
     progress = progress or NoProgress()
@@ -95,15 +101,30 @@ def continue_clip(
             "more frames"
         )
     progress.start(settings.num_inference_steps, shot.name)
-    extra = {
-        "image": torch.from_numpy(clip.frames[-1] / np.float32(255.0)).permute(2, 0, 1)[None],
-        "prompt_embeds": _encode(pipe, shot.prompt, spec),
-        "negative_prompt_embeds": _encode(pipe, "", spec),
-    }
+    extra = _pictures(pipe, clip.frames[-1], last, shot, spec)
     with scope, quiet(pipe):
         pieces = run_pipeline(pipe, [shot], spec, settings, progress, extra=extra)
     progress.finish()
     return pieces[0]
+
+
+def _pictures(
+    pipe: Any, first: Image, last: Image | None, shot: Shot, spec: BackboneSpec
+) -> dict[str, Any]:
+    """What the pipeline is given besides size and noise."""
+    if last is not None and not spec.ends_with_frame:
+        raise UsageError(
+            f"{shot.name}: a last picture was given, expected none for {spec.name}, whose pipeline"
+            " takes clean frames at the beginning alone; leave it away"
+        )
+    if spec.family.needs_picture:
+        ends = {} if last is None else {"last_image": PillowImage.fromarray(last)}
+        return {"image": PillowImage.fromarray(first), **ends}
+    return {
+        "image": torch.from_numpy(first / np.float32(255.0)).permute(2, 0, 1)[None],
+        "prompt_embeds": _encode(pipe, shot.prompt, spec),
+        "negative_prompt_embeds": _encode(pipe, "", spec),
+    }
 
 
 def _encode(pipe: Any, prompt: str, spec: BackboneSpec) -> Any:

@@ -56,6 +56,13 @@ class SampleSettings:
                 " there a pass without the prompt; raise it, or leave identity_guidance away"
             )
 
+    def describe(self) -> str:
+        """Write steps and guidance, for a plan."""
+        told = f"{self.num_inference_steps} steps, guidance {self.guidance_scale:g}"
+        if self.identity_guidance is not None:
+            told += f", identity guidance {self.identity_guidance:g}"
+        return told
+
     @classmethod
     def of(cls, spec: BackboneSpec, section: SampleSection | None = None) -> "SampleSettings":
         """Return what a recipe says, and what the backbone is made for where it says nothing.

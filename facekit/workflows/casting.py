@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from facekit.adapters.character import Character, attach_characters
+from facekit.adapters.conditioning import Strength, is_zero
 from facekit.backbones.spec import BackboneSpec
 from facekit.errors import UsageError
 from facekit.faces.protocols import FaceDetector
@@ -19,7 +20,14 @@ from facekit.generation.sample import SampleSettings, guidance_options, sample
 from facekit.types import Clip, Progress, Shot
 from facekit.weights import known_digest
 
-__all__ = ["ShotCast", "cast_prompts", "parse_regions", "sample_cast", "whole_picture"]
+__all__ = [
+    "ShotCast",
+    "cast_prompts",
+    "check_casts",
+    "parse_regions",
+    "sample_cast",
+    "whole_picture",
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -173,11 +181,38 @@ def _cast(
     )
 
 
+def check_casts(
+    shots: Sequence[Shot], casts: Sequence[ShotCast], spec: BackboneSpec, *, is_long: bool
+) -> None:
+    """Refuse what a shot could not keep before the work begins.
+
+    Args:
+        shots: Give size and length.
+        casts: Who is in them and where, one per shot.
+        spec: The backbone.
+        is_long: Whether the shots are drawn in chunks, or begin with a picture or a clip.
+
+    Raises:
+        UsageError: Regions that do not fit the picture or cover one another; or regions or several
+            characters in shots whose chunks hand on one face.
+    """
+    for shot, cast in zip(shots, casts, strict=True):
+        if is_long and not cast.is_plain:
+            raise UsageError(
+                f"{shot.name}: {cast.describe()}, expected one character in the whole picture where"
+                " a shot is drawn in chunks or begins with a picture or a clip, for the face of one"
+                " decides what is handed on; ask for a shot that is drawn at once, or shoot each"
+                " character alone and without --region"
+            )
+        if cast.regions:
+            make_masks(cast.regions, shot, spec)
+
+
 @contextmanager
 def _attached(
     pipe: Any,
     cast: ShotCast,
-    strength: float,
+    strength: Strength,
     settings: SampleSettings,
     masks: Mapping[str, torch.Tensor] | None,
 ) -> Iterator[None]:
@@ -202,7 +237,7 @@ def sample_cast(
     spec: BackboneSpec,
     settings: SampleSettings,
     *,
-    strength: float = 1.0,
+    strength: Strength = 1.0,
     faces: FaceDetector | None = None,
     progress: Progress | None = None,
     label: str = "shots",
@@ -236,7 +271,7 @@ def sample_cast(
         clips = sample(pipe, asked, spec, settings, progress=progress, label=label)
         yield from ((clip, {}) for clip in clips)
         return
-    if not cast.is_auto or strength == 0:
+    if not cast.is_auto or is_zero(strength):
         masks = make_masks(cast.regions, shots[0], spec) if cast.regions else None
         with _attached(pipe, cast, strength, settings, masks):
             clips = sample(pipe, asked, spec, settings, progress=progress, label=label)

@@ -4,9 +4,13 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from facekit.adapters.character import Character, load_character
+from facekit.adapters.character import Character, load_character, no_identity
 from facekit.adapters.character_file import ADAPTER_FILE
+from facekit.adapters.conditioning import Strength
+from facekit.adapters.made_for import check_backbone
+from facekit.backbones.spec import BackboneSpec
 from facekit.errors import UsageError
+from facekit.generation.sample import SampleSettings
 from facekit.recipe import Recipe, load_recipe, recipe_digest, training_recipe
 
 __all__ = [
@@ -15,8 +19,10 @@ __all__ = [
     "RECIPE_FILE",
     "RESULT_FILE",
     "call_character",
+    "check_conditioned",
     "evaluation_recipe",
     "find_character",
+    "load_characters",
     "shooting_recipe",
 ]
 
@@ -55,6 +61,40 @@ def find_character(name: str) -> Path:
         f"{name}: no such character, expected {listed};"
         f" train one with: facekit train PHOTOS --as {given.name or 'NAME'}"
     )
+
+
+def load_characters(names: Sequence[str]) -> tuple[Character, ...]:
+    """Load characters by their names, their folders or their files.
+
+    Raises:
+        UsageError: No such character, or none given.
+        AdapterError: A file is damaged or of no effect.
+    """
+    if not names:
+        raise UsageError("no character given, expected one or more; name them with --with")
+    return tuple(load_character(find_character(name)) for name in names)
+
+
+def check_conditioned(
+    characters: Sequence[Character],
+    spec: BackboneSpec,
+    settings: SampleSettings,
+    strength: Strength,
+) -> None:
+    """Refuse characters that this backbone, or this way of sampling, can do nothing with.
+
+    Raises:
+        AdapterMismatch: One was made for another backbone.
+        AdapterError: A plain LoRA where the identity is guided or has keyframes.
+    """
+    for one in characters:
+        check_backbone(one.source, one.file.header, spec.name)
+        if one.file.identity is not None:
+            continue
+        if settings.identity_guidance is not None:
+            raise no_identity(one, "sample.identity_guidance")
+        if isinstance(strength, Sequence):
+            raise no_identity(one, "keyframes of strength")
 
 
 def call_character(adapter: Path | str) -> str:

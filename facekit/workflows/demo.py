@@ -22,7 +22,7 @@ from facekit.workflows.demo_plan import NAME, RECORD_FILE, DemoPlan, plan_demo, 
 from facekit.workflows.evaluate import EvaluateResult, plan_evaluate, run_evaluate
 from facekit.workflows.machine import peak_memory_gb, provenance
 from facekit.workflows.shoot import shoot_takes
-from facekit.workflows.shoot_plan import take_fingerprint
+from facekit.workflows.take_fingerprint import take_fingerprint
 from facekit.workflows.takes import BASE_DIR, TRUTH_DIR, is_done, write_take
 from facekit.workflows.toon_truth import draw_shot
 from facekit.workflows.train import plan_train, run_train

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import facekit
+from facekit.adapters.conditioning import Strength, is_zero
 from facekit.backbones.spec import BackboneSpec
+from facekit.errors import GateFailed
 from facekit.faces.protocols import FaceDetector
 from facekit.faces.vendors import load_faces
 from facekit.generation.sample import SampleSettings
@@ -17,6 +19,8 @@ from facekit.types import Progress, Shot
 from facekit.workflows.backbone import load_backbone
 from facekit.workflows.casting import ShotCast, sample_cast
 from facekit.workflows.characters import call_character
+from facekit.workflows.frame_likeness import Likeness, make_likeness
+from facekit.workflows.long_shots import shoot_long
 from facekit.workflows.shoot_plan import ShootPlan, plan_shoot
 from facekit.workflows.takes import BASE_DIR, REPORT_DIR, write_take
 
@@ -30,22 +34,30 @@ class ShootResult:
     clips: tuple[Path, ...]
     called: str
     """What to say after ``--with``; empty where several characters are in the shots."""
+    stopped: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Takes that are shorter than what was asked for, by name, and why."""
+
+    @property
+    def exit_code(self) -> int:
+        """5 where a take is shorter than what was asked for."""
+        return GateFailed.exit_code if self.stopped else 0
 
     def describe(self) -> str:
-        """Write the path of every clip and, for one character, the next step."""
+        """Write the path of every clip, what ended early and, for one character, the next step."""
+        short = [f"stopped: {name} {reason}" for name, reason in self.stopped.items()]
         if not self.called:
-            return "\n".join(map(str, self.clips))
+            return "\n".join([*map(str, self.clips), *short])
         folder = self.clips[0].parent
         if folder.name == BASE_DIR:
             folder = folder.parent  # base clips are what the takes beside are compared with
         step = f"facekit eval {shlex.quote(str(folder))} --with {self.called}"
         if any((folder / REPORT_DIR).glob("report.*")):
             step += " --force"  # the report there is one of older takes
-        return "\n".join([*map(str, self.clips), f"next: {step}"])
+        return "\n".join([*map(str, self.clips), *short, f"next: {step}"])
 
     def to_json(self) -> Mapping[str, object]:
-        """Return the paths."""
-        return {"clips": [str(path) for path in self.clips]}
+        """Return the paths, and what is shorter than it should be."""
+        return {"clips": [str(path) for path in self.clips], "stopped": dict(self.stopped)}
 
 
 def run_shoot(
@@ -65,12 +77,16 @@ def run_shoot(
         AdapterError: A character's LoRA cannot be kept to a region of this backbone.
         NoFaceFound: Regions are looked for, and fewer figures are there than characters.
         OutputError: The folder cannot be written, or the disk is full.
+        FaceError: A clip that is to be longer ends with somebody else's face.
     """
     left = [index for index, done in enumerate(plan.done) if not done]
-    if left:
+    stopped: Mapping[str, str] = {}
+    if left and plan.is_long:
+        stopped = _shoot_long(plan, left, pipe, progress)
+    elif left:
         ensure_out_dir(plan.out_dir)
         casts = [plan.casts[index] for index in left]
-        if faces is None and plan.strength > 0 and any(cast.is_auto for cast in casts):
+        if faces is None and not is_zero(plan.strength) and any(cast.is_auto for cast in casts):
             faces = load_faces(plan.recipe.encoder.train).to(plan.device)
         shoot_takes(
             pipe if pipe is not None else load_backbone(plan.recipe, plan.device).pipe,
@@ -89,7 +105,35 @@ def run_shoot(
     return ShootResult(
         clips=tuple(plan.out_dir / f"{shot.name}.mp4" for shot in plan.shots),
         called=call_character(alone.source) if alone else "",
+        stopped=stopped,
     )
+
+
+def _shoot_long(
+    plan: ShootPlan, left: Sequence[int], pipe: Any, progress: Progress
+) -> Mapping[str, str]:
+    """Shoot takes of several chunks; return those that ended early, and why."""
+    ensure_out_dir(plan.out_dir)
+    pipe = pipe if pipe is not None else load_backbone(plan.recipe, plan.device).pipe
+    # A shot that ends with a given picture is drawn at once, so that nothing is handed on.
+    is_judged = not is_zero(plan.strength) and plan.start.last is None
+    judges: dict[str, Likeness | None] = {}
+    stopped = {}
+    for index in left:
+        (character,) = plan.casts[index].characters
+        if is_judged and character.source not in judges:
+            judges[character.source] = make_likeness(character, plan.device)
+        record = {
+            **_record(plan.spec, plan.settings, plan.casts[index], plan.strength),
+            "resolved_prompt": plan.prompts[index],
+            "fingerprint": plan.fingerprints[index],
+            "starts_from": plan.start.source or None,
+        }
+        likeness = judges.get(character.source)
+        taken = shoot_long(pipe, plan, index, record, progress, likeness)
+        if taken.stopped:
+            stopped[plan.shots[index].name] = taken.stopped
+    return stopped
 
 
 def shoot_takes(
@@ -103,7 +147,7 @@ def shoot_takes(
     progress: Progress,
     *,
     casts: Sequence[ShotCast | None] = (),
-    strength: float = 1.0,
+    strength: Strength = 1.0,
     faces: FaceDetector | None = None,
     label: str = "shots",
 ) -> tuple[Path, ...]:
@@ -132,12 +176,8 @@ def shoot_takes(
             label=label,
         )
         for index, (clip, regions) in zip(places, taken, strict=True):
-            record: dict[str, object] = {
-                **_who(cast),
-                "strength": strength if cast else 0.0,
-                "backbone": spec.name,
-                "sampling": dataclasses.asdict(settings),
-                "facekit": facekit.__version__,
+            record = {
+                **_record(spec, settings, cast, strength),
                 "resolved_prompt": prompts[index],
                 "fingerprint": fingerprints[index],
             }
@@ -149,6 +189,18 @@ def shoot_takes(
 
 def _key(cast: ShotCast | None) -> tuple[object, ...]:
     return () if cast is None else cast.key
+
+
+def _record(
+    spec: BackboneSpec, settings: SampleSettings, cast: ShotCast | None, strength: Strength
+) -> dict[str, object]:
+    return {
+        **_who(cast),
+        "strength": strength if cast else 0.0,
+        "backbone": spec.name,
+        "sampling": dataclasses.asdict(settings),
+        "facekit": facekit.__version__,
+    }
 
 
 def _who(cast: ShotCast | None) -> dict[str, object]:

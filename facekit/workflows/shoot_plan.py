@@ -1,38 +1,41 @@
 """What will be shot, decided before anything is loaded that takes time."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 
-from facekit.adapters.character import Character, load_character, no_identity
-from facekit.adapters.made_for import check_backbone
+from facekit.adapters.character import Character
+from facekit.adapters.conditioning import Strength, is_zero
 from facekit.backbones.spec import BackboneSpec
-from facekit.digests import json_digest
 from facekit.errors import OutputExists, UsageError
-from facekit.generation.regions import make_masks
+from facekit.generation.chunks import chunk_frames, count_chunks
+from facekit.generation.hand_over import ChainRule
 from facekit.generation.sample import SampleSettings
 from facekit.generation.shots import check_shots, name_characters, shot_from_prompt
 from facekit.recipe import Recipe
 from facekit.types import Shot
-from facekit.weights import known_digest
-from facekit.workflows.backbone import (
-    backbone_spec,
-    load_tokenizer,
-    unknown_words,
-    weights_digest,
-)
-from facekit.workflows.casting import ShotCast, cast_prompts, parse_regions
-from facekit.workflows.characters import find_character, shooting_recipe
+from facekit.workflows.backbone import backbone_spec, weights_digest
+from facekit.workflows.casting import ShotCast, cast_prompts, check_casts, parse_regions
+from facekit.workflows.characters import check_conditioned, load_characters, shooting_recipe
 from facekit.workflows.device import AUTO, choose_device, device_text
+from facekit.workflows.frame_likeness import start_warnings
+from facekit.workflows.shoot_warnings import shoot_warnings
+from facekit.workflows.shot_start import (
+    ShotStart,
+    asked_frames,
+    check_continues,
+    check_strength,
+    plan_start,
+    strength_text,
+)
+from facekit.workflows.take_fingerprint import take_fingerprint
 from facekit.workflows.takes import find_done
 
-__all__ = ["MAX_STRENGTH", "SHOTS_DIR", "ShootPlan", "plan_shoot", "take_fingerprint"]
+__all__ = ["SHOTS_DIR", "ShootPlan", "plan_shoot"]
 
 SHOTS_DIR = Path("shots")
-MAX_STRENGTH = 3.0
-"""Training knew 1; far above it nothing but noise is drawn."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,32 +58,52 @@ class ShootPlan:
     done: tuple[bool, ...]
     """Which takes are there already, one per shot."""
     settings: SampleSettings
-    strength: float
+    strength: Strength
     device: torch.device
     out_dir: Path
+    chunk_frames: int
+    """Frames that are drawn at once of a shot that takes several chunks."""
+    start: ShotStart
+    """What the shots begin with."""
+    rule: ChainRule
+    """What one chunk may hand on to the next."""
+    unit_fingerprints: tuple[str, ...]
+    """Those of the chunks of long takes, whatever their length; one per shot."""
     warnings: tuple[str, ...] = ()
     """What is allowed and better known before the work starts."""
 
+    @property
+    def is_long(self) -> bool:
+        """Whether the takes are drawn chunk by chunk, or begin with something that is given."""
+        return self.start.is_given or any(s.num_frames > self.chunk_frames for s in self.shots)
+
+    @property
+    def num_chunks(self) -> int:
+        """The fewest chunks that a take needs."""
+        new = self.shots[0].num_frames - self.start.num_frames
+        is_continued = self.start.take is not None
+        return count_chunks(new, self.chunk_frames, is_continued=is_continued)
+
     def describe(self) -> str:
         """Write the character, the backbone, the settings and every take."""
-        source, settings = self.recipe.base.source, self.settings
-        guided = f"guidance {settings.guidance_scale:g}"
-        if settings.identity_guidance is not None:
-            guided += f", identity guidance {settings.identity_guidance:g}"
+        source = self.recipe.base.source
         who = ", ".join(f"{one.name} ({one.source})" for one in self.characters)
         lines = [
             f"{'character' if len(self.characters) == 1 else 'characters'}: {who}",
             f"backbone: {self.recipe.base.name}" + (f" from {source}" if source else ""),
             f"recipe: {self.recipe_source}",
-            f"sampling: {settings.num_inference_steps} steps, {guided}, strength {self.strength:g}",
+            f"sampling: {self.settings.describe()}, strength {strength_text(self.strength)}",
             f"device: {device_text(self.device)}",
             f"out: {self.out_dir}",
             f"takes: {len(self.shots)}"
             + (f", {sum(self.done)} of them there already" if any(self.done) else ""),
         ]
+        lines += self.start.describe()
         rows = zip(self.shots, self.prompts, self.casts, self.done, strict=True)
         for shot, prompt, cast, done in rows:
             size = f"{shot.width}x{shot.height}, {shot.num_frames} frames, seed {shot.seed}"
+            if self.is_long:
+                size += f", at least {self.num_chunks} chunks of up to {self.chunk_frames} frames"
             where = "" if cast.is_plain else f"; {cast.describe()}"
             already = ", there already" if done else ""
             lines.append(f"  {shot.name}: {prompt} ({size}{where}){already}")
@@ -100,6 +123,8 @@ class ShootPlan:
             "recipe": self.recipe_source,
             "sampling": dataclasses.asdict(self.settings),
             "strength": self.strength,
+            "chunks": self.num_chunks if self.is_long else 1,
+            "starts_from": self.start.source or None,
             "device": str(self.device),
             "out": str(self.out_dir),
             "warnings": list(self.warnings),
@@ -121,10 +146,15 @@ def plan_shoot(
     character: str | Sequence[str],
     regions: Sequence[str] = (),
     num_frames: int | None = None,
+    seconds: float | None = None,
+    extend: Path | None = None,
+    first_frame: Path | None = None,
+    last_frame: Path | None = None,
     aspect: str | None = None,
     seed: int | None = None,
     takes: int = 1,
-    strength: float = 1.0,
+    strength: Strength = 1.0,
+    rule: ChainRule | None = None,
     out: Path | None = None,
     force: bool = False,
     recipe: Recipe | None = None,
@@ -137,17 +167,24 @@ def plan_shoot(
 
     Args:
         prompts: One shot each; `@name` stands for a character. Of several characters those are in
-            a shot whom its prompt names.
+            a shot whom its prompt names. None for a clip that is made longer by its own prompt.
         character: A character's name, its folder or its file; or several of these.
         regions: Where characters are, each `NAME=REGION` as for `parse_region` or `auto`. Several
-            characters in one shot are looked for in a first pass where none are given.
-        num_frames: Frames per take; the recipe's when None.
+            characters in one shot are looked for in a first pass where none are given. Shots of
+            several chunks have one character, in the whole picture.
+        num_frames: Frames per take; the recipe's when None. More than the backbone draws at once
+            is drawn in chunks, any number. With `extend`, how many are added.
+        seconds: The same as a time.
+        extend: A clip that is made longer.
+        first_frame: A picture that every take begins with.
+        last_frame: A picture that it ends with.
         aspect: "1:1", "16:9" or "9:16"; the recipe's when None.
-        seed: Of the first take of every prompt; 0 when None.
+        seed: Of the first take of every prompt; 0, or that of the clip, when None.
         takes: Takes per prompt, each with the next seed.
         strength: Of identity and LoRA: 1 is as trained, 0 the bare backbone, `MAX_STRENGTH` the
-            most.
-        out: A folder; `shots/<character>` when None, with `-` between several.
+            most; or keyframes of it, spread evenly over the whole take.
+        rule: What one chunk may hand on to the next; the defaults when None.
+        out: A folder; when None `shots/<character>`, with `-` between several, or the clip's.
         force: Whether takes of the same name may be replaced.
         recipe: The backbone and how to sample; when None the recipe that trained the character,
             or else the shipped one of its backbone.
@@ -156,8 +193,9 @@ def plan_shoot(
 
     Raises:
         UsageError: No such character, aspect or device, an unknown `@name`, or sizes or a strength
-            that the backbone cannot draw; regions that do not fit the characters.
-        MediaError: A drawn region cannot be read.
+            that the backbone cannot draw; regions that do not fit the characters, or that a shot
+            of several chunks cannot keep.
+        MediaError: A drawn region, or what the shots begin with, cannot be read.
         RecipeError: The recipe is damaged, or an override does not fit.
         WeightsError: The recipe names a folder without a backbone, or the backbone's tokenizer is
             missing or damaged.
@@ -165,54 +203,78 @@ def plan_shoot(
         AdapterError: The character file is damaged, of no effect or made for another backbone; or
             the identity is to be guided and it is a plain LoRA.
     """
-    if not 0 <= strength <= MAX_STRENGTH:
-        raise UsageError(
-            f"strength is {strength:g}, expected 0 to {MAX_STRENGTH:g}; 1 is as trained, 0"
-            " leaves the character out"
-        )
-    given = (character,) if isinstance(character, str) else tuple(character)
-    loaded = tuple(load_character(find_character(name)) for name in given)
-    if not loaded:
-        raise UsageError("no character given, expected one or more; name them with --with")
+    check_strength(strength)
+    loaded = load_characters((character,) if isinstance(character, str) else character)
     placed = parse_regions(regions, [one.name for one in loaded])
     found, source = (
         (recipe, "given by the caller") if recipe else shooting_recipe(loaded[0], overrides)
     )
     spec = backbone_spec(found)
     settings = SampleSettings.of(spec, found.sample)
-    for one in loaded:
-        check_backbone(one.source, one.file.header, spec.name)
-        if settings.identity_guidance is not None and one.file.identity is None:
-            raise no_identity(one, "sample.identity_guidance")
-    frames = num_frames or found.sample.num_frames
+    check_conditioned(loaded, spec, settings, strength)
     wanted = aspect or found.sample.aspect
     if wanted not in spec.sizes:
         known = ", ".join(spec.sizes)
         raise UsageError(f"aspect {wanted}: unknown, expected one of {known}; choose one of these")
-    height, width = spec.sizes[wanted]
-    first = seed or 0
-    shots = tuple(
-        shot_from_prompt(
-            prompt, index=index, seed=first + take, num_frames=frames, height=height, width=width
-        )
-        for index, prompt in enumerate(prompts)
-        for take in range(takes)
+    start = plan_start(
+        spec,
+        settings,
+        spec.sizes[wanted],
+        extend=extend,
+        first_frame=first_frame,
+        last_frame=last_frame,
+        aspect=aspect,
     )
-    check_shots(shots, spec)
+    frames = asked_frames(num_frames, seconds, settings.fps) or found.sample.num_frames
+    shots = start.name_shots(
+        [
+            shot_from_prompt(
+                prompt,
+                index=index,
+                seed=start.seed(seed) + take,
+                num_frames=start.num_frames + frames,
+                height=start.size[0],
+                width=start.size[1],
+            )
+            for index, prompt in enumerate(start.prompts(prompts))
+            for take in range(takes)
+        ]
+    )
+    at_once = chunk_frames(spec)
+    is_long = start.is_given or frames > at_once
+    if is_long:
+        check_continues(spec, start, frames)
+    check_shots([dataclasses.replace(s, num_frames=1) for s in shots] if is_long else shots, spec)
     casts = cast_prompts([shot.prompt for shot in shots], loaded, placed, found.encoder.train)
-    for cast in casts:
-        if cast.regions:
-            make_masks(cast.regions, shots[0], spec)  # refused now and not when the work has begun
+    check_casts(shots, casts, spec, is_long=is_long)
     phrases = {one.name: one.trigger or one.name for one in loaded}
-    out_dir = out or SHOTS_DIR / "-".join(one.name for one in loaded)
+    out_dir = out or start.folder or SHOTS_DIR / "-".join(one.name for one in loaded)
     if out_dir.is_file():
         raise OutputExists(f"{out_dir}: the file exists, expected a folder; choose another --out")
-    prompts = tuple(name_characters(shot.prompt, phrases) for shot in shots)
-    weights = weights_digest(found)
-    fingerprints = tuple(
-        take_fingerprint(shot, text, settings, weights, cast=cast, strength=strength)
-        for shot, text, cast in zip(shots, prompts, casts, strict=True)
+    texts = tuple(name_characters(shot.prompt, phrases) for shot in shots)
+    weights, rule = weights_digest(found), rule or ChainRule()
+    extra = {"start": start.digest, "rule": dataclasses.asdict(rule)} if is_long else {}
+    fingerprints, of_units = (
+        tuple(
+            take_fingerprint(
+                dataclasses.replace(shot, num_frames=at_once) if is_unit else shot,
+                text,
+                settings,
+                weights,
+                cast=cast,
+                strength=strength,
+                extra=extra,
+            )
+            for shot, text, cast in zip(shots, texts, casts, strict=True)
+        )
+        for is_unit in (False, True)
     )
+    where = choose_device(device)
+    told = shoot_warnings(shots, texts, loaded, found, strength, has_start=start.is_given)
+    warnings = list(told)
+    if is_long and not is_zero(strength):
+        for one in {cast.characters[0].source: cast.characters[0] for cast in casts}.values():
+            warnings += start_warnings(start, one, where)
     return ShootPlan(
         characters=loaded,
         casts=casts,
@@ -220,75 +282,16 @@ def plan_shoot(
         recipe_source=source,
         spec=spec,
         shots=shots,
-        prompts=prompts,
+        prompts=texts,
         fingerprints=fingerprints,
         done=find_done(shots, fingerprints, out_dir, force=force),
         settings=settings,
         strength=strength,
-        device=choose_device(device),
+        device=where,
         out_dir=out_dir,
-        warnings=tuple(_warnings(shots, prompts, loaded, found, strength)),
+        chunk_frames=at_once,
+        start=start,
+        rule=rule,
+        unit_fingerprints=of_units,
+        warnings=tuple(warnings),
     )
-
-
-def _warnings(
-    shots: Sequence[Shot],
-    prompts: Sequence[str],
-    characters: Sequence[Character],
-    recipe: Recipe,
-    strength: float,
-) -> Iterator[str]:
-    if backbone_spec(recipe).family.needs_picture:
-        yield (
-            f"{recipe.base.name} begins every clip with a picture, and none can be given here, so"
-            " an empty grey one begins them; attach the character to the stock pipeline and call"
-            " that with your picture, or choose a backbone that draws from text alone"
-        )
-    tokenizer = load_tokenizer(recipe)
-    texts = dict(zip((shot.prompt for shot in shots), prompts, strict=True))
-    for asked, prompt in texts.items():
-        if unknown := unknown_words(tokenizer, prompt):
-            yield (
-                f"prompt {asked!r}: {recipe.base.name} does not know"
-                f" {', '.join(map(repr, unknown))}, so to it any unknown word means the same;"
-                " choose words that it knows"
-            )
-        if strength > 0 and "@" not in asked:
-            yield (
-                f"prompt {asked!r}: names no character, so nothing in it says that"
-                f" {characters[0].name} is there; say @{characters[0].name} where the person"
-                " belongs"
-            )
-
-
-def take_fingerprint(
-    shot: Shot,
-    prompt: str,
-    settings: SampleSettings,
-    weights: str,
-    *,
-    cast: ShotCast | None,
-    strength: float = 1.0,
-) -> str:
-    """Sha256 (hex) of everything that decides a take but the device.
-
-    Args:
-        shot: Seed, size and length.
-        prompt: What the backbone reads.
-        settings: How it is sampled.
-        weights: Of the backbone, from `weights_digest`.
-        cast: Who is in it and where; None for the bare backbone.
-        strength: Of the characters.
-    """
-    alone = cast.characters[0] if cast is not None and cast.is_plain else None
-    content: dict[str, object] = {
-        "shot": dataclasses.asdict(shot),
-        "prompt": prompt,
-        "sampling": dataclasses.asdict(settings),
-        "weights": weights,
-        "character": known_digest(Path(alone.source)) if alone else None,
-        "strength": strength if cast else 0.0,
-    }
-    if cast is not None and not cast.is_plain:
-        content["cast"] = cast.fingerprint()
-    return json_digest(content)

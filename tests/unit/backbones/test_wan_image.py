@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -10,10 +11,12 @@ from PIL import Image
 from facekit.adapters.attach import attach
 from facekit.backbones import detect_spec, get_spec
 from facekit.backbones.wan_image import WAN_IMAGE
+from facekit.errors import UsageError
+from facekit.generation.continuation import continuation_pipeline, continue_clip
 from facekit.generation.sample import SampleSettings, run_pipeline
 from facekit.recipe import load_recipe
-from facekit.types import NoProgress, Shot
-from facekit.workflows import shoot_plan, train_plan
+from facekit.types import Clip, NoProgress, Shot
+from facekit.workflows import shoot_warnings, train_plan
 from facekit.workflows.shoot import plan_shoot
 from facekit.workflows.train import plan_train
 from tests.tiny.backbones import (
@@ -132,7 +135,7 @@ def test_plans_say_that_clips_begin_with_an_empty_picture(
     backbone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = load_recipe(f"{backbone}/train")
-    for module in (train_plan, shoot_plan):
+    for module in (train_plan, shoot_warnings):
         monkeypatch.setattr(module, "load_tokenizer", lambda recipe: tiny_pipe(backbone).tokenizer)
     good_photos(tmp_path / "photos")
     trained = plan_train([tmp_path / "photos"], name="mira", recipe=recipe, out=tmp_path)
@@ -153,3 +156,27 @@ def test_saved_and_loaded_it_is_the_same(pipe: Any, backbone: str, tmp_path: Pat
     assert detect_spec(loaded).name == backbone
     assert torch.equal(predict(loaded), predict(pipe))
     assert network_of(loaded) is WAN_IMAGE.networks(loaded)[-1]
+
+
+def test_a_clip_goes_on_from_a_frame_and_ends_with_one_where_it_can(backbone: str) -> None:
+    pipe, spec = tiny_pipe(backbone), get_spec(backbone)
+    shot = Shot(
+        name="one", prompt="a man", seed=1, num_frames=5, height=32, width=32, kind="unknown"
+    )
+    settings = SampleSettings(num_inference_steps=1, guidance_scale=1.0, fps=8.0)
+    first, other = (
+        Clip(frames=np.full((1, 32, 32, 3), grey, np.uint8), fps=8.0) for grey in (0, 200)
+    )
+    continued = continuation_pipeline(pipe)
+    assert continued is pipe
+
+    def draw(clip: Clip, last: np.ndarray | None = None) -> np.ndarray:
+        return continue_clip(continued, clip, shot, spec, settings, last=last).frames
+
+    plain = draw(first)
+    assert not np.array_equal(plain, draw(other))
+    if spec.ends_with_frame:
+        assert not np.array_equal(plain, draw(first, other.frames[0]))
+    else:
+        with pytest.raises(UsageError, match="takes clean frames at the beginning alone"):
+            draw(first, other.frames[0])

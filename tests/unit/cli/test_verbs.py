@@ -16,7 +16,7 @@ from facekit.media.images import write_image
 from facekit.media.video import write_clip
 from facekit.recipe import Recipe
 from facekit.types import Clip
-from facekit.workflows.shoot_plan import MAX_STRENGTH
+from facekit.workflows.shot_start import MAX_STRENGTH
 from facekit_cli.main import app
 from tests.tiny.backbones import tiny_character, tiny_pipe
 
@@ -245,6 +245,21 @@ def test_the_strength_has_two_ends(photos: Path, capsys: pytest.CaptureFixture[s
         code, said = run(capsys, *command, wrong)
         assert (code, said["error"]["code"]) == (2, "usage_error")
         assert f"strength is {wrong}, expected 0 to 3; 1 is as trained" in said["error"]["message"]
+
+
+def test_strength_takes_keyframes(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny_character(tiny_pipe()).save(photos.parent / "mira.safetensors")
+    command = ("shoot", "a park", "--with", "mira.safetensors", "--dry-run", "--strength")
+    assert run(capsys, *command, "0,0.5,1")[1]["data"]["strength"] == [0.0, 0.5, 1.0]
+    code, said = run(capsys, *command, "0;1")
+    assert (code, said["error"]["code"]) == (2, "usage_error")
+
+
+def test_a_shot_needs_a_prompt_or_a_clip(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny_character(tiny_pipe()).save(photos.parent / "mira.safetensors")
+    code, said = run(capsys, "shoot", "--with", "mira.safetensors", "--dry-run")
+    assert (code, said["error"]["code"]) == (2, "usage_error")
+    assert "no prompt given, expected one for each shot" in said["error"]["message"]
 
 
 def test_a_level_that_trains_needs_steps(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:

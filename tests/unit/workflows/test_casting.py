@@ -16,7 +16,7 @@ from facekit.media.video import read_clip
 from facekit.types import Face, Image, NoProgress
 from facekit.workflows.casting import ShotCast, cast_prompts, parse_regions, whole_picture
 from facekit.workflows.shoot import ShootPlan, plan_shoot, run_shoot
-from facekit.workflows.shoot_plan import take_fingerprint
+from facekit.workflows.take_fingerprint import take_fingerprint
 from tests.tiny.drawn import character
 
 BOTH = "medium shot of @mira and @tom in the park"
