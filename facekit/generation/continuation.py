@@ -56,6 +56,7 @@ def continue_clip(
     attachment: Attachment | None = None,
     identities: Conditioning | Sequence[Conditioning] | None = None,
     progress: Progress | None = None,
+    negative_prompt: str = "",
 ) -> Clip:
     """Generate what comes after a clip.
 
@@ -71,6 +72,7 @@ def continue_clip(
         attachment: What `attach` gave for the same transformer.
         identities: Who is in it; without them the attachment's own condition stands.
         progress: Told of every denoising step.
+        negative_prompt: What the pictures should not show.
 
     Returns:
         The new piece; its first frame shows the last frame of the clip again.
@@ -98,7 +100,7 @@ def continue_clip(
     extra = {
         "image": torch.from_numpy(clip.frames[-1] / np.float32(255.0)).permute(2, 0, 1)[None],
         "prompt_embeds": _encode(pipe, shot.prompt, spec),
-        "negative_prompt_embeds": _encode(pipe, "", spec),
+        "negative_prompt_embeds": _encode(pipe, negative_prompt, spec),
     }
     with scope, quiet(pipe):
         pieces = run_pipeline(pipe, [shot], spec, settings, progress, extra=extra)
