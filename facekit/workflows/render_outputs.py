@@ -31,9 +31,9 @@ from facekit.workflows.render_files import (
     versions,
     write_json,
 )
-from facekit.workflows.render_state import BoardState, ShotState, delivery_digest
+from facekit.workflows.render_state import ShotState, delivery_digest
 
-__all__ = ["SHOT_SCHEMA", "deliver_shot", "delivered_version", "write_tables", "write_timelines"]
+__all__ = ["SHOT_SCHEMA", "deliver_shot", "delivered_version", "write_table", "write_timelines"]
 
 SHOT_SCHEMA = "facekit.shot/1"
 
@@ -155,16 +155,14 @@ def write_timelines(plan: BoardPlan) -> tuple[tuple[Path, ...], tuple[str, ...]]
     return tuple(written), tuple(left_out.values())
 
 
-def write_tables(state: BoardState, rows: Sequence[Mapping[str, object]]) -> Path:
-    """Write one row per shot as `report/shots.csv`.
+def write_table(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write rows as a table that spreadsheets open.
 
     Raises:
         OutputError: It cannot be written.
     """
-    path = state.plan.out_dir / "report" / "shots.csv"
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())
-    return path
