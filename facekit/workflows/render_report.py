@@ -133,10 +133,11 @@ def _character(
         one, other = (_face(state.shots[names[place]], name, clips) for place in cross.pair)
         pair = (one, other)
     at = [begins[shot] for shot in names]
-    known = [(when, value) for when, value in zip(at, likeness, strict=True) if value is not None]
+    known = [(x, value) for x, value in zip(at, likeness, strict=True) if value is not None]
     trend = None
-    if len({when for when, _ in known}) > 1:
-        slope = float(np.polyfit(*zip(*known, strict=True), 1)[0])
+    if len({x for x, _ in known}) > 1:
+        when, values = np.asarray(known, np.float64).T
+        slope = float(np.polyfit(when, values, 1)[0])
         trend = slope * (max(known)[0] - min(known)[0])
     return SequenceCharacter(
         name=name,
