@@ -19,10 +19,18 @@ Only = Annotated[
     ),
 ]
 
+NumWorkers = Annotated[
+    int,
+    typer.Option(
+        "--workers", min=1, max=64, help="Processes that draw, each on a card of its own."
+    ),
+]
+
 
 def render(
     board: Board,
     only: Only = None,
+    workers: NumWorkers = 1,
     device: Device = "auto",
     weights: Weights = None,
     out: Renders = None,
@@ -38,7 +46,7 @@ def render(
     execute(
         "render",
         lambda: plan_render(board, out=out, device=device, only=only or ()),
-        run_render,
+        partial(run_render, workers=workers),
         as_json=as_json,
         weights=weights,
         dry_run=dry_run,
@@ -52,6 +60,7 @@ app.command("render")(render)
 @app.command("resume")
 def resume(
     board: Board,
+    workers: NumWorkers = 1,
     device: Device = "auto",
     weights: Weights = None,
     out: Renders = None,
@@ -59,7 +68,7 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Go on with a render that was stopped, or whose board has changed: the same as render."""
-    render(board, None, device, weights, out, dry_run, as_json)
+    render(board, None, workers, device, weights, out, dry_run, as_json)
 
 
 @app.command("status")

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
+from facekit.adapters.character import load_character
 from facekit.errors import UsageError
 from facekit.faces.protocols import FaceVendor
+from facekit.identity.gallery import build_gallery
 from facekit.identity.similarity import weighted_mean
 from facekit.media.files import ensure_new
+from facekit.media.images import read_image
 from facekit.types import FloatArray, Progress
 from facekit.workflows.device import AUTO
+from facekit.workflows.photos import find_photos
 from facekit.workflows.render import RenderPlan, plan_render
 from facekit.workflows.render_calibration import CALIBRATION_FILE, Thresholds, thresholds_of
 from facekit.workflows.render_files import read_json, versions, write_json
@@ -96,8 +100,9 @@ def run_calibrate(
 ) -> Calibrated:
     """Compare every face with every member, choose thresholds and keep them.
 
-    Faces are the photos themselves, each against the others of its member, and the mean face of
-    every character in the takes that are there, of shots in which it is alone.
+    A member is what its photos that training held out show. Compared with it are those photos
+    (each with the others), the photos that it was made from, and the mean faces of the takes that
+    are there, of shots in which a character is alone.
 
     Args:
         plan: What to compare.
@@ -111,6 +116,7 @@ def run_calibrate(
     judge = Judge(plan.render.judge, plan.render.device, faces)
     centres = {name: weighted_mean(rows) for name, rows in judge.cast.items()}
     taken = _faces_of_takes(plan.render)
+    enrolled = {name: _enrolled(plan.render, name, judge) for name in judge.cast}
     same: dict[str, FloatArray] = {}
     other: dict[str, FloatArray] = {}
     progress.start(len(judge.cast), "comparing")
@@ -120,13 +126,13 @@ def run_calibrate(
             for place, row in enumerate(rows_ND)
             if len(rows_ND) > 1
         ]
-        own = [row @ centres[name] for row in taken.get(name, [])]
+        own = [row @ centres[name] for row in [*enrolled[name], *taken.get(name, [])]]
         same[name] = np.asarray([*left_out, *own], np.float32)
         strangers = [
             row @ centres[name]
             for member, others in judge.cast.items()
             if member != name
-            for row in [*others, *taken.get(member, [])]
+            for row in [*others, *enrolled[member], *taken.get(member, [])]
         ]
         other[name] = np.asarray(strangers, np.float32)
         progress.advance(1, name)
@@ -134,6 +140,17 @@ def run_calibrate(
     found = thresholds_of(same, other, judge.faces.min_same_person)
     write_json(plan.file, {"encoder": judge.encoder, **found.to_json()})
     return Calibrated(file=plan.file, found=found)
+
+
+def _enrolled(plan: RenderPlan, name: str, judge: Judge) -> FloatArray:
+    """The photos that a member was made from, as far as they are at hand."""
+    people = (person for shot in plan.board.shots for person in shot.characters)
+    file = next(person.file for person in people if person.id == name)
+    paths = find_photos(load_character(file)).enrolled
+    if not paths:
+        return np.zeros((0, judge.faces.dim), np.float32)
+    images = [read_image(path) for path in paths]
+    return build_gallery(images, [str(path) for path in paths], judge.faces, among=True).vectors
 
 
 def _faces_of_takes(plan: RenderPlan) -> dict[str, list[FloatArray]]:

@@ -21,14 +21,15 @@ from facekit.workflows.board_cost import time_words
 from facekit.workflows.board_plan import BoardPlan, plan_board
 from facekit.workflows.device import AUTO, choose_device
 from facekit.workflows.render_calibration import read_calibration
-from facekit.workflows.render_crew import Crew, InProcess
-from facekit.workflows.render_draw import MadeTake, Studio
+from facekit.workflows.render_crew import Crew, InProcess, hire
+from facekit.workflows.render_draw import Studio
 from facekit.workflows.render_files import Wishes, read_wishes, write_json, write_wishes
+from facekit.workflows.render_jobs import MadeTake
 from facekit.workflows.render_judge import JudgePlan, plan_judge
 from facekit.workflows.render_lock import locked
 from facekit.workflows.render_outputs import deliver_shot, write_timelines
 from facekit.workflows.render_report import write_sequence_report
-from facekit.workflows.render_state import BoardState, drawn_seconds
+from facekit.workflows.render_state import BoardState, ShotState, drawn_seconds
 
 __all__ = [
     "RenderPlan",
@@ -211,6 +212,7 @@ def run_render(
     *,
     crew: Crew | None = None,
     studio: Studio | None = None,
+    workers: int = 1,
 ) -> RenderResult:
     """Make what is missing, and write what a finished board leaves.
 
@@ -221,10 +223,12 @@ def run_render(
         progress: Counts the takes.
         crew: Who makes the takes; this process when None.
         studio: Of this process, when it is loaded already.
+        workers: Processes that draw; one is this process.
 
     Raises:
         RenderBusy: Another render is at work in the folder.
         OutputError: The folder cannot be written, or the disk is full; what is finished stays.
+        WorkerLost: A take has ended several workers.
         FacekitError: Weights or characters that do not fit.
     """
     begun = time.perf_counter()
@@ -232,12 +236,14 @@ def run_render(
     with locked(board.out_dir):
         if plan.wishes != read_wishes(board.out_dir):
             write_wishes(board.out_dir, plan.wishes)
-        workers = crew or InProcess(studio or Studio(board.recipe, plan.device, plan.judge))
+        if crew is None and studio is not None:
+            crew = InProcess(studio)
+        crew = crew or hire(workers, board.recipe, plan.device, plan.judge)
         try:
-            run = _Run(plan, workers, progress)
+            run = _Run(plan, crew, progress)
             run.all_shots()
         finally:
-            workers.close()
+            crew.close()
         rows = shot_rows(run.state)
         timelines, notes = write_timelines(board)
         took_s = time.perf_counter() - begun
@@ -278,7 +284,7 @@ class _Run:
 
     def all_shots(self) -> None:
         """Work until nothing is left to do."""
-        self.progress.start(self._num_left(), "takes")
+        self.progress.start(self._num_left(), "shots")
         while True:
             if not self.stopped:
                 self._hand_out()
@@ -318,7 +324,8 @@ class _Run:
         self._refresh(name)
         told = self.state.shots[name]
         verdict = next((x.verdict for x in told.takes if x.number == made.job.number), "?")
-        self.progress.advance(1, f"{made.job.name} {verdict}")
+        is_last = _is_decided(told) and not self._is_in_flight(name)
+        self.progress.advance(int(is_last), f"{made.job.name} {verdict}")
 
     def _refresh(self, name: str) -> None:
         may_retake = self._budget_s is None or self._spent_s < self._budget_s
@@ -329,11 +336,11 @@ class _Run:
 
     def _num_left(self) -> int:
         names = self.plan.only or frozenset(self.state.shots)
-        states = [state for name, state in self.state.shots.items() if name in names]
-        return sum(
-            len(state.shot.seeds) if state.waits_for else len(state.decision.make)
-            for state in states
-        )
+        return sum(not _is_decided(self.state.shots[name]) for name in names)
+
+
+def _is_decided(state: ShotState) -> bool:
+    return not state.waits_for and not state.decision.make
 
 
 def shot_rows(state: BoardState) -> list[dict[str, object]]:

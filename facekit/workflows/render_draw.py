@@ -29,7 +29,7 @@ from facekit.generation.sample import (
     sample,
 )
 from facekit.generation.storyboard_shot import ShotPlan
-from facekit.generation.units import chunk_seed, take_name, take_seed, unit_name
+from facekit.generation.units import chunk_seed, take_name, take_seed
 from facekit.media.images import read_image
 from facekit.media.video import read_clip
 from facekit.recipe import Recipe
@@ -37,60 +37,12 @@ from facekit.types import Clip, FloatArray, Image, Progress, Shot
 from facekit.workflows.backbone import Backbone, backbone_spec, load_backbone
 from facekit.workflows.board_rates import Rate, record_rate
 from facekit.workflows.device import device_text
-from facekit.workflows.render_files import IDENTITY_SUFFIX, TAKES_DIR, read_json, write_json
+from facekit.workflows.render_files import IDENTITY_SUFFIX, read_json, write_json
+from facekit.workflows.render_jobs import MadeTake, TakeJob
 from facekit.workflows.render_judge import Judge, JudgePlan, middles
 from facekit.workflows.takes import is_done, write_take
 
-__all__ = ["MadeTake", "Studio", "TakeJob", "batch_limit", "is_there", "shown_frames"]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class TakeJob:
-    """One take to make: everything that a worker must know."""
-
-    shot: ShotPlan
-    number: int
-    fingerprint: str
-    version: Path
-    """Folder of the version of the shot."""
-    before: Path | None = None
-    """Clip of the take that it goes on from, or whose frame it begins with."""
-
-    @property
-    def name(self) -> str:
-        """What the unit is called."""
-        return unit_name(self.shot.name, self.number)
-
-    @property
-    def takes_dir(self) -> Path:
-        """Where its files go."""
-        return self.version / TAKES_DIR
-
-    @property
-    def batch_key(self) -> tuple[object, ...] | None:
-        """Equal for takes that can be drawn at once; None for one that is drawn by itself."""
-        shot = self.shot
-        is_auto = any(person.region == "auto" for person in shot.characters)
-        if len(shot.frames.chunks) > 1 or self.before or shot.first_frame or is_auto:
-            return None
-        people = [
-            (x.file, x.region, x.box, x.mask_digest, x.strengths(0, shot.frames.chunks[0]))
-            for x in shot.characters
-        ]
-        settings = (shot.num_inference_steps, shot.guidance_scale, shot.identity_guidance)
-        size = (shot.height, shot.width, shot.frames.chunks)
-        return (*settings, *size, shot.negative_prompt, *people)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class MadeTake:
-    """A take that is there now."""
-
-    job: TakeJob
-    draw_s: float
-    """Time in the sampler; 0 where it was there already."""
-    other_s: float
-    """Everything else: files, faces."""
+__all__ = ["Studio", "batch_limit", "is_there", "shown_frames"]
 
 
 class Studio:

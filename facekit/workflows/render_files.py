@@ -15,10 +15,10 @@ from facekit.errors import RenderError
 from facekit.generation.storyboard_shot import ShotPlan
 from facekit.generation.units import take_name, take_number
 from facekit.media.files import atomic_write, write_text
+from facekit.workflows.render_jobs import TAKES_DIR
 
 __all__ = [
     "IDENTITY_SUFFIX",
-    "TAKES_DIR",
     "Wishes",
     "link_takes",
     "next_version",
@@ -31,7 +31,6 @@ __all__ = [
     "write_wishes",
 ]
 
-TAKES_DIR = "takes"
 IDENTITY_SUFFIX = ".identity.json"
 _WISHES = "wishes.json"
 _SUFFIXES = (".json", ".mp4", ".png", IDENTITY_SUFFIX, ".faces.json")

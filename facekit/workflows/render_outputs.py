@@ -24,13 +24,13 @@ from facekit.workflows.board_export import (
 from facekit.workflows.board_plan import BoardPlan
 from facekit.workflows.render_files import (
     IDENTITY_SUFFIX,
-    TAKES_DIR,
     link_takes,
     next_version,
     read_json,
     versions,
     write_json,
 )
+from facekit.workflows.render_jobs import TAKES_DIR
 from facekit.workflows.render_state import ShotState, delivery_digest
 
 __all__ = ["SHOT_SCHEMA", "deliver_shot", "delivered_version", "write_table", "write_timelines"]

@@ -10,16 +10,16 @@ from facekit.generation.storyboard_shot import ShotPlan
 from facekit.generation.units import Decision, TakeRecord, decide, take_name, take_seed
 from facekit.workflows.board_export import SHOT_RECORD
 from facekit.workflows.board_plan import BoardPlan
-from facekit.workflows.render_draw import TakeJob, is_there
+from facekit.workflows.render_draw import is_there
 from facekit.workflows.render_files import (
     IDENTITY_SUFFIX,
-    TAKES_DIR,
     Wishes,
     read_json,
     take_prints,
     versions,
     working_version,
 )
+from facekit.workflows.render_jobs import TAKES_DIR, TakeJob
 from facekit.workflows.render_judge import JudgePlan, limits_of
 
 __all__ = ["BoardState", "ShotState", "delivery_digest", "drawn_seconds"]
