@@ -1,5 +1,6 @@
 """``facekit render`` and what of ``facekit board`` draws."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
