@@ -9,7 +9,7 @@ from facekit_cli.board import Board, Renders, app
 from facekit_cli.options import Device, DryRun, Json, Weights
 from facekit_cli.output import GOES_ON, execute, show
 
-__all__ = ["pick", "render", "report", "resume", "retake", "status"]
+__all__ = ["NumWorkers", "Only", "pick", "render", "report", "resume", "retake", "status"]
 
 Only = Annotated[
     list[str] | None,

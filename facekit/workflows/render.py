@@ -32,6 +32,7 @@ from facekit.workflows.render_report import write_sequence_report
 from facekit.workflows.render_state import BoardState, ShotState, drawn_seconds
 
 __all__ = [
+    "MANIFEST_SCHEMA",
     "RenderPlan",
     "RenderResult",
     "find_shots",
@@ -320,7 +321,7 @@ class _Run:
         self.draw_s += made.draw_s
         self.other_s += made.other_s
         self._spent_s += made.draw_s
-        self.made += 1
+        self.made += made.draw_s > 0  # else it was there, and only judged anew
         self._refresh(name)
         told = self.state.shots[name]
         verdict = next((x.verdict for x in told.takes if x.number == made.job.number), "?")

@@ -11,7 +11,7 @@ from facekit.errors import RenderError, UsageError
 from facekit.identity.calibration import tar_at_far, threshold_at_far
 from facekit.types import FloatArray
 
-__all__ = ["CALIBRATION_FILE", "Thresholds", "read_calibration", "thresholds_of"]
+__all__ = ["CALIBRATION_FILE", "FAR", "Thresholds", "read_calibration", "thresholds_of"]
 
 CALIBRATION_FILE = "calibration.json"
 FAR = 0.01

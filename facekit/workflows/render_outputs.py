@@ -33,15 +33,9 @@ from facekit.workflows.render_files import (
 from facekit.workflows.render_jobs import TAKES_DIR
 from facekit.workflows.render_state import ShotState, delivery_digest
 
-__all__ = ["SHOT_SCHEMA", "deliver_shot", "delivered_version", "write_table", "write_timelines"]
+__all__ = ["SHOT_SCHEMA", "deliver_shot", "delivered_clip", "write_table", "write_timelines"]
 
 SHOT_SCHEMA = "facekit.shot/1"
-
-
-def delivered_version(out_dir: Path, shot: ShotPlan) -> Path | None:
-    """The newest version of a shot that has its record."""
-    found = [path for path in versions(out_dir, shot) if (path / SHOT_RECORD).is_file()]
-    return found[-1] if found else None
 
 
 def deliver_shot(state: ShotState, plan: BoardPlan) -> Path:
