@@ -15,6 +15,9 @@
     |   +-- AlignmentError       3
     |   +-- PhotosRefused        3   the photos as a set will not do
     +-- RightsRefused            4   a licence that does not allow what is asked
+    +-- RenderError              1   a render cannot go on
+    |   +-- RenderBusy           1   another render is at work in that folder
+    |   +-- WorkerLost           1   a unit ended its worker again and again
     +-- GateFailed               5   the clips are measured and are not good enough
     +-- WeightsError             6
     |   +-- WeightsMissing       6
@@ -62,6 +65,8 @@ __all__ = [
     "PhotosRefused",
     "ProcessLost",
     "RecipeError",
+    "RenderBusy",
+    "RenderError",
     "RightsRefused",
     "SeveralFacesFound",
     "SiteMissing",
@@ -70,6 +75,7 @@ __all__ = [
     "UsageError",
     "WeightsError",
     "WeightsMissing",
+    "WorkerLost",
 ]
 
 
@@ -162,6 +168,18 @@ class RightsRefused(FacekitError):
     """A use that a licence does not allow."""
 
     exit_code = 4
+
+
+class RenderError(FacekitError):
+    """A render of a board that cannot go on; what is finished stays."""
+
+
+class RenderBusy(RenderError):
+    """Another render is at work in the folder."""
+
+
+class WorkerLost(RenderError):
+    """A unit whose worker ended without an answer, more often than is tried."""
 
 
 class GateFailed(FacekitError):

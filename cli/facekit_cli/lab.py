@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from facekit_cli.options import Device, DryRun, Json, Out, Seed
+from facekit_cli.options import Device, DryRun, Force, Json, Out, Seed
 from facekit_cli.output import GOES_ON, execute, show
 
-__all__ = ["app", "build_toon", "probe_base"]
+__all__ = ["app", "build_toon", "calibrate", "probe_base"]
 
 app = typer.Typer(help="Build and measure facekit's own parts.", no_args_is_help=True)
 
@@ -93,3 +93,29 @@ def probe_base(
     from facekit.workflows.probe_base import probe_base as probe
 
     show("lab.probe_base", lambda: probe(name, source), as_json=as_json)
+
+
+@app.command("calibrate")
+def calibrate(
+    board: Annotated[Path, typer.Argument(metavar="BOARD", help="A storyboard, a .yaml file.")],
+    device: Device = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="PATH", help="Folder of its renders; renders/PROJECT when absent."
+        ),
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    force: Force = False,
+) -> None:
+    """Choose the likeness that a board's gates ask for, from photos and takes of its own cast."""
+    from facekit.workflows.calibrate import plan_calibrate, run_calibrate
+
+    execute(
+        "lab.calibrate",
+        lambda: plan_calibrate(board, out=out, device=device, force=force),
+        run_calibrate,
+        as_json=as_json,
+        dry_run=dry_run,
+    )

@@ -17,6 +17,7 @@ from facekit_cli import (
     evaluate,
     lab,
     recipe,
+    render,
     shoot,
     train,
     weights,
@@ -81,6 +82,7 @@ def _root(
 app.command("check")(check.check)
 app.command("train")(train.train)
 app.command("shoot")(shoot.shoot)
+app.command("render")(render.render)
 app.command("eval")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)

@@ -102,6 +102,28 @@ class CharacterAttachment:
             self.identity.set_strength(self._strength)
         self.set_lora_strength(sum(keys) / len(keys))
 
+    def set_strengths(self, strengths: Sequence[Strength]) -> None:
+        """Scale each character by itself, identity and LoRA together.
+
+        Args:
+            strengths: One per character, each as for ``set_strength``; of keyframes a LoRA takes
+                the mean.
+
+        Raises:
+            AdapterError: Detached already.
+        """
+        self._must_be_attached("set_strengths")
+        self._strength = 1.0
+        if self.identity is not None:
+            rows = zip(self.characters, strengths, self._masks, strict=True)
+            placed = [who.conditioning(strength, mask) for who, strength, mask in rows]
+            self.conditionings = tuple(one for one in placed if one is not None)
+            self.identity.condition(self.conditionings, **self._guidance)
+            self.identity.set_strength(1.0)
+        keys = [one if isinstance(one, Sequence) else (one,) for one in strengths]
+        for loras in self._loras.values():
+            loras.set_strengths([sum(each) / len(each) for each in keys])
+
     def set_lora_strength(self, strength: float) -> None:
         """Scale only the LoRA."""
         for loras in self._loras.values():

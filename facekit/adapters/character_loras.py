@@ -102,6 +102,15 @@ class CharacterLoras:
             self._regions.is_off = strength == 0
         reset_caches(self._network)
 
+    def set_strengths(self, strengths: Sequence[float]) -> None:
+        """Scale each of them by itself, one number per place."""
+        for index, strength in enumerate(strengths):
+            if f"facekit_{index}" in self._places:
+                set_lora_strength(self._network, strength, f"facekit_{index}")
+        if self._regions is not None:
+            self._regions.is_off = not any(strengths)
+        reset_caches(self._network)
+
     def take_off(self) -> None:
         """Give the network back exactly as it was; a second call does nothing."""
         self._release()

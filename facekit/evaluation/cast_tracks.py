@@ -37,6 +37,8 @@ class CastTrack:
     """The member; None for a stranger, for a second face of a member, or where nothing scores."""
     nearest: str | None
     """The most similar member, whether it is similar enough or not; None where nothing scores."""
+    middle_D: FloatArray | None = None
+    """The mean face of the scored frames, unit norm; None where nothing scores."""
 
     @property
     def is_scored(self) -> np.ndarray:
@@ -149,12 +151,14 @@ def _unmatched(
     told = dict.fromkeys(frames, "no face")
     boxes = np.full((len(frames), 4), np.nan, np.float32)
     similar_FC = np.full((len(frames), len(centres_CD)), np.nan, np.float32)
+    seen: list[FloatArray] = []
     for frame, place, face in zip(chain.frames, chain.places, chain.faces, strict=True):
         row = frame - frames[0]
         told[frame] = statuses[frame][place]
         boxes[row] = face.box_xyxy_px
         if told[frame] == SCORED:
             similar_FC[row] = centres_CD @ vectors[frame][place]
+            seen.append(vectors[frame][place])
     track = CastTrack(
         frames=frames,
         statuses=tuple(told.values()),
@@ -162,6 +166,7 @@ def _unmatched(
         similarities_FC=similar_FC,
         match=None,
         nearest=None,
+        middle_D=weighted_mean(np.stack(seen)) if seen else None,
     )
     means_C = track.means_C()
     nearest = None if means_C is None else names[int(means_C.argmax())]

@@ -61,6 +61,7 @@ def continue_clip(
     identities: Conditioning | Sequence[Conditioning] | None = None,
     last: Image | None = None,
     progress: Progress | None = None,
+    negative_prompt: str = "",
 ) -> Clip:
     """Generate what comes after a clip.
 
@@ -77,6 +78,7 @@ def continue_clip(
         identities: Who is in it; without them the attachment's own condition stands.
         last: A picture of the same size that the new piece ends with.
         progress: Told of every denoising step.
+        negative_prompt: What the pictures should not show.
 
     Returns:
         The new piece; its first frame shows the last frame of the clip again.
@@ -101,7 +103,7 @@ def continue_clip(
             "more frames"
         )
     progress.start(settings.num_inference_steps, shot.name)
-    extra = _pictures(pipe, clip.frames[-1], last, shot, spec)
+    extra = _pictures(pipe, clip.frames[-1], last, shot, spec, negative_prompt)
     with scope, quiet(pipe):
         pieces = run_pipeline(pipe, [shot], spec, settings, progress, extra=extra)
     progress.finish()
@@ -109,7 +111,12 @@ def continue_clip(
 
 
 def _pictures(
-    pipe: Any, first: Image, last: Image | None, shot: Shot, spec: BackboneSpec
+    pipe: Any,
+    first: Image,
+    last: Image | None,
+    shot: Shot,
+    spec: BackboneSpec,
+    negative_prompt: str,
 ) -> dict[str, Any]:
     """What the pipeline is given besides size and noise."""
     if last is not None and not spec.ends_with_frame:
@@ -119,11 +126,12 @@ def _pictures(
         )
     if spec.family.needs_picture:
         ends = {} if last is None else {"last_image": PillowImage.fromarray(last)}
-        return {"image": PillowImage.fromarray(first), **ends}
+        told = {"negative_prompt": negative_prompt} if negative_prompt else {}
+        return {"image": PillowImage.fromarray(first), **ends, **told}
     return {
         "image": torch.from_numpy(first / np.float32(255.0)).permute(2, 0, 1)[None],
         "prompt_embeds": _encode(pipe, shot.prompt, spec),
-        "negative_prompt_embeds": _encode(pipe, "", spec),
+        "negative_prompt_embeds": _encode(pipe, negative_prompt, spec),
     }
 
 

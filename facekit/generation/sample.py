@@ -103,6 +103,7 @@ def sample(
     max_batch: int = MAX_BATCH,
     progress: Progress | None = None,
     label: str = "shots",
+    negative_prompt: str = "",
 ) -> Iterator[Clip]:
     """Generate one clip per shot.
 
@@ -116,6 +117,7 @@ def sample(
         max_batch: Most shots at once.
         progress: Told of every denoising step of every shot.
         label: What the progress is called.
+        negative_prompt: What the pictures should not show, of all shots.
 
     Yields:
         Clips in the order of the shots, each as soon as it and those before it are done.
@@ -128,7 +130,9 @@ def sample(
     conditioned(attachment, identities, settings)  # refused here, not when the first clip is asked
     bar = progress or NoProgress()
     max_batch = 1 if spec.family.one_at_a_time else max_batch
-    return _clips(pipe, shots, spec, settings, attachment, identities, max_batch, bar, label)
+    return _clips(
+        pipe, shots, spec, settings, attachment, identities, max_batch, bar, label, negative_prompt
+    )
 
 
 def _clips(
@@ -141,6 +145,7 @@ def _clips(
     max_batch: int,
     progress: Progress,
     label: str,
+    negative_prompt: str,
 ) -> Iterator[Clip]:
     progress.start(len(shots) * settings.num_inference_steps, label)
     waiting: dict[int, Clip] = {}
@@ -148,7 +153,9 @@ def _clips(
     for batch in plan_batches(shots, max_batch):
         chosen = [shots[index] for index in batch]
         with conditioned(attachment, identities, settings), quiet(pipe):
-            clips = run_pipeline(pipe, chosen, spec, settings, progress)
+            clips = run_pipeline(
+                pipe, chosen, spec, settings, progress, negative_prompt=negative_prompt
+            )
         waiting.update(zip(batch, clips, strict=True))
         while reached in waiting:
             yield waiting.pop(reached)
@@ -206,6 +213,7 @@ def run_pipeline(
     settings: SampleSettings,
     progress: Progress,
     extra: Mapping[str, object] | None = None,
+    negative_prompt: str = "",
 ) -> list[Clip]:
     """Call a stock pipeline once for shots of one size, each with the noise of its own seed.
 
@@ -217,6 +225,7 @@ def run_pipeline(
         progress: Told of every step of every shot, or at the end by pipelines that report none.
         extra: Further arguments of the pipeline, such as the image that a clip continues; encoded
             prompts among them take the place of the shots' own.
+        negative_prompt: What the pictures should not show.
     """
     first = shots[0]
 
@@ -227,7 +236,7 @@ def run_pipeline(
     arguments = dict(extra or {})
     if "prompt_embeds" not in arguments:
         arguments["prompt"] = [shot.prompt for shot in shots]
-        arguments["negative_prompt"] = [""] * len(shots)
+        arguments["negative_prompt"] = [negative_prompt] * len(shots)
     # Noise is drawn on the CPU, so that a seed means the same on every device.
     arguments["generator"] = [torch.Generator("cpu").manual_seed(shot.seed) for shot in shots]
     if spec.family.one_at_a_time:

@@ -29,6 +29,7 @@ from facekit.weights.store import (
     find_weights,
     locate,
     search_first,
+    searched_first,
     store_dirs,
 )
 
@@ -51,6 +52,7 @@ __all__ = [
     "locate",
     "read_manifest",
     "search_first",
+    "searched_first",
     "store_dirs",
     "verify",
     "verify_once",

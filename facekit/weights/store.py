@@ -16,6 +16,7 @@ __all__ = [
     "find_weights",
     "locate",
     "search_first",
+    "searched_first",
     "store_dirs",
 ]
 
@@ -42,6 +43,11 @@ def search_first(places: Sequence[Path]) -> None:
                 f"{place}: no such file or folder, expected one with weights; correct the path"
             )
     _first[:] = [place.expanduser() for place in places]
+
+
+def searched_first() -> tuple[Path, ...]:
+    """What `search_first` was given last, for processes that are to look in the same places."""
+    return tuple(_first)
 
 
 def store_dirs() -> tuple[Path, ...]:

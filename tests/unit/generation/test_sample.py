@@ -225,3 +225,11 @@ def test_batches_hold_one_size_and_not_too_many_pixels():
 def test_nobody_needs_no_scope():
     with conditioned(None, None, SETTINGS) as scope:
         assert scope is None
+
+
+def test_what_is_not_to_be_seen_changes_the_picture(pipe):
+    plain, other = (
+        next(sample(pipe, SHOTS[:1], TOON, SETTINGS, negative_prompt=text)).frames
+        for text in ("", "night light")
+    )
+    assert not np.array_equal(plain, other)

@@ -1,0 +1,210 @@
+"""What a take of a shot reaches: its figures per character, and what its gates say of them."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from facekit.evaluation.cast_report import CastReport
+from facekit.evaluation.cast_tracks import CastTrack
+
+__all__ = [
+    "CharacterFigures",
+    "TakeFigures",
+    "TakeJudgement",
+    "TakeLimits",
+    "judge_take",
+    "take_figures",
+]
+
+_MIN_FRAMES_FOR_SLOPE = 4
+_NUM_DIGITS = 4
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CharacterFigures:
+    """How one character does in one take."""
+
+    p05: float | None
+    """Likeness that all but the worst twentieth of its scored frames reach."""
+    mean: float | None
+    coverage: float
+    """Part of all frames in which its face was scored."""
+    slope_per_s: float | None
+    """Change of likeness per second; None with less than four scored frames."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TakeFigures:
+    """What was measured on one take."""
+
+    characters: Mapping[str, CharacterFigures]
+    """Of those who should be in it."""
+    wrong_person: int
+    """Frames in which a face is somebody else than it should be."""
+    swap: int
+    """Frames in which two of the cast have changed places."""
+    clear_faces: int
+    """Frames with a face that can be scored, whoever it is."""
+
+    @property
+    def score(self) -> float | None:
+        """Likeness of the worst character; None where nobody was scored."""
+        found = [one.p05 for one in self.characters.values() if one.p05 is not None]
+        return min(found) if found else None
+
+    def to_json(self) -> dict[str, object]:
+        """All of it as plain data."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, object]) -> "TakeFigures":
+        """Read what ``to_json`` gave.
+
+        Raises:
+            KeyError, TypeError: Something is missing.
+        """
+        people = content["characters"]
+        if not isinstance(people, Mapping):
+            raise TypeError("characters")
+        counts = {
+            key: int(content[key])  # type: ignore[call-overload]
+            for key in ("wrong_person", "swap", "clear_faces")
+        }
+        found = {name: CharacterFigures(**one) for name, one in people.items()}
+        return cls(characters=found, **counts)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TakeLimits:
+    """What a take must reach."""
+
+    p05: Mapping[str, float]
+    """Least likeness, per character."""
+    coverage: float
+    on_na: str
+    """`review`, `fail` or `pass`: a face that is demanded and cannot be scored."""
+    wrong_person: int
+    swap: int
+    drift_slope: float
+    demanded: frozenset[str] = frozenset()
+    """Characters whose face must be seen."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TakeJudgement:
+    """What the gates say."""
+
+    verdict: str
+    """`pass`, `review` or `fail`."""
+    reasons: tuple[str, ...]
+
+
+def take_figures(report: CastReport, present: Sequence[str], num_frames: int) -> TakeFigures:
+    """Count what the gates ask for.
+
+    Args:
+        report: Of a clip, against the whole cast of the show.
+        present: Who should be in the shot.
+        num_frames: Of the clip.
+    """
+    people = {name: _figures(report, name, num_frames) for name in present}
+    wrong: dict[int, int] = {}
+    for _, number, _ in report.wrong_person:
+        wrong[number] = _num_scored(report.tracks[number])
+    for number, track in enumerate(report.tracks):
+        if track.match is not None and track.match not in present:
+            wrong[number] = _num_scored(track)
+        elif track.match is not None and number not in wrong:
+            wrong[number] = _num_nearer_to_others(report, track)
+    swapped = 0
+    where = {name: report.tracks[number] for name, number, _ in report.wrong_person}
+    for one, other in report.swaps:
+        swapped += min(_num_scored(where[one]), _num_scored(where[other]))
+    # Who is missing, and a clear face of nobody is there instead: that is somebody else's.
+    lost = [name for name in present if name not in {track.match for track in report.tracks}]
+    strangers = sorted(
+        (-_num_scored(track), number)
+        for number, track in enumerate(report.tracks)
+        if track.match is None and track.nearest is not None and number not in wrong
+    )
+    for _, (count, number) in zip(lost, strangers, strict=False):
+        wrong[number] = -count
+    return TakeFigures(
+        characters=people,
+        wrong_person=sum(wrong.values()),
+        swap=swapped,
+        clear_faces=len({frame for track in report.tracks for frame in _scored_frames(track)}),
+    )
+
+
+def judge_take(figures: TakeFigures, limits: TakeLimits) -> TakeJudgement:
+    """Hold figures against limits; not scorable is never a low score."""
+    told: list[tuple[str, str]] = []
+    if figures.swap > limits.swap:
+        told.append(("fail", f"two characters are swapped in {figures.swap} frames"))
+    if figures.wrong_person > limits.wrong_person:
+        told.append(("fail", f"somebody else's face in {figures.wrong_person} frames"))
+    for name, one in figures.characters.items():
+        least = limits.p05.get(name)
+        if one.p05 is not None and least is None:
+            told.append(("review", f"{name}: no photos at hand to compare with"))
+        elif one.p05 is not None and least is not None and one.p05 < least:
+            told.append(("fail", f"{name}: likeness {one.p05:.2f}, at least {least:.2f} asked"))
+        if one.slope_per_s is not None and one.slope_per_s < limits.drift_slope:
+            told.append(
+                (
+                    "fail",
+                    f"{name}: likeness changes by {one.slope_per_s:.3f} a second, at least"
+                    f" {limits.drift_slope:g} asked",
+                )
+            )
+        if name in limits.demanded and one.coverage < limits.coverage:
+            seen = f"{name}: face scored in {one.coverage:.0%} of the frames"
+            told.append((limits.on_na, f"{seen}, {limits.coverage:.0%} asked"))
+    levels = {level for level, _ in told}
+    verdict = "fail" if "fail" in levels else "review" if "review" in levels else "pass"
+    order = ("fail", "review", "pass")
+    told.sort(key=lambda one: order.index(one[0]))
+    return TakeJudgement(verdict=verdict, reasons=tuple(text for _, text in told))
+
+
+def _figures(report: CastReport, name: str, num_frames: int) -> CharacterFigures:
+    column = report.cast.index(name) if name in report.cast else None
+    best: dict[int, float] = {}
+    for track in report.tracks:
+        if track.match != name or column is None:
+            continue
+        for row, frame in enumerate(track.frames):
+            if track.is_scored[row]:
+                value = float(track.similarities_FC[row, column])
+                best[frame] = max(best.get(frame, -1.0), value)
+    frames, values = np.asarray(sorted(best)), np.asarray([best[key] for key in sorted(best)])
+    slope = None
+    if len(values) >= _MIN_FRAMES_FOR_SLOPE:
+        slope = _rounded(np.polyfit(frames / report.fps, values, 1)[0])
+    return CharacterFigures(
+        p05=_rounded(np.quantile(values, 0.05)) if len(values) else None,
+        mean=_rounded(values.mean()) if len(values) else None,
+        coverage=round(len(values) / num_frames, _NUM_DIGITS),
+        slope_per_s=slope,
+    )
+
+
+def _num_nearer_to_others(report: CastReport, track: CastTrack) -> int:
+    own = report.cast.index(str(track.match))
+    rows = track.similarities_FC[track.is_scored]
+    return int((rows.argmax(axis=1) != own).sum())
+
+
+def _scored_frames(track: CastTrack) -> list[int]:
+    pairs = zip(track.frames, track.is_scored, strict=True)
+    return [frame for frame, scored in pairs if scored]
+
+
+def _num_scored(track: CastTrack) -> int:
+    return int(track.is_scored.sum())
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), _NUM_DIGITS)

@@ -1,0 +1,194 @@
+"""Who is in a take: its faces against photos of the whole cast, by the reporting encoder."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from facekit.adapters.character import load_character
+from facekit.digests import json_digest
+from facekit.errors import FacekitError, UsageError
+from facekit.evaluation.cast_report import CastReport, report_cast
+from facekit.evaluation.measure import check_report_encoder
+from facekit.evaluation.take_figures import TakeFigures, TakeLimits, take_figures
+from facekit.faces.protocols import FaceVendor
+from facekit.faces.vendors import check_vendor, encoder_id, load_faces
+from facekit.generation.storyboard_shot import ShotPlan
+from facekit.identity.gallery import build_gallery
+from facekit.media.images import read_image
+from facekit.types import Clip, FloatArray
+from facekit.weights import known_digest
+from facekit.workflows.characters import evaluation_recipe
+from facekit.workflows.evaluate import train_encoder_of
+from facekit.workflows.photos import find_photos
+
+__all__ = ["Judge", "JudgePlan", "limits_of", "middles", "plan_judge"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgePlan:
+    """What takes are judged by."""
+
+    encoder: str
+    """Name of the reporting encoder; empty where nobody is in the show."""
+    photos: Mapping[str, tuple[Path, ...]]
+    """Member of the cast -> photos; those without any at hand are not in it."""
+    floor: float | None = None
+    """Similarity below which a face is nobody of the cast; None is the encoder's own."""
+    p05: Mapping[str, float] | None = None
+    """Calibrated least likeness per member; None is the floor for all."""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Tells two ways of judging apart."""
+        photos = {
+            name: [known_digest(path) for path in paths] for name, paths in self.photos.items()
+        }
+        return json_digest({"encoder": self.encoder, "photos": photos, "floor": self.floor})
+
+    def to_json(self) -> Mapping[str, object]:
+        """All of it as plain data."""
+        return {
+            "encoder": self.encoder,
+            "photos": {name: [str(path) for path in paths] for name, paths in self.photos.items()},
+            "floor": self.floor,
+            "p05": None if self.p05 is None else dict(self.p05),
+        }
+
+
+def plan_judge(
+    cast: Mapping[str, Path],
+    *,
+    floor: float | None = None,
+    p05: Mapping[str, float] | None = None,
+    encoder: str | None = None,
+) -> JudgePlan:
+    """Find photos and encoder for a cast.
+
+    Args:
+        cast: Member -> character file.
+        floor: Calibrated, or None.
+        p05: Calibrated, or None.
+        encoder: Which one reports; that of the first character's recipe when None.
+
+    Raises:
+        UsageError: The encoder that trained would judge, or there is no such encoder.
+        RecipeError: A recipe beside a character is damaged.
+    """
+    photos: dict[str, tuple[Path, ...]] = {}
+    warnings: list[str] = []
+    for name, file in cast.items():
+        character = load_character(file)
+        recipe = evaluation_recipe(str(file))
+        encoder = encoder or recipe.encoder.report
+        check_report_encoder(train_encoder_of(character, recipe), encoder)
+        try:
+            photos[name] = find_photos(character).held_out
+        except FacekitError as error:
+            told = str(error).partition(",")[0]
+            warnings.append(f"{name}: no photos to judge by ({told}), so its shots need a look")
+    if encoder:
+        check_vendor(encoder)
+    return JudgePlan(
+        encoder=encoder or "", photos=photos, floor=floor, p05=p05, warnings=tuple(warnings)
+    )
+
+
+class Judge:
+    """Measures takes; loaded once.
+
+    Args:
+        plan: Photos and encoder.
+        device: Of the encoder.
+        faces: The reporting encoder, when it is loaded already.
+    """
+
+    def __init__(
+        self, plan: JudgePlan, device: torch.device, faces: FaceVendor | None = None
+    ) -> None:
+        if not plan.photos:
+            raise UsageError("no photos of anybody, expected those of one member; nothing to judge")
+        self.plan = plan
+        self.digest = plan.digest
+        self.faces: FaceVendor = (faces or load_faces(plan.encoder)).to(device)
+        self.cast: dict[str, FloatArray] = {
+            name: build_gallery(
+                [read_image(path) for path in paths],
+                [str(path) for path in paths],
+                self.faces,
+                among=True,
+            ).vectors
+            for name, paths in plan.photos.items()
+        }
+
+    @property
+    def floor(self) -> float:
+        """Similarity below which a face is nobody of the cast."""
+        return self.faces.min_same_person if self.plan.floor is None else self.plan.floor
+
+    def measure(
+        self, clip: Clip, shot: ShotPlan, masks_FHW: Mapping[str, FloatArray], start_frame: int
+    ) -> tuple[CastReport, TakeFigures]:
+        """Find and count everybody in a clip.
+
+        Args:
+            clip: The delivered part of a take, as it was drawn.
+            shot: Says who should be in it.
+            masks_FHW: Where they should be, where that is known.
+            start_frame: What the first frame is called.
+        """
+        known = {name: mask for name, mask in masks_FHW.items() if name in self.cast}
+        report = report_cast(
+            clip,
+            self.cast,
+            self.faces,
+            floor=self.floor,
+            masks_FHW=known,
+            start_frame=start_frame,
+        )
+        present = [person.id for person in shot.characters]
+        return report, take_figures(report, present, clip.num_frames)
+
+    @property
+    def encoder(self) -> str:
+        """Name and digest of the encoder."""
+        return encoder_id(self.faces)
+
+
+def limits_of(shot: ShotPlan, judge: JudgePlan, floor: float) -> TakeLimits:
+    """What the takes of a shot must reach.
+
+    Args:
+        shot: Its gates.
+        judge: Calibrated likeness.
+        floor: The one in use.
+    """
+    gates = shot.gates
+    asked = gates.identity.p05
+    auto = dict(judge.p05 or {})
+    return TakeLimits(
+        p05={
+            name: auto.get(name, floor) if isinstance(asked, str) else asked
+            for name in judge.photos
+        },
+        coverage=gates.identity.coverage,
+        on_na=gates.identity.on_na,
+        wrong_person=gates.wrong_person,
+        swap=gates.swap,
+        drift_slope=gates.drift_slope,
+        demanded=frozenset(person.id for person in shot.characters if person.face_required),
+    )
+
+
+def middles(report: CastReport, present: Sequence[str]) -> dict[str, list[float]]:
+    """The mean face of each character of a take that was found, for comparing shots."""
+    found: dict[str, list[float]] = {}
+    for name in present:
+        own = [track for track in report.tracks if track.match == name]
+        best = max(own, key=lambda track: int(track.is_scored.sum()), default=None)
+        if best is not None and best.middle_D is not None:
+            found[name] = [round(float(value), 5) for value in np.asarray(best.middle_D)]
+    return found
