@@ -9,7 +9,8 @@ import torch
 from facekit.backbones.spec import BackboneSpec
 from facekit.evaluation.cast_report import CastReport, report_cast
 from facekit.faces.protocols import FaceVendor
-from facekit.generation.regions import NAMED_REGIONS, box_region, make_masks
+from facekit.generation.named_regions import NAMED_REGIONS
+from facekit.generation.regions import box_region, make_masks
 from facekit.toon import ToonCharacter
 from facekit.toon.probe import load_probe
 from facekit.types import Clip, Face, FloatArray, Image, Shot

@@ -14,7 +14,8 @@ from facekit.adapters.character import Character, attach_characters, load_charac
 from facekit.digests import json_digest
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import encoder_id
-from facekit.generation.regions import NAMED_REGIONS, box_region
+from facekit.generation.named_regions import NAMED_REGIONS
+from facekit.generation.regions import box_region
 from facekit.generation.sample import SampleSettings, sample
 from facekit.generation.shots import name_characters
 from facekit.identity.gallery import build_gallery

@@ -15,7 +15,8 @@ from facekit.backbones.spec import BackboneSpec
 from facekit.errors import NoFaceFound
 from facekit.faces.linking import FaceChain, link_faces
 from facekit.faces.protocols import FaceDetector
-from facekit.generation.regions import Box, Region, box_region
+from facekit.generation.named_regions import Box
+from facekit.generation.regions import Region, box_region
 from facekit.generation.sample import SampleSettings, sample
 from facekit.types import Clip, Progress, Shot
 

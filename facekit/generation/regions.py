@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -19,14 +18,13 @@ from torch.nn import functional
 
 from facekit.backbones.spec import BackboneSpec
 from facekit.errors import UsageError
+from facekit.generation.named_regions import MAX_OVERLAP, NAMED_REGIONS, Box
 from facekit.media.images import pixel_digest, read_image
 from facekit.types import FloatArray, Shot
 
 __all__ = [
     "AUTO",
     "CELLS",
-    "NAMED_REGIONS",
-    "Box",
     "Region",
     "box_region",
     "make_masks",
@@ -36,23 +34,8 @@ __all__ = [
 AUTO = "auto"
 """The region is looked for in a first pass; see `facekit.generation.finding`."""
 
-Box: TypeAlias = tuple[float, float, float, float]
-"""Left, top, right, bottom as fractions of the picture."""
-
-NAMED_REGIONS: Mapping[str, Box] = {
-    "left": (0.0, 0.0, 0.5, 1.0),
-    "right": (0.5, 0.0, 1.0, 1.0),
-    "top": (0.0, 0.0, 1.0, 0.5),
-    "bottom": (0.0, 0.5, 1.0, 1.0),
-    "left-third": (0.0, 0.0, 1 / 3, 1.0),
-    "middle-third": (1 / 3, 0.0, 2 / 3, 1.0),
-    "right-third": (2 / 3, 0.0, 1.0, 1.0),
-}
-
 CELLS = 4
 """Cells of a mask to a latent token, each way: finer than a token, so that borders are shares."""
-_MAX_OVERLAP = 0.25
-"""Of the smaller of two regions; more than that is taken for a mistake."""
 _MOVES_TO = ".."
 
 
@@ -146,7 +129,7 @@ def make_masks(
 
     Raises:
         UsageError: A region without a place on the tokens, or two that cover one another by more
-            than `_MAX_OVERLAP` of the smaller.
+            than `MAX_OVERLAP` of the smaller.
     """
     num_frames = 1 + (shot.num_frames - 1) // spec.frame_multiple
     height, width = (side // spec.spatial_multiple * CELLS for side in (shot.height, shot.width))
@@ -206,9 +189,9 @@ def _check_overlap(
         shared_F = np.minimum(laid[one], laid[other]).sum((1, 2))
         smaller_F = np.minimum(laid[one].sum((1, 2)), laid[other].sum((1, 2)))
         overlap = float((shared_F / np.maximum(smaller_F, 1e-6)).max())
-        if overlap > _MAX_OVERLAP:
+        if overlap > MAX_OVERLAP:
             raise UsageError(
                 f"{shot.name}: the regions of {one} ({regions[one].text}) and {other}"
                 f" ({regions[other].text}) share {overlap:.0%} of the smaller one, expected at most"
-                f" {_MAX_OVERLAP:.0%}, for there both would be drawn at once; move them apart"
+                f" {MAX_OVERLAP:.0%}, for there both would be drawn at once; move them apart"
             )

@@ -23,7 +23,6 @@ from facekit.recipe.values import Aspect, Section
 
 __all__ = [
     "CAST_NAME_PATTERN",
-    "REGION_BOXES",
     "REGION_WORDS",
     "SCHEMA",
     "Camera",
@@ -46,17 +45,6 @@ CAST_NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
 _CastName: TypeAlias = Annotated[str, Field(pattern=CAST_NAME_PATTERN)]
 _Fraction: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 _Box: TypeAlias = tuple[_Fraction, _Fraction, _Fraction, _Fraction]
-
-REGION_BOXES: dict[str, _Box] = {
-    "left": (0.0, 0.0, 0.5, 1.0),
-    "right": (0.5, 0.0, 1.0, 1.0),
-    "top": (0.0, 0.0, 1.0, 0.5),
-    "bottom": (0.0, 0.5, 1.0, 1.0),
-    "left-third": (0.0, 0.0, 1 / 3, 1.0),
-    "middle-third": (1 / 3, 0.0, 2 / 3, 1.0),
-    "right-third": (2 / 3, 0.0, 1.0, 1.0),
-}
-"""Names of regions as left, top, right, bottom, in parts of the picture."""
 
 REGION_WORDS: dict[str, str] = {
     "left": "on the left",

@@ -10,24 +10,10 @@ from fractions import Fraction
 
 __all__ = [
     "FramePlan",
-    "exact_rate",
     "frames_of_seconds",
     "plan_chunks",
     "plan_frames",
 ]
-
-_NTSC = {23.976: 24, 23.98: 24, 29.97: 30, 47.952: 48, 59.94: 60, 119.88: 120}
-
-
-def exact_rate(fps: float) -> Fraction:
-    """What is meant by a frame rate: 23.976 is 24000/1001, 29.97 and 59.94 likewise."""
-    whole = _NTSC.get(round(fps, 3))
-    if whole is None:
-        near = round(fps * 1.001)
-        whole = near if near and abs(near / 1.001 - fps) < 1e-4 else None
-    if whole is not None:
-        return Fraction(whole * 1000, 1001)
-    return Fraction(fps).limit_denominator(10_000)
 
 
 def frames_of_seconds(seconds: float, rate: Fraction) -> int:

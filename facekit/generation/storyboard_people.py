@@ -4,16 +4,14 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations, pairwise
 
-from facekit.generation.storyboard import REGION_BOXES, CharacterInShot, ShotEntry, Storyboard
+from facekit.generation.named_regions import MAX_OVERLAP, NAMED_REGIONS
+from facekit.generation.storyboard import CharacterInShot, ShotEntry, Storyboard
 from facekit.generation.storyboard_loading import LocatedBoard
 from facekit.generation.storyboard_mistakes import nearest
 from facekit.generation.storyboard_prompt import names_in
 from facekit.generation.storyboard_yaml import KeyPath, Mistake
 
-__all__ = ["MAX_OVERLAP", "cast_words", "check_people", "people_in", "region_box"]
-
-MAX_OVERLAP = 0.25
-"""Of the smaller of two regions; more than that is taken for a mistake."""
+__all__ = ["cast_words", "check_people", "people_in", "region_box"]
 
 
 def people_in(shot: ShotEntry) -> tuple[CharacterInShot, ...]:
@@ -27,7 +25,7 @@ def people_in(shot: ShotEntry) -> tuple[CharacterInShot, ...]:
 def region_box(person: CharacterInShot) -> tuple[float, float, float, float] | None:
     """Left, top, right, bottom in parts of the picture; None for auto, a mask and everywhere."""
     if isinstance(person.region, str):
-        return REGION_BOXES.get(person.region)
+        return NAMED_REGIONS.get(person.region)
     return person.region
 
 

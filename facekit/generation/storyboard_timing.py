@@ -2,8 +2,9 @@
 
 from facekit.generation.storyboard import FramePin, Storyboard, full_name
 from facekit.generation.storyboard_facts import BackboneFacts
-from facekit.generation.storyboard_frames import FramePlan, exact_rate, plan_frames
+from facekit.generation.storyboard_frames import FramePlan, plan_frames
 from facekit.generation.storyboard_inherit import inherited, references
+from facekit.media.timecode import exact_rate
 
 __all__ = ["BoardTiming", "pinned_frame"]
 

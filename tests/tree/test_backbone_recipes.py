@@ -14,7 +14,7 @@ from facekit.evaluation import plots
 from facekit.faces import vendors
 from facekit.recipe import list_recipes, load_recipe
 from facekit.types import NoProgress
-from facekit.workflows import shoot_plan
+from facekit.workflows import shoot_plan, shoot_warnings
 from facekit.workflows.backbone import Backbone
 from facekit.workflows.evaluate import plan_evaluate, run_evaluate
 from facekit.workflows.shoot import plan_shoot, run_shoot
@@ -63,7 +63,7 @@ def test_the_recipe_runs_on_the_tiny_model(
     spec = dataclasses.replace(spec, sizes=sizes)
     monkeypatch.setattr(shoot_plan, "backbone_spec", lambda recipe: spec)
     backbone = Backbone(spec=spec, pipe=spec.tiny(), digest="")
-    monkeypatch.setattr(shoot_plan, "load_tokenizer", lambda recipe: backbone.pipe.tokenizer)
+    monkeypatch.setattr(shoot_warnings, "load_tokenizer", lambda recipe: backbone.pipe.tokenizer)
     frames = f"sample.num_frames={spec.frame_multiple + 1}"
     recipe = load_recipe(f"{name}/train", (*SMALL, frames))
     good_photos(tmp_path / "photos")

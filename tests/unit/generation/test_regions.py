@@ -8,7 +8,8 @@ import torch
 
 from facekit.backbones import get_spec
 from facekit.errors import UsageError
-from facekit.generation.regions import CELLS, NAMED_REGIONS, box_region, make_masks, parse_region
+from facekit.generation.named_regions import NAMED_REGIONS
+from facekit.generation.regions import CELLS, box_region, make_masks, parse_region
 from facekit.media.images import write_image
 from facekit.types import Shot
 

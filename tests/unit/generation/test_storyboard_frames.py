@@ -1,15 +1,14 @@
 from fractions import Fraction
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facekit.generation.storyboard_frames import (
-    exact_rate,
     frames_of_seconds,
     plan_chunks,
     plan_frames,
 )
+from facekit.media.timecode import exact_rate
 
 
 def frames(**changes):
@@ -26,24 +25,6 @@ def frames(**changes):
         "most": 17,
     }
     return plan_frames(**{**asked, **changes})
-
-
-@pytest.mark.parametrize(
-    ("fps", "exact"),
-    [
-        (23.976, Fraction(24000, 1001)),
-        (24000 / 1001, Fraction(24000, 1001)),
-        (29.97, Fraction(30000, 1001)),
-        (59.94, Fraction(60000, 1001)),
-        (24, Fraction(24)),
-        (25.0, Fraction(25)),
-        (12.5, Fraction(25, 2)),
-        (8, Fraction(8)),
-        (15.2, Fraction(76, 5)),
-    ],
-)
-def test_rates_are_exact(fps, exact):
-    assert exact_rate(fps) == exact
 
 
 def test_seconds_become_the_nearest_number_of_frames():

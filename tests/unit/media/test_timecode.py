@@ -21,7 +21,9 @@ DROPPING = [Fraction(30_000, 1001), Fraction(60_000, 1001)]
         (59.94, Fraction(60_000, 1001)),
         (24, Fraction(24)),
         (8.0, Fraction(8)),
+        (25.0, Fraction(25)),
         (12.5, Fraction(25, 2)),
+        (15.2, Fraction(76, 5)),
     ],
 )
 def test_a_rate_is_what_is_meant(said: float, meant: Fraction) -> None:

@@ -8,13 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facekit.adapters.character import Character, load_character
+from facekit.adapters.character import Character, attach_characters, load_character
 from facekit.adapters.character_file import CharacterFile
 from facekit.errors import AdapterError, NoFaceFound, UsageError
+from facekit.generation.hand_over import ChainRule
 from facekit.generation.regions import parse_region
+from facekit.media.images import write_image
 from facekit.media.video import read_clip
 from facekit.types import Face, Image, NoProgress
+from facekit.workflows import long_shots, shoot_plan
+from facekit.workflows import shoot as shooting
 from facekit.workflows.casting import ShotCast, cast_prompts, parse_regions, whole_picture
+from facekit.workflows.frame_likeness import Likeness
 from facekit.workflows.shoot import ShootPlan, plan_shoot, run_shoot
 from facekit.workflows.take_fingerprint import take_fingerprint
 from tests.tiny.drawn import character
@@ -195,3 +200,57 @@ def test_after_an_error_nobody_is_left_on_the_pipeline(trained, tom, tmp_path) -
     with pytest.raises(AdapterError, match="stop"):
         run_shoot(made, Stops(), pipe=trained.backbone.pipe)
     assert list(network.state_dict()) == before
+
+
+def plan_chunks(trained, tom: Path, out: Path, *prompts: str, **options) -> ShootPlan:
+    who = [str(trained.adapter), str(tom)]
+    return plan_shoot(prompts, character=who, out=out, recipe=trained.recipe, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [({"regions": SIDES}, "mira left, tom right"), ({}, "mira auto, tom auto")],
+)
+def test_long_shots_of_several_at_once_are_refused(trained, tom, tmp_path, options, where) -> None:
+    with pytest.raises(UsageError) as error:
+        plan_chunks(trained, tom, tmp_path, BOTH, seconds=20.0, **options)
+    told = str(error.value)
+    assert f"{where}, expected one character in the whole picture" in told
+    assert "; ask for a shot that is drawn at once, or shoot each character alone" in told
+    write_image(tmp_path / "park.png", np.zeros((96, 96, 3), np.uint8))
+    with pytest.raises(UsageError, match="begins with a picture or a clip"):
+        plan_chunks(trained, tom, tmp_path, BOTH, first_frame=tmp_path / "park.png", **options)
+    alone = {"character": str(trained.adapter), "recipe": trained.recipe, "out": tmp_path}
+    with pytest.raises(UsageError, match="mira left, expected one character in the whole"):
+        plan_shoot(["@mira"], num_frames=49, regions=["mira=left"], **alone)
+
+
+def test_long_shots_of_several_with_one_in_each(trained, tom, tmp_path, monkeypatch) -> None:
+    """Each shot is drawn with its own character, judged by that one, and recorded as its own."""
+    monkeypatch.setattr(shoot_plan, "chunk_frames", lambda spec: 5)
+    judged = []
+
+    def likeness(character: Character, device: object) -> Likeness:
+        judged.append(character.name)
+        return Likeness(encoder="tiny", min_same_person=0.3, score=lambda x: np.full(len(x), 0.6))
+
+    monkeypatch.setattr(shooting, "make_likeness", likeness)
+    attached = []
+
+    def attach(pipe: object, characters: Sequence[Character], *given, **options) -> object:
+        attached.append([who.name for who in characters])
+        return attach_characters(pipe, characters, *given, **options)
+
+    monkeypatch.setattr(long_shots, "attach_characters", attach)
+    prompts = ("close-up of @mira", "close-up of @tom")
+    asked = {"num_frames": 6, "strength": (0.5, 1.0), "rule": ChainRule(redraws=0)}
+    made = plan_chunks(trained, tom, tmp_path, *prompts, **asked)
+    assert made.is_long
+    shoot(trained, made)
+
+    assert judged == ["mira", "tom"]
+    assert attached == [["mira"], ["tom"]]
+    records = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("*.json"))]
+    assert [record["character"] for record in records] == ["mira", "tom"]
+    assert [record["chain"]["delivered_frames"] for record in records] == [6, 6]
+    assert plan_chunks(trained, tom, tmp_path, *prompts, **asked).done == (True, True)
