@@ -42,11 +42,9 @@ LADDER: tuple[tuple[str, int, float], ...] = (
     ("float8", 1, 0.5),
     ("float8", 1, 0.9),
     ("nf4", 1, 0.0),
-    ("nf4", 1, 0.5),
-    ("nf4", 1, 0.9),
 )
 """How weights are held, checkpointing_every, and the share of blocks that wait in main memory;
-what costs least quality and time comes first."""
+what costs least quality and time comes first. Quantised blocks cannot wait."""
 
 _probed: dict[str, Probed] = {}
 

@@ -3,6 +3,7 @@
 Rates are floating point operations per second, a multiplication and an addition counting as two.
 """
 
+import re
 import time
 from dataclasses import dataclass
 
@@ -58,8 +59,13 @@ class Rate:
 
 
 def peak_rate(name: str) -> float | None:
-    """The peak of a graphics card in bfloat16, by the name torch gives it; None if unknown."""
-    return next((tera * _TERA for part, tera in _PEAKS if part in name), None)
+    """The peak of a graphics card in bfloat16, by the name torch gives it; None if unknown.
+
+    Others have names that begin alike: those of laptops, and the A10G, which is no A10.
+    """
+    if "Laptop" in name:
+        return None
+    return next((tera * _TERA for part, tera in _PEAKS if re.search(rf"{part}\b", name)), None)
 
 
 def device_rate(device: torch.device, precision: Precision) -> Rate | None:

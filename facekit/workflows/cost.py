@@ -18,6 +18,7 @@ from facekit.training.shortage import out_of_memory
 from facekit.training.sketch import outline, tiny_outline
 from facekit.workflows.backbone import TINY, backbone_spec
 from facekit.workflows.device import choose_device
+from facekit.workflows.train_checks import is_refused
 
 __all__ = [
     "RunCost",
@@ -216,6 +217,8 @@ def savings(recipe: Recipe, *, device: str = "cuda", num_views: int = 24) -> Seq
     before = recipe_cost(recipe, device=device, num_views=num_views).peak
     found = []
     for setting, changed in _smaller(recipe, device):
+        if is_refused(changed):
+            continue  # advice must be something that can be followed
         peak = recipe_cost(changed, device=device, num_views=num_views).peak
         if peak < before:
             found.append(Saving(setting=setting, peak=peak))

@@ -12,7 +12,14 @@ from facekit.adapters.lora import LoraSettings
 from facekit.backbones import get_spec
 from facekit.recipe import load_recipe
 from facekit.training.batches import Batch
-from facekit.training.cost import Situation, StepCost, probe_step, step_cost, weigh
+from facekit.training.cost import (
+    Situation,
+    StepCost,
+    _low_noise,
+    probe_step,
+    step_cost,
+    weigh,
+)
 from facekit.training.ledger import Ledger
 from facekit.training.objective import Objective, StepLosses
 from facekit.training.settings import TrainSettings
@@ -145,6 +152,17 @@ def test_weights_are_counted_as_they_are_held() -> None:
     away = base("bfloat16", 4)
     assert away.offloaded > 0
     assert away.base == base("bfloat16").base - away.offloaded // 2
+
+
+@pytest.mark.parametrize(
+    ("more", "less"), [("noise.mean=-2", "noise.mean=1"), ("noise.shift=1", "noise.shift=9")]
+)
+def test_the_identity_loss_costs_by_the_noise_that_is_trained(more: str, less: str) -> None:
+    shares = [
+        _low_noise(WAN, tiny_outline(WAN), TrainSettings.from_recipe(recipe), LORA)
+        for recipe in (load_recipe("wan2_1_t2v_1_3b/train", [said]) for said in (more, less))
+    ]
+    assert shares[0] > 1.5 * shares[1] > 0
 
 
 def test_on_the_cpu_nothing_waits_elsewhere() -> None:

@@ -7,7 +7,7 @@ import torch
 
 from facekit.errors import OutOfMemory, UsageError
 from facekit.faces import vendors
-from facekit.recipe import load_recipe
+from facekit.recipe import Recipe, load_recipe
 from facekit.training.objective import Objective
 from facekit.types import NoProgress
 from facekit.workflows import cost
@@ -106,6 +106,22 @@ def test_settings_that_save_are_estimated_the_best_first() -> None:
     assert [saving.peak for saving in found] == sorted(saving.peak for saving in found)
     assert "train.batch_size=2" in {saving.setting for saving in found}
     assert "memory.checkpointing_every=1" in {saving.setting for saving in found}
+
+
+def test_no_setting_is_advised_that_the_plan_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Recipe] = []
+
+    class Peak:
+        def __init__(self, recipe: Recipe, **_: object) -> None:
+            asked.append(recipe)
+            self.peak = 100 - len(asked)
+
+    monkeypatch.setattr(cost, "recipe_cost", Peak)
+    waiting = load_recipe("tiny/train", [*SMALL, "memory.offloaded_blocks=2"])
+    told = {saving.setting for saving in cost.savings(waiting)}
+    assert "memory.base_weights=float8" in told
+    assert not told & {"memory.base_weights=nf4", "memory.offloaded_blocks=20"}
+    assert len(asked) == 1 + len(told)
 
 
 def test_memory_chooses_the_recipe() -> None:
