@@ -78,13 +78,12 @@ def device_rate(device: torch.device, precision: Precision) -> Rate | None:
     if device.type == "cpu":
         measured = _measured(precision)
         return Rate(low=measured * 0.5, high=measured, basis="measured here just now")
-    if device.type != "cuda":
-        return None
+    if device.type != "cuda" or precision != "bfloat16":
+        return None  # in float32 cards differ from each other by more than a range can tell
     name = torch.cuda.get_device_name(device)
     peak = peak_rate(name)
     if peak is None:
         return None
-    peak = peak if precision == "bfloat16" else peak / 4
     low, high = (peak * used for used in _USED)
     return Rate(low=low, high=high, basis=f"{_USED[0]:.0%} to {_USED[1]:.0%} of the {name}'s peak")
 
