@@ -131,8 +131,9 @@ def train(folder: Path, photos: Path, steps: int, where: Where, kill_at: int) ->
     """Train in this process, from the photos on; tell how many writes it took."""
     torch.set_num_threads(1)
     where.told = "photos"
+    os.environ["FACEKIT_CACHE"] = str(folder / "cache")  # so that every run encodes for itself
     writes = Writes(where, kill_at)
-    where.follow(train_character, "encode_photos", "encoding")
+    where.follow(train_character, "encode_once", "encoding")
     where.follow(Trainer, "_one_step", "step")
     where.follow(Trainer, "_validated", "validation")
     where.follow(Trainer, "_save", "checkpoint")
