@@ -14,10 +14,12 @@ from typing import Any, TypeAlias
 
 from benchmarks.check_table import check_tables
 from benchmarks.results import RESULTS_DIR
+from benchmarks.training_table import training_tables
 from facekit.media.files import write_text
 
 README = RESULTS_DIR.parents[1] / "README.md"
 CHECK_PHOTOS = RESULTS_DIR.parent / "howto" / "check_photos.md"
+TRAIN = RESULTS_DIR.parent / "howto" / "train.md"
 BEGIN = "<!-- Numbers from docs/results, by python -m benchmarks.readme -->"
 END = "<!-- End of the numbers -->"
 
@@ -37,6 +39,7 @@ def main() -> int:
     """Write the sections."""
     write_text(README, with_numbers(README.read_text(encoding="utf-8"), RESULTS_DIR))
     write_text(CHECK_PHOTOS, with_check(CHECK_PHOTOS.read_text(encoding="utf-8"), RESULTS_DIR))
+    write_text(TRAIN, with_training(TRAIN.read_text(encoding="utf-8"), RESULTS_DIR))
     return 0
 
 
@@ -57,6 +60,15 @@ def with_check(text: str, results_dir: Path) -> str:
     """
     found = json.loads((results_dir / "check.json").read_text(encoding="utf-8"))
     return _between(text, check_tables(found), "check_photos.md")
+
+
+def with_training(text: str, results_dir: Path) -> str:
+    """Put the tables of training between the markers of its how-to.
+
+    Raises:
+        ValueError: The text has not both markers.
+    """
+    return _between(text, training_tables(results_dir), "train.md")
 
 
 def _between(text: str, tables: str, name: str) -> str:

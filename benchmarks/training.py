@@ -191,9 +191,8 @@ def peak_bytes(options: argparse.Namespace) -> dict[str, int]:
     return found
 
 
-def measure(options: argparse.Namespace) -> dict[str, object]:
-    """One shape; nothing is timed where a row is not comparable."""
-    memory = peak_bytes(options)
+def measure(options: argparse.Namespace, memory: Mapping[str, int]) -> dict[str, object]:
+    """One shape and what `peak_bytes` gave; nothing is timed where a row is not comparable."""
     bench = Bench(options)
     work, batch = bench.work, options.batch_size
     gated = gate(bench)
@@ -231,10 +230,12 @@ def main() -> int:
             print(name, f"{sum(p.numel() for p in outline(name).parameters()) / 1e6:.0f} M")
         return 0
     torch.set_num_threads(options.threads)
+    asked = {name: argparse.Namespace(**{**vars(options), "shape": name}) for name in options.shape}
+    # Before anything is built here: what torch has started does not survive a fork.
+    memory = {name: peak_bytes(one) for name, one in asked.items()}
     shapes = {}
-    for name in options.shape:
-        one = argparse.Namespace(**{**vars(options), "shape": name})
-        shapes[name] = measure(one)
+    for name, one in asked.items():
+        shapes[name] = measure(one, memory[name])
         print(name, json.dumps(shapes[name], indent=1))
     values: dict[str, object] = {
         **provenance(torch.device(options.device)),

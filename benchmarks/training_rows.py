@@ -58,6 +58,10 @@ class Bench:
         self.adapter = IdentityAdapter.from_transformer(
             network, spec, embedding_dim=EMBEDDING_DIM
         ).to(self.device)
+        # A branch with exactly no effect would teach its tokens nothing, and training stops then;
+        # with this little the first step is still the bare loop's.
+        for _, branch in self.adapter.branches():
+            torch.nn.init.normal_(branch.to_v.weight, std=1e-4)
         self.settings = self._settings()
 
     def _settings(self) -> TrainSettings:

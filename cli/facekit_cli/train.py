@@ -117,7 +117,8 @@ def train(
             device=where,
             allow=allow or (),
             track=[name.strip() for given in track or () for name in given.split(",")],
-            estimate=dry_run,
+            estimate=dry_run or base is not None,
+            card_gb=vram,
         )
 
     execute(

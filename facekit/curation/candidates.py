@@ -157,7 +157,8 @@ def examine_part(
 def _examine(
     batch: Sequence[tuple[Source, Picture | MediaError | None]], faces: FaceVendor, min_score: float
 ) -> Iterator[Candidate]:
-    found = iter(faces.detect([p.image for _, p in batch if isinstance(p, Picture)]))
+    # One by one: in a batch the last digits depend on who else is in it.
+    found = (faces.detect([p.image])[0] for _, p in batch if isinstance(p, Picture))
     for source, read in batch:
         sentence = source.refusal
         if isinstance(read, Picture):

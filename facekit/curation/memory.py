@@ -154,13 +154,14 @@ class Memory:
         return np.stack([vectors for vectors in known.values() if vectors is not None])
 
     def _embed(self, seen: Sequence[Candidate]) -> list[Known]:
-        """Embed all faces of all photos together."""
+        """Embed the faces of each photo by themselves.
+
+        In a batch the last digits depend on who else is in it, and so on what was known already.
+        """
         crops = [_crops(candidate) for candidate in seen]
-        flat = [crop for of_one in crops for crop in of_one]
-        vectors = iter(self.faces.encode(flat) if flat else ())
         embedded = []
         for candidate, of_one in zip(seen, crops, strict=True):
-            found = [next(vectors) for _ in of_one]
+            found = list(self.faces.encode(of_one)) if of_one else []
             people: FloatArray | None = np.stack(found) if candidate.people else None
             vector = None if candidate.crop is None else found[0]
             embedded.append(Known(candidate=candidate, vector=vector, people=people))

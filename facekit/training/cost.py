@@ -214,7 +214,9 @@ def _low_noise(
     """Share of samples that the identity loss looks at."""
     expert = lora.expert if lora else "low"
     between = spec.family.sigma_range(made.tiny, expert)
-    drawn = sigmas(0, 0, _DRAWS, spec.family.shift(made.tiny), between)
+    noise = settings.noise
+    shift = spec.family.shift(made.tiny) if noise.shift is None else noise.shift
+    drawn = sigmas(0, 0, _DRAWS, shift, between, noise)
     low = sum(sigma < settings.weights.identity_max_sigma for sigma in drawn) / _DRAWS
     dropout = settings.dropout
     return low * (1 - dropout.both - (dropout.identity if settings.has_identity else dropout.text))

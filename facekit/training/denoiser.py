@@ -58,6 +58,12 @@ class Denoiser:
         """The noise levels that the network is asked at."""
         return self.spec.family.sigma_range(self.pipe, self.expert)
 
+    def place(self, part: Any) -> torch.device:
+        """Where a part of the pipeline computes; it may be waiting elsewhere now."""
+        parking = self.parking
+        here: torch.device = part.device
+        return here if parking is None or not parking.moves else parking.device
+
     def predict(self, noisy_BCFHW: Tensor, sigma_B: Tensor, text: Text) -> Tensor:
         """Ask the backbone for what its process says it predicts."""
         return self.spec.family.predict(self.pipe, self.spec, noisy_BCFHW, sigma_B, text)

@@ -23,7 +23,7 @@ def vae_maker(denoiser: Denoiser) -> Maker:
         facts={
             "VAE": vae_digest(denoiser.pipe),
             "kind of backbone": type(denoiser.spec.family).__name__,
-            "precision": f"{vae.dtype} on {vae.device.type}",
+            "precision": f"{vae.dtype} on {denoiser.place(vae).type}",
             "code version": _code(),
         }
     )
@@ -39,7 +39,7 @@ def text_maker(denoiser: Denoiser) -> Maker:
             "kind of backbone": type(spec.family).__name__,
             "length of captions": str(spec.max_sequence_length),
             # Some families give what the network is told in its own precision.
-            "precision": f"{encoder.dtype} for {network.dtype} on {encoder.device.type}",
+            "precision": f"{encoder.dtype} for {network.dtype} on {denoiser.place(encoder).type}",
             "code version": _code(),
         }
     )

@@ -225,8 +225,9 @@ class Optimizer:
     def _update_average(self, step: int) -> None:
         # Early steps count more, or the average would stay near the start for long.
         decay = min(self.ema, (step + 1) / (step + 10))
-        for name, average in self._average.items():
-            average.lerp_(self.parameters[name].detach(), 1 - decay)
+        if self._average:  # in one go: a LoRA is hundreds of small tensors
+            weights = [self.parameters[name].detach() for name in self._average]
+            torch._foreach_lerp_(list(self._average.values()), weights, 1 - decay)
 
 
 def _as_tensor(number: float) -> Tensor:

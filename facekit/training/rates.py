@@ -3,6 +3,7 @@
 Rates are floating point operations per second, a multiplication and an addition counting as two.
 """
 
+import re
 import time
 from dataclasses import dataclass
 
@@ -58,8 +59,13 @@ class Rate:
 
 
 def peak_rate(name: str) -> float | None:
-    """The peak of a graphics card in bfloat16, by the name torch gives it; None if unknown."""
-    return next((tera * _TERA for part, tera in _PEAKS if part in name), None)
+    """The peak of a graphics card in bfloat16, by the name torch gives it; None if unknown.
+
+    Others have names that begin alike: those of laptops, and the A10G, which is no A10.
+    """
+    if "Laptop" in name:
+        return None
+    return next((tera * _TERA for part, tera in _PEAKS if re.search(rf"{part}\b", name)), None)
 
 
 def device_rate(device: torch.device, precision: Precision) -> Rate | None:
@@ -72,13 +78,12 @@ def device_rate(device: torch.device, precision: Precision) -> Rate | None:
     if device.type == "cpu":
         measured = _measured(precision)
         return Rate(low=measured * 0.5, high=measured, basis="measured here just now")
-    if device.type != "cuda":
-        return None
+    if device.type != "cuda" or precision != "bfloat16":
+        return None  # in float32 cards differ from each other by more than a range can tell
     name = torch.cuda.get_device_name(device)
     peak = peak_rate(name)
     if peak is None:
         return None
-    peak = peak if precision == "bfloat16" else peak / 4
     low, high = (peak * used for used in _USED)
     return Rate(low=low, high=high, basis=f"{_USED[0]:.0%} to {_USED[1]:.0%} of the {name}'s peak")
 

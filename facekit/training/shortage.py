@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -54,7 +55,9 @@ def memory_stage(name: str) -> Iterator[None]:
         raise out_of_memory(name, reason.rstrip(".").replace(";", ","), held) from error
 
 
-def out_of_memory(stage: str, reason: str, held: int, advice: str = "") -> OutOfMemory:
+def out_of_memory(
+    stage: str, reason: str, held: int, advice: str = "", *, state: Path | None = None
+) -> OutOfMemory:
     """Make the error.
 
     Args:
@@ -62,11 +65,13 @@ def out_of_memory(stage: str, reason: str, held: int, advice: str = "") -> OutOf
         reason: As the library said it.
         held: Bytes that were held.
         advice: What would need less; how to find it out when empty.
+        state: The last checkpoint, where there is one.
     """
     advice = advice or "choose settings that need less, facekit train --dry-run tells how much"
+    kept = "" if state is None else f" (the last checkpoint is kept in {state})"
     return OutOfMemory(
         f"{stage} ran out of memory ({reason}), {held / 2**30:.1f} GB were held, expected room for"
-        f" more; {advice}",
+        f" more{kept}; {advice}",
         stage=stage,
         reason=reason,
         held=held,

@@ -204,16 +204,9 @@ def train_character(
             stack.enter_context(checkpointed(network, memory.checkpointing_every))
         judge = None
         if validate is not None:
-            judge = in_place(
-                validate,
-                settings,
-                denoiser,
-                adapter,
-                attachment,
-                tokens,
-                encoded,
-                guidance or {},
-            )
+            placed = (adapter, attachment, tokens, encoded, guidance or {})
+            # Sampling may end with the other one of two experts here.
+            judge = parking.settled(in_place(validate, settings, denoiser, *placed), *needed)
         if not groups:
             return _enrolled(adapter, encoded, judge and judged_together(judge, processes))
         fewest = fewest_samples(encoded.buckets, encoded.clips, settings.batch_size)
@@ -237,7 +230,7 @@ def train_character(
             judge = FixedLoss(
                 objective, encoded, held_out, shift=shift, sigma_range=between
             ).beside(judge)
-        judge = judge and judged_together(parking.settled(judge, *needed), processes)
+        judge = judge and judged_together(judge, processes)
         for group in groups:
             processes.spread(group.parameters.values())
         optimizer = Optimizer(

@@ -1,53 +1,35 @@
 """What a run of training will take on a device, told before anything is loaded."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 
 from facekit.adapters.lora import LoraSettings
-from facekit.errors import OutOfMemory, UsageError, WeightsError
+from facekit.errors import UsageError, WeightsError
 from facekit.recipe import Recipe, card_recipe, training_recipe
 from facekit.training.cost import Situation, StepCost, step_cost
 from facekit.training.rates import Rate, device_rate
 from facekit.training.settings import TrainSettings
-from facekit.training.shortage import out_of_memory
 from facekit.training.sketch import outline, tiny_outline
 from facekit.workflows.backbone import TINY, backbone_spec
 from facekit.workflows.device import choose_device
 
 __all__ = [
+    "ROOM",
     "RunCost",
-    "Saving",
-    "advice_on_memory",
     "device_bytes",
     "estimate_run",
+    "in_gb",
     "recipe_cost",
     "recipe_for_device",
-    "savings",
 ]
 
 _GIB = 2**30
-_ROOM = 0.08
+ROOM = 0.08
 """Part of a card that stays free of tensors: the driver, kernels, what cannot be filled."""
 _DAYS_S = 24 * 3600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Saving:
-    """A change of a recipe that needs less memory."""
-
-    setting: str
-    """As ``--set`` takes it."""
-    peak: int
-    """Bytes with it."""
-
-    def describe(self) -> str:
-        """The setting and what it leaves."""
-        return f"{self.setting} ({_gb(self.peak)})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,28 +49,31 @@ class RunCost:
     @property
     def fits(self) -> bool:
         """Whether it is expected to, with some room."""
-        return self.limit is None or self.step.peak <= (1 - _ROOM) * self.limit
+        return self.limit is None or self.step.peak <= (1 - ROOM) * self.limit
 
     def describe(self) -> str:
         """Two lines: memory and time."""
-        total = "" if self.limit is None else f" of {_gb(self.limit)}"
+        total = "" if self.limit is None else f" of {in_gb(self.limit)}"
         kinds = (
-            f"training {_gb(self.step.step)}, encoding {_gb(self.step.encode)}, validation"
-            f" {_gb(self.step.decode)}"
+            f"training {in_gb(self.step.step)}, encoding {in_gb(self.step.encode)}, validation"
+            f" {in_gb(self.step.decode)}"
         )
-        waits = f"; {_gb(self.step.offloaded)} wait in main memory" if self.step.offloaded else ""
-        memory = f"memory: about {_gb(self.step.peak)}{total} on {self.device} ({kinds}{waits})"
+        waits = f"; {in_gb(self.step.offloaded)} wait in main memory" if self.step.offloaded else ""
+        besides = ", beside what libraries take" if self.device == "cpu" else ""
+        where = f"{self.device}{besides}"
+        memory = f"memory: about {in_gb(self.step.peak)}{total} on {where} ({kinds}{waits})"
         work = f"{self.steps} steps of {self.step.flops / 1e12:.3g} TFLOP"
         if self.seconds is None:
             return f"{memory}\ntime: {work}; how fast {self.device} computes is not known"
-        return f"{memory}\ntime: {_time(self.seconds)} for {work} ({self.basis})"
+        left_out = "without encoding and validations"
+        return f"{memory}\ntime: {_time(self.seconds)} for {work} ({self.basis}; {left_out})"
 
     def warnings(self) -> Iterator[str]:
         """What is better known before the work starts."""
         if not self.fits and self.limit is not None:
             yield (
-                f"training needs about {_gb(self.step.peak)} and {self.device} has"
-                f" {_gb(self.limit)}, so it will probably not fit"
+                f"training needs about {in_gb(self.step.peak)} and {self.device} has"
+                f" {in_gb(self.limit)}, so it will probably not fit"
             )
         if self.seconds is not None and self.seconds[0] > _DAYS_S:
             days = self.seconds[0] / _DAYS_S
@@ -136,21 +121,27 @@ def recipe_cost(recipe: Recipe, *, device: str = "cuda", num_views: int = 24) ->
     return step_cost(spec, made, settings, lora if settings.trains_lora else None, situation)
 
 
-def estimate_run(recipe: Recipe, device: torch.device, *, num_photos: int) -> RunCost | None:
+def estimate_run(
+    recipe: Recipe, device: torch.device, *, num_photos: int, card_gb: float | None = None
+) -> RunCost | None:
     """Estimate memory and time of a run; None where the backbone's shape is not known.
 
     Args:
         recipe: How to train.
         device: Where, from `choose_device`.
         num_photos: That were found; each may give two views.
+        card_gb: Memory of a card that is planned for and not here; how fast it is nobody knows.
     """
-    kind = "cpu" if device.type == "cpu" else "cuda"
+    elsewhere = card_gb is not None and device.type == "cpu"
+    kind = "cpu" if device.type == "cpu" and not elsewhere else "cuda"
     try:
         step = recipe_cost(recipe, device=kind, num_views=2 * num_photos)
     except WeightsError:
         return None
-    rate = device_rate(device, recipe.train.precision)
-    return _run_cost(recipe, step, device, rate)
+    if elsewhere and card_gb is not None:
+        found = _run_cost(recipe, step, device, None)
+        return replace(found, device=f"a card of {card_gb:g} GB", limit=int(card_gb * _GIB))
+    return _run_cost(recipe, step, device, device_rate(device, recipe.train.precision))
 
 
 def _run_cost(recipe: Recipe, step: StepCost, device: torch.device, rate: Rate | None) -> RunCost:
@@ -207,78 +198,8 @@ def recipe_for_device(
     return training_recipe(base) if vram_gb is None else card_recipe(base, vram_gb)
 
 
-def savings(recipe: Recipe, *, device: str = "cuda", num_views: int = 24) -> Sequence[Saving]:
-    """Changes of a recipe that need less memory, the one that saves most first.
-
-    Raises:
-        WeightsError: The backbone is neither on this machine nor known by its shape.
-    """
-    before = recipe_cost(recipe, device=device, num_views=num_views).peak
-    found = []
-    for setting, changed in _smaller(recipe, device):
-        peak = recipe_cost(changed, device=device, num_views=num_views).peak
-        if peak < before:
-            found.append(Saving(setting=setting, peak=peak))
-    return tuple(sorted(found, key=lambda saving: saving.peak))
-
-
-@contextmanager
-def advice_on_memory(recipe: Recipe, device: torch.device, state: Path) -> Iterator[None]:
-    """Tell what would need less memory where a run has none left.
-
-    Args:
-        recipe: Of the run.
-        device: Of the run.
-        state: Where its checkpoint lies, if there is one.
-
-    Raises:
-        OutOfMemory: With settings as its next step, the one that saves most first.
-    """
-    try:
-        yield
-    except OutOfMemory as error:
-        try:
-            found = savings(recipe, device="cpu" if device.type == "cpu" else "cuda")
-        except (WeightsError, RuntimeError, MemoryError):
-            found = ()  # no memory is left for the estimate either, or nothing is known
-        kept = "train on a device with more memory"
-        if found:
-            kept = f"set one of {', '.join(saving.describe() for saving in found[:4])} with --set"
-        if state.is_file():
-            kept = f"{kept} (the last checkpoint is kept in {state}, for the same recipe)"
-        raise out_of_memory(error.stage, error.reason, error.held, kept) from error
-
-
-def _smaller(recipe: Recipe, device: str) -> Iterator[tuple[str, Recipe]]:
-    """Recipes that differ in one setting, with that setting."""
-
-    def changed(section: str, key: str, value: object) -> tuple[str, Recipe]:
-        part = getattr(recipe, section).model_copy(update={key: value})
-        return f"{section}.{key}={value}", recipe.model_copy(update={section: part})
-
-    memory, train = recipe.memory, recipe.train
-    if memory.checkpointing_every != 1:
-        yield changed("memory", "checkpointing_every", 1)
-    narrower = ("bfloat16", "float8", "nf4") if device != "cpu" else ("bfloat16",)
-    held = ("float32", "bfloat16", "float8", "int8", "nf4").index(memory.base_weights)
-    for how in narrower:
-        if ("float32", "bfloat16", "float8", "int8", "nf4").index(how) > held:
-            yield changed("memory", "base_weights", how)
-    if device != "cpu" and memory.offloaded_blocks < 20:
-        yield changed("memory", "offloaded_blocks", 20)
-    if train.batch_size > 1:
-        yield changed("train", "batch_size", train.batch_size // 2)
-    if train.precision == "float32" and device != "cpu":
-        yield changed("train", "precision", "bfloat16")
-    if recipe.clips.num_frames > 9:
-        yield changed("clips", "num_frames", recipe.clips.num_frames // 8 * 4 + 1)
-    if recipe.lora.rank > 8:
-        yield changed("lora", "rank", recipe.lora.rank // 2)
-    if recipe.loss.identity > 0:
-        yield changed("loss", "identity", 0.0)
-
-
-def _gb(size: int) -> str:
+def in_gb(size: int) -> str:
+    """Bytes for people, in units of 2**30."""
     value = size / _GIB
     return f"{value:.1f} GB" if value < 100 else f"{value:.0f} GB"
 

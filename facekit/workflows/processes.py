@@ -18,6 +18,7 @@ from facekit.recipe import Recipe
 from facekit.training.processes import ALONE, Processes, join_processes, launched, shares
 from facekit.training.sharding import shard
 from facekit.workflows.backbone import Backbone, load_backbone
+from facekit.workflows.cost import RunCost, estimate_run
 from facekit.workflows.device import AUTO
 
 if TYPE_CHECKING:
@@ -92,7 +93,17 @@ def _plan(make: "Callable[[str], TrainPlan]", kind: str, count: int, shards: boo
     has_steps = plan.recipe.identity.level != "L0"
     parts = shares(plan.recipe.train.batch_size, count) if has_steps else (0,) * count
     warnings = [*plan.warnings, *_warnings(plan.recipe, parts)]
-    return replace(plan, parts=parts, shards=shards, warnings=tuple(warnings))
+    told = replace(plan, parts=parts, shards=shards, warnings=tuple(warnings))
+    return replace(told, cost=_cost_of_one(told)) if plan.cost else told
+
+
+def _cost_of_one(plan: "TrainPlan") -> RunCost | None:
+    """What the largest part of a step takes; not known where weights are shared out."""
+    if plan.shards or not any(plan.parts):
+        return None
+    train = plan.recipe.train.model_copy(update={"batch_size": max(plan.parts)})
+    own = plan.recipe.model_copy(update={"train": train})
+    return estimate_run(own, plan.device, num_photos=len(plan.sources))
 
 
 def _warnings(recipe: Recipe, parts: tuple[int, ...]) -> list[str]:

@@ -17,8 +17,8 @@ from facekit.training.trainer import STATE_FILE
 from facekit.types import NoProgress, Progress
 from facekit.workflows.backbone import Backbone, load_base_adapter
 from facekit.workflows.characters import ADAPTER_FILE
-from facekit.workflows.cost import advice_on_memory
 from facekit.workflows.likeness import likeness_validation
+from facekit.workflows.memory_advice import advice_on_memory
 from facekit.workflows.others import other_faces
 from facekit.workflows.photos import common_folder
 from facekit.workflows.processes import load_alike, running, share_out

@@ -16,7 +16,7 @@ from facekit.training.offload import check_offloaded
 from facekit.workflows.backbone import TINY, backbone_spec, base_adapter_path, load_tokenizer
 from facekit.workflows.train_clips import clip_misfits
 
-__all__ = ["check_memory", "check_training", "misfits"]
+__all__ = ["check_memory", "check_training", "is_refused", "misfits"]
 
 
 def check_training(recipe: Recipe) -> None:
@@ -57,21 +57,17 @@ def check_memory(recipe: Recipe, device: torch.device) -> None:
             quantised ones.
         WeightsError: The backbone's config cannot be read.
     """
-    memory = recipe.memory
-    if memory.offloaded_blocks and memory.base_weights in ("int8", "nf4"):
-        raise UsageError(
-            f"memory.offloaded_blocks is {memory.offloaded_blocks} and memory.base_weights"
-            f" {memory.base_weights}, whose blocks do not wait, expected float32, bfloat16 or"
-            " float8; change one of them"
-        )
-    check_held(memory.base_weights, device)
-    if not memory.offloaded_blocks:
-        return
-    spec = backbone_spec(recipe)
-    if recipe.base.name == TINY:
-        check_offloaded(memory.offloaded_blocks, spec.family.network(spec.tiny()))
-    elif recipe.base.source or not fetch_commands(spec):
-        check_offloaded(memory.offloaded_blocks, spec.outline(recipe.base.source))
+    _check_waiting(recipe)
+    check_held(recipe.memory.base_weights, device)
+
+
+def is_refused(recipe: Recipe) -> bool:
+    """Whether the backbone cannot do what a recipe says, on any device."""
+    try:
+        _check_waiting(recipe)
+    except UsageError:
+        return True
+    return any(misfits(recipe))
 
 
 def misfits(recipe: Recipe) -> Iterator[str]:
@@ -114,3 +110,26 @@ def misfits(recipe: Recipe) -> Iterator[str]:
             f"loss.contrastive is {recipe.loss.contrastive:g}, expected 0 for {spec.name}, which"
             " comes without a bank of other faces; set loss.contrastive to 0"
         )
+
+
+def _check_waiting(recipe: Recipe) -> None:
+    """Refuse blocks that cannot wait, where the backbone's shape is on this machine.
+
+    Raises:
+        UsageError: More blocks are to wait than there are, or quantised ones.
+        WeightsError: The backbone's config cannot be read.
+    """
+    memory = recipe.memory
+    if not memory.offloaded_blocks:
+        return
+    if memory.base_weights in ("int8", "nf4"):
+        raise UsageError(
+            f"memory.offloaded_blocks is {memory.offloaded_blocks} and memory.base_weights"
+            f" {memory.base_weights}, whose blocks do not wait, expected float32, bfloat16 or"
+            " float8; change one of them"
+        )
+    spec = backbone_spec(recipe)
+    if recipe.base.name == TINY:
+        check_offloaded(memory.offloaded_blocks, spec.family.network(spec.tiny()))
+    elif recipe.base.source or not fetch_commands(spec):
+        check_offloaded(memory.offloaded_blocks, spec.outline(recipe.base.source))

@@ -121,6 +121,8 @@ def add_excerpts(
     else:
         clips = [_stored(name) for name in _clips_of(dataset)]
     excerpts, told = find_excerpts(clips, photos, cutting, recipe.photos, faces, bar)
+    if clips and not excerpts:
+        told = (*told, "no clip gives an excerpt, so the run learns from photos alone")
     return replace(photos, excerpts=excerpts), told
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from facekit.adapters.character_file import CharacterFile
@@ -118,8 +119,10 @@ def recipe_text(recipe: Recipe) -> str:
 
 def is_resumed(out_dir: Path, recipe: Recipe, *, force: bool) -> bool:
     """Whether a run of this recipe is in the folder; anything else there is refused."""
-    if not out_dir.exists() or (out_dir.is_dir() and not any(out_dir.iterdir())):
+    if not out_dir.exists():
         return False
+    if out_dir.is_dir() and set(out_dir.iterdir()) <= set(_left_behind(out_dir)):
+        return False  # empty, or killed before the first file had its name
     try:
         written = (out_dir / RECIPE_FILE).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -141,8 +144,12 @@ def is_resumed(out_dir: Path, recipe: Recipe, *, force: bool) -> bool:
 
 def sweep(out_dir: Path) -> None:
     """Remove what a kill in the middle of a write has left: files that were never renamed."""
+    for left in _left_behind(out_dir):
+        left.unlink(missing_ok=True)
+
+
+def _left_behind(out_dir: Path) -> Iterator[Path]:
     caches = (CACHE_FILE, HELD_OUT_FILE)
     for name in (STATE_FILE, METRICS_FILE, *caches, ADAPTER_FILE, RESULT_FILE, RECIPE_FILE):
         stem, suffix = Path(name).stem, Path(name).suffix
-        for left in out_dir.glob(f".{stem}-????????{suffix}"):
-            left.unlink(missing_ok=True)
+        yield from out_dir.glob(f".{stem}-????????{suffix}")

@@ -202,6 +202,7 @@ def plan_train(
     allow: Sequence[str] = (),
     track: Sequence[str] = (),
     estimate: bool = False,
+    card_gb: float | None = None,
 ) -> TrainPlan:
     """Decide everything before anything is loaded that takes time.
 
@@ -219,6 +220,7 @@ def plan_train(
         allow: Codes of reasons against photos that are overruled, like "blurred".
         track: Trackers that get the log beside its own file: "tensorboard", "wandb".
         estimate: Whether to tell what the run takes, which itself takes seconds.
+        card_gb: Memory of a graphics card that is planned for, where this machine has none.
 
     Raises:
         UsageError: A name that cannot be a folder and an `@name`, a trigger without a word, an
@@ -260,7 +262,9 @@ def plan_train(
     dataset = open_dataset(photos, recipe, allow)
     found = scan_sources(photos) if dataset is None else dataset.sources
     resumes = is_resumed(out_dir, recipe, force=force)
-    cost = estimate_run(recipe, where, num_photos=len(found)) if estimate else None
+    cost = None
+    if estimate:
+        cost = estimate_run(recipe, where, num_photos=len(found), card_gb=card_gb)
     return TrainPlan(
         name=name,
         sources=found,

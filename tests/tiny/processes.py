@@ -112,11 +112,14 @@ class KillAt:
 
     def __init__(self, step: int, number: int = signal.SIGKILL) -> None:
         self.left, self.number = step, number
+        self.trains = False
 
     def start(self, total: int, label: str) -> None:
-        pass
+        self.trains = label == "train"
 
     def advance(self, n: int = 1, info: str = "") -> None:
+        if not self.trains:
+            return
         self.left -= n
         if info and self.left == 0:
             os.kill(os.getpid(), self.number)

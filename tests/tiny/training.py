@@ -186,11 +186,14 @@ class _KillAt:
 
     def __init__(self, step: int) -> None:
         self.left = step
+        self.trains = False
 
     def start(self, total: int, label: str) -> None:
-        pass
+        self.trains = label == "train"
 
     def advance(self, n: int = 1, info: str = "") -> None:
+        if not self.trains:
+            return
         self.left -= n
         if info and self.left <= 0:
             os.kill(os.getpid(), signal.SIGKILL)

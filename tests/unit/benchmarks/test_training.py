@@ -62,12 +62,11 @@ def test_ratios_are_of_repetitions_and_spread_of_all_steps() -> None:
 
 
 def test_what_is_not_comparable_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "peak_bytes", lambda options: {})
     monkeypatch.setattr(
         training, "gate", lambda bench: {"floor": {"comparable": True}, "lora": {"comparable": 0}}
     )
     options = training.parse(["--shape", "tiny", "--rank", "2"])
     options.shape = "tiny"
-    found = training.measure(options)
+    found = training.measure(options, {})
     assert found["comparable"] is False
     assert "step" not in found

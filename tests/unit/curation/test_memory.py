@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from facekit.faces.toon import load_toon_faces
 from facekit.media.cache import cache_dir
 from facekit.media.scan import scan_sources
 from facekit.recipe import PhotosSection
+from facekit.resources import datasets_dir
 from facekit.types import FaceCrop, NoProgress
 from tests.tiny.faces import BLUE, RED, DiscFaces, draw_photo
 from tests.tiny.photos import bad_photos, good_photos, write
@@ -65,6 +67,20 @@ def test_a_photo_that_is_known_is_not_looked_at_again(tmp_path: Path):
     assert same(cold, warm)
     assert cold.advice == warm.advice
     assert cold.require().digest == warm.require().digest
+
+
+def test_it_does_not_matter_which_photos_were_known_before(tmp_path: Path):
+    """In a batch the last digits of an embedding depend on who else is in it."""
+    faces = load_toon_faces("toon-a")
+    photos = scan_sources([datasets_dir() / "toon_mira"])[:4]
+    cold = Memory(faces, 0.5).look(photos, NoProgress())
+    shutil.rmtree(cache_dir())
+    Memory(faces, 0.5).look(photos[:1], NoProgress())
+    Memory(faces, 0.5).look(photos[:3], NoProgress())
+    warm = Memory(faces, 0.5).look(photos, NoProgress())
+    assert [known.vector.tobytes() for known in warm if known.vector is not None] == [
+        known.vector.tobytes() for known in cold if known.vector is not None
+    ]
 
 
 def test_other_thresholds_ask_nobody(tmp_path: Path):

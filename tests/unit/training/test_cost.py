@@ -12,7 +12,14 @@ from facekit.adapters.lora import LoraSettings
 from facekit.backbones import get_spec
 from facekit.recipe import load_recipe
 from facekit.training.batches import Batch
-from facekit.training.cost import Situation, StepCost, probe_step, step_cost, weigh
+from facekit.training.cost import (
+    Situation,
+    StepCost,
+    _low_noise,
+    probe_step,
+    step_cost,
+    weigh,
+)
 from facekit.training.ledger import Ledger
 from facekit.training.objective import Objective, StepLosses
 from facekit.training.settings import TrainSettings
@@ -100,13 +107,13 @@ def _empty(module: Any) -> Any:
 
 
 def test_few_blocks_tell_of_many() -> None:
-    many, few = made(12), made(12)
+    many, few = made(6), made(6)
     settings = TrainSettings.from_recipe(
         load_recipe("wan2_1_t2v_1_3b/train", ["loss.preservation=0", "train.precision=float32"])
     )
     spec = replace(WAN, sizes={"1:1": (64, 64)})
     short = step_cost(spec, few, settings, LORA, Situation(num_views=2))
-    assert len(shortened(made(12).network, 1)) == 2
+    assert len(shortened(made(6).network, 1)) == 2
     many.network.register_to_config(num_layers="all of them")  # no number, so none is left out
     whole = step_cost(spec, many, settings, LORA, Situation(num_views=2))
     assert short.flops == pytest.approx(whole.flops, rel=1e-6)
@@ -120,8 +127,9 @@ def test_settings_that_save_memory_do() -> None:
     assert recomputed.activations < plain.activations
     assert plain.flops < recomputed.flops < 2 * plain.flops
     assert cost("lora.rank=2", "train.optimizer=adamw_8bit").trained < plain.trained
-    assert cost("train.batch_size=2").activations > 1.5 * plain.activations
-    assert cost("train.batch_size=2").tokens == 2 * plain.tokens
+    double = cost("train.batch_size=2")
+    assert double.activations > 1.5 * plain.activations
+    assert double.tokens == 2 * plain.tokens
     assert cost("train.precision=bfloat16", "memory.base_weights=bfloat16").base < plain.base
 
 
@@ -145,6 +153,17 @@ def test_weights_are_counted_as_they_are_held() -> None:
     away = base("bfloat16", 4)
     assert away.offloaded > 0
     assert away.base == base("bfloat16").base - away.offloaded // 2
+
+
+@pytest.mark.parametrize(
+    ("more", "less"), [("noise.mean=-2", "noise.mean=1"), ("noise.shift=1", "noise.shift=9")]
+)
+def test_the_identity_loss_costs_by_the_noise_that_is_trained(more: str, less: str) -> None:
+    shares = [
+        _low_noise(WAN, tiny_outline(WAN), TrainSettings.from_recipe(recipe), LORA)
+        for recipe in (load_recipe("wan2_1_t2v_1_3b/train", [said]) for said in (more, less))
+    ]
+    assert shares[0] > 1.5 * shares[1] > 0
 
 
 def test_on_the_cpu_nothing_waits_elsewhere() -> None:

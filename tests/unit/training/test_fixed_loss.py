@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import torch
 
+from facekit.adapters.lora import LoraSettings
+from facekit.backbones import get_spec
 from facekit.training import fixed_loss
 from facekit.training.denoiser import Denoiser
 from facekit.training.encoded import EncodedPhotos
@@ -15,6 +17,8 @@ from facekit.training.fixed_loss import FixedLoss
 from facekit.training.metrics import read_metrics
 from facekit.training.objective import Objective
 from facekit.training.trainer import METRICS_FILE, Validation
+from tests.tiny.backbones import sample
+from tests.tiny.far_device import FAR, far_device
 from tests.tiny.training import TINY_SETTINGS, TinyRun
 
 BETWEEN = (0.0, 1.0)
@@ -123,3 +127,28 @@ def test_a_run_logs_it_and_learns_the_same_without(tmp_path: Path) -> None:
     assert first.keys() == last.keys()
     assert len([name for name in last if name.startswith("validate/loss@")]) == 2
     assert last["validate/loss"] < first["validate/loss"]
+
+
+def test_the_trained_expert_is_back_after_sampling_has_ended_with_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = []
+
+    def measure(self: FixedLoss) -> dict[str, float]:
+        places.append(self._objective.denoiser.network.device)
+        return {}
+
+    monkeypatch.setattr(FixedLoss, "measure", measure)
+    with far_device():
+        weights = replace(TINY_SETTINGS.weights, identity=0.0, preservation=0.0)
+        run = TinyRun(tmp_path, level="none", loss_levels=1, steps=1, weights=weights)
+        run.spec = replace(get_spec("wan2_2_t2v_a14b"), sizes={"1:1": (32, 32)})
+        run.pipe = run.spec.tiny()
+        run.lora = LoraSettings(rank=2, alpha=2.0, expert="high")
+
+        def judge(step: int) -> Validation:
+            sample(run.pipe, run.spec)
+            return Validation(score=0.0)
+
+        run(validate=judge, device=FAR)
+    assert places == [FAR, FAR]

@@ -12,6 +12,8 @@ from facekit.backbones.spec import get_spec
 from facekit.training import makers
 from facekit.training.denoiser import Denoiser
 from facekit.training.makers import parser_maker, text_maker, vae_maker
+from facekit.training.parking import parked
+from tests.tiny.far_device import FAR, far_device
 from tests.tiny.parsers import tiny_parser
 
 SPEC = get_spec("toon")
@@ -81,6 +83,17 @@ def test_each_part_counts_where_it_takes_part(
 def test_the_same_pipeline_built_again_is_the_same_maker() -> None:
     assert vae_maker(tiny()) == vae_maker(tiny())
     assert text_maker(tiny()) == text_maker(tiny())
+
+
+def test_where_it_computes_counts_and_not_where_it_waits() -> None:
+    here = tiny()
+    with far_device(), parked(here.pipe, SPEC, FAR) as parking:
+        denoiser = replace(here, parking=parking)
+        waiting = vae_maker(denoiser), text_maker(denoiser)
+        parking.settle(denoiser.pipe.vae, denoiser.pipe.text_encoder)
+        assert (vae_maker(denoiser), text_maker(denoiser)) == waiting
+    for on_cpu, there in zip((vae_maker(here), text_maker(here)), waiting, strict=True):
+        assert {n for n in on_cpu.facts if on_cpu.facts[n] != there.facts[n]} == {"precision"}
 
 
 def test_another_version_of_code_is_another_maker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,10 @@ def test_cards_are_known_by_their_names() -> None:
     assert peak_rate("NVIDIA GeForce RTX 4090") == pytest.approx(165.2e12)
     assert peak_rate("NVIDIA L40S") == 362e12
     assert peak_rate("NVIDIA L4") == 121e12
+    assert peak_rate("NVIDIA A10G") is None
+    assert peak_rate("NVIDIA A10") == 125e12
+    assert peak_rate("NVIDIA A100-SXM4-80GB") == 312e12
+    assert peak_rate("NVIDIA GeForce RTX 4090 Laptop GPU") is None
     assert peak_rate("A card of tomorrow") is None
 
 

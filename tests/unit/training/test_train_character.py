@@ -352,11 +352,14 @@ class _Stops:
 
     def __init__(self, after: int) -> None:
         self.left = after
+        self.trains = False
 
     def start(self, total: int, label: str) -> None:
-        pass
+        self.trains = label == "train"
 
     def advance(self, n: int = 1, info: str = "") -> None:
+        if not self.trains:
+            return
         self.left -= n
         if self.left == 0:
             signal.raise_signal(signal.SIGINT)

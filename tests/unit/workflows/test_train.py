@@ -315,6 +315,18 @@ def test_another_vae_is_another_run(photos: Path, out: Path) -> None:
         run_train(plan, NoProgress(), faces=Alike(), backbone=backbone)
 
 
+def test_a_kill_before_the_first_file_had_its_name_leaves_no_obstacle(
+    photos: Path, out: Path
+) -> None:
+    (out / "mira").mkdir(parents=True)
+    left = out / "mira" / ".recipe-0123abcd.toml"
+    left.write_text("half of a reci")
+    plan = plan_train([photos], name="mira", recipe=_recipe("train.steps=1"), out=out)
+    assert not plan.resumes
+    run_train(plan, NoProgress(), faces=Alike())
+    assert not left.exists()
+
+
 def test_a_folder_with_something_else_is_refused(photos: Path, out: Path) -> None:
     (out / "mira").mkdir(parents=True)
     (out / "mira" / "notes.txt").write_text("mine")
