@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 
 from benchmarks.results import RESULTS_DIR, write_results
-from facekit.adapters.lora import LoraSettings
 from facekit.backbones import get_spec, spec_names
 from facekit.media.files import write_text
 from facekit.recipe import (
@@ -28,7 +27,7 @@ from facekit.recipe import (
 )
 from facekit.resources import recipes_dir
 from facekit.training.cost import Probed, Situation, StepCost, probe_step, weigh
-from facekit.training.settings import TrainSettings
+from facekit.training.settings import TrainSettings, lora_settings
 from facekit.training.sketch import blocks, outline
 from facekit.workflows.machine import provenance
 
@@ -54,12 +53,6 @@ _probed: dict[str, Probed] = {}
 def cost(recipe: Recipe) -> StepCost:
     """Estimate a recipe; one run of the fake network serves all that differ in bits alone."""
     spec, settings = get_spec(recipe.base.name), TrainSettings.from_recipe(recipe)
-    lora = LoraSettings(
-        rank=recipe.lora.rank,
-        alpha=recipe.lora.alpha,
-        targets=recipe.lora.targets or spec.lora_targets,
-        expert=recipe.lora.expert,
-    )
     situation = Situation(
         num_views=_PHOTOS_VIEWS,
         num_tokens=recipe.identity.num_tokens,
@@ -73,9 +66,7 @@ def cost(recipe: Recipe) -> StepCost:
     made = outline(spec)
     weighed = weigh(spec, made, settings, situation)
     if key not in _probed:
-        _probed[key] = probe_step(
-            spec, made, settings, lora if settings.trains_lora else None, situation
-        )
+        _probed[key] = probe_step(spec, made, settings, lora_settings(recipe, spec), situation)
     return weighed(_probed[key])
 
 

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from facekit.adapters.lora import LoraSettings
+from facekit.backbones.spec import BackboneSpec
 from facekit.recipe import ClipsSection, MemorySection, NoiseSection, Recipe
 from facekit.training.adamw import OptimizerKind
 from facekit.training.optimizer import LrSchedule
 
-__all__ = ["Dropout", "LossWeights", "Precision", "TrainSettings"]
+__all__ = ["Dropout", "LossWeights", "Precision", "TrainSettings", "lora_settings"]
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -146,3 +148,15 @@ class TrainSettings:
             noise=recipe.noise,
             memory=recipe.memory,
         )
+
+
+def lora_settings(recipe: Recipe, spec: BackboneSpec) -> LoraSettings | None:
+    """The LoRA that a recipe trains on a backbone; None where its level trains none."""
+    if not TrainSettings.from_recipe(recipe).trains_lora:
+        return None
+    return LoraSettings(
+        rank=recipe.lora.rank,
+        alpha=recipe.lora.alpha,
+        targets=recipe.lora.targets or spec.lora_targets,
+        expert=recipe.lora.expert,
+    )

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import lcm
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import torch
 from torch import nn
 
+from facekit.backbones.held import BaseWeights
 from facekit.backbones.hub import network_outline, pipeline_folder
 from facekit.backbones.shapes import Shapes
 from facekit.backbones.spec import BackboneSpec
 from facekit.errors import WeightsMissing
 
 __all__ = [
-    "BaseWeights",
     "Outline",
     "Probe",
     "blocks",
@@ -30,7 +30,6 @@ __all__ = [
     "tiny_outline",
 ]
 
-BaseWeights: TypeAlias = Literal["float32", "bfloat16", "float8", "int8", "nf4"]
 
 _BYTES_PER_WEIGHT = {
     "float32": 4.0,

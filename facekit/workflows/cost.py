@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from facekit.adapters.lora import LoraSettings
 from facekit.errors import UsageError, WeightsError
 from facekit.recipe import Recipe, card_recipe, training_recipe
 from facekit.training.cost import Situation, StepCost, step_cost
 from facekit.training.rates import Rate, device_rate
-from facekit.training.settings import TrainSettings
+from facekit.training.settings import TrainSettings, lora_settings
 from facekit.training.sketch import outline, tiny_outline
 from facekit.workflows.backbone import TINY, backbone_spec
 from facekit.workflows.device import choose_device
@@ -106,19 +105,13 @@ def recipe_cost(recipe: Recipe, *, device: str = "cuda", num_views: int = 24) ->
     spec = backbone_spec(recipe)
     made = tiny_outline(spec) if recipe.base.name == TINY else outline(spec, recipe.base.source)
     settings = TrainSettings.from_recipe(recipe)
-    lora = LoraSettings(
-        rank=recipe.lora.rank,
-        alpha=recipe.lora.alpha,
-        targets=recipe.lora.targets or spec.lora_targets,
-        expert=recipe.lora.expert,
-    )
     situation = Situation(
         device=device,
         num_views=num_views,
         num_tokens=recipe.identity.num_tokens,
         validated_frames=recipe.validate.num_frames,
     )
-    return step_cost(spec, made, settings, lora if settings.trains_lora else None, situation)
+    return step_cost(spec, made, settings, lora_settings(recipe, spec), situation)
 
 
 def estimate_run(

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import torch
 
+from facekit.backbones.held import BaseWeights
 from facekit.errors import OutOfMemory, WeightsError
 from facekit.recipe import Recipe
 from facekit.training.shortage import out_of_memory
@@ -141,9 +143,10 @@ def _smaller(recipe: Recipe, device: str) -> Iterator[tuple[str, Recipe]]:
     if memory.checkpointing_every != 1:
         yield changed("memory", "checkpointing_every", 1)
     narrower = ("bfloat16", "float8", "nf4") if device != "cpu" else ("bfloat16",)
-    held = ("float32", "bfloat16", "float8", "int8", "nf4").index(memory.base_weights)
+    widest_first = get_args(BaseWeights)
+    held = widest_first.index(memory.base_weights)
     for how in narrower:
-        if ("float32", "bfloat16", "float8", "int8", "nf4").index(how) > held:
+        if widest_first.index(how) > held:
             yield changed("memory", "base_weights", how)
     if device != "cpu" and memory.offloaded_blocks < 20:
         yield changed("memory", "offloaded_blocks", 20)

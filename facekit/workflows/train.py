@@ -2,14 +2,12 @@
 
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import LoraSettings
-from facekit.backbones.spec import BackboneSpec
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import load_faces
 from facekit.generation.sample import SampleSettings, guidance_options
 from facekit.identity.photo_set import PhotoSet
-from facekit.recipe import Recipe
 from facekit.training.captions import drop_face_clauses
-from facekit.training.settings import TrainSettings
+from facekit.training.settings import TrainSettings, lora_settings
 from facekit.training.shortage import memory_stage
 from facekit.training.trackers import Tracker, open_trackers
 from facekit.training.train_character import TrainingResult, train_character
@@ -89,7 +87,7 @@ def _train(
         processes.require_same(f"weights of {faces.name}", faces.digest)
         processes.require_same("the base identity adapter", base_digest(adapter))
     share_out(backbone, plan.device, processes)
-    lora = _lora_settings(recipe, spec) if settings.trains_lora else None
+    lora = lora_settings(recipe, spec)
     begun = processes.same(
         lambda: begin_run(
             plan, looked[0], settings, backbone, adapter, lora, parts_digest, progress
@@ -193,15 +191,6 @@ def _finish(
     # Last, so that its presence says that all the rest is there.
     write_result(plan.out_dir, begun.digest, outcome, common_folder(photos))
     return outcome
-
-
-def _lora_settings(recipe: Recipe, spec: BackboneSpec) -> LoraSettings:
-    return LoraSettings(
-        rank=recipe.lora.rank,
-        alpha=recipe.lora.alpha,
-        targets=recipe.lora.targets or spec.lora_targets,
-        expert=recipe.lora.expert,
-    )
 
 
 def _warnings(photos: PhotoSet, result: TrainingResult) -> tuple[str, ...]:
