@@ -15,6 +15,7 @@
     |   +-- AlignmentError       3
     |   +-- PhotosRefused        3   the photos as a set will not do
     +-- RightsRefused            4   a licence that does not allow what is asked
+    |   +-- ConsentRefused       4   no consent, or none for this
     +-- RenderError              1   a render cannot go on
     |   +-- RenderBusy           1   another render is at work in that folder
     |   +-- WorkerLost           1   a unit ended its worker again and again
@@ -24,6 +25,16 @@
     |   +-- ChecksumMismatch     6
     |   +-- DownloadFailed       6   no network, or the server refuses
     |   +-- CheckpointMismatch   7   made by another recipe or another version
+    +-- IntegrityError           6   not the bytes that were packed, or that somebody recorded
+    |   +-- BundleDamaged        6   a preset whose files are not those of its manifest
+    |   +-- SignatureRefused     6   changed after signing, or signed by nobody trusted
+    |   +-- KeyRefused           6   a key that is missing, unsafe or not the right one
+    +-- RegistryError            1   a registry that cannot be read or written
+    |   +-- VersionExists        2   that version is published, with other content
+    |   +-- VersionMissing       2   no such preset, version or channel
+    +-- PresetError              7   a preset that this version or this backbone cannot take
+    |   +-- PresetRevoked        4   it was withdrawn
+    |   +-- LockMismatch         7   not what facekit.lock says
     +-- AdapterError             7
     |   +-- SiteMissing          7
     |   +-- AlreadyAttached      7
@@ -48,13 +59,18 @@ __all__ = [
     "AdapterMismatch",
     "AlignmentError",
     "AlreadyAttached",
+    "BundleDamaged",
     "CheckpointMismatch",
     "ChecksumMismatch",
+    "ConsentRefused",
     "DownloadFailed",
     "FaceError",
     "FacekitError",
     "GateFailed",
     "InstallationError",
+    "IntegrityError",
+    "KeyRefused",
+    "LockMismatch",
     "MediaError",
     "NoFaceFound",
     "NonFiniteLoss",
@@ -63,16 +79,22 @@ __all__ = [
     "OutputExists",
     "PackageMissing",
     "PhotosRefused",
+    "PresetError",
+    "PresetRevoked",
     "ProcessLost",
     "RecipeError",
+    "RegistryError",
     "RenderBusy",
     "RenderError",
     "RightsRefused",
     "SeveralFacesFound",
+    "SignatureRefused",
     "SiteMissing",
     "StoryboardError",
     "TrainingError",
     "UsageError",
+    "VersionExists",
+    "VersionMissing",
     "WeightsError",
     "WeightsMissing",
     "WorkerLost",
@@ -261,3 +283,57 @@ class OutOfMemory(TrainingError):
     def __init__(self, message: str, *, stage: str = "", reason: str = "", held: int = 0) -> None:
         super().__init__(message)
         self.stage, self.reason, self.held = stage, reason, held
+
+
+class ConsentRefused(RightsRefused):
+    """Nobody has agreed to this, or no longer."""
+
+
+class IntegrityError(FacekitError):
+    """Bytes that are not those that were packed, signed or recorded."""
+
+    exit_code = 6
+
+
+class BundleDamaged(IntegrityError):
+    """A preset whose files are not exactly those that its manifest lists."""
+
+
+class SignatureRefused(IntegrityError):
+    """Changed after it was signed, signed for something else, or by nobody who is trusted."""
+
+
+class KeyRefused(IntegrityError):
+    """A key that is missing, readable for others, damaged or not the right one."""
+
+
+class RegistryError(FacekitError):
+    """A registry that cannot be reached, read or written."""
+
+
+class VersionExists(RegistryError):
+    """This version of the preset is published already, with other content."""
+
+    exit_code = 2
+
+
+class VersionMissing(RegistryError):
+    """A registry without this preset, version or channel."""
+
+    exit_code = 2
+
+
+class PresetError(FacekitError):
+    """A preset that this version of facekit, or this backbone, cannot take."""
+
+    exit_code = 7
+
+
+class PresetRevoked(PresetError):
+    """A preset that was withdrawn; a lock does not help."""
+
+    exit_code = 4
+
+
+class LockMismatch(PresetError):
+    """What is there is not what ``facekit.lock`` says."""

@@ -1,0 +1,43 @@
+"""Bytes that only chosen people can read: age files for their keys.
+
+Source: age v1 with ssh-ed25519 recipients, https://age-encryption.org/v1
+"""
+
+from collections.abc import Sequence
+
+import pyrage
+
+from facekit.errors import KeyRefused
+from facekit.signing.keys import PublicKey, SigningKey
+
+__all__ = ["open_sealed", "seal"]
+
+
+def seal(content: bytes, recipients: Sequence[PublicKey]) -> bytes:
+    """Encrypt bytes so that each of these people, and nobody else, can read them.
+
+    Two calls give different bytes.
+
+    Raises:
+        KeyRefused: Nobody is named.
+    """
+    if not recipients:
+        raise KeyRefused("sealing: no recipient, expected the key of at least one; name one")
+    ssh = [pyrage.ssh.Recipient.from_str(key.line) for key in recipients]
+    return bytes(pyrage.encrypt(content, ssh))
+
+
+def open_sealed(content: bytes, key: SigningKey, name: str = "sealed file") -> bytes:
+    """Decrypt what was sealed for this key.
+
+    Raises:
+        KeyRefused: It was sealed for others, or is damaged.
+    """
+    identity = pyrage.ssh.Identity.from_buffer(key.private_bytes())
+    try:
+        return bytes(pyrage.decrypt(content, [identity]))
+    except pyrage.DecryptError as error:
+        raise KeyRefused(
+            f"{name}: cannot be opened with the key {key.public.name} ({error}), expected one of"
+            " those it is sealed for; ask who sealed it to seal it for you"
+        ) from error
