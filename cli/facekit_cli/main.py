@@ -15,7 +15,9 @@ from facekit_cli import (
     demo,
     doctor,
     evaluate,
+    keys,
     lab,
+    preset,
     recipe,
     render,
     shoot,
@@ -41,10 +43,10 @@ EXIT_CODES = {
     1: "failed (also where stdout cannot be written)",
     2: "wrong input",
     3: "photos refused",
-    4: "a licence forbids it",
+    4: "a licence or a missing consent forbids it",
     5: "gate missed",
-    6: "weights damaged or missing, or not to be fetched",
-    7: "adapter, backbone, encoder or checkpoint do not go together",
+    6: "weights damaged or missing; a preset or signature that does not hold",
+    7: "adapter, backbone, encoder, checkpoint or preset do not go together",
     130: "interrupted",
     141: "who read stdout has stopped",
 }
@@ -87,6 +89,8 @@ app.command("eval")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(board.app, name="board")
+app.add_typer(preset.app, name="preset")
+app.add_typer(keys.app, name="keys")
 app.add_typer(adapter.app, name="adapter")
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(weights.app, name="weights")

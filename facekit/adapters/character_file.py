@@ -18,7 +18,7 @@ from torch import Tensor
 from facekit.adapters.character_header import CharacterHeader
 from facekit.adapters.folded import FoldedIdentity
 from facekit.adapters.identity_adapter import IdentityAdapter
-from facekit.adapters.tensor_file import read_tensors, write_tensors
+from facekit.adapters.tensor_file import read_tensors, tensor_bytes, write_tensors
 from facekit.errors import AdapterDamaged, AdapterError
 
 __all__ = ["ADAPTER_FILE", "FORMAT_VERSION", "CharacterFile", "CharacterHeader", "build_character"]
@@ -59,7 +59,14 @@ class CharacterFile:
             name: tensor if name.startswith("gallery.") else tensor.to(dtype=dtype)
             for name, tensor in self._tensors().items()
         }
-        header = {
+        write_tensors(path, tensors, self._header_entries())
+
+    def to_bytes(self) -> bytes:
+        """Make the content of the file that `save` writes, every tensor as it is."""
+        return tensor_bytes(self._tensors(), self._header_entries())
+
+    def _header_entries(self) -> dict[str, str]:
+        return {
             "kind": _KIND,
             "format_version": str(FORMAT_VERSION),
             "character": self.header.to_json(),
@@ -68,7 +75,6 @@ class CharacterFile:
             "modelspec.architecture": f"{self.header.backbone}/facekit-character",
             "modelspec.trigger_phrase": self.header.trigger,
         }
-        write_tensors(path, tensors, header)
 
     @classmethod
     def load(cls, path: Path | str) -> Self:

@@ -6,13 +6,13 @@ from hashlib import sha256
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from facekit.errors import AdapterDamaged
 from facekit.media.files import write_bytes
 
-__all__ = ["differences", "read_tensors", "write_tensors"]
+__all__ = ["differences", "read_tensors", "tensor_bytes", "tensors_in", "write_tensors"]
 
 _LENGTH_BYTES = 8
 _ALIGNMENT = 8
@@ -30,6 +30,11 @@ def write_tensors(
     Raises:
         OutputError: No permission, no space.
     """
+    write_bytes(path, tensor_bytes(tensors, header))
+
+
+def tensor_bytes(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> bytes:
+    """Make the content of the file that ``write_tensors`` writes."""
     plain = {name: tensors[name].detach().cpu().contiguous().clone() for name in sorted(tensors)}
     content = save(plain)
     length = int.from_bytes(content[:_LENGTH_BYTES], "little")
@@ -38,7 +43,7 @@ def write_tensors(
     entries["__metadata__"] = {**header, "format": "pt", _DIGEST: sha256(data).hexdigest()}
     text = json.dumps(entries, sort_keys=True, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
-    write_bytes(path, len(text).to_bytes(_LENGTH_BYTES, "little") + text + data)
+    return len(text).to_bytes(_LENGTH_BYTES, "little") + text + data
 
 
 def read_tensors(
@@ -72,18 +77,52 @@ def read_tensors(
         raise AdapterDamaged(
             f"{path}: cannot be read as safetensors ({error}); fetch or train it again"
         ) from error
+    _check_header(str(path), header, kind, version, _data_digest(path))
+    return tensors, header
+
+
+def tensors_in(
+    content: bytes, kind: str, version: int, name: str
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read what ``tensor_bytes`` made; nothing is written anywhere.
+
+    Args:
+        content: Of a file.
+        kind: As for ``read_tensors``, like the next.
+        version: What the header's ``format_version`` must be.
+        name: What messages call it.
+
+    Raises:
+        AdapterDamaged: As for ``read_tensors``.
+    """
+    try:
+        tensors = load(content)
+        length = int.from_bytes(content[:_LENGTH_BYTES], "little")
+        entries = json.loads(content[_LENGTH_BYTES : _LENGTH_BYTES + length])
+        header = dict(entries.get("__metadata__", {}))
+    except (SafetensorError, ValueError) as error:
+        raise AdapterDamaged(
+            f"{name}: cannot be read as safetensors ({error}); fetch it again"
+        ) from error
+    digest = sha256(content[_LENGTH_BYTES + length :]).hexdigest()
+    _check_header(name, header, kind, version, digest)
+    return tensors, header
+
+
+def _check_header(
+    name: str, header: Mapping[str, str], kind: str, version: int, digest: str
+) -> None:
     if header.get("kind") != kind or header.get("format_version") != str(version):
         raise AdapterDamaged(
-            f"{path}: holds {header.get('kind', 'something else')!r} version"
+            f"{name}: holds {header.get('kind', 'something else')!r} version"
             f" {header.get('format_version', 'none')}, expected {kind!r} version {version};"
             " name another file or upgrade facekit"
         )
-    if header.get(_DIGEST) != _data_digest(path):
+    if header.get(_DIGEST) != digest:
         raise AdapterDamaged(
-            f"{path}: its tensors do not have the sha256 that its header records, expected an"
+            f"{name}: its tensors do not have the sha256 that its header records, expected an"
             " untouched file; fetch or train it again"
         )
-    return tensors, header
 
 
 def differences(got: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:

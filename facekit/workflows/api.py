@@ -17,10 +17,11 @@ from typing import Any
 
 from torch import Tensor
 
-from facekit.adapters.character import Character, attach_characters, load_character
+from facekit.adapters.character import Character, attach_characters
 from facekit.adapters.character import CharacterAttachment as Attachment
 from facekit.adapters.conditioning import Strength
 from facekit.adapters.guidance import Guidance, Unconditional
+from facekit.workflows.preset_files import load_any as load_character
 
 __all__ = ["Attachment", "Character", "attach", "load_character"]
 
@@ -42,7 +43,7 @@ def attach(
     Args:
         pipe: A plain pipeline, such as ``WanPipeline.from_pretrained(...)``; which backbone it is
             is found out from its transformer.
-        character: Loaded, or the path of a character file.
+        character: Loaded, or the path of a character file or of a preset.
         strength: Of identity and LoRA: 1 is as trained, 0 the bare backbone. Keyframes are spread
             evenly over the clip from its first to its last frame; a LoRA takes their mean.
         masks_LHW: Where each character is, 0..1: (height, width) or (frames, height, width), pooled

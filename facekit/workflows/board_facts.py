@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from facekit.adapters.character import load_character
 from facekit.adapters.made_for import check_backbone
 from facekit.backbones.hub import pipeline_folder
 from facekit.backbones.spec import BackboneSpec, spec_names
@@ -22,6 +21,7 @@ from facekit.recipe import Recipe, load_recipe, training_recipe
 from facekit.weights import known_digest
 from facekit.workflows.backbone import TINY, backbone_spec, weights_digest
 from facekit.workflows.characters import find_character
+from facekit.workflows.preset_files import load_any
 
 __all__ = ["FoundFacts", "board_recipe", "find_facts"]
 
@@ -155,7 +155,7 @@ def _find_cast(located: LocatedBoard, found: FoundFacts) -> None:
         try:
             own = located.folder / member.preset
             file = find_character(str(own) if own.exists() else member.preset)
-            character = load_character(file)
+            character = load_any(file)
             if found.spec is not None:
                 check_backbone(character.source, character.file.header, found.spec.name)
         except FacekitError as error:

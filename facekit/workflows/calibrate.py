@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.adapters.character import load_character
 from facekit.errors import UsageError
 from facekit.faces.protocols import FaceVendor
 from facekit.identity.gallery import build_gallery
@@ -16,6 +15,7 @@ from facekit.media.images import read_image
 from facekit.types import FloatArray, Progress
 from facekit.workflows.device import AUTO
 from facekit.workflows.photos import find_photos
+from facekit.workflows.preset_files import load_any
 from facekit.workflows.render import RenderPlan, plan_render
 from facekit.workflows.render_calibration import CALIBRATION_FILE, Thresholds, thresholds_of
 from facekit.workflows.render_files import read_json, versions, write_json
@@ -146,7 +146,7 @@ def _enrolled(plan: RenderPlan, name: str, judge: Judge) -> FloatArray:
     """The photos that a member was made from, as far as they are at hand."""
     people = (person for shot in plan.board.shots for person in shot.characters)
     file = next(person.file for person in people if person.id == name)
-    paths = find_photos(load_character(file)).enrolled
+    paths = find_photos(load_any(file)).enrolled
     if not paths:
         return np.zeros((0, judge.faces.dim), np.float32)
     images = [read_image(path) for path in paths]

@@ -4,14 +4,16 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from facekit.adapters.character import Character, load_character, no_identity
+from facekit.adapters.character import Character, no_identity
 from facekit.adapters.character_file import ADAPTER_FILE
 from facekit.adapters.conditioning import Strength
 from facekit.adapters.made_for import check_backbone
 from facekit.backbones.spec import BackboneSpec
 from facekit.errors import UsageError
 from facekit.generation.sample import SampleSettings
+from facekit.presets.bundle import is_bundle
 from facekit.recipe import Recipe, load_recipe, recipe_digest, training_recipe
+from facekit.workflows.preset_files import enclosing_bundle, load_any, preset_adapter
 
 __all__ = [
     "ADAPTER_FILE",
@@ -39,17 +41,23 @@ RESULT_FILE = "result.json"
 
 
 def find_character(name: str) -> Path:
-    """Find the file of a character.
+    """Find the file of a character; that of a preset is verified first.
 
     Args:
-        name: A character's name, its folder or its file.
+        name: A character's name, its folder or its file; or a preset's folder or archive.
 
     Raises:
         UsageError: None of these; the message lists the characters that are there.
+        BundleDamaged: A preset of which a file is missing, added or changed.
+        SignatureRefused: A preset that nobody trusted has signed.
+        PresetError: A preset of a later version of facekit.
     """
     given = Path(name)
+    if given.exists() and is_bundle(given):
+        return preset_adapter(given)
     if given.is_file() and given.suffix == _SUFFIX:
-        return given
+        inside = enclosing_bundle(given)
+        return given if inside is None else preset_adapter(inside)
     places = (given / ADAPTER_FILE, CHARACTERS_DIR / name / ADAPTER_FILE)
     for place in places:
         if place.is_file():
@@ -64,15 +72,16 @@ def find_character(name: str) -> Path:
 
 
 def load_characters(names: Sequence[str]) -> tuple[Character, ...]:
-    """Load characters by their names, their folders or their files.
+    """Load characters by their names, their folders, their files or their presets.
 
     Raises:
         UsageError: No such character, or none given.
         AdapterError: A file is damaged or of no effect.
+        IntegrityError: A preset is damaged, or signed by nobody trusted.
     """
     if not names:
         raise UsageError("no character given, expected one or more; name them with --with")
-    return tuple(load_character(find_character(name)) for name in names)
+    return tuple(load_any(find_character(name)) for name in names)
 
 
 def check_conditioned(
@@ -100,6 +109,8 @@ def check_conditioned(
 def call_character(adapter: Path | str) -> str:
     """Write what to say after ``--with``, quoted, so that it leads to this file from here."""
     path = Path(adapter)
+    if (inside := enclosing_bundle(path)) is not None:
+        return shlex.quote(str(inside))
     if path == CHARACTERS_DIR / path.parent.name / ADAPTER_FILE:
         return shlex.quote(path.parent.name)
     return shlex.quote(str(path.parent if path.name == ADAPTER_FILE else path))
@@ -147,7 +158,7 @@ def evaluation_recipe(character: str, settings: Sequence[str] = ()) -> Recipe:
         AdapterError: Its file is damaged.
         RecipeError: The recipe beside it is damaged, or an override does not fit.
     """
-    loaded = load_character(find_character(character))
+    loaded = load_any(find_character(character))
     trained = loaded.file.header.encoder
     if not trained:
         return shooting_recipe(loaded, settings)[0]

@@ -14,6 +14,7 @@ from facekit.faces.vendors import (
 from facekit.recipe import Recipe
 from facekit.workflows.backbone import backbone_spec
 from facekit.workflows.doctor_findings import Finding
+from facekit.workflows.licences import licence_finding
 
 __all__ = ["onnxruntime_finding", "recipe_licences", "vendor_findings"]
 
@@ -64,7 +65,7 @@ def recipe_licences(recipe: Recipe, *, commercial: bool) -> list[Finding]:
     for key, name in (("train", recipe.encoder.train), ("report", recipe.encoder.report)):
         facts = vendor_facts(name)
         findings.append(
-            _licence(
+            licence_finding(
                 f"encoder.{key} {name}",
                 facts.licence,
                 allowed=facts.commercial_use,
@@ -76,7 +77,7 @@ def recipe_licences(recipe: Recipe, *, commercial: bool) -> list[Finding]:
     parser, _ = parser_facts(recipe.encoder.train)
     if parser is not None and recipe.loss.face_mask_probability > 0:
         findings.append(
-            _licence(
+            licence_finding(
                 f"face masks {parser.name}",
                 parser.licence,
                 allowed=parser.commercial_use,
@@ -87,7 +88,7 @@ def recipe_licences(recipe: Recipe, *, commercial: bool) -> list[Finding]:
         )
     spec, source = backbone_spec(recipe), recipe.base.source
     findings.append(
-        _licence(
+        licence_finding(
             f"base.name {recipe.base.name}",
             f"not known of {source}" if source else spec.licence,
             allowed=spec.commercial_use and not source,
@@ -96,13 +97,6 @@ def recipe_licences(recipe: Recipe, *, commercial: bool) -> list[Finding]:
         )
     )
     return findings
-
-
-def _licence(name: str, licence: str, *, allowed: bool, commercial: bool, instead: str) -> Finding:
-    detail = f"{licence}: commercial use {'allowed' if allowed else 'not allowed'}"
-    if commercial and not allowed:
-        return Finding(name=name, status="fail", detail=detail, mend=instead)
-    return Finding(name=name, status="ok", detail=detail)
 
 
 def _vendor(facts: VendorFacts) -> Finding:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 import facekit
-from facekit.adapters.character import Character, load_character
+from facekit.adapters.character import Character
 from facekit.curation.checks import same_person_limit
 from facekit.errors import GateFailed
 from facekit.evaluation.gates import GateResult, build_gates, judge, tell_verdict, verdict
@@ -35,6 +35,7 @@ from facekit.workflows.measuring import (
     refuse_strangers,
 )
 from facekit.workflows.photos import find_photos
+from facekit.workflows.preset_files import load_any
 from facekit.workflows.takes import (
     BASE_DIR,
     REPORT_DIR,
@@ -182,7 +183,7 @@ def plan_evaluate(
         MediaError: A path does not exist, no clip is there, or a photo is not the one it was.
         OutputExists: A report is there already.
     """
-    loaded = load_character(find_character(character))
+    loaded = load_any(find_character(character))
     check_report_encoder(train_encoder_of(loaded, recipe), recipe.encoder.report)
     check_vendor(recipe.encoder.report)
     found = scan_takes(clips)

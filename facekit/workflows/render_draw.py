@@ -14,7 +14,7 @@ import torch
 from PIL import Image as PillowImage
 
 import facekit
-from facekit.adapters.character import Character, attach_characters, load_character
+from facekit.adapters.character import Character, attach_characters
 from facekit.errors import NoFaceFound
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import load_faces
@@ -37,6 +37,7 @@ from facekit.types import Clip, FloatArray, Image, Progress, Shot
 from facekit.workflows.backbone import Backbone, backbone_spec, load_backbone
 from facekit.workflows.board_rates import Rate, record_rate
 from facekit.workflows.device import device_text
+from facekit.workflows.preset_files import load_any
 from facekit.workflows.render_files import IDENTITY_SUFFIX, read_json, write_json
 from facekit.workflows.render_jobs import MadeTake, TakeJob
 from facekit.workflows.render_judge import Judge, JudgePlan, middles
@@ -107,7 +108,7 @@ class Studio:
         return self._faces
 
     def _character(self, path: Path) -> Character:
-        return self._characters.setdefault(path, load_character(path))
+        return self._characters.setdefault(path, load_any(path))
 
     def _draw(self, jobs: Sequence[TakeJob], progress: Progress) -> float:
         backbone, shot = self._load(), jobs[0].shot

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from facekit.adapters.character import load_character
 from facekit.digests import json_digest
 from facekit.errors import FacekitError, UsageError
 from facekit.evaluation.cast_report import CastReport, report_cast
@@ -23,6 +22,7 @@ from facekit.weights import known_digest
 from facekit.workflows.characters import evaluation_recipe
 from facekit.workflows.evaluate import train_encoder_of
 from facekit.workflows.photos import find_photos
+from facekit.workflows.preset_files import load_any
 
 __all__ = ["Judge", "JudgePlan", "limits_of", "middles", "plan_judge"]
 
@@ -81,7 +81,7 @@ def plan_judge(
     photos: dict[str, tuple[Path, ...]] = {}
     warnings: list[str] = []
     for name, file in cast.items():
-        character = load_character(file)
+        character = load_any(file)
         recipe = evaluation_recipe(str(file))
         encoder = encoder or recipe.encoder.report
         check_report_encoder(train_encoder_of(character, recipe), encoder)

@@ -1,0 +1,270 @@
+"""``facekit preset``: characters as a team shares them."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from facekit_cli.options import Device, DryRun, Force, Json, Weights
+from facekit_cli.output import execute, show
+
+__all__ = ["PRESET", "Kind", "app", "export", "inspect", "pack", "strip_biometrics", "verify"]
+
+app = typer.Typer(
+    help="Pack, inspect, verify and export characters as a team shares them.",
+    no_args_is_help=True,
+)
+
+
+class Kind(StrEnum):
+    """Whose face it is."""
+
+    REAL = "real"
+    SYNTHETIC = "synthetic"
+    PERFORMED = "fictional-performed"
+    NON_HUMAN = "non-human"
+
+
+PRESET = Annotated[
+    Path, typer.Argument(metavar="PRESET", help="An archive NAME-VERSION.facekit, or its folder.")
+]
+_Folder = Annotated[bool, typer.Option("--folder", help="Write a folder and no archive.")]
+_File = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="PATH", help="What is written; NAME-VERSION.facekit if absent."),
+]
+_Commercial = Annotated[
+    bool,
+    typer.Option(
+        "--commercial",
+        help="Refuse, with exit code 4, what a licence does not allow for commercial use.",
+    ),
+]
+
+
+@app.command("pack")
+def pack(
+    character: Annotated[
+        str, typer.Argument(metavar="CHARACTER", help="A character's name, folder or file.")
+    ],
+    preset_id: Annotated[
+        str | None,
+        typer.Option(
+            "--id", metavar="ORG/NAME", help="Such as org.studio.show/mira; local/NAME if absent."
+        ),
+    ] = None,
+    version: Annotated[
+        str, typer.Option("--version", metavar="X.Y.Z", help="A semantic version.")
+    ] = "1.0.0",
+    subject: Annotated[
+        Kind | None,
+        typer.Option("--subject", help="Whose face it is; real where a consent is given."),
+    ] = None,
+    consent: Annotated[
+        Path | None,
+        typer.Option("--consent", metavar="FILE", help="The record of a real person's consent."),
+    ] = None,
+    title: Annotated[str | None, typer.Option("--title", help="For people.")] = None,
+    summary: Annotated[str, typer.Option("--summary", help="For people.")] = "",
+    tags: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="TAG", help="For people; repeatable.")
+    ] = None,
+    licence: Annotated[
+        str,
+        typer.Option("--license", metavar="SPDX", help="Of the adapter; or LicenseRef-NAME."),
+    ] = "LicenseRef-Proprietary",
+    terms: Annotated[
+        Path | None, typer.Option("--terms", metavar="FILE", help="The terms in full, as text.")
+    ] = None,
+    allows: Annotated[
+        bool,
+        typer.Option(
+            "--allows-commercial-use", help="Says so of terms whose name does not say it."
+        ),
+    ] = False,
+    redistribute: Annotated[
+        bool, typer.Option("--redistribute", help="Whoever gets it may give it to others.")
+    ] = False,
+    commercial: _Commercial = False,
+    templates: Annotated[
+        Literal["none", "clear"],
+        typer.Option(
+            "--templates", help="What tells a person: left out, or in for everybody to read."
+        ),
+    ] = "none",
+    seal_for: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--seal-for",
+            metavar="KEYLINE",
+            help="Templates go in, and only the owner of this key can read them; repeatable.",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="PATH", help="What facekit eval wrote about it."),
+    ] = None,
+    follows: Annotated[
+        Path | None,
+        typer.Option("--follows", metavar="PRESET", help="The preset that this one replaces."),
+    ] = None,
+    pictures: Annotated[
+        bool,
+        typer.Option(
+            "--pictures/--no-pictures",
+            help="Draw a portrait, a contact sheet and the seeded shot for parity.",
+        ),
+    ] = True,
+    created: Annotated[
+        str | None,
+        typer.Option(
+            "--created",
+            metavar="TIME",
+            help="Written down; SOURCE_DATE_EPOCH or nothing if absent, for equal digests.",
+        ),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="NAME", help="Signs; the default key if absent.")
+    ] = None,
+    folder: _Folder = False,
+    weights: Weights = None,
+    device: Device = "auto",
+    out: _File = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    force: Force = False,
+) -> None:
+    """Pack a character into one signed preset; no photos go in."""
+    from facekit.workflows.presets import plan_pack, run_pack
+
+    execute(
+        "preset.pack",
+        lambda: plan_pack(
+            character,
+            out=out,
+            preset_id=preset_id,
+            version=version,
+            title=title,
+            summary=summary,
+            tags=tags or (),
+            subject=None if subject is None else subject.value,
+            consent=consent,
+            licence=licence,
+            terms=terms,
+            allows_commercial_use=allows,
+            redistribute=redistribute,
+            commercial=commercial,
+            templates=templates,
+            seal_for=seal_for or (),
+            report=report,
+            follows=follows,
+            pictures=pictures,
+            created=created,
+            key=key,
+            device=device,
+            is_folder=folder,
+            force=force,
+        ),
+        run_pack,
+        as_json=as_json,
+        dry_run=dry_run,
+        weights=weights,
+    )
+
+
+@app.command("inspect")
+def inspect(preset: PRESET, as_json: Json = False) -> None:
+    """Say what a preset is, who signed it, and what in it is biometric."""
+    from facekit.workflows.preset_look import inspect_preset
+
+    show("preset.inspect", lambda: inspect_preset(preset), as_json=as_json)
+
+
+@app.command("verify")
+def verify(
+    preset: PRESET,
+    parity: Annotated[
+        bool,
+        typer.Option(
+            "--parity", help="Draw its seeded shot and compare; exit code 7 if not."
+        ),
+    ] = False,
+    commercial: _Commercial = False,
+    weights: Weights = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Check that every byte is as packed, by somebody whose key you trust; exit code 6 if not."""
+    from facekit.workflows.preset_look import plan_verify_preset, run_verify_preset
+
+    execute(
+        "preset.verify",
+        lambda: plan_verify_preset(preset, parity=parity, commercial=commercial, device=device),
+        run_verify_preset,
+        as_json=as_json,
+        weights=weights,
+    )
+
+
+@app.command("export")
+def export(
+    preset: PRESET,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="What is written.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="FORMAT",
+            help="folder, archive or character; or as facekit adapter formats lists them.",
+        ),
+    ],
+    bake: Annotated[
+        float | None,
+        typer.Option(
+            "--bake",
+            metavar="STRENGTH",
+            help="Approximate the identity branch at this strength; says what is missed.",
+        ),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--source", metavar="FOLDER", help="Folder of the backbone, to bake."),
+    ] = None,
+    weights: Weights = None,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Write a verified preset in its other form, or as another tool reads it."""
+    from facekit.workflows.preset_remake import plan_export, run_export
+
+    execute(
+        "preset.export",
+        lambda: plan_export(preset, out, to=to, bake=bake, source=source, force=force),
+        run_export,
+        as_json=as_json,
+        dry_run=dry_run,
+        weights=weights,
+    )
+
+
+@app.command("strip-biometrics")
+def strip_biometrics(
+    preset: PRESET,
+    folder: _Folder = False,
+    out: _File = None,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Make a preset without what can be left out of what tells a person; says what it loses."""
+    from facekit.workflows.preset_remake import plan_strip, run_strip
+
+    execute(
+        "preset.strip-biometrics",
+        lambda: plan_strip(preset, out, is_folder=folder, force=force),
+        run_strip,
+        as_json=as_json,
+        dry_run=dry_run,
+    )

@@ -1,0 +1,65 @@
+"""May it be used commercially? One answer per part, for the doctor and for presets."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from facekit.errors import RightsRefused
+from facekit.workflows.doctor_findings import Finding
+
+__all__ = ["allows_commercial", "licence_finding", "refuse_licences"]
+
+_ALLOWING: Final = frozenset(
+    {
+        "0BSD",
+        "Apache-2.0",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "CC-BY-4.0",
+        "CC-BY-SA-4.0",
+        "CC0-1.0",
+        "ISC",
+        "MIT",
+        "MIT-0",
+        "Unlicense",
+    }
+)
+_FORBIDDING: Final = re.compile(r"CC-BY-NC(-[A-Z]+)?-[0-9.]+|PolyForm-Noncommercial-[0-9.]+")
+
+
+def allows_commercial(spdx: str) -> bool | None:
+    """Whether a licence allows commercial use; None where its name does not say."""
+    if spdx in _ALLOWING:
+        return True
+    return False if _FORBIDDING.fullmatch(spdx) else None
+
+
+def licence_finding(
+    name: str, licence: str, *, allowed: bool, commercial: bool, instead: str
+) -> Finding:
+    """Tell the licence of one part.
+
+    Args:
+        name: Of the part.
+        licence: SPDX, or its terms in words.
+        allowed: Whether it allows commercial use.
+        commercial: Whether that is asked for, and a licence that does not allow it is a fault.
+        instead: What mends it.
+    """
+    detail = f"{licence}: commercial use {'allowed' if allowed else 'not allowed'}"
+    if commercial and not allowed:
+        return Finding(name=name, status="fail", detail=detail, mend=instead)
+    return Finding(name=name, status="ok", detail=detail)
+
+
+def refuse_licences(subject: str, findings: Iterable[Finding]) -> None:
+    """Refuse a use that one of these does not allow.
+
+    Raises:
+        RightsRefused: One that fails; the message lists all of them.
+    """
+    if bad := [one for one in findings if one.status == "fail"]:
+        told = ", ".join(f"{one.name} ({one.detail})" for one in bad)
+        raise RightsRefused(
+            f"{subject}: {told}, expected licences that allow commercial use; {bad[0].mend}"
+        )

@@ -1,0 +1,142 @@
+"""A preset where a character is expected: verified, signed by somebody trusted, then used."""
+
+import dataclasses
+from pathlib import Path
+from typing import Final
+
+from facekit.adapters.character import Character, load_character
+from facekit.adapters.templates import Templates
+from facekit.errors import FacekitError, KeyRefused
+from facekit.media.cache import cache_dir
+from facekit.presets.bundle import Bundle, is_bundle, open_bundle
+from facekit.presets.manifest import ADAPTER
+from facekit.presets.names import FOLDER_SUFFIX, MANIFEST
+from facekit.presets.packing import copy_bundle
+from facekit.signing.home import KeyHome, key_home
+from facekit.signing.sealing import open_sealed
+
+__all__ = [
+    "SEALED_TEMPLATES",
+    "TEMPLATES",
+    "enclosing_bundle",
+    "load_any",
+    "open_preset",
+    "open_templates",
+    "preset_adapter",
+    "with_templates",
+]
+
+TEMPLATES: Final = "identity/templates.safetensors"
+SEALED_TEMPLATES: Final = f"{TEMPLATES}.age"
+
+
+def open_preset(path: Path | str) -> Bundle:
+    """Open a preset whose every byte is as packed, by somebody whose key is trusted.
+
+    Raises:
+        BundleDamaged: A file is missing, added or changed.
+        SignatureRefused: Nobody trusted has signed it.
+        PresetError: A later version of facekit wrote it.
+    """
+    bundle = open_bundle(path)
+    bundle.packed_by(key_home().trusted())
+    return bundle
+
+
+def preset_adapter(path: Path | str) -> Path:
+    """Verify a preset and give the character file in it, out of an archive by way of the cache.
+
+    Raises:
+        BundleDamaged: As for `open_preset`, like the others.
+        SignatureRefused: Likewise.
+        PresetError: Likewise.
+        OutputError: The cache cannot be written.
+    """
+    bundle = open_preset(path)
+    if bundle.folder is not None:
+        return bundle.folder / ADAPTER
+    kept = cache_dir() / "presets" / f"{bundle.digest}{FOLDER_SUFFIX}"
+    if not _is_whole(kept, bundle.digest):
+        copy_bundle(bundle, kept, archive=False)
+    return kept / ADAPTER
+
+
+def enclosing_bundle(file: Path) -> Path | None:
+    """The preset folder that a character file lies in; None where it lies in none."""
+    folder = file.absolute().parent.parent
+    inside = file.absolute() == folder / ADAPTER and (folder / MANIFEST).exists()
+    return folder if inside else None
+
+
+def with_templates(character: Character) -> Character:
+    """Give a character of a preset the templates that the preset holds for whoever asks.
+
+    Those in the clear are put in, and sealed ones where a key of the user opens them; they are
+    never written to disk. A character of no preset comes back as it is.
+
+    Raises:
+        BundleDamaged: The preset was changed meanwhile.
+        AdapterDamaged: Its templates cannot be read.
+    """
+    folder = enclosing_bundle(Path(character.source))
+    if folder is None:
+        return character
+    templates = open_templates(open_bundle(folder), key_home())
+    if templates is None:
+        return character
+    return dataclasses.replace(character, file=templates.join(character.file))
+
+
+def open_templates(bundle: Bundle, home: KeyHome) -> Templates | None:
+    """Read the templates of a preset; None where it has none, or none for this user.
+
+    Args:
+        bundle: The preset.
+        home: Whose keys may open sealed ones.
+
+    Raises:
+        AdapterDamaged: They cannot be read.
+    """
+    paths = {file.path for file in bundle.manifest.files}
+    if TEMPLATES in paths:
+        name = f"{bundle.source}: {TEMPLATES}"
+        return Templates.from_bytes(bundle.read(TEMPLATES), name)
+    if SEALED_TEMPLATES not in paths:
+        return None
+    name = f"{bundle.source}: {SEALED_TEMPLATES}"
+    content = bundle.read(SEALED_TEMPLATES)
+    for public in home.own():
+        try:
+            opened = open_sealed(content, home.signing_key(public.name), name)
+        except KeyRefused:
+            continue
+        return Templates.from_bytes(opened, name)
+    return None
+
+
+def load_any(path: Path | str) -> Character:
+    """Load a character file, the one in a folder, or the one in a preset.
+
+    Raises:
+        AdapterDamaged: Missing, truncated, altered or not a character file.
+        AdapterError: Its tensors are not those its header describes, or have no effect.
+        BundleDamaged: As for `open_preset`, like the others.
+        SignatureRefused: Likewise.
+        PresetError: Likewise.
+    """
+    path = Path(path)
+    inside = enclosing_bundle(path)
+    if inside is not None:
+        path = inside
+    if is_bundle(path):
+        path = preset_adapter(path)
+    return with_templates(load_character(path))
+
+
+def _is_whole(folder: Path, digest: str) -> bool:
+    if not folder.is_dir():
+        return False
+    try:
+        return open_bundle(folder).digest == digest
+    except FacekitError:
+        return False

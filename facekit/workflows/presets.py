@@ -1,0 +1,433 @@
+"""Pack a character: one preset that a team shares, whole, signed and without photos."""
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import torch
+from pydantic import ValidationError
+
+from facekit.adapters.character import Character
+from facekit.backbones.spec import BackboneSpec
+from facekit.errors import ConsentRefused, UsageError
+from facekit.media.files import ensure_new
+from facekit.presets.bundle import open_bundle, pack_statement
+from facekit.presets.manifest import Author, Lineage, Manifest, Rights, Subject
+from facekit.presets.names import PACK_SIGNATURE, archive_name, is_preset_id, is_version
+from facekit.presets.packing import write_archive, write_folder
+from facekit.recipe import Recipe
+from facekit.signing.home import key_home
+from facekit.signing.keys import PublicKey, SigningKey
+from facekit.signing.statements import sign_statement
+from facekit.types import Progress, Shot
+from facekit.weights import file_digest
+from facekit.workflows.backbone import backbone_spec
+from facekit.workflows.characters import find_character, shooting_recipe
+from facekit.workflows.device import AUTO, choose_device, device_text
+from facekit.workflows.doctor_findings import Finding
+from facekit.workflows.licences import allows_commercial, licence_finding, refuse_licences
+from facekit.workflows.preset_content import (
+    CONSENT,
+    PARITY,
+    PARITY_FRAMES,
+    Told,
+    build_preset,
+    component_facts,
+)
+from facekit.workflows.preset_drawing import (
+    contact_sheet,
+    draw_shots,
+    parity_record,
+    portrait,
+    preset_shots,
+    webp,
+)
+from facekit.workflows.preset_files import load_any
+
+__all__ = ["PackPlan", "Packed", "SubjectType", "pack_character", "plan_pack", "run_pack"]
+
+SubjectType = Literal["real", "synthetic", "fictional-performed", "non-human"]
+
+_LICENCE: Final = "LicenseRef-Proprietary"
+_SPDX: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PackPlan:
+    """A preset that can be packed."""
+
+    character: Character
+    spec: BackboneSpec
+    recipe: Recipe
+    told: Told
+    licences: tuple[Finding, ...]
+    shots: tuple[Shot, ...]
+    """Drawn for pictures and parity; none where none were asked for."""
+    key: SigningKey
+    device: torch.device
+    out: Path
+    is_folder: bool
+
+    def describe(self) -> str:
+        """A line per fact."""
+        told = self.told
+        lines = [
+            f"preset: {told.id}@{told.version}",
+            f"character: {self.character.name} ({self.character.source})",
+            f"subject: {told.subject.type}"
+            + (f", consent of {told.subject.ref or 'unnamed'}" if told.consent else ""),
+            f"terms: {told.rights.license}",
+            *(f"licence: {one.name}: {one.detail}" for one in self.licences),
+            f"templates: {_templates_text(told)}",
+            f"pictures: {len(self.shots)} shots on {device_text(self.device)}, parity from the"
+            " first"
+            if self.shots
+            else "pictures: none, and so no parity",
+            f"report: {told.report or 'none'}",
+            f"signed by: {self.key.public.name} ({self.key.public.keyid[:12]})",
+            f"out: {self.out}",
+        ]
+        return "\n".join(lines)
+
+    def to_json(self) -> Mapping[str, object]:
+        """The same as data."""
+        told = self.told
+        return {
+            "id": told.id,
+            "version": told.version,
+            "character": self.character.name,
+            "character_file": self.character.source,
+            "subject": told.subject.model_dump(mode="json"),
+            "rights": told.rights.model_dump(mode="json"),
+            "licences": {one.name: one.detail for one in self.licences},
+            "templates": told.templates,
+            "pictures": len(self.shots),
+            "report": None if told.report is None else str(told.report),
+            "keyid": self.key.public.keyid,
+            "out": str(self.out),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """A preset on disk."""
+
+    path: Path
+    digest: str
+    manifest: Manifest
+
+    def describe(self) -> str:
+        """Where it is, what it is called for good, and what in it is biometric."""
+        size = sum(file.size for file in self.manifest.files)
+        paths = [file.path for file in self.manifest.biometric_files]
+        return "\n".join(
+            [
+                f"packed: {self.manifest.label}, {len(self.manifest.files)} files, {size} bytes",
+                f"digest: {self.digest}",
+                f"biometric: {', '.join(paths) or 'nothing'}",
+                f"written: {self.path}",
+                f"next: facekit preset verify {self.path}",
+            ]
+        )
+
+    def to_json(self) -> Mapping[str, object]:
+        """The same as data."""
+        return {
+            "path": str(self.path),
+            "digest": self.digest,
+            "id": self.manifest.id,
+            "version": self.manifest.version,
+            "files": [file.model_dump(mode="json") for file in self.manifest.files],
+            "biometric": [file.path for file in self.manifest.biometric_files],
+        }
+
+
+def plan_pack(
+    character: str,
+    *,
+    out: Path | None = None,
+    preset_id: str | None = None,
+    version: str = "1.0.0",
+    title: str | None = None,
+    summary: str = "",
+    tags: Sequence[str] = (),
+    subject: SubjectType | None = None,
+    consent: Path | Mapping[str, Any] | None = None,
+    licence: str = _LICENCE,
+    terms: Path | None = None,
+    allows_commercial_use: bool = False,
+    redistribute: bool = False,
+    commercial: bool = False,
+    templates: Literal["none", "clear"] = "none",
+    seal_for: Sequence[str] = (),
+    report: Path | None = None,
+    follows: Path | None = None,
+    pictures: bool = True,
+    created: str | None = None,
+    key: str | None = None,
+    device: str = AUTO,
+    is_folder: bool = False,
+    force: bool = False,
+) -> PackPlan:
+    """Check everything that packing a character needs; nothing is drawn or written.
+
+    Args:
+        character: A character's name, its folder or its file.
+        out: Where to; `NAME-VERSION.facekit` here when None.
+        preset_id: A dotted name, a slash and a name; `local/NAME` when None.
+        version: Semantic.
+        title: For people; the character's name when None.
+        summary: For people.
+        tags: For people.
+        subject: Whose face it is. None is understood from a consent, which is of a real person.
+        consent: The record of consent, needed for real people.
+        licence: Of the adapter: SPDX, or `LicenseRef-...`.
+        terms: A file with the terms in full.
+        allows_commercial_use: What a licence without an SPDX name does not say by itself.
+        redistribute: Whether whoever gets it may give it to others.
+        commercial: Refuse what does not allow commercial use.
+        templates: Whether what tells a person goes in for everybody to read.
+        seal_for: Lines of `.pub` files: templates go in for these people alone.
+        report: What `facekit eval` wrote about this character.
+        follows: The preset that this one is a newer version of.
+        pictures: Whether a portrait, a contact sheet and the parity shot are drawn.
+        created: A time that is written down; `SOURCE_DATE_EPOCH` when None, else no time, so that
+            the same character packs to the same digest on any day.
+        key: Name of the own key that signs; the default one when None.
+        device: Where pictures are drawn.
+        is_folder: Write a folder and no archive.
+        force: Replace what is there.
+
+    Raises:
+        UsageError: A name, version, time or licence of another form, or options that contradict.
+        ConsentRefused: Nobody says whose face it is, or there is no consent of a real person.
+        RightsRefused: A licence does not allow the commercial use that is asked for.
+        KeyRefused: There is no key to sign with, or no key is meant by a line.
+        OutputExists: Something is there.
+        AdapterError: The character file is damaged.
+    """
+    loaded = load_any(find_character(character))
+    header = loaded.file.header
+    recipe, _ = shooting_recipe(loaded)
+    spec = backbone_spec(recipe)
+    name = preset_id or f"local/{re.sub('[^a-z0-9_-]', '-', header.name.lower())}"
+    _check_names(name, version, licence)
+    record, about = _read_consent(consent, subject)
+    said = allows_commercial(licence)
+    rights = Rights(
+        license=licence,
+        commercial=allows_commercial_use if said is None else said,
+        redistribute=redistribute,
+    )
+    findings = _licences(component_facts(loaded, spec, recipe), rights, commercial=commercial)
+    refuse_licences(f"{name}@{version}", findings)
+    if templates == "clear" and seal_for:
+        raise UsageError(
+            "templates clear and --seal-for both given, expected one; templates are for everybody"
+            " or for those who are named"
+        )
+    signing = key_home().signing_key(key)
+    target = out or Path(archive_name(name, version))
+    told = Told(
+        id=name,
+        version=version,
+        title=title or header.name,
+        summary=summary,
+        tags=tuple(tags),
+        author=Author(name=signing.public.name, keyid=signing.public.keyid),
+        subject=about,
+        consent=record,
+        rights=rights,
+        terms=terms,
+        report=report,
+        lineage=_lineage(follows),
+        templates="sealed" if seal_for else templates,
+        seal_for=tuple(PublicKey.from_line(line) for line in seal_for),
+        created=_created(created),
+    )
+    plan = PackPlan(
+        character=loaded,
+        spec=spec,
+        recipe=recipe,
+        told=told,
+        licences=findings,
+        shots=preset_shots(spec, recipe, header.trigger or header.name) if pictures else (),
+        key=signing,
+        device=choose_device(device),
+        out=ensure_new(target, force),
+        is_folder=is_folder,
+    )
+    _build(plan, {})  # what does not hold together is told before anything is drawn
+    return plan
+
+
+def run_pack(plan: PackPlan, progress: Progress, *, pipe: Any = None) -> Packed:
+    """Draw what is asked for, write the preset, and open it again to be sure.
+
+    Args:
+        plan: What to pack.
+        progress: Told of every denoising step.
+        pipe: The backbone's pipeline, when it is loaded already.
+
+    Raises:
+        WeightsError: The backbone is not here.
+        OutputError: The file system refuses.
+    """
+    pictures: dict[str, bytes] = {}
+    if plan.shots:
+        drawn = draw_shots(
+            plan.character, plan.shots, plan.recipe, plan.device, progress, pipe=pipe
+        )
+        frames = drawn[0].clip.frames
+        pictures = {
+            PARITY: parity_record(drawn[0], plan.recipe, plan.device),
+            PARITY_FRAMES: webp(frames.reshape(-1, *frames.shape[2:])),
+            "media/thumb.webp": webp(portrait(drawn[0].clip)),
+            "media/contact.webp": webp(contact_sheet(drawn)),
+        }
+    manifest, contents = _build(plan, pictures)
+    content = manifest.to_bytes()
+    envelope = sign_statement(pack_statement(manifest, content), [plan.key])
+    write = write_folder if plan.is_folder else write_archive
+    files = {one.path: one.blocks for one in contents}
+    write(plan.out, content, files, {PACK_SIGNATURE: envelope.to_bytes()})
+    bundle = open_bundle(plan.out)
+    bundle.packed_by((plan.key.public,))
+    return Packed(path=plan.out, digest=bundle.digest, manifest=bundle.manifest)
+
+
+def pack_character(
+    character: str, out: Path | None, progress: Progress, *, pipe: Any = None, **told: Any
+) -> Packed:
+    """Pack a character; arguments and errors as for `plan_pack` and `run_pack`."""
+    return run_pack(plan_pack(character, out=out, **told), progress, pipe=pipe)
+
+
+def _build(plan: PackPlan, pictures: Mapping[str, bytes]) -> tuple[Manifest, Any]:
+    try:
+        return build_preset(
+            plan.character,
+            plan.spec,
+            plan.recipe,
+            plan.told,
+            pictures,
+            file_digest(Path(plan.character.source)),
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(
+            f"{plan.told.id}@{plan.told.version}: {place}: {first['msg']}, expected what a preset"
+            " can hold; shorten or correct it"
+        ) from error
+
+
+def _check_names(name: str, version: str, licence: str) -> None:
+    if not is_preset_id(name):
+        raise UsageError(
+            f"--id {name}: expected a dotted name in small letters, a slash and a name, such as"
+            " org.studio.show/mira; correct it"
+        )
+    if not is_version(version):
+        raise UsageError(
+            f"--version {version}: expected a semantic version such as 1.0.0; correct it"
+        )
+    if not _SPDX.fullmatch(licence):
+        raise UsageError(
+            f"--license {licence}: expected the SPDX name of a licence, or LicenseRef- and a name;"
+            " correct it, and give the terms in full with --terms"
+        )
+
+
+def _read_consent(
+    consent: Path | Mapping[str, Any] | None, subject: SubjectType | None
+) -> tuple[bytes | None, Subject]:
+    """Read the record of consent, and say whose face it is."""
+    if consent is None:
+        if subject is None:
+            raise ConsentRefused(
+                "nobody says whose face it is, expected --subject synthetic for a drawn or invented"
+                " one, or --consent with the record of a real person; say which"
+            )
+        if subject in ("real", "fictional-performed"):
+            raise ConsentRefused(
+                f"--subject {subject}: no consent, expected the record of the person; name it with"
+                " --consent"
+            )
+        return None, Subject(type=subject)
+    told: Any = consent
+    if isinstance(consent, Path):
+        try:
+            told = json.loads(consent.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConsentRefused(
+                f"{consent}: no record of consent ({error}), expected JSON; name another file"
+            ) from error
+    schema = told.get("schema") if isinstance(told, Mapping) else None
+    if not isinstance(schema, str) or not schema.startswith("facekit.consent/1"):
+        raise ConsentRefused(
+            f"consent: schema {schema!r}, expected facekit.consent/1; make it with facekit consent"
+            " record"
+        )
+    content = json.dumps(told, indent=1, sort_keys=True).encode() + b"\n"
+    reference = str(told.get("subject_ref", ""))
+    return content, Subject(type=subject or "real", ref=reference, consent=CONSENT)
+
+
+def _licences(parts: Mapping[str, Any], rights: Rights, *, commercial: bool) -> tuple[Finding, ...]:
+    """Tell the licence of every part; the doctor tells those of a recipe in the same words."""
+    instead = {
+        "base": "train on a backbone that allows it",
+        "encoder": "train with a face encoder that allows it, such as opencv",
+        "adapter": "give the adapter terms that allow it, with --license or"
+        " --allows-commercial-use",
+    }
+    return tuple(
+        licence_finding(
+            name,
+            one.license,
+            allowed=one.commercial,
+            commercial=commercial,
+            instead=instead[name],
+        )
+        for name, one in {**parts, "adapter": rights}.items()
+        if one is not None
+    )
+
+
+def _lineage(follows: Path | None) -> Lineage:
+    if follows is None:
+        return Lineage()
+    bundle = open_bundle(follows)
+    return Lineage(parent=bundle.digest, supersedes=bundle.manifest.version)
+
+
+def _created(text: str | None) -> str | None:
+    said = text or os.environ.get("SOURCE_DATE_EPOCH")
+    if said is None:
+        return None
+    try:
+        moment = (
+            datetime.fromtimestamp(int(said), UTC)
+            if text is None
+            else datetime.fromisoformat(said).astimezone(UTC)
+        )
+    except (ValueError, OverflowError, OSError) as error:
+        raise UsageError(
+            f"created {said!r}: no time, expected one such as 2026-11-21T20:15:00Z; correct it"
+        ) from error
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _templates_text(told: Told) -> str:
+    if told.templates == "sealed":
+        return f"sealed for {', '.join(key.name or key.keyid[:12] for key in told.seal_for)}"
+    return {
+        "none": "none (photos are told by nobody who has only this preset)",
+        "clear": "in the clear, for everybody who has this preset",
+    }[told.templates]
