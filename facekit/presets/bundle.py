@@ -195,10 +195,10 @@ def _folder_files(root: Path) -> dict[str, tuple[int, Blocks]]:
     try:
         while waiting:
             prefix = waiting.pop()
-            count = 0
-            for entry in os.scandir(root / prefix):
+            with os.scandir(root / prefix) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name)
+            for entry in listed:
                 name, state = prefix + entry.name, entry.stat(follow_symlinks=False)
-                count += 1
                 if len(found) + len(waiting) > MAX_FILES:
                     raise _damaged(root, f"more than {MAX_FILES} files", "fewer")
                 if stat.S_ISDIR(state.st_mode):
@@ -209,7 +209,7 @@ def _folder_files(root: Path) -> dict[str, tuple[int, Blocks]]:
                 if name != MANIFEST and (fault := file_name_fault(name)):
                     raise _damaged(root, f"{name}: {fault}", "names that facekit gives")
                 found[name] = (state.st_size, _file_blocks(root, name))
-            if not count and prefix:
+            if not listed and prefix:
                 raise _damaged(root, f"{prefix} is empty", "listed files alone")
     except OSError as error:
         raise _damaged(root, error.strerror or str(error), "a folder that can be read") from error
