@@ -9,7 +9,17 @@ import typer
 from facekit_cli.options import Device, DryRun, Force, Json, Weights
 from facekit_cli.output import execute, show
 
-__all__ = ["PRESET", "Kind", "app", "export", "inspect", "pack", "strip_biometrics", "verify"]
+__all__ = [
+    "PRESET",
+    "Kind",
+    "app",
+    "diff",
+    "export",
+    "inspect",
+    "pack",
+    "strip_biometrics",
+    "verify",
+]
 
 app = typer.Typer(
     help="Pack, inspect, verify and export characters as a team shares them.",
@@ -186,9 +196,7 @@ def verify(
     preset: PRESET,
     parity: Annotated[
         bool,
-        typer.Option(
-            "--parity", help="Draw its seeded shot and compare; exit code 7 if not."
-        ),
+        typer.Option("--parity", help="Draw its seeded shot and compare; exit code 7 if not."),
     ] = False,
     commercial: _Commercial = False,
     weights: Weights = None,
@@ -205,6 +213,23 @@ def verify(
         as_json=as_json,
         weights=weights,
     )
+
+
+@app.command("diff")
+def diff(
+    one: Annotated[Path, typer.Argument(metavar="A", help="The earlier preset.")],
+    two: Annotated[Path, typer.Argument(metavar="B", help="The later preset.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="PAGE", help="An HTML page that shows it, with pictures."),
+    ] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Say what changed: rights, base and encoder, recipe, likeness by pose, parity, pictures."""
+    from facekit.workflows.preset_diff import diff_presets
+
+    show("preset.diff", lambda: diff_presets(one, two, out=out, force=force), as_json=as_json)
 
 
 @app.command("export")

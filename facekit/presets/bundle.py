@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -196,7 +197,8 @@ def _folder_files(root: Path) -> dict[str, tuple[int, Blocks]]:
         while waiting:
             prefix = waiting.pop()
             with os.scandir(root / prefix) as entries:
-                listed = sorted(entries, key=lambda entry: entry.name)
+                few = islice(entries, MAX_FILES + 2)
+                listed = sorted(few, key=lambda entry: entry.name)
             for entry in listed:
                 name, state = prefix + entry.name, entry.stat(follow_symlinks=False)
                 if len(found) + len(waiting) > MAX_FILES:

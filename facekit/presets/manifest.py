@@ -3,21 +3,32 @@
 import json
 import re
 from hashlib import sha256
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, ValidationError
 from pydantic import model_validator as after
 
 from facekit.errors import BundleDamaged, PresetError
 from facekit.presets.archive import MAX_FILES, MAX_TOTAL
-from facekit.presets.names import (
-    MANIFEST,
-    SIGNATURES,
-    check_together,
-    file_name_fault,
-    is_preset_id,
-    is_version,
+from facekit.presets.manifest_parts import (
+    Adapter,
+    Author,
+    Base,
+    BundleFile,
+    Closed,
+    Defaults,
+    Encoder,
+    Evaluation,
+    Line,
+    Lineage,
+    Rights,
+    Role,
+    Subject,
+    Summary,
+    Text,
+    Training,
 )
+from facekit.presets.names import MANIFEST, check_together, is_preset_id, is_version
 from facekit.signing.statements import canonical_json
 
 __all__ = [
@@ -51,180 +62,8 @@ MANIFEST_LIMIT: Final = 1_000_000
 
 _SCHEMA: Final = re.compile(r"facekit\.preset/([0-9]{1,6})(\.[0-9]{1,6})?")
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Text = Annotated[str, StringConstraints(max_length=2000)]
-Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Role = Literal[
-    "weights",
-    "recipe",
-    "templates",
-    "card",
-    "license",
-    "media",
-    "evaluation",
-    "parity",
-    "consent",
-    "rights",
-    "provenance",
-]
 
-
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Author(_Closed):
-    """Who packed it."""
-
-    name: Line
-    keyid: Sha256 | None = None
-    """Of the key that they sign with."""
-
-
-class Subject(_Closed):
-    """Whose face it is."""
-
-    type: Literal["real", "synthetic", "fictional-performed", "non-human"]
-    ref: Line = ""
-    """Random and stable per person inside the organisation; never a name."""
-    consent: str | None = None
-    """Path of the consent record."""
-    consent_digest: Sha256 | None = None
-    """sha256 of the signed record that the one in here was made of."""
-
-    @after(mode="after")
-    def _has_consent(self) -> Self:
-        if self.type in ("real", "fictional-performed") and self.consent is None:
-            raise ValueError(f"type is {self.type!r} and there is no consent")
-        return self
-
-
-class Base(_Closed):
-    """The base video model."""
-
-    name: Line
-    """What facekit calls it."""
-    repo: Line = ""
-    """On the Hugging Face Hub; empty for the one that ships with facekit."""
-    revision: Line = ""
-    digest: Line = ""
-    """sha256 of its transformer's weights; empty when unknown."""
-    license: Line
-    """SPDX where there is a name for it."""
-    commercial: bool
-
-
-class Encoder(_Closed):
-    """The face encoder that made the tokens."""
-
-    name: Line
-    digest: Line = ""
-    dim: int = Field(ge=0)
-    license: Line
-    commercial: bool
-
-
-class Adapter(_Closed):
-    """What is put onto the base."""
-
-    format: Line
-    name: Line
-    """What prompts call the character."""
-    level: Line
-    trigger: Line
-    strength: float = Field(ge=0)
-    sites: int = Field(ge=0)
-    tokens: int = Field(ge=0)
-    rank: int = Field(ge=0)
-    """Of the LoRA; 0 without one."""
-    alpha: float
-    targets: tuple[Line, ...] = ()
-    dtype: Line
-
-
-class Defaults(_Closed):
-    """How shots are sampled when nobody says otherwise."""
-
-    steps: int | None = None
-    guidance: float | None = None
-    num_frames: int | None = None
-    aspect: Line | None = None
-
-
-class Summary(_Closed):
-    """The numbers that gates and people look at first; None where nothing was measured."""
-
-    encoder: Line = ""
-    """The one that measured, never the one that trained."""
-    sim_held: float | None = None
-    sim_held_low: float | None = None
-    """Lower end of its 95 % interval."""
-    likeness_ratio: float | None = None
-    coverage: float | None = None
-    xmin: float | None = None
-    drift: float | None = None
-    by_pose: dict[Line, float | None] = Field(default_factory=dict)
-    gates: Literal["passed", "missed", "not-measured"] = "not-measured"
-
-
-class Evaluation(_Closed):
-    """What was measured, and where it stands."""
-
-    report: str | None = None
-    parity: str | None = None
-    summary: Summary = Summary()
-
-
-class Training(_Closed):
-    """How it was trained, in short; `provenance/training.json` says more."""
-
-    photos: int = Field(ge=0)
-    steps: int = Field(ge=0)
-    seed: int | None = None
-    recipe_digest: Line = ""
-    facekit: Line
-
-
-class Lineage(_Closed):
-    """What it comes from."""
-
-    parent: Sha256 | None = None
-    """Digest of the preset that this one follows."""
-    supersedes: Line | None = None
-    """Its version."""
-    merged_from: tuple[Sha256, ...] = ()
-
-
-class Rights(_Closed):
-    """Under which terms it may be used."""
-
-    license: Line
-    """SPDX, or `LicenseRef-...`."""
-    commercial: bool
-    redistribute: bool = False
-    retain_until: Line | None = None
-
-
-class BundleFile(_Closed):
-    """One file of the bundle."""
-
-    path: str
-    size: int = Field(ge=0, le=MAX_TOTAL)
-    sha256: Sha256
-    role: Role
-    biometric: bool
-    """Whether a person can be told by what is in it."""
-
-    @after(mode="after")
-    def _may_be_called_so(self) -> Self:
-        if fault := file_name_fault(self.path):
-            raise ValueError(f"{self.path[:80]!r}: {fault}")
-        if self.path.startswith(SIGNATURES) or self.path == MANIFEST:
-            raise ValueError(f"{self.path}: is no content")
-        return self
-
-
-class Manifest(_Closed):
+class Manifest(Closed):
     """Everything about a version of a preset; its digest is the preset's."""
 
     schema_: Literal["facekit.preset/1"] = Field(default="facekit.preset/1", alias="schema")

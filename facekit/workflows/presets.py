@@ -1,11 +1,8 @@
 """Pack a character: one preset that a team shares, whole, signed and without photos."""
 
-import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -14,11 +11,11 @@ from pydantic import ValidationError
 
 from facekit.adapters.character import Character
 from facekit.backbones.spec import BackboneSpec
-from facekit.errors import ConsentRefused, UsageError
+from facekit.errors import UsageError
 from facekit.media.files import ensure_new
 from facekit.presets.bundle import open_bundle, pack_statement
-from facekit.presets.manifest import Author, Lineage, Manifest, Rights, Subject
-from facekit.presets.names import PACK_SIGNATURE, archive_name, is_preset_id, is_version
+from facekit.presets.manifest import Author, Manifest, Rights
+from facekit.presets.names import PACK_SIGNATURE, archive_name
 from facekit.presets.packing import write_archive, write_folder
 from facekit.recipe import Recipe
 from facekit.signing.home import key_home
@@ -30,9 +27,8 @@ from facekit.workflows.backbone import backbone_spec
 from facekit.workflows.characters import find_character, shooting_recipe
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.doctor_findings import Finding
-from facekit.workflows.licences import allows_commercial, licence_finding, refuse_licences
+from facekit.workflows.licences import allows_commercial, refuse_licences
 from facekit.workflows.preset_content import (
-    CONSENT,
     PARITY,
     PARITY_FRAMES,
     Told,
@@ -48,13 +44,18 @@ from facekit.workflows.preset_drawing import (
     webp,
 )
 from facekit.workflows.preset_files import load_any
+from facekit.workflows.preset_terms import (
+    SubjectType,
+    check_names,
+    created_text,
+    lineage_of,
+    part_licences,
+    read_consent,
+)
 
-__all__ = ["PackPlan", "Packed", "SubjectType", "pack_character", "plan_pack", "run_pack"]
-
-SubjectType = Literal["real", "synthetic", "fictional-performed", "non-human"]
+__all__ = ["PackPlan", "Packed", "pack_character", "plan_pack", "run_pack"]
 
 _LICENCE: Final = "LicenseRef-Proprietary"
-_SPDX: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -216,15 +217,15 @@ def plan_pack(
     recipe, _ = shooting_recipe(loaded)
     spec = backbone_spec(recipe)
     name = preset_id or f"local/{re.sub('[^a-z0-9_-]', '-', header.name.lower())}"
-    _check_names(name, version, licence)
-    record, about = _read_consent(consent, subject)
+    check_names(name, version, licence)
+    record, about = read_consent(consent, subject)
     said = allows_commercial(licence)
     rights = Rights(
         license=licence,
         commercial=allows_commercial_use if said is None else said,
         redistribute=redistribute,
     )
-    findings = _licences(component_facts(loaded, spec, recipe), rights, commercial=commercial)
+    findings = part_licences(component_facts(loaded, spec, recipe), rights, commercial=commercial)
     refuse_licences(f"{name}@{version}", findings)
     if templates == "clear" and seal_for:
         raise UsageError(
@@ -245,10 +246,10 @@ def plan_pack(
         rights=rights,
         terms=terms,
         report=report,
-        lineage=_lineage(follows),
+        lineage=lineage_of(follows),
         templates="sealed" if seal_for else templates,
         seal_for=tuple(PublicKey.from_line(line) for line in seal_for),
-        created=_created(created),
+        created=created_text(created),
     )
     plan = PackPlan(
         character=loaded,
@@ -325,103 +326,6 @@ def _build(plan: PackPlan, pictures: Mapping[str, bytes]) -> tuple[Manifest, Any
             f"{plan.told.id}@{plan.told.version}: {place}: {first['msg']}, expected what a preset"
             " can hold; shorten or correct it"
         ) from error
-
-
-def _check_names(name: str, version: str, licence: str) -> None:
-    if not is_preset_id(name):
-        raise UsageError(
-            f"--id {name}: expected a dotted name in small letters, a slash and a name, such as"
-            " org.studio.show/mira; correct it"
-        )
-    if not is_version(version):
-        raise UsageError(
-            f"--version {version}: expected a semantic version such as 1.0.0; correct it"
-        )
-    if not _SPDX.fullmatch(licence):
-        raise UsageError(
-            f"--license {licence}: expected the SPDX name of a licence, or LicenseRef- and a name;"
-            " correct it, and give the terms in full with --terms"
-        )
-
-
-def _read_consent(
-    consent: Path | Mapping[str, Any] | None, subject: SubjectType | None
-) -> tuple[bytes | None, Subject]:
-    """Read the record of consent, and say whose face it is."""
-    if consent is None:
-        if subject is None:
-            raise ConsentRefused(
-                "nobody says whose face it is, expected --subject synthetic for a drawn or invented"
-                " one, or --consent with the record of a real person; say which"
-            )
-        if subject in ("real", "fictional-performed"):
-            raise ConsentRefused(
-                f"--subject {subject}: no consent, expected the record of the person; name it with"
-                " --consent"
-            )
-        return None, Subject(type=subject)
-    told: Any = consent
-    if isinstance(consent, Path):
-        try:
-            told = json.loads(consent.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConsentRefused(
-                f"{consent}: no record of consent ({error}), expected JSON; name another file"
-            ) from error
-    schema = told.get("schema") if isinstance(told, Mapping) else None
-    if not isinstance(schema, str) or not schema.startswith("facekit.consent/1"):
-        raise ConsentRefused(
-            f"consent: schema {schema!r}, expected facekit.consent/1; make it with facekit consent"
-            " record"
-        )
-    content = json.dumps(told, indent=1, sort_keys=True).encode() + b"\n"
-    reference = str(told.get("subject_ref", ""))
-    return content, Subject(type=subject or "real", ref=reference, consent=CONSENT)
-
-
-def _licences(parts: Mapping[str, Any], rights: Rights, *, commercial: bool) -> tuple[Finding, ...]:
-    """Tell the licence of every part; the doctor tells those of a recipe in the same words."""
-    instead = {
-        "base": "train on a backbone that allows it",
-        "encoder": "train with a face encoder that allows it, such as opencv",
-        "adapter": "give the adapter terms that allow it, with --license or"
-        " --allows-commercial-use",
-    }
-    return tuple(
-        licence_finding(
-            name,
-            one.license,
-            allowed=one.commercial,
-            commercial=commercial,
-            instead=instead[name],
-        )
-        for name, one in {**parts, "adapter": rights}.items()
-        if one is not None
-    )
-
-
-def _lineage(follows: Path | None) -> Lineage:
-    if follows is None:
-        return Lineage()
-    bundle = open_bundle(follows)
-    return Lineage(parent=bundle.digest, supersedes=bundle.manifest.version)
-
-
-def _created(text: str | None) -> str | None:
-    said = text or os.environ.get("SOURCE_DATE_EPOCH")
-    if said is None:
-        return None
-    try:
-        moment = (
-            datetime.fromtimestamp(int(said), UTC)
-            if text is None
-            else datetime.fromisoformat(said).astimezone(UTC)
-        )
-    except (ValueError, OverflowError, OSError) as error:
-        raise UsageError(
-            f"created {said!r}: no time, expected one such as 2026-11-21T20:15:00Z; correct it"
-        ) from error
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _templates_text(told: Told) -> str:

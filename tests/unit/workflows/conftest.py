@@ -9,6 +9,8 @@ from facekit.faces import vendors
 from facekit.recipe import Recipe, load_recipe
 from facekit.types import NoProgress
 from facekit.workflows.backbone import Backbone, load_backbone
+from facekit.workflows.keys import init_key
+from facekit.workflows.presets import pack_character
 from facekit.workflows.train import plan_train, run_train
 from tests.tiny.photos import good_photos
 from tests.tiny.training import TinyFaces
@@ -76,3 +78,41 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         photos=folder / "photos",
         adapter=outcome.adapter,
     )
+
+
+@dataclasses.dataclass
+class PackedPreset:
+    """The trained character as a preset, with the keys of whoever packed it."""
+
+    path: Path
+    home: Path
+    digest: str
+
+
+@pytest.fixture(scope="session")
+def packed(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> PackedPreset:
+    folder = tmp_path_factory.mktemp("packed")
+    with pytest.MonkeyPatch.context() as patch:
+        register_encoders(patch)
+        patch.setenv("FACEKIT_KEYS", str(folder / "keys"))
+        init_key("anna")
+        made = pack_character(
+            str(trained.adapter),
+            folder / "mira-1.0.0.facekit",
+            NoProgress(),
+            pipe=trained.backbone.pipe,
+            preset_id="org.studio.show/mira",
+            subject="synthetic",
+            templates="clear",
+            device="cpu",
+        )
+    return PackedPreset(path=made.path, home=folder / "keys", digest=made.digest)
+
+
+@pytest.fixture
+def as_anna(packed: PackedPreset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PackedPreset:
+    """Be the one who packed it, with a cache of one's own."""
+    monkeypatch.setenv("FACEKIT_KEYS", str(packed.home))
+    monkeypatch.setenv("FACEKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return packed

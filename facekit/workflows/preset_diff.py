@@ -1,0 +1,341 @@
+"""What changed between two presets: rights, parts, recipe, scores by pose, parity, pictures."""
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facekit.errors import BundleDamaged
+from facekit.evaluation.bootstrap import Interval, bootstrap_mean, paired_difference
+from facekit.evaluation.metrics import YAW_STRATA_DEG
+from facekit.media.files import ensure_new, write_text
+from facekit.presets.bundle import Bundle
+from facekit.presets.manifest import Manifest
+from facekit.workflows.preset_content import PARITY, PARITY_FRAMES
+from facekit.workflows.preset_diff_page import diff_page
+from facekit.workflows.preset_drawing import read_parity
+from facekit.workflows.preset_files import open_preset
+
+__all__ = ["Change", "PresetDiff", "ScoreChange", "diff_presets"]
+
+_CONTACT = "media/contact.webp"
+_RECIPE = "weights/recipe.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One value that is not the same in both."""
+
+    key: str
+    before: object
+    after: object
+
+    def __str__(self) -> str:
+        """Write it on one line."""
+        return f"{self.key}: {_text(self.before)} -> {_text(self.after)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreChange:
+    """How likeness moved among the frames of one range of poses."""
+
+    pose: str
+    before: Interval | None
+    after: Interval | None
+    difference: Interval | None
+    """After - before, over shots; None where one of them has no such frame."""
+    is_paired: bool
+    """Whether the same shots, with the same seeds, were measured in both."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PresetDiff:
+    """Everything that differs, in the order that people ask for it."""
+
+    one: Bundle
+    two: Bundle
+    rights: tuple[Change, ...]
+    parts: tuple[Change, ...]
+    """Base, encoder and adapter."""
+    recipe: tuple[Change, ...]
+    scores: tuple[ScoreChange, ...]
+    scores_note: str
+    """Why there are none, or what to bear in mind."""
+    parity: Mapping[str, object]
+    page: Path | None
+
+    def describe(self) -> str:
+        """The same order as on the page."""
+        lines = [f"{self.one.manifest.label} -> {self.two.manifest.label}"]
+        for title, changes in (
+            ("rights", self.rights),
+            ("base, encoder and adapter", self.parts),
+            ("recipe", self.recipe),
+        ):
+            lines.append(f"{title}: {'the same' if not changes else ''}".rstrip())
+            lines += [f"  {change}" for change in changes]
+        lines.append(f"likeness by turn of the head: {self.scores_note}".rstrip(": "))
+        for score in self.scores:
+            moved = "not measured in both" if score.difference is None else _signed(score)
+            lines.append(f"  {score.pose}: {score.before or '-'} -> {score.after or '-'} ({moved})")
+        lines.append(f"parity: {self.parity['said']}")
+        if self.page is not None:
+            lines.append(f"pictures: {self.page}")
+        return "\n".join(lines)
+
+    def to_json(self) -> Mapping[str, object]:
+        """The same as data."""
+        return {
+            "before": {"id": self.one.manifest.label, "digest": self.one.digest},
+            "after": {"id": self.two.manifest.label, "digest": self.two.digest},
+            "rights": _plain(self.rights),
+            "parts": _plain(self.parts),
+            "recipe": _plain(self.recipe),
+            "scores": [
+                {
+                    "pose": score.pose,
+                    "before": score.before.to_json() if score.before else None,
+                    "after": score.after.to_json() if score.after else None,
+                    "difference": score.difference.to_json() if score.difference else None,
+                    "paired": score.is_paired,
+                }
+                for score in self.scores
+            ],
+            "scores_note": self.scores_note,
+            "parity": dict(self.parity),
+            "page": None if self.page is None else str(self.page),
+        }
+
+
+def diff_presets(
+    one: Path, two: Path, *, out: Path | None = None, force: bool = False
+) -> PresetDiff:
+    """Compare two presets, both verified first.
+
+    Args:
+        one: The earlier one.
+        two: The later one.
+        out: An HTML page that shows all of it, with pictures; none is written when None.
+        force: Replace what is there.
+
+    Raises:
+        BundleDamaged: As for `open_preset`, like the next.
+        SignatureRefused: Likewise.
+        OutputExists: The page is there.
+    """
+    page = None if out is None else ensure_new(out, force)
+    first, second = open_preset(one), open_preset(two)
+    reports = [_report(bundle) for bundle in (first, second)]
+    scores, note = _scores(*reports)
+    diff = PresetDiff(
+        one=first,
+        two=second,
+        rights=_changes(_rights(first.manifest), _rights(second.manifest)),
+        parts=_changes(_parts(first.manifest), _parts(second.manifest)),
+        recipe=_changes(_recipe(first), _recipe(second)),
+        scores=scores,
+        scores_note=note,
+        parity=_parity(first, second),
+        page=page,
+    )
+    if page is not None:
+        write_text(page, _page(diff))
+    return diff
+
+
+def _page(diff: PresetDiff) -> str:
+    groups: list[tuple[str, list[tuple[str, str, str]]]] = [
+        (title, [(one.key, _text(one.before), _text(one.after)) for one in changes])
+        for title, changes in (
+            ("Rights", diff.rights),
+            ("Base, encoder and adapter", diff.parts),
+            ("Recipe", diff.recipe),
+        )
+    ]
+    scores = [
+        (
+            one.pose,
+            str(one.before or "-"),
+            str(one.after or "-"),
+            "-" if one.difference is None else _signed(one),
+        )
+        for one in diff.scores
+    ]
+    pictures = [
+        (bundle.manifest.label, bundle.read(_CONTACT))
+        for bundle in (diff.one, diff.two)
+        if _CONTACT in bundle.files
+    ]
+    names = (diff.one.manifest.label, diff.two.manifest.label)
+    return diff_page(names, groups, scores, diff.scores_note, str(diff.parity["said"]), pictures)
+
+
+def _rights(told: Manifest) -> dict[str, object]:
+    return _flat({"rights": told.rights, "subject": told.subject})
+
+
+def _parts(told: Manifest) -> dict[str, object]:
+    return _flat({"base": told.base, "encoder": told.encoder, "adapter": told.adapter})
+
+
+def _flat(models: Mapping[str, Any]) -> dict[str, object]:
+    return {
+        f"{name}.{key}": value
+        for name, model in models.items()
+        if model is not None
+        for key, value in model.model_dump(mode="json").items()
+    }
+
+
+def _recipe(bundle: Bundle) -> dict[str, object]:
+    try:
+        told = tomllib.loads(bundle.read(_RECIPE).decode())
+    except ValueError as error:
+        raise BundleDamaged(
+            f"{bundle.source}: {_RECIPE} cannot be read ({error}), expected a recipe; pack it again"
+        ) from error
+    found: dict[str, object] = {}
+    for name, section in told.items():
+        if isinstance(section, dict):
+            found |= {f"{name}.{key}": value for key, value in section.items()}
+        else:
+            found[name] = section
+    training = bundle.manifest.training
+    return {**found, "trained: photos": training.photos, "trained: seed": training.seed}
+
+
+def _changes(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[Change, ...]:
+    keys = [*before, *(key for key in after if key not in before)]
+    return tuple(
+        Change(key=key, before=before.get(key), after=after.get(key))
+        for key in keys
+        if before.get(key) != after.get(key)
+    )
+
+
+def _report(bundle: Bundle) -> Mapping[str, Any] | None:
+    path = bundle.manifest.eval.report
+    if path is None:
+        return None
+    try:
+        told: Mapping[str, Any] = json.loads(bundle.read(path))
+    except ValueError as error:
+        raise BundleDamaged(
+            f"{bundle.source}: {path} cannot be read ({error}), expected a report; pack it again"
+        ) from error
+    return told
+
+
+def _scores(
+    one: Mapping[str, Any] | None, two: Mapping[str, Any] | None
+) -> tuple[tuple[ScoreChange, ...], str]:
+    """Compare shot by shot where both measured the same shots, else as two groups."""
+    if one is None or two is None:
+        which = "both" if one is None and two is None else "one of them"
+        return (), f"not told, {which} packed without a report of facekit eval"
+    encoders = [report.get("settings", {}).get("reported with encoder") for report in (one, two)]
+    if encoders[0] != encoders[1]:
+        return (), f"not comparable, measured by {encoders[0]} and by {encoders[1]}"
+    shots = [{_shot_key(shot): shot for shot in report["shots"]} for report in (one, two)]
+    shared = [key for key in shots[0] if key in shots[1]]
+    is_paired = len(shared) >= 2
+    keys = [shared, shared] if is_paired else [list(shots[0]), list(shots[1])]
+    found = []
+    for name, low, high in (("all", 0.0, np.inf), *YAW_STRATA_DEG):
+        before, after = (
+            [_stratum(group[key], low, high) for key in chosen]
+            for group, chosen in zip(shots, keys, strict=True)
+        )
+        if not any(value is not None for value in [*before, *after]):
+            continue
+        found.append(
+            ScoreChange(
+                pose=name,
+                before=bootstrap_mean(before),
+                after=bootstrap_mean(after),
+                difference=_difference(before, after, is_paired=is_paired),
+                is_paired=is_paired,
+            )
+        )
+    note = f"{len(shared)} shots with the same prompts and seeds, paired"
+    return tuple(found), note if is_paired else "other shots in each, compared as groups"
+
+
+def _difference(
+    before: Sequence[float | None], after: Sequence[float | None], *, is_paired: bool
+) -> Interval | None:
+    if is_paired:
+        return paired_difference(after, before)
+    one, two = bootstrap_mean(before), bootstrap_mean(after)
+    if one is None or two is None:
+        return None
+    # Two groups: draw from each by itself, and look at how the difference of means spreads.
+    rng = np.random.default_rng(0)
+    means = []
+    for values in (after, before):
+        known = np.asarray([value for value in values if value is not None])
+        picks = rng.integers(0, known.size, size=(10_000, known.size))
+        means.append(known[picks].mean(axis=1))
+    low, high = np.percentile(means[0] - means[1], (2.5, 97.5))
+    count = min(one.count, two.count)
+    mean = two.mean - one.mean
+    if count < 2:
+        return Interval(mean=mean, low=None, high=None, count=count)
+    return Interval(mean=mean, low=float(low), high=float(high), count=count)
+
+
+def _shot_key(shot: Mapping[str, Any]) -> tuple[object, ...]:
+    return tuple(shot.get(key) for key in ("prompt", "seed", "num_frames", "height", "width"))
+
+
+def _stratum(shot: Mapping[str, Any], low: float, high: float) -> float | None:
+    """Mean likeness of the frames of a shot whose head is turned so far; None without any."""
+    frames = shot["frames"]
+    values = [
+        similarity
+        for similarity, yaw in zip(frames["similarity"], frames["yaw_deg"], strict=True)
+        if similarity is not None and yaw is not None and low <= abs(yaw) < high
+    ]
+    return float(np.mean(values)) if values else None
+
+
+def _parity(one: Bundle, two: Bundle) -> dict[str, object]:
+    """Compare the seeded shots that the two were packed with."""
+    if any(PARITY not in bundle.files for bundle in (one, two)):
+        return {"said": "not told, packed without pictures", "pixel_error": None}
+    shots, frames = [], []
+    for bundle in (one, two):
+        name = f"{bundle.source}: {PARITY}"
+        shot, record, there = read_parity(bundle.read(PARITY), bundle.read(PARITY_FRAMES), name)
+        shots.append((shot, record["sampling"]))
+        frames.append(there)
+    if shots[0] != shots[1]:
+        return {"said": "another seeded shot in each, nothing to compare", "pixel_error": None}
+    error = float(np.abs(frames[0].astype(np.float64) - frames[1]).mean() / 255)
+    said = "the same picture to the last bit" if error == 0 else f"pixels differ by {error:.4f}"
+    return {"said": f"same seeded shot, {said}", "pixel_error": error}
+
+
+def _signed(score: ScoreChange) -> str:
+    difference = score.difference
+    assert difference is not None
+    told = f"{difference.mean:+.3f}"
+    if difference.low is None or difference.high is None:
+        return f"{told}, one shot, so nothing can be said"
+    is_sure = difference.low > 0 or difference.high < 0
+    return (
+        f"{told} [{difference.low:+.3f}, {difference.high:+.3f}]"
+        f"{'' if is_sure else ', may be chance'}"
+    )
+
+
+def _plain(changes: Sequence[Change]) -> list[dict[str, object]]:
+    return [{"key": one.key, "before": one.before, "after": one.after} for one in changes]
+
+
+def _text(value: object) -> str:
+    return "none" if value in (None, "", []) else str(value)

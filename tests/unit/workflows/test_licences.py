@@ -1,0 +1,22 @@
+import pytest
+
+from facekit.errors import RightsRefused
+from facekit.workflows.licences import allows_commercial, licence_finding, refuse_licences
+
+
+def test_a_licence_says_by_its_name_whether_it_allows_commercial_use():
+    assert allows_commercial("Apache-2.0") is True
+    assert allows_commercial("CC-BY-NC-SA-4.0") is False
+    assert allows_commercial("LicenseRef-Studio") is None
+
+
+def test_all_that_forbid_are_named_at_once():
+    findings = [
+        licence_finding(name, "X", allowed=allowed, commercial=True, instead="take another")
+        for name, allowed in (("base", False), ("encoder", True), ("adapter", False))
+    ]
+    with pytest.raises(RightsRefused, match=r"mira: base \(X: .*, adapter \(X: .*; take another"):
+        refuse_licences("mira", findings)
+    refuse_licences("mira", findings[1:2])
+    asked = licence_finding("base", "X", allowed=False, commercial=False, instead="")
+    assert asked.status == "ok"

@@ -1,0 +1,103 @@
+import json
+
+import pytest
+
+from facekit.errors import OutputExists
+from facekit.types import NoProgress
+from facekit.workflows.preset_diff import diff_presets
+from facekit.workflows.presets import plan_pack, run_pack
+
+
+def report(name, gain, encoder="judge", seeds=(0, 1, 2)):
+    """What `facekit eval` writes, as far as a comparison looks at it."""
+    shots = [
+        {
+            "name": f"s{seed}",
+            "prompt": "close-up",
+            "seed": seed,
+            "num_frames": 3,
+            "height": 96,
+            "width": 96,
+            "frames": {
+                "similarity": [0.5 + gain + 0.01 * seed, 0.4 + 0.02 * seed, None],
+                "yaw_deg": [5.0, 40.0, 5.0],
+            },
+        }
+        for seed in seeds
+    ]
+    return {
+        "character": name,
+        "verdict": "pass",
+        "figures": {"sim_held": 0.5 + gain, "likeness_ratio": 0.9},
+        "intervals_over_shots": {"sim_held": {"mean": 0.5, "ci95": [0.4, 0.6], "count": 3}},
+        "pose_strata": {"0-20": 0.5},
+        "settings": {"reported with encoder": encoder, "character file": "/home/anna/mira"},
+        "shots": shots,
+    }
+
+
+def packed(trained, tmp_path, version, told=None, **options):
+    path = None
+    if told is not None:
+        path = tmp_path / f"{version}.json"
+        path.write_text(json.dumps(told))
+    plan = plan_pack(
+        str(trained.adapter),
+        version=version,
+        subject="synthetic",
+        pictures=False,
+        report=path,
+        **options,
+    )
+    return run_pack(plan, NoProgress())
+
+
+def test_what_changed_is_told_rights_first(as_anna, trained, tmp_path):
+    one = packed(trained, tmp_path, "1.0.0", report("mira", 0.0))
+    two = packed(trained, tmp_path, "1.1.0", report("mira", 0.1), licence="MIT")
+
+    diff = diff_presets(one.path, two.path, out=tmp_path / "diff.html")
+
+    assert [change.key for change in diff.rights] == ["rights.license", "rights.commercial"]
+    assert not diff.parts
+    scores = {score.pose: score for score in diff.scores}
+    near, far = scores["0-15 deg"] if "0-15 deg" in scores else diff.scores[1], diff.scores[2]
+    assert near.difference.mean == pytest.approx(0.1)
+    assert near.is_paired
+    assert near.difference.low > 0
+    assert far.difference.mean == pytest.approx(0.0)
+    text = diff.describe()
+    order = [text.index(word) for word in ("rights:", "base, encoder", "recipe:", "turn of the")]
+    assert order == sorted(order)
+    assert "+0.100 [+0.100, +0.100]" in text
+    assert "may be chance" in text
+    json.dumps(diff.to_json(), allow_nan=False)
+    page = (tmp_path / "diff.html").read_text()
+    assert page.index("Rights") < page.index("Recipe") < page.index("Likeness by pose")
+    assert "rights differ" in page
+    with pytest.raises(OutputExists):
+        diff_presets(one.path, two.path, out=tmp_path / "diff.html")
+
+
+def test_other_shots_are_compared_as_groups_and_other_encoders_not_at_all(
+    as_anna, trained, tmp_path
+):
+    one = packed(trained, tmp_path, "1.0.0", report("mira", 0.0))
+    two = packed(trained, tmp_path, "1.1.0", report("mira", 0.1, seeds=(7, 8)))
+    three = packed(trained, tmp_path, "1.2.0", report("mira", 0.1, encoder="another"))
+
+    groups = diff_presets(one.path, two.path)
+    assert groups.scores_note.startswith("other shots in each")
+    assert not groups.scores[0].is_paired
+    assert groups.scores[0].difference.count == 2
+    other = diff_presets(one.path, three.path)
+    assert other.scores == ()
+    assert "not comparable" in other.scores_note
+
+
+def test_pictures_and_parity_of_the_same_preset_are_the_same(as_anna, tmp_path):
+    diff = diff_presets(as_anna.path, as_anna.path, out=tmp_path / "same.html")
+    assert (diff.rights, diff.parts, diff.recipe) == ((), (), ())
+    assert diff.parity["pixel_error"] == 0
+    assert (tmp_path / "same.html").read_text().count("data:image/webp") == 2
+    assert "packed without a report" in diff.scores_note

@@ -1,0 +1,70 @@
+import pytest
+import torch
+
+import facekit
+from facekit.adapters.character_file import CharacterFile
+from facekit.errors import SignatureRefused
+from facekit.presets.bundle import open_bundle
+from facekit.presets.packing import copy_bundle
+from facekit.signing.home import KeyHome
+from facekit.types import NoProgress
+from facekit.workflows.characters import call_character, find_character, shooting_recipe
+from facekit.workflows.preset_files import load_any
+from facekit.workflows.presets import plan_pack, run_pack
+from facekit.workflows.shoot import plan_shoot
+
+
+def test_a_preset_is_the_character_that_was_packed(as_anna, trained):
+    original = CharacterFile.load(trained.adapter)
+    loaded = facekit.load_character(as_anna.path)
+
+    assert loaded.file.to_bytes() == original.to_bytes()
+    recipe, source = shooting_recipe(loaded)
+    assert recipe == trained.recipe
+    assert source.endswith("recipe.toml")
+    assert find_character(call_character(loaded.source)) == find_character(str(as_anna.path))
+
+
+def test_a_shot_is_planned_with_a_preset(as_anna, tmp_path):
+    made = plan_shoot(["close-up of @mira"], character=str(as_anna.path), num_frames=5)
+    assert made.characters[0].name == "mira"
+    assert made.recipe.base.name == "tiny"
+
+
+def test_a_stranger_cannot_use_it_before_they_trust_the_key(as_anna, tmp_path, monkeypatch):
+    packer = KeyHome(as_anna.home).own()[0]
+    monkeypatch.setenv("FACEKIT_KEYS", str(tmp_path / "bob"))
+    with pytest.raises(SignatureRefused, match="no valid signature by a trusted key"):
+        load_any(as_anna.path)
+    KeyHome(tmp_path / "bob").trust(packer)
+    assert load_any(as_anna.path).name == "mira"
+
+
+def test_templates_are_for_whom_they_are_sealed(as_anna, trained, tmp_path, monkeypatch):
+    bob = KeyHome(tmp_path / "bob").create("bob")
+    KeyHome(tmp_path / "bob").trust(KeyHome(as_anna.home).own()[0])
+    made = run_pack(
+        plan_pack(
+            str(trained.adapter),
+            subject="synthetic",
+            seal_for=[bob.public.line],
+            pictures=False,
+            is_folder=True,
+            out=tmp_path / "sealed",
+        ),
+        NoProgress(),
+    )
+    original = CharacterFile.load(trained.adapter)
+
+    assert load_any(made.path).file.embeddings_PD is None
+    monkeypatch.setenv("FACEKIT_KEYS", str(tmp_path / "bob"))
+    opened = load_any(made.path / "weights" / "adapter.safetensors").file
+    assert torch.equal(opened.embeddings_PD, original.embeddings_PD)
+    assert opened.header.photos == original.header.photos
+    assert not list(tmp_path.rglob("templates.safetensors")), "never opened on disk"
+
+
+def test_a_folder_is_used_where_it_lies(as_anna, tmp_path):
+    copy_bundle(open_bundle(as_anna.path), tmp_path / "mira.facekit", archive=False)
+    assert find_character("mira.facekit").is_relative_to("mira.facekit")
+    assert load_any(tmp_path / "mira.facekit").name == "mira"
