@@ -211,7 +211,7 @@ def _folder_files(root: Path) -> dict[str, tuple[int, Blocks]]:
                 if name != MANIFEST and (fault := file_name_fault(name)):
                     raise _damaged(root, f"{name}: {fault}", "names that facekit gives")
                 found[name] = (state.st_size, _file_blocks(root, name))
-            if not listed and prefix:
+            if not listed and prefix not in ("", SIGNATURES):
                 raise _damaged(root, f"{prefix} is empty", "listed files alone")
     except OSError as error:
         raise _damaged(root, error.strerror or str(error), "a folder that can be read") from error

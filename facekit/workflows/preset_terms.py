@@ -12,6 +12,7 @@ from facekit.errors import ConsentRefused, UsageError
 from facekit.presets.bundle import open_bundle
 from facekit.presets.manifest import Lineage, Rights, Subject
 from facekit.presets.names import is_preset_id, is_version
+from facekit.signing.statements import parse_time
 from facekit.workflows.doctor_findings import Finding
 from facekit.workflows.licences import licence_finding
 from facekit.workflows.preset_content import CONSENT
@@ -152,7 +153,7 @@ def created_text(text: str | None) -> str | None:
         moment = (
             datetime.fromtimestamp(int(said), UTC)
             if text is None
-            else datetime.fromisoformat(said).astimezone(UTC)
+            else parse_time(said)
         )
     except (ValueError, OverflowError, OSError) as error:
         raise UsageError(

@@ -49,6 +49,7 @@ from facekit.workflows.shoot import plan_shoot
 from facekit.workflows.train import plan_train
 from tests.golden.board_messages import board_cases
 from tests.golden.lora_messages import lora_cases
+from tests.golden.preset_messages import preset_cases
 from tests.tiny.backbones import tiny_adapter, tiny_character, tiny_pipe
 from tests.tiny.faces import BLUE, RED, DiscFaces, draw_photo
 
@@ -96,6 +97,7 @@ def _cases(tmp: Path) -> Cases:
         **_weights_cases(tmp),
         **lora_cases(tmp),
         **board_cases(tmp),
+        **preset_cases(tmp),
     }
 
 

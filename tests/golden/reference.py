@@ -13,6 +13,7 @@ from facekit.curation.manifest import manifest_schema
 from facekit.generation.storyboard import Storyboard, storyboard_schema
 from facekit.generation.storyboard_csv import CSV_COLUMNS
 from facekit.generation.storyboard_prompt import SIZE_WORDS
+from facekit.presets.manifest import manifest_schema as preset_schema
 from facekit.recipe import Recipe
 from facekit.types import SHOT_SIZES
 from facekit_cli.main import EXIT_CODES, app
@@ -98,6 +99,11 @@ def dataset_schema() -> str:
 def storyboard_schema_text() -> str:
     """The file ``docs/reference/storyboard.schema.json``."""
     return json.dumps(storyboard_schema(), indent=1) + "\n"
+
+
+def preset_schema_text() -> str:
+    """The file ``docs/reference/preset.schema.json``."""
+    return json.dumps(preset_schema(), indent=1) + "\n"
 
 
 def storyboard_reference() -> str:

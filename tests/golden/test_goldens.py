@@ -11,6 +11,7 @@ from tests.golden.messages import messages
 GOLDENS = {
     "docs/reference/cli.md": reference.cli_reference,
     "docs/reference/dataset.schema.json": reference.dataset_schema,
+    "docs/reference/preset.schema.json": reference.preset_schema_text,
     "docs/reference/recipe.md": reference.recipe_reference,
     "docs/reference/storyboard.md": reference.storyboard_reference,
     "docs/reference/storyboard.schema.json": reference.storyboard_schema_text,
