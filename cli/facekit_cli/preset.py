@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 app = typer.Typer(
-    help="Pack, inspect, verify and export characters as a team shares them.",
+    help="Pack, verify, compare and export characters for a team.",
     no_args_is_help=True,
 )
 

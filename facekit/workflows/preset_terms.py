@@ -150,11 +150,7 @@ def created_text(text: str | None) -> str | None:
     if said is None:
         return None
     try:
-        moment = (
-            datetime.fromtimestamp(int(said), UTC)
-            if text is None
-            else parse_time(said)
-        )
+        moment = datetime.fromtimestamp(int(said), UTC) if text is None else parse_time(said)
     except (ValueError, OverflowError, OSError) as error:
         raise UsageError(
             f"created {said!r}: no time, expected one such as 2026-11-21T20:15:00Z; correct it"

@@ -126,6 +126,7 @@ def test_every_dependency_is_pinned(root: Path) -> None:
 
 
 NOT_IMPORTED = {
+    "bcrypt",  # by cryptography alone, for passphrases of OpenSSH keys, and not required by it
     "ftfy",  # by diffusers alone, which cleans prompts with it and does not require it
     "otio-cmx3600-adapter",  # opentimelineio finds its adapters by their entry points
     "otio-fcp-adapter",
