@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from facekit.errors import BundleDamaged, SignatureRefused
+from facekit.errors import BundleDamaged, SignatureRefused, UsageError
 from facekit.presets.archive import MAX_FILES, list_members, read_blocks
 from facekit.presets.manifest import MANIFEST_LIMIT, Manifest, preset_digest, read_manifest
 from facekit.presets.names import (
@@ -139,8 +139,11 @@ def open_bundle(path: Path | str) -> Bundle:
     Raises:
         BundleDamaged: Anything is missing, added, changed, linked, too large or oddly named.
         PresetError: A later version of facekit wrote it.
+        UsageError: There is nothing of that name.
     """
     path = Path(path)
+    if not path.exists():
+        raise UsageError(f"{path}: no such file, expected a preset; check the spelling of the path")
     found = _folder_files(path) if path.is_dir() else _archive_files(path)
     limits = {name: MANIFEST_LIMIT if name == MANIFEST else ENVELOPE_LIMIT for name in found}
     if MANIFEST not in found:

@@ -69,7 +69,7 @@ class Subject(Closed):
     consent: str | None = None
     """Path of the consent record."""
     consent_digest: Sha256 | None = None
-    """sha256 of the signed record that the one in here was made of."""
+    """sha256 of that record as canonical JSON, without its signatures."""
 
     @after(mode="after")
     def _has_consent(self) -> Self:

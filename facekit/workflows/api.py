@@ -1,6 +1,6 @@
 """The public door: a character on a stock diffusers pipeline.
 
-    character = facekit.load_character("mira/adapter.safetensors")
+    character = facekit.load_character("mira/adapter.safetensors")  # or "mira-1.0.0.facekit"
     with facekit.attach(pipe, character) as mira:
         frames = pipe(
             f"{character.trigger} in the kitchen",

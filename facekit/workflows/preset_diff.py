@@ -326,6 +326,8 @@ def _signed(score: ScoreChange) -> str:
     told = f"{difference.mean:+.3f}"
     if difference.low is None or difference.high is None:
         return f"{told}, one shot, so nothing can be said"
+    if difference.low == difference.high == 0:
+        return "the same"
     is_sure = difference.low > 0 or difference.high < 0
     return (
         f"{told} [{difference.low:+.3f}, {difference.high:+.3f}]"
@@ -338,4 +340,6 @@ def _plain(changes: Sequence[Change]) -> list[dict[str, object]]:
 
 
 def _text(value: object) -> str:
-    return "none" if value in (None, "", []) else str(value)
+    if value in (None, "", []):
+        return "none"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -23,7 +23,6 @@ __all__ = [
     "open_preset",
     "open_templates",
     "preset_adapter",
-    "with_templates",
 ]
 
 TEMPLATES: Final = "identity/templates.safetensors"
@@ -52,7 +51,10 @@ def preset_adapter(path: Path | str) -> Path:
         PresetError: Likewise.
         OutputError: The cache cannot be written.
     """
-    bundle = open_preset(path)
+    return _adapter_of(open_preset(path))
+
+
+def _adapter_of(bundle: Bundle) -> Path:
     if bundle.folder is not None:
         return bundle.folder / ADAPTER
     kept = cache_dir() / "presets" / f"{bundle.digest}{FOLDER_SUFFIX}"
@@ -66,25 +68,6 @@ def enclosing_bundle(file: Path) -> Path | None:
     folder = file.absolute().parent.parent
     inside = file.absolute() == folder / ADAPTER and (folder / MANIFEST).exists()
     return folder if inside else None
-
-
-def with_templates(character: Character) -> Character:
-    """Give a character of a preset the templates that the preset holds for whoever asks.
-
-    Those in the clear are put in, and sealed ones where a key of the user opens them; they are
-    never written to disk. A character of no preset comes back as it is.
-
-    Raises:
-        BundleDamaged: The preset was changed meanwhile.
-        AdapterDamaged: Its templates cannot be read.
-    """
-    folder = enclosing_bundle(Path(character.source))
-    if folder is None:
-        return character
-    templates = open_templates(open_bundle(folder), key_home())
-    if templates is None:
-        return character
-    return dataclasses.replace(character, file=templates.join(character.file))
 
 
 def open_templates(bundle: Bundle, home: KeyHome) -> Templates | None:
@@ -117,6 +100,9 @@ def open_templates(bundle: Bundle, home: KeyHome) -> Templates | None:
 def load_any(path: Path | str) -> Character:
     """Load a character file, the one in a folder, or the one in a preset.
 
+    A character of a preset gets the templates that the preset holds: those in the clear, and
+    sealed ones where a key of the user opens them. They are never written to disk.
+
     Raises:
         AdapterDamaged: Missing, truncated, altered or not a character file.
         AdapterError: Its tensors are not those its header describes, or have no effect.
@@ -128,9 +114,14 @@ def load_any(path: Path | str) -> Character:
     inside = enclosing_bundle(path)
     if inside is not None:
         path = inside
-    if is_bundle(path):
-        path = preset_adapter(path)
-    return with_templates(load_character(path))
+    if not is_bundle(path):
+        return load_character(path)
+    bundle = open_preset(path)
+    character = load_character(_adapter_of(bundle))
+    templates = open_templates(bundle, key_home())
+    if templates is None:
+        return character
+    return dataclasses.replace(character, file=templates.join(character.file))
 
 
 def _is_whole(folder: Path, digest: str) -> bool:

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -12,7 +13,7 @@ from facekit.errors import ConsentRefused, UsageError
 from facekit.presets.bundle import open_bundle
 from facekit.presets.manifest import Lineage, Rights, Subject
 from facekit.presets.names import is_preset_id, is_version
-from facekit.signing.statements import parse_time
+from facekit.signing.statements import canonical_json, parse_time
 from facekit.workflows.doctor_findings import Finding
 from facekit.workflows.licences import licence_finding
 from facekit.workflows.preset_content import CONSENT
@@ -60,7 +61,7 @@ def read_consent(
 
     Args:
         consent: A file, or what is in it.
-        subject: As whoever packs it says; None is understood from a consent.
+        subject: As whoever packs it says; None is what the consent says.
 
     Returns:
         Content of the record, and the subject for the manifest.
@@ -94,9 +95,26 @@ def read_consent(
             f"consent: schema {schema!r}, expected facekit.consent/1; make it with facekit consent"
             " record"
         )
+    about = told.get("subject", "real")
+    if subject is not None and subject != about:
+        raise ConsentRefused(
+            f"--subject {subject}: the record of consent is about somebody {about}, expected the"
+            " same; leave --subject away, or name the record of this character"
+        )
     content = json.dumps(told, indent=1, sort_keys=True).encode() + b"\n"
-    reference = str(told.get("subject_ref", ""))
-    return content, Subject(type=subject or "real", ref=reference, consent=CONSENT)
+    bare = {key: value for key, value in told.items() if key != "signatures"}
+    try:
+        return content, Subject(
+            type=about,
+            ref=str(told.get("subject_ref", "")),
+            consent=CONSENT,
+            consent_digest=sha256(canonical_json(bare)).hexdigest(),
+        )
+    except ValueError as error:
+        raise ConsentRefused(
+            f"consent: about somebody {about!r} ({type(error).__name__}), expected a record of"
+            " facekit; make it with facekit consent record"
+        ) from error
 
 
 def part_licences(

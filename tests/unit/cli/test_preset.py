@@ -69,4 +69,4 @@ def test_keys_of_others_and_new_ones(here: Path, capsys: pytest.CaptureFixture[s
     assert run(capsys, "keys", "rotate", "--as", "anna2")[1]["data"]["line"].endswith(" anna2")
     assert run(capsys, "keys", "show")[1]["data"]["default"] == "anna2"
     assert not run(capsys, "keys", "trust", line)[1]["data"]["new"]
-    assert run(capsys, "preset", "verify", "nothing.facekit")[0] == 6
+    assert run(capsys, "preset", "verify", "nothing.facekit")[0] == 2

@@ -19,7 +19,7 @@ def report(name, gain, encoder="judge", seeds=(0, 1, 2)):
             "height": 96,
             "width": 96,
             "frames": {
-                "similarity": [0.5 + gain + 0.01 * seed, 0.4 + 0.02 * seed, None],
+                "similarity": [0.5 + gain + 0.01 * seed, 0.4 + (seed - 1) * gain, None],
                 "yaw_deg": [5.0, 40.0, 5.0],
             },
         }
@@ -60,12 +60,12 @@ def test_what_changed_is_told_rights_first(as_anna, trained, tmp_path):
 
     assert [change.key for change in diff.rights] == ["rights.license", "rights.commercial"]
     assert not diff.parts
-    scores = {score.pose: score for score in diff.scores}
-    near, far = scores["0-15 deg"] if "0-15 deg" in scores else diff.scores[1], diff.scores[2]
+    _, near, far = diff.scores
     assert near.difference.mean == pytest.approx(0.1)
     assert near.is_paired
     assert near.difference.low > 0
     assert far.difference.mean == pytest.approx(0.0)
+    assert far.difference.low < 0 < far.difference.high
     text = diff.describe()
     order = [text.index(word) for word in ("rights:", "base, encoder", "recipe:", "turn of the")]
     assert order == sorted(order)

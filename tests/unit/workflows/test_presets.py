@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import pytest
@@ -5,6 +6,7 @@ import yaml
 
 from facekit.errors import ConsentRefused, KeyRefused, OutputExists, RightsRefused, UsageError
 from facekit.presets.bundle import open_bundle
+from facekit.signing.statements import canonical_json
 from facekit.types import NoProgress
 from facekit.workflows.presets import plan_pack, run_pack
 
@@ -102,8 +104,28 @@ def test_a_consent_goes_in_and_is_named(as_anna, trained, tmp_path):
     )
     assert made.manifest.subject.type == "real"
     assert made.manifest.subject.ref == "subj_7f3"
+    digest = hashlib.sha256(canonical_json(CONSENT)).hexdigest()
+    assert made.manifest.subject.consent_digest == digest
     assert made.manifest.eval.parity is None
     assert json.loads(open_bundle(made.path).read("rights/consent.json")) == CONSENT
+
+
+def test_signatures_are_no_part_of_what_a_consent_says(as_anna, trained):
+    one, two = (
+        plan(trained, subject=None, consent={**CONSENT, "signatures": signatures})
+        for signatures in ([], [{"keyid": "ab", "sig": "cd"}])
+    )
+    assert one.told.subject == two.told.subject
+    assert one.told.consent != two.told.consent
+
+
+def test_a_consent_and_a_word_on_whose_face_it_is_agree(as_anna, trained):
+    drawn = {**CONSENT, "subject": "synthetic", "method": "not-required"}
+    assert plan(trained, subject=None, consent=drawn).told.subject.type == "synthetic"
+    with pytest.raises(ConsentRefused, match="is about somebody synthetic, expected the same"):
+        plan(trained, subject="real", consent=drawn)
+    with pytest.raises(ConsentRefused, match="about somebody 'martian'"):
+        plan(trained, subject=None, consent={**CONSENT, "subject": "martian"})
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": "facekit.consent/2"}'])
