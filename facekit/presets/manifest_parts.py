@@ -49,7 +49,9 @@ Role = Literal[
 class Closed(BaseModel):
     """Frozen, and without keys that nobody knows."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class Author(Closed):
@@ -182,6 +184,7 @@ class Rights(Closed):
     commercial: bool
     redistribute: bool = False
     retain_until: Line | None = None
+    """Until when the consent lets templates be kept."""
 
 
 class BundleFile(Closed):

@@ -80,12 +80,15 @@ class KeyHome:
         return SigningKey.load(self._path(name or self.default_name()), passphrase=secret)
 
     def own(self) -> tuple[PublicKey, ...]:
-        """The public halves of all own keys, by name."""
+        """The public halves of all own keys, in the order of `own_names`."""
         return tuple(
-            PublicKey.from_line(path.read_text())
-            for path in sorted(self.folder.glob("*.pub"), key=lambda path: path.stem)
-            if path.name != _TRUSTED
+            PublicKey.from_line(self._public(name).read_text()) for name in self.own_names()
         )
+
+    def own_names(self) -> tuple[str, ...]:
+        """What the files of own keys are called, sorted; a key itself may name somebody else."""
+        found = (path for path in self.folder.glob("*.pub") if path.name != _TRUSTED)
+        return tuple(sorted(path.stem for path in found))
 
     def trusted(self) -> tuple[PublicKey, ...]:
         """All keys whose signatures count: the own ones and those of others.

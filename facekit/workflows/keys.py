@@ -70,15 +70,17 @@ class KeyList:
     """Own keys, and those of others that count."""
 
     home: KeyHome
-    own: tuple[PublicKey, ...]
+    own: Mapping[str, PublicKey]
+    """By the names of their files."""
     others: tuple[PublicKey, ...]
     default: str | None
+    """The one that signs; None without any."""
 
     def describe(self) -> str:
         """A line per key, as others can trust it."""
         lines = [f"folder: {self.home.folder}"]
-        for key in self.own:
-            mark = ", signs" if key.name == self.default else ""
+        for name, key in self.own.items():
+            mark = ", signs" if name == self.default else ""
             lines.append(f"own: {key.line} ({key.keyid[:12]}{mark})")
         lines += [f"trusted: {key.line} ({key.keyid[:12]})" for key in self.others]
         if not self.own:
@@ -88,8 +90,8 @@ class KeyList:
     def to_json(self) -> Mapping[str, object]:
         """The same as data."""
         own, others = (
-            [{"name": key.name, "keyid": key.keyid, "line": key.line} for key in keys]
-            for keys in (self.own, self.others)
+            [{"name": name, "keyid": key.keyid, "line": key.line} for name, key in keys]
+            for keys in (self.own.items(), ((key.name, key) for key in self.others))
         )
         return {
             "folder": str(self.home.folder),
@@ -176,8 +178,8 @@ def show_keys() -> KeyList:
         KeyRefused: A file of the folder is damaged.
     """
     home = key_home()
-    own = home.own()
-    mine = {key.keyid for key in own}
+    own = dict(zip(home.own_names(), home.own(), strict=True))
+    mine = {key.keyid for key in own.values()}
     return KeyList(
         home=home,
         own=own,
@@ -240,8 +242,7 @@ def rotate_key(
     home = key_home()
     old_name = name or home.default_name()
     old = home.signing_key(old_name)
-    known = {key.name for key in home.own()}
-    chosen = new_name or _next_name(old_name, known)
+    chosen = new_name or _next_name(old_name, set(home.own_names()))
     new = home.create(chosen, passphrase=passphrase)
     statement = Statement(
         ROTATE,

@@ -6,7 +6,7 @@ from typing import Final
 
 from facekit.adapters.character import Character, load_character
 from facekit.adapters.templates import Templates
-from facekit.errors import FacekitError, KeyRefused
+from facekit.errors import FacekitError, KeyRefused, UsageError
 from facekit.media.cache import cache_dir
 from facekit.presets.bundle import Bundle, is_bundle, open_bundle
 from facekit.presets.manifest import ADAPTER
@@ -88,10 +88,10 @@ def open_templates(bundle: Bundle, home: KeyHome) -> Templates | None:
         return None
     name = f"{bundle.source}: {SEALED_TEMPLATES}"
     content = bundle.read(SEALED_TEMPLATES)
-    for public in home.own():
+    for own in home.own_names():
         try:
-            opened = open_sealed(content, home.signing_key(public.name), name)
-        except KeyRefused:
+            opened = open_sealed(content, home.signing_key(own), name)
+        except (KeyRefused, UsageError):  # of others, locked, or a file that is no key
             continue
         return Templates.from_bytes(opened, name)
     return None

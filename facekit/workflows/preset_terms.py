@@ -25,6 +25,7 @@ __all__ = [
     "lineage_of",
     "part_licences",
     "read_consent",
+    "retained_until",
 ]
 
 SubjectType = Literal["real", "synthetic", "fictional-performed", "non-human"]
@@ -115,6 +116,19 @@ def read_consent(
             f"consent: about somebody {about!r} ({type(error).__name__}), expected a record of"
             " facekit; make it with facekit consent record"
         ) from error
+
+
+def retained_until(consent: bytes | None) -> str | None:
+    """Until when a consent lets templates be kept; None where none says.
+
+    Args:
+        consent: What `read_consent` gave.
+    """
+    if consent is None:
+        return None
+    retention = json.loads(consent).get("retention")
+    said = retention.get("templates_until") if isinstance(retention, dict) else None
+    return None if said is None else str(said)
 
 
 def part_licences(

@@ -51,6 +51,7 @@ from facekit.workflows.preset_terms import (
     lineage_of,
     part_licences,
     read_consent,
+    retained_until,
 )
 
 __all__ = ["PackPlan", "Packed", "pack_character", "plan_pack", "run_pack"]
@@ -224,6 +225,7 @@ def plan_pack(
         license=licence,
         commercial=allows_commercial_use if said is None else said,
         redistribute=redistribute,
+        retain_until=retained_until(record),
     )
     findings = part_licences(component_facts(loaded, spec, recipe), rights, commercial=commercial)
     refuse_licences(f"{name}@{version}", findings)

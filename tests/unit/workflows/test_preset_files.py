@@ -58,6 +58,9 @@ def test_templates_are_for_whom_they_are_sealed(as_anna, trained, tmp_path, monk
 
     assert load_any(made.path).file.embeddings_PD is None
     monkeypatch.setenv("FACEKIT_KEYS", str(tmp_path / "bob"))
+    # A key that was brought along: its line calls it otherwise than its file.
+    line = (tmp_path / "bob" / "bob.pub").read_text()
+    (tmp_path / "bob" / "bob.pub").write_text(line.replace(" bob", " bob @ home, at night"))
     opened = load_any(made.path / "weights" / "adapter.safetensors").file
     assert torch.equal(opened.embeddings_PD, original.embeddings_PD)
     assert opened.header.photos == original.header.photos

@@ -10,7 +10,12 @@ from facekit.signing.statements import canonical_json
 from facekit.types import NoProgress
 from facekit.workflows.presets import plan_pack, run_pack
 
-CONSENT = {"schema": "facekit.consent/1", "subject_ref": "subj_7f3", "method": "self-attest"}
+CONSENT = {
+    "schema": "facekit.consent/1",
+    "subject_ref": "subj_7f3",
+    "method": "self-attest",
+    "retention": {"templates_until": "2029-05-01"},
+}
 
 
 def plan(trained, **options):
@@ -106,6 +111,7 @@ def test_a_consent_goes_in_and_is_named(as_anna, trained, tmp_path):
     assert made.manifest.subject.ref == "subj_7f3"
     digest = hashlib.sha256(canonical_json(CONSENT)).hexdigest()
     assert made.manifest.subject.consent_digest == digest
+    assert made.manifest.rights.retain_until == "2029-05-01"
     assert made.manifest.eval.parity is None
     assert json.loads(open_bundle(made.path).read("rights/consent.json")) == CONSENT
 
