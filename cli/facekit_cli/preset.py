@@ -219,6 +219,12 @@ def verify(
 def diff(
     one: Annotated[Path, typer.Argument(metavar="A", help="The earlier preset.")],
     two: Annotated[Path, typer.Argument(metavar="B", help="The later preset.")],
+    origin: Annotated[
+        Path | None,
+        typer.Option(
+            "--origin", metavar="PRESET", help="What both follow: tells who changed the recipe."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="PAGE", help="An HTML page that shows it, with pictures."),
@@ -229,7 +235,11 @@ def diff(
     """Say what changed: rights, base and encoder, recipe, likeness by pose, parity, pictures."""
     from facekit.workflows.preset_diff import diff_presets
 
-    show("preset.diff", lambda: diff_presets(one, two, out=out, force=force), as_json=as_json)
+    show(
+        "preset.diff",
+        lambda: diff_presets(one, two, origin=origin, out=out, force=force),
+        as_json=as_json,
+    )
 
 
 @app.command("export")

@@ -3,13 +3,13 @@
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from facekit.errors import BundleDamaged
+from facekit.errors import BundleDamaged, UsageError
 from facekit.evaluation.bootstrap import Interval, bootstrap_mean, paired_difference
 from facekit.evaluation.metrics import YAW_STRATA_DEG
 from facekit.media.files import ensure_new, write_text
@@ -33,10 +33,23 @@ class Change:
     key: str
     before: object
     after: object
+    origin: object = None
+    """In the preset that both follow, where that was given."""
+    has_origin: bool = False
+
+    @property
+    def changed_by(self) -> str:
+        """Who changed it since both were one: `A`, `B` or `both`; empty where that is not known."""
+        if not self.has_origin:
+            return ""
+        if self.origin == self.before:
+            return "B"
+        return "A" if self.origin == self.after else "both"
 
     def __str__(self) -> str:
         """Write it on one line."""
-        return f"{self.key}: {_text(self.before)} -> {_text(self.after)}"
+        by = f" (changed in {self.changed_by}, was {_text(self.origin)})" if self.has_origin else ""
+        return f"{self.key}: {_text(self.before)} -> {_text(self.after)}{by}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,13 +125,19 @@ class PresetDiff:
 
 
 def diff_presets(
-    one: Path, two: Path, *, out: Path | None = None, force: bool = False
+    one: Path,
+    two: Path,
+    *,
+    origin: Path | None = None,
+    out: Path | None = None,
+    force: bool = False,
 ) -> PresetDiff:
     """Compare two presets, both verified first.
 
     Args:
         one: The earlier one.
         two: The later one.
+        origin: The preset that both follow; of each change in the recipe it tells who made it.
         out: An HTML page that shows all of it, with pictures; none is written when None.
         force: Replace what is there.
 
@@ -126,9 +145,13 @@ def diff_presets(
         BundleDamaged: As for `open_preset`, like the next.
         SignatureRefused: Likewise.
         OutputExists: The page is there.
+        UsageError: The origin is not what both follow.
     """
     page = None if out is None else ensure_new(out, force)
     first, second = open_preset(one), open_preset(two)
+    recipe = _changes(_recipe(first), _recipe(second))
+    if origin is not None:
+        recipe = _with_origin(recipe, open_preset(origin), (first, second))
     reports = [_report(bundle) for bundle in (first, second)]
     scores, note = _scores(*reports)
     diff = PresetDiff(
@@ -136,7 +159,7 @@ def diff_presets(
         two=second,
         rights=_changes(_rights(first.manifest), _rights(second.manifest)),
         parts=_changes(_parts(first.manifest), _parts(second.manifest)),
-        recipe=_changes(_recipe(first), _recipe(second)),
+        recipe=recipe,
         scores=scores,
         scores_note=note,
         parity=_parity(first, second),
@@ -149,7 +172,17 @@ def diff_presets(
 
 def _page(diff: PresetDiff) -> str:
     groups: list[tuple[str, list[tuple[str, str, str]]]] = [
-        (title, [(one.key, _text(one.before), _text(one.after)) for one in changes])
+        (
+            title,
+            [
+                (
+                    f"{one.key} ({one.changed_by})" if one.changed_by else one.key,
+                    _text(one.before),
+                    _text(one.after),
+                )
+                for one in changes
+            ],
+        )
         for title, changes in (
             ("Rights", diff.rights),
             ("Base, encoder and adapter", diff.parts),
@@ -215,6 +248,21 @@ def _changes(before: Mapping[str, object], after: Mapping[str, object]) -> tuple
         for key in keys
         if before.get(key) != after.get(key)
     )
+
+
+def _with_origin(
+    changes: Sequence[Change], origin: Bundle, both: Sequence[Bundle]
+) -> tuple[Change, ...]:
+    for bundle in both:
+        parent = bundle.manifest.lineage.parent
+        if parent != origin.digest:
+            followed = parent[:12] if parent else "nothing"
+            raise UsageError(
+                f"{bundle.source}: follows {followed}, expected {origin.digest[:12]} of"
+                f" {origin.source}; name the preset that both follow, or leave --origin away"
+            )
+    before = _recipe(origin)
+    return tuple(replace(one, origin=before.get(one.key), has_origin=True) for one in changes)
 
 
 def _report(bundle: Bundle) -> Mapping[str, Any] | None:
@@ -336,7 +384,16 @@ def _signed(score: ScoreChange) -> str:
 
 
 def _plain(changes: Sequence[Change]) -> list[dict[str, object]]:
-    return [{"key": one.key, "before": one.before, "after": one.after} for one in changes]
+    return [
+        {
+            "key": one.key,
+            "before": one.before,
+            "after": one.after,
+            "origin": one.origin,
+            "changed_by": one.changed_by or None,
+        }
+        for one in changes
+    ]
 
 
 def _text(value: object) -> str:

@@ -1,8 +1,10 @@
 import json
+import shutil
 
 import pytest
 
-from facekit.errors import OutputExists
+from facekit.errors import OutputExists, UsageError
+from facekit.recipe import dump_recipe, load_recipe
 from facekit.types import NoProgress
 from facekit.workflows.preset_diff import diff_presets
 from facekit.workflows.presets import plan_pack, run_pack
@@ -77,6 +79,31 @@ def test_what_changed_is_told_rights_first(as_anna, trained, tmp_path):
     assert "rights differ" in page
     with pytest.raises(OutputExists):
         diff_presets(one.path, two.path, out=tmp_path / "diff.html")
+
+
+def test_who_changed_the_recipe_is_told_where_both_follow_one(as_anna, trained, tmp_path):
+    first = packed(trained, tmp_path, "1.0.0")
+    folder = tmp_path / "mira"
+    paths = []
+    for version, setting in (("1.1.0", "train.steps=3"), ("1.2.0", "sample.num_frames=5")):
+        shutil.copytree(trained.adapter.parent, folder)
+        recipe = load_recipe(folder / "recipe.toml", [setting])
+        (folder / "recipe.toml").write_text(dump_recipe(recipe))
+        plan = plan_pack(
+            str(folder), version=version, subject="synthetic", pictures=False, follows=first.path
+        )
+        paths.append(run_pack(plan, NoProgress()).path)
+        shutil.rmtree(folder)
+
+    diff = diff_presets(*paths, origin=first.path)
+
+    assert {one.key: one.changed_by for one in diff.recipe} == {
+        "train.steps": "A",
+        "sample.num_frames": "B",
+    }
+    assert "(changed in A, was 2)" in diff.describe()
+    with pytest.raises(UsageError, match="name the preset that both follow"):
+        diff_presets(first.path, paths[0], origin=paths[1])
 
 
 def test_other_shots_are_compared_as_groups_and_other_encoders_not_at_all(
