@@ -74,7 +74,7 @@ class Bundle:
         Raises:
             BundleDamaged: There is none of this name, or it has changed meanwhile.
         """
-        if path not in self._files:
+        if all(file.path != path for file in self.manifest.files):
             raise _damaged(self.source, f"no {path}", "a file that the manifest lists")
         return b"".join(self._checked(path)())
 

@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 
 from facekit.errors import BundleDamaged, UsageError
-from facekit.evaluation.bootstrap import Interval, bootstrap_mean, paired_difference
-from facekit.evaluation.metrics import YAW_STRATA_DEG
 from facekit.media.files import ensure_new, write_text
 from facekit.presets.bundle import Bundle
 from facekit.presets.manifest import Manifest
 from facekit.workflows.preset_content import PARITY, PARITY_FRAMES
 from facekit.workflows.preset_diff_page import diff_page
+from facekit.workflows.preset_diff_scores import ScoreChange, compare_scores, tell_difference
 from facekit.workflows.preset_drawing import read_parity
 from facekit.workflows.preset_files import open_preset
 
-__all__ = ["Change", "PresetDiff", "ScoreChange", "diff_presets"]
+__all__ = ["Change", "PresetDiff", "diff_presets"]
 
 _CONTACT = "media/contact.webp"
 _RECIPE = "weights/recipe.toml"
@@ -52,19 +51,6 @@ class Change:
         return f"{self.key}: {_text(self.before)} -> {_text(self.after)}{by}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreChange:
-    """How likeness moved among the frames of one range of poses."""
-
-    pose: str
-    before: Interval | None
-    after: Interval | None
-    difference: Interval | None
-    """After - before, over shots; None where one of them has no such frame."""
-    is_paired: bool
-    """Whether the same shots, with the same seeds, were measured in both."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PresetDiff:
     """Everything that differs, in the order that people ask for it."""
@@ -93,7 +79,7 @@ class PresetDiff:
             lines += [f"  {change}" for change in changes]
         lines.append(f"likeness by turn of the head: {self.scores_note}".rstrip(": "))
         for score in self.scores:
-            moved = "not measured in both" if score.difference is None else _signed(score)
+            moved = tell_difference(score)
             lines.append(f"  {score.pose}: {score.before or '-'} -> {score.after or '-'} ({moved})")
         lines.append(f"parity: {self.parity['said']}")
         if self.page is not None:
@@ -153,7 +139,7 @@ def diff_presets(
     if origin is not None:
         recipe = _with_origin(recipe, open_preset(origin), (first, second))
     reports = [_report(bundle) for bundle in (first, second)]
-    scores, note = _scores(*reports)
+    scores, note = compare_scores(*reports)
     diff = PresetDiff(
         one=first,
         two=second,
@@ -194,7 +180,7 @@ def _page(diff: PresetDiff) -> str:
             one.pose,
             str(one.before or "-"),
             str(one.after or "-"),
-            "-" if one.difference is None else _signed(one),
+            tell_difference(one),
         )
         for one in diff.scores
     ]
@@ -278,79 +264,6 @@ def _report(bundle: Bundle) -> Mapping[str, Any] | None:
     return told
 
 
-def _scores(
-    one: Mapping[str, Any] | None, two: Mapping[str, Any] | None
-) -> tuple[tuple[ScoreChange, ...], str]:
-    """Compare shot by shot where both measured the same shots, else as two groups."""
-    if one is None or two is None:
-        which = "both" if one is None and two is None else "one of them"
-        return (), f"not told, {which} packed without a report of facekit eval"
-    encoders = [report.get("settings", {}).get("reported with encoder") for report in (one, two)]
-    if encoders[0] != encoders[1]:
-        return (), f"not comparable, measured by {encoders[0]} and by {encoders[1]}"
-    shots = [{_shot_key(shot): shot for shot in report["shots"]} for report in (one, two)]
-    shared = [key for key in shots[0] if key in shots[1]]
-    is_paired = len(shared) >= 2
-    keys = [shared, shared] if is_paired else [list(shots[0]), list(shots[1])]
-    found = []
-    for name, low, high in (("all", 0.0, np.inf), *YAW_STRATA_DEG):
-        before, after = (
-            [_stratum(group[key], low, high) for key in chosen]
-            for group, chosen in zip(shots, keys, strict=True)
-        )
-        if not any(value is not None for value in [*before, *after]):
-            continue
-        found.append(
-            ScoreChange(
-                pose=name,
-                before=bootstrap_mean(before),
-                after=bootstrap_mean(after),
-                difference=_difference(before, after, is_paired=is_paired),
-                is_paired=is_paired,
-            )
-        )
-    note = f"{len(shared)} shots with the same prompts and seeds, paired"
-    return tuple(found), note if is_paired else "other shots in each, compared as groups"
-
-
-def _difference(
-    before: Sequence[float | None], after: Sequence[float | None], *, is_paired: bool
-) -> Interval | None:
-    if is_paired:
-        return paired_difference(after, before)
-    one, two = bootstrap_mean(before), bootstrap_mean(after)
-    if one is None or two is None:
-        return None
-    # Two groups: draw from each by itself, and look at how the difference of means spreads.
-    rng = np.random.default_rng(0)
-    means = []
-    for values in (after, before):
-        known = np.asarray([value for value in values if value is not None])
-        picks = rng.integers(0, known.size, size=(10_000, known.size))
-        means.append(known[picks].mean(axis=1))
-    low, high = np.percentile(means[0] - means[1], (2.5, 97.5))
-    count = min(one.count, two.count)
-    mean = two.mean - one.mean
-    if count < 2:
-        return Interval(mean=mean, low=None, high=None, count=count)
-    return Interval(mean=mean, low=float(low), high=float(high), count=count)
-
-
-def _shot_key(shot: Mapping[str, Any]) -> tuple[object, ...]:
-    return tuple(shot.get(key) for key in ("prompt", "seed", "num_frames", "height", "width"))
-
-
-def _stratum(shot: Mapping[str, Any], low: float, high: float) -> float | None:
-    """Mean likeness of the frames of a shot whose head is turned so far; None without any."""
-    frames = shot["frames"]
-    values = [
-        similarity
-        for similarity, yaw in zip(frames["similarity"], frames["yaw_deg"], strict=True)
-        if similarity is not None and yaw is not None and low <= abs(yaw) < high
-    ]
-    return float(np.mean(values)) if values else None
-
-
 def _parity(one: Bundle, two: Bundle) -> dict[str, object]:
     """Compare the seeded shots that the two were packed with."""
     if any(PARITY not in bundle.files for bundle in (one, two)):
@@ -366,21 +279,6 @@ def _parity(one: Bundle, two: Bundle) -> dict[str, object]:
     error = float(np.abs(frames[0].astype(np.float64) - frames[1]).mean() / 255)
     said = "the same picture to the last bit" if error == 0 else f"pixels differ by {error:.4f}"
     return {"said": f"same seeded shot, {said}", "pixel_error": error}
-
-
-def _signed(score: ScoreChange) -> str:
-    difference = score.difference
-    assert difference is not None
-    told = f"{difference.mean:+.3f}"
-    if difference.low is None or difference.high is None:
-        return f"{told}, one shot, so nothing can be said"
-    if difference.low == difference.high == 0:
-        return "the same"
-    is_sure = difference.low > 0 or difference.high < 0
-    return (
-        f"{told} [{difference.low:+.3f}, {difference.high:+.3f}]"
-        f"{'' if is_sure else ', may be chance'}"
-    )
 
 
 def _plain(changes: Sequence[Change]) -> list[dict[str, object]]:

@@ -2,31 +2,25 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import torch
 from pydantic import ValidationError
 
-from facekit.adapters.character import Character
-from facekit.backbones.spec import BackboneSpec
 from facekit.errors import UsageError
 from facekit.media.files import ensure_new
 from facekit.presets.bundle import open_bundle, pack_statement
 from facekit.presets.manifest import Author, Manifest, Rights
 from facekit.presets.names import PACK_SIGNATURE, archive_name
 from facekit.presets.packing import write_archive, write_folder
-from facekit.recipe import Recipe
 from facekit.signing.home import key_home
-from facekit.signing.keys import PublicKey, SigningKey
+from facekit.signing.keys import PublicKey
 from facekit.signing.statements import sign_statement
-from facekit.types import Progress, Shot
+from facekit.types import Progress
 from facekit.weights import file_digest
 from facekit.workflows.backbone import backbone_spec
 from facekit.workflows.characters import find_character, shooting_recipe
-from facekit.workflows.device import AUTO, choose_device, device_text
-from facekit.workflows.doctor_findings import Finding
+from facekit.workflows.device import AUTO, choose_device
 from facekit.workflows.licences import allows_commercial, refuse_licences
 from facekit.workflows.preset_content import (
     PARITY,
@@ -44,6 +38,7 @@ from facekit.workflows.preset_drawing import (
     webp,
 )
 from facekit.workflows.preset_files import load_any
+from facekit.workflows.preset_plan import Packed, PackPlan
 from facekit.workflows.preset_terms import (
     SubjectType,
     check_names,
@@ -57,96 +52,6 @@ from facekit.workflows.preset_terms import (
 __all__ = ["PackPlan", "Packed", "pack_character", "plan_pack", "run_pack"]
 
 _LICENCE: Final = "LicenseRef-Proprietary"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PackPlan:
-    """A preset that can be packed."""
-
-    character: Character
-    spec: BackboneSpec
-    recipe: Recipe
-    told: Told
-    licences: tuple[Finding, ...]
-    shots: tuple[Shot, ...]
-    """Drawn for pictures and parity; none where none were asked for."""
-    key: SigningKey
-    device: torch.device
-    out: Path
-    is_folder: bool
-
-    def describe(self) -> str:
-        """A line per fact."""
-        told = self.told
-        lines = [
-            f"preset: {told.id}@{told.version}",
-            f"character: {self.character.name} ({self.character.source})",
-            f"subject: {told.subject.type}"
-            + (f", consent of {told.subject.ref or 'unnamed'}" if told.consent else ""),
-            f"terms: {told.rights.license}",
-            *(f"licence: {one.name}: {one.detail}" for one in self.licences),
-            f"templates: {_templates_text(told)}",
-            f"pictures: {len(self.shots)} shots on {device_text(self.device)}, parity from the"
-            " first"
-            if self.shots
-            else "pictures: none, and so no parity",
-            f"report: {told.report or 'none'}",
-            f"signed by: {self.key.public.name} ({self.key.public.keyid[:12]})",
-            f"out: {self.out}",
-        ]
-        return "\n".join(lines)
-
-    def to_json(self) -> Mapping[str, object]:
-        """The same as data."""
-        told = self.told
-        return {
-            "id": told.id,
-            "version": told.version,
-            "character": self.character.name,
-            "character_file": self.character.source,
-            "subject": told.subject.model_dump(mode="json"),
-            "rights": told.rights.model_dump(mode="json"),
-            "licences": {one.name: one.detail for one in self.licences},
-            "templates": told.templates,
-            "pictures": len(self.shots),
-            "report": None if told.report is None else str(told.report),
-            "keyid": self.key.public.keyid,
-            "out": str(self.out),
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packed:
-    """A preset on disk."""
-
-    path: Path
-    digest: str
-    manifest: Manifest
-
-    def describe(self) -> str:
-        """Where it is, what it is called for good, and what in it is biometric."""
-        size = sum(file.size for file in self.manifest.files)
-        paths = [file.path for file in self.manifest.biometric_files]
-        return "\n".join(
-            [
-                f"packed: {self.manifest.label}, {len(self.manifest.files)} files, {size} bytes",
-                f"digest: {self.digest}",
-                f"biometric: {', '.join(paths) or 'nothing'}",
-                f"written: {self.path}",
-                f"next: facekit preset verify {self.path}",
-            ]
-        )
-
-    def to_json(self) -> Mapping[str, object]:
-        """The same as data."""
-        return {
-            "path": str(self.path),
-            "digest": self.digest,
-            "id": self.manifest.id,
-            "version": self.manifest.version,
-            "files": [file.model_dump(mode="json") for file in self.manifest.files],
-            "biometric": [file.path for file in self.manifest.biometric_files],
-        }
 
 
 def plan_pack(
@@ -328,12 +233,3 @@ def _build(plan: PackPlan, pictures: Mapping[str, bytes]) -> tuple[Manifest, Any
             f"{plan.told.id}@{plan.told.version}: {place}: {first['msg']}, expected what a preset"
             " can hold; shorten or correct it"
         ) from error
-
-
-def _templates_text(told: Told) -> str:
-    if told.templates == "sealed":
-        return f"sealed for {', '.join(key.name or key.keyid[:12] for key in told.seal_for)}"
-    return {
-        "none": "none (photos are told by nobody who has only this preset)",
-        "clear": "in the clear, for everybody who has this preset",
-    }[told.templates]
