@@ -38,7 +38,7 @@ def render(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Render a storyboard: draw every shot, judge it, draw again what fails, deliver.
+    """Render a storyboard: draw, judge, draw again what fails, deliver.
 
     What is finished is never made again; run it again to go on.
     """
