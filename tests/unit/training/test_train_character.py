@@ -4,8 +4,6 @@ import hashlib
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -36,6 +34,7 @@ from facekit.training.scopes import pooled
 from facekit.training.train_character import CACHE_FILE, TrainingResult
 from facekit.training.trainer import METRICS_FILE, STATE_FILE, Validation
 from facekit.types import Clip
+from tests.tiny.processes import together, train, train_until_killed
 from tests.tiny.training import DIM, RECIPE_SETTINGS, TinyFaces, TinyRun, make_photo
 
 
@@ -324,22 +323,17 @@ def test_an_average_is_what_is_kept(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="runs are killed in forked processes")
 def test_kill_9_and_the_same_command_give_a_bit_identical_adapter(tmp_path: Path) -> None:
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    runs = [str(straight), f"{killed}=1", f"{killed}=4", str(killed)]
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.tiny.training", *runs],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[3],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    ended, shot = "exit 0", f"exit {-signal.SIGKILL}"
-    told = done.stdout.splitlines()
-    assert [line for line in told if line.startswith("exit")] == [ended, shot, shot, ended], (
-        done.stderr
-    )
-    assert [told.index(ended), len(told)] == [1, 6]
-    assert told[4] == told[0], "the resumed run tells what the straight one told"
+    (whole,) = together(1, train, straight, {})
+    for steps in (1, 4):
+        (shot,) = together(1, train_until_killed, killed, steps)
+        assert (shot.exit_code, shot.value, shot.error) == (-signal.SIGKILL, None, None)
+    (resumed,) = together(1, train, killed, {})
+    assert (whole.exit_code, resumed.exit_code) == (0, 0)
+    tokens, lora, *judged = whole.value
+    assert judged == list(resumed.value[2:])
+    assert torch.equal(tokens, resumed.value[0])
+    assert lora.keys() == resumed.value[1].keys()
+    assert all(torch.equal(tensor, resumed.value[1][name]) for name, tensor in lora.items())
     logs = [
         [(row["step"], row.get("loss/total"), row.get("validate/score")) for row in read_metrics(p)]
         for p in (straight / METRICS_FILE, killed / METRICS_FILE)
