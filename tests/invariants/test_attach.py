@@ -52,8 +52,10 @@ def _state(pipe: Any) -> list[object]:
     """All that attaching could leave behind: modules, hooks, processors, weights, what learns."""
     network = network_of(pipe)
     kept: list[object] = [
-        (path, type(module), len(module._forward_hooks), len(module._forward_pre_hooks))
-        + (module.training, vars(module).get("forward"), vars(module).get("processor"))
+        (
+            *(path, type(module), len(module._forward_hooks), len(module._forward_pre_hooks)),
+            *(module.training, vars(module).get("forward"), vars(module).get("processor")),
+        )
         for path, module in network.named_modules()
     ]
     for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
