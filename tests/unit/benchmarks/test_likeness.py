@@ -18,6 +18,7 @@ OVERRIDES = (
     "encoder.train=tiny",
     "encoder.report=judge",
     "validate.every=0",
+    'validate.prompts=["close-up of {character}"]',
     "loss.identity=0",
 )
 
