@@ -46,6 +46,7 @@ def likeness_heatmap(
     ceiling: float,
     groups: Sequence[str] = (),
     worst: tuple[int, int] | None = None,
+    told: str = "likeness, part of the photos' own",
 ) -> bytes:
     """Draw how alike a character is in every two shots, as a share of the photos' own likeness.
 
@@ -55,6 +56,7 @@ def likeness_heatmap(
         ceiling: The photos' own likeness, as a cosine above 0.
         groups: The sequence of each shot; lines separate sequences. Empty draws no lines.
         worst: The pair of shots that is framed.
+        told: What the bar of colours says; another ceiling means something else.
 
     Raises:
         UsageError: No shots, names or groups that do not go with the matrix, or no ceiling.
@@ -81,15 +83,15 @@ def likeness_heatmap(
     _draw_lines(axes, begins, count, INK, 1.2)
     if count <= _MOST_NUMBERS:
         for i, j in np.argwhere(np.isfinite(shares)):
-            told = f"{100 * shares[i, j]:.0f}"
-            axes.text(j, i, told, ha="center", va="center", fontsize=6.5, color=INK)
+            share = f"{100 * shares[i, j]:.0f}"
+            axes.text(j, i, share, ha="center", va="center", fontsize=6.5, color=INK)
     if worst is not None:
         for i, j in (worst, worst[::-1]):
             frame = Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor=INK, linewidth=2.2)
             axes.add_patch(frame)
     bar = figure.colorbar(picture, ax=axes, fraction=0.04, pad=0.02, format=PercentFormatter(1.0))
     bar.ax.tick_params(labelsize=7, length=2, color=SOFT)
-    bar.set_label("likeness, part of the photos' own", fontsize=7.5, color=INK)
+    bar.set_label(told, fontsize=7.5, color=INK)
     bar.outline.set_visible(False)
     return plots.plot_png(figure)
 
