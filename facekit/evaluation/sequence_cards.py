@@ -13,12 +13,14 @@ __all__ = ["KINDS", "anchor", "chip", "cosine", "film_strip", "picture_html", "s
 
 KINDS = {"pass": "pass", "fail": "fail", "review": "review"}
 """Verdict -> class of its colour; all others are grey."""
+_STRIP_PX = 72
+"""Height of the pictures of the film, as the style has it."""
 _GATE_WORDS = {
     "identity.p05": "likeness",
     "identity.coverage": "face scored",
-    "drift_slope": "drift a second",
-    "wrong_person": "frames with somebody else",
-    "swap": "frames swapped",
+    "drift_slope": "drift, a second",
+    "wrong_person": "somebody else",
+    "swap": "swapped",
 }
 
 
@@ -47,28 +49,35 @@ def picture_html(picture: Picture | None, alt: str) -> str:
 
 def film_strip(content: SequenceContent) -> str:
     """Write every shot in order of the cut with its verdict, a way to each card."""
-    cells = []
-    for shot in content.shots:
-        told = f"{shot.name}: {shot.verdict}"
-        likeness = "" if shot.likeness is None else f" {shot.likeness:.2f}"
-        cells.append(
-            f'<li><a href="#{anchor(shot.name)}" title="{escape(told)}">'
-            f"{picture_html(shot.pictures.small, told)}"
-            f'<span class="line {KINDS.get(shot.verdict, "none")}"></span>'
-            f"<b>{escape(shot.name)}</b><small>{escape(shot.verdict + likeness)}</small></a></li>"
-        )
+    parts = []
+    for name, title in content.sequences.items():
+        cells = "".join(_cell(shot) for shot in content.shots if shot.sequence == name)
+        if cells:
+            parts.append(f'<h3>{escape(title)}</h3><ol class="film">{cells}</ol>')
     note = (
         "All shots in order of the cut; the line below a picture and the word are its verdict, the"
         " number is the likeness of its worst character. A picture leads to its shot."
     )
-    return section("The film", f'<ol class="film">{"".join(cells)}</ol>', note)
+    return section("The film", "".join(parts), note)
+
+
+def _cell(shot: SequenceShot) -> str:
+    told = f"{shot.name}: {shot.verdict}"
+    likeness = "" if shot.likeness is None else f" {shot.likeness:.2f}"
+    wide = f"width:{max(62, round(_STRIP_PX * shot.ratio))}px"
+    return (
+        f'<li style="{wide}"><a href="#{anchor(shot.name)}" title="{escape(told)}">'
+        f"{picture_html(shot.pictures.small, told)}"
+        f'<span class="line {KINDS.get(shot.verdict, "none")}"></span>'
+        f"<b>{escape(shot.label)}</b><small>{escape(shot.verdict + likeness)}</small></a></li>"
+    )
 
 
 def sequence_cards(content: SequenceContent, name: str) -> str:
     """Write the shots of one sequence."""
     cards = "".join(_card(shot) for shot in content.shots if shot.sequence == name)
     note = "Point at a picture, tap it or go to it with the Tab key to play it."
-    return section(f"Shots of {name}", f'<div class="cards">{cards}</div>', note)
+    return section(content.sequences[name], f'<div class="cards">{cards}</div>', note)
 
 
 def _card(shot: SequenceShot) -> str:
@@ -76,7 +85,8 @@ def _card(shot: SequenceShot) -> str:
     told = f"{shot.aspect}, {shot.seconds:g} s"
     if chosen is not None:
         told += f", {chosen.name} of {len(shot.takes)}, seed {chosen.seed}"
-    why = "" if shot.verdict == "pass" and len(shot.takes) < 2 else shot.reason
+    is_left = chosen is None and shot.verdict == "to do"
+    why = "" if is_left or (shot.verdict == "pass" and len(shot.takes) < 2) else shot.reason
     curves = "".join(_curve(curve, shot) for curve in shot.curves)
     return (
         f'<article class="card" id="{anchor(shot.name)}"><div class="look">{_frame(shot)}</div>'
@@ -113,12 +123,12 @@ def _frames(shot: SequenceShot) -> str:
     handles = ""
     if frames.head or frames.tail:
         handles = f" with handles of {frames.head} and {frames.tail}"
-    drawn = f"{frames.drawn} drawn"
+    drawn = f"{frames.drawn} frames"
     if len(frames.chunks) > 1:
         numbers = ", ".join(map(str, frames.seam_numbers))
-        drawn += f" in chunks of {' + '.join(map(str, frames.chunks))}; seams at {numbers}"
+        drawn += f" drawn in chunks of {' + '.join(map(str, frames.chunks))}; seams at {numbers}"
     else:
-        drawn += " at once"
+        drawn += " drawn at once"
     rows = [
         ("Asked", frames.requested),
         ("Legal", drawn),
@@ -146,6 +156,8 @@ def _curve(curve: FaceCurve, shot: SequenceShot) -> str:
     told = cosine(curve.mean)
     if len(means) > 1:
         told += f", by chunk {', '.join(cosine(mean) for mean in means)}"
+    if curve.least is not None:
+        told += f"; dashed: {curve.least:.2f} asked"
     return (
         f'<figure class="along">{frame_curve(curve, shot.frames)}'
         f"<figcaption><b>{escape(curve.character)}</b> {escape(told)}</figcaption></figure>"
@@ -155,7 +167,7 @@ def _curve(curve: FaceCurve, shot: SequenceShot) -> str:
 def _gates(checks: Sequence[GateCheck]) -> str:
     rows = []
     for check in checks:
-        name = f"{check.character} {_GATE_WORDS[check.gate]}".strip()
+        name = " ".join(filter(None, (check.character, _GATE_WORDS[check.gate])))
         side = "at least" if check.at_least else "at most"
         limit = "-" if check.limit is None else f"{side} {_number(check.gate, check.limit)}"
         value = "-" if check.value is None else _number(check.gate, check.value)
@@ -189,10 +201,9 @@ def _takes(shot: SequenceShot) -> str:
             f"<li{mark}>{drawn}<p><b>{escape(name)}</b>{_chip(take.verdict)}"
             f" {escape(', '.join(told))}" + (f"<br>{escape(why)}" if why else "") + "</p></li>"
         )
-    is_open = " open" if len(shot.takes) > 1 or shot.verdict == "fail" else ""
     count = f"{len(shot.takes)} take" + ("s" if len(shot.takes) > 1 else "")
     listed = f'<ol class="takes">{"".join(rows)}</ol>'
-    return f"<details{is_open}><summary>{count}</summary>{listed}</details>"
+    return f"<details open><summary>{count}</summary>{listed}</details>"
 
 
 def _chip(verdict: str) -> str:

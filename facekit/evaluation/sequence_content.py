@@ -100,6 +100,8 @@ class SequenceShot:
 
     name: str
     sequence: str
+    label: str
+    """What it is called within its sequence, in little room."""
     aspect: str
     verdict: str
     """`pass`, `review`, `fail`, `drawn`, `waiting` or `to do`."""
@@ -115,6 +117,8 @@ class SequenceShot:
     gates: Sequence[GateCheck]
     curves: Sequence[FaceCurve]
     pictures: ShotPictures
+    ratio: float
+    """Width by height of its pictures."""
     goes_on_from: Sequence[str] = ()
     links: Mapping[str, str] = field(default_factory=dict)
     """File name -> way from the page to it."""
@@ -203,6 +207,8 @@ class SequenceContent:
 
     title: str
     project: str
+    sequences: Mapping[str, str]
+    """Sequence -> its title, in order of the cut."""
     shots: Sequence[SequenceShot]
     characters: Sequence[SequenceCharacter]
     cost: SequenceCost

@@ -32,25 +32,28 @@ def build_sequence_page(content: SequenceContent) -> str:
     )
     title = escape(content.title)
     parts = [
+        ("Look here first", _first(content)),
+        ("The film", film_strip(content)),
+        *((one.name, character_section(one, content)) for one in content.characters),
+        *((name, sequence_cards(content, name)) for name in content.sequences),
+        ("Cost", cost_section(content)),
+        ("All shots", all_shots(content)),
+        ("The numbers", provenance_section(content)),
+    ]
+    there = [(f"part-{number}", *part) for number, part in enumerate(parts) if part[1]]
+    ways = "".join(f'<li><a href="#{at}">{escape(name)}</a></li>' for at, name, _ in there)
+    body = [
         _header(content, title),
+        f'<nav aria-label="Parts of this page"><ul class="files">{ways}</ul></nav>',
         _tiles(content),
-        _first(content),
-        film_strip(content),
-        *(character_section(one, content) for one in content.characters),
-        *(
-            sequence_cards(content, name)
-            for name in dict.fromkeys(shot.sequence for shot in content.shots)
-        ),
-        cost_section(content),
-        all_shots(content),
-        provenance_section(content),
+        *(f'<div id="{at}">{part}</div>' for at, _, part in there),
     ]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
         f"<title>{title}</title><style>{style}</style></head><body><main>\n"
-        + "\n".join(part for part in parts if part)
+        + "\n".join(body)
         + "\n</main></body></html>\n"
     )
 
@@ -60,11 +63,16 @@ def _header(content: SequenceContent, title: str) -> str:
     total, passed = len(content.shots), counts["pass"]
     kind = "fail" if counts["fail"] else "pass" if passed == total else "none"
     who = "judged by a face encoder that took no part in training"
-    lead = f"{content.project}: every shot, {who}." if content.encoder else f"{content.project}:"
-    if not content.encoder:
-        lead += " every shot; nobody was at hand to judge faces."
-    if counts["fail"] or counts["review"]:
-        lead += f" {counts['fail']} miss a gate, {counts['review']} need somebody to look."
+    who = who if content.encoder else "with nobody at hand to judge faces"
+    lead = f"{content.project}: every shot, {who}."
+    told = (
+        (counts["fail"], "misses a gate", "miss a gate"),
+        (counts["review"], "needs somebody to look", "need somebody to look"),
+        (total - passed - counts["fail"] - counts["review"], "is not done", "are not done"),
+    )
+    words = [f"{count} {one if count == 1 else many}" for count, one, many in told if count]
+    if words:
+        lead += f" {', '.join(words)}."
     links = "".join(
         f'<li><a href="{escape(way)}">{escape(name)}</a></li>'
         for name, way in content.links.items()

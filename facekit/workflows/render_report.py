@@ -93,6 +93,10 @@ def _gather(
     return SequenceContent(
         title=title,
         project=plan.board.project.id,
+        sequences={
+            each.id: f"{each.id}, {each.title}" if each.title else each.id
+            for each in plan.board.sequences
+        },
         shots=shots,
         characters=[gather_character(name, state, shots) for name in plan.board.cast],
         cost=_cost(state, shots, manifest),

@@ -65,6 +65,7 @@ def gather_shot(
     return SequenceShot(
         name=shot.name,
         sequence=shot.sequence,
+        label=f"{shot.shot} {shot.aspect}",
         aspect=shot.aspect,
         verdict=state.word,
         reason=state.decision.reason or f"waits for {', '.join(state.waits_for)}",
@@ -77,6 +78,7 @@ def gather_shot(
         gates=_gates(shot, measured, judge),
         curves=curves,
         pictures=pictures,
+        ratio=shot.width / shot.height,
         goes_on_from=shot.depends_on,
         links={} if folder is None else _links(state, folder),
     )
