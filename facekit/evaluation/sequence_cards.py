@@ -76,7 +76,11 @@ def _cell(shot: SequenceShot) -> str:
 def sequence_cards(content: SequenceContent, name: str) -> str:
     """Write the shots of one sequence."""
     cards = "".join(_card(shot) for shot in content.shots if shot.sequence == name)
-    note = "Point at a picture, tap it or go to it with the Tab key to play it."
+    note = (
+        "Point at a picture, tap it or go to it with the Tab key to play it. Curves are likeness"
+        " along the frames, from 0 to 1: handles are shaded, the dashed line is what the gate asks"
+        " for, upright lines are seams of chunks, a cross is a frame without a face to judge."
+    )
     return section(content.sequences[name], f'<div class="cards">{cards}</div>', note)
 
 
@@ -194,7 +198,10 @@ def _takes(shot: SequenceShot) -> str:
         told.append(f"{take.draw_s:.1f} s")
         why = "; ".join(take.reasons)
         picture = shot.pictures.takes.get(take.name)
-        drawn = picture_html(picture, f"{shot.name}, frames of {take.name}") if picture else ""
+        drawn = ""
+        if picture is not None:
+            row = picture_html(picture, f"{shot.name}, frames of {take.name}")
+            drawn = f'<div class="scroll">{row}</div>'
         mark = ' class="chosen"' if take.is_chosen else ""
         name = f"{take.name}, delivered" if take.is_chosen else take.name
         rows.append(

@@ -41,7 +41,7 @@ def sequence_json(
         "cost": {
             **dataclasses.asdict(content.cost),
             "draw_s": content.cost.draw_s,
-            "outside_share": content.cost.outside_share,
+            "outside_share": _number(content.cost.outside_share),
         },
         "encoder": content.encoder or None,
         "floor": content.floor,

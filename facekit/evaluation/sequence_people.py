@@ -97,8 +97,10 @@ def _films(one: SequenceCharacter, content: SequenceContent) -> str:
     for film in films:
         trend = film_trend(film.shots)
         if trend is not None:
-            change = f"{trend.begin:.2f} to {trend.end:.2f}"
-            told.append(f"{film.name}: the trend goes from {change}, {_slope(trend.slope_per_min)}")
+            told.append(
+                f"{film.name}: the trend goes from {trend.begin:.2f} to {trend.end:.2f},"
+                f" {trend.end - trend.begin:+.2f} over the film"
+            )
     alt = f"Likeness of {one.name} over the film. " + ". ".join(told)
     scale = "100 % is the photos' own likeness" if one.ceiling else "100 % is a cosine of 1"
     note = (
@@ -107,15 +109,12 @@ def _films(one: SequenceCharacter, content: SequenceContent) -> str:
         + (", a red bar is below what the gate asks for" if gate is not None else "")
         + "."
     )
-    listed = "".join(f"<p>{escape(line)}.</p>" for line in told)
+    listed = "".join(f'<p class="note">{escape(line)}.</p>' for line in told)
     return (
         f'<h3>Over the film</h3><p class="note">{escape(note)}</p>'
-        f'<img class="plot" alt="{escape(alt)}" src="{lossless_uri(plot)}">{listed}'
+        f'<div class="scroll"><img class="plot broad" alt="{escape(alt)}"'
+        f' src="{lossless_uri(plot)}"></div>{listed}'
     )
-
-
-def _slope(per_min: float) -> str:
-    return f"{per_min:+.2f} a minute"
 
 
 def _least_like(one: SequenceCharacter) -> str:
