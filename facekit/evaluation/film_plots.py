@@ -115,7 +115,9 @@ def _name_shots(axes: Axes, names: Sequence[str]) -> None:
         spine.set_visible(False)
 
 
-def film_drift(curves: Sequence[FilmCurve], *, gate: float | None = None) -> bytes:
+def film_drift(
+    curves: Sequence[FilmCurve], *, gate: float | None = None, per_minute: bool = True
+) -> bytes:
     """Draw likeness over the time of the film, a panel per character.
 
     Dots are frames, bars are shots, the dashed line is the trend over shots; a red cross is a
@@ -124,6 +126,8 @@ def film_drift(curves: Sequence[FilmCurve], *, gate: float | None = None) -> byt
     Args:
         curves: One per character.
         gate: Share of the photos' own likeness below which a shot is red.
+        per_minute: Tell the trend per minute; else from the first shot to the last, which says
+            more of a film of seconds.
 
     Raises:
         UsageError: No characters, one without shots, or without a ceiling.
@@ -140,7 +144,7 @@ def film_drift(curves: Sequence[FilmCurve], *, gate: float | None = None) -> byt
     grid = figure.subplots(len(curves), 1, sharex=True, squeeze=False)
     end = max(shot.start_s + shot.seconds for curve in curves for shot in curve.shots)
     for axes, curve in zip(grid.flat, curves, strict=True):
-        low, high = _draw_film(axes, curve, gate)
+        low, high = _draw_film(axes, curve, gate, per_minute)
         axes.set_ylim(min(0.0, low), max(1.1, high))
         axes.set_xlim(0, end)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -152,7 +156,9 @@ def film_drift(curves: Sequence[FilmCurve], *, gate: float | None = None) -> byt
     return plots.plot_png(figure)
 
 
-def _draw_film(axes: Axes, curve: FilmCurve, gate: float | None) -> tuple[float, float]:
+def _draw_film(
+    axes: Axes, curve: FilmCurve, gate: float | None, per_minute: bool
+) -> tuple[float, float]:
     """Draw one character; return the lowest and the highest value with room around."""
     axes.axhline(1.0, color=INK, linewidth=0.9, alpha=0.6)
     if gate is not None:
@@ -175,8 +181,9 @@ def _draw_film(axes: Axes, curve: FilmCurve, gate: float | None) -> tuple[float,
         first, last = _scorable_span(curve.shots)
         ends = np.asarray([trend.begin, trend.end]) / curve.ceiling
         axes.plot([first, last], ends, color=INK, linewidth=1.2, linestyle=(0, (2, 2)))
-        change = round(100 * trend.slope_per_min / curve.ceiling, 1) + 0.0
-        title += f"   trend {change:+.1f} points a minute"
+        whole = trend.slope_per_min if per_minute else trend.end - trend.begin
+        change = round(100 * whole / curve.ceiling, 1) + 0.0
+        title += f"   trend {change:+.1f} points {'a minute' if per_minute else 'over the film'}"
     axes.set_title(title, fontsize=8.5, color=INK, loc="left", pad=4)
     return min(seen) - plots.MARGIN, max(seen) + plots.MARGIN
 

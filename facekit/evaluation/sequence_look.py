@@ -1,5 +1,6 @@
 """What somebody should look at first in a rendered sequence, and why."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -8,7 +9,9 @@ from facekit.evaluation.sequence_content import SequenceCharacter, SequenceConte
 
 __all__ = ["NUM_LOOKS", "Look", "first_looks", "urgency"]
 
-NUM_LOOKS = 10
+NUM_LOOKS = 12
+_NUM_OF_A_KIND = 6
+"""As long as there is something else, too."""
 _NUM_WEAK = 3
 """Of shots that pass, so many of the least alike are named."""
 _SEAM_STEP = 0.1
@@ -22,7 +25,7 @@ class Look:
     shot: str
     """Where it is to be seen."""
     kind: str
-    """`fail`, `review`, `pair`, `seam`, `trend` or `weak`."""
+    """`fail`, `pair`, `review`, `unseen`, `seam` or `weak`."""
     why: str
 
     def to_json(self) -> dict[str, object]:
@@ -37,11 +40,21 @@ def urgency(shot: SequenceShot) -> tuple[int, float]:
 
 
 def first_looks(content: SequenceContent) -> tuple[Look, ...]:
-    """Name the worst of a sequence, the worst first; one reason for each shot."""
+    """Name the worst of a sequence, the worst first; one reason for each shot.
+
+    Many of one kind do not hide the others.
+    """
     found: dict[str, Look] = {}
     for look in _looks(content):
         found.setdefault(look.shot, look)
-    return tuple(found.values())[:NUM_LOOKS]
+    looks = list(found.values())
+    of_kind: Counter[str] = Counter()
+    first, rest = [], []
+    for place, look in enumerate(looks):
+        of_kind[look.kind] += 1
+        (first if of_kind[look.kind] <= _NUM_OF_A_KIND else rest).append(place)
+    chosen = [*first[:NUM_LOOKS], *rest][:NUM_LOOKS]
+    return tuple(looks[place] for place in sorted(chosen))
 
 
 def _looks(content: SequenceContent) -> Iterator[Look]:
@@ -54,6 +67,8 @@ def _looks(content: SequenceContent) -> Iterator[Look]:
     for shot in ranked:
         if shot.verdict == "review":
             yield Look(shot=shot.name, kind="review", why=shot.reason)
+    for shot in content.shots:
+        yield from _unseen(shot)
     for shot in content.shots:
         yield from _seams(shot)
     weak = [shot for shot in ranked if shot.verdict == "pass" and shot.likeness is not None]
@@ -73,6 +88,15 @@ def _pair(one: SequenceCharacter, content: SequenceContent) -> Iterator[Look]:
     worse, better = sorted(shots, key=urgency)
     why = f"{one.name} is another face than in {better.name}: {cross.xmin:.2f} between the two"
     yield Look(shot=worse.name, kind="pair", why=why)
+
+
+def _unseen(shot: SequenceShot) -> Iterator[Look]:
+    """Who should be in a shot that passes, and whose face no frame shows."""
+    missing = [curve.character for curve in shot.curves if curve.mean is None]
+    if shot.verdict == "pass" and missing:
+        who = " and ".join(missing)
+        why = f"passes, and no frame shows a face that could be told to be {who}"
+        yield Look(shot=shot.name, kind="unseen", why=why)
 
 
 def _seams(shot: SequenceShot) -> Iterator[Look]:

@@ -136,9 +136,13 @@ def _first(content: SequenceContent) -> str:
     if not looks:
         return ""
     note = (
-        "Shots that fail, faces that change between shots, shots that nobody could judge, seams at"
-        " which a face is lost, then the least alike of what passes."
+        "Shots that fail, faces that change between shots, shots that nobody could judge, people"
+        " who are never seen, seams at which a face is lost, then the least alike of what passes."
     )
+    named = {look.shot for look in looks}
+    left = sum(x.verdict in ("fail", "review") and x.name not in named for x in content.shots)
+    if left:
+        note += f" {left} more shots fail or need a look: they are below, under All shots."
     listed = "".join(_look(look, content) for look in looks)
     return section("Look here first", f'<ol class="looks">{listed}</ol>', note)
 

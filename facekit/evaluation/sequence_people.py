@@ -92,7 +92,7 @@ def _films(one: SequenceCharacter, content: SequenceContent) -> str:
     if not films:
         return ""
     gate = None if one.least is None else one.least / (one.ceiling or 1.0)
-    plot = film_drift(films, gate=gate)
+    plot = film_drift(films, gate=gate, per_minute=False)
     told = []
     for film in films:
         trend = film_trend(film.shots)

@@ -214,8 +214,11 @@ def _gates(
 def _typical(curves: Sequence[FaceCurve], num_frames: int) -> int:
     """The frame that stands for a shot: where everybody is as like as on average."""
     known = [curve for curve in curves if curve.mean is not None]
-    if not known:
-        return num_frames // 2
+    if not known:  # at least one with a face, whoever's it is
+        seen = [
+            place for curve in curves for place, x in enumerate(curve.statuses_F) if x != _NO_FACE
+        ]
+        return sorted(seen)[len(seen) // 2] if seen else num_frames // 2
     away = np.stack([np.abs(curve.similarities_F - curve.mean) for curve in known])
     away = np.where(np.isfinite(away), away, 2.0)  # a frame without the face is no good
     return int(away.sum(axis=0).argmin())

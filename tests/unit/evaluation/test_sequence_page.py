@@ -127,6 +127,6 @@ def test_three_hundred_shots_can_be_mailed() -> None:
     drawn = pictures(most_bytes)
     assert drawn.num_bytes <= most_bytes
     shots = [shot(f"S{number:03}", drawn=drawn) for number in range(300)]
-    page = build_sequence_page(sequence(shots, [character("mira", shots)]))
+    page = build_sequence_page(sequence(shots, [character("mira", shots[:100])]))
     # what is left of the limit is the pictures' own
     assert len(page) - 300 * drawn.num_bytes < limit - 300 * most_bytes
