@@ -21,6 +21,10 @@ _PLOT_BYTES = 220_000
 _TEXT_BYTES = 9_000
 """Words, gates and curves of one shot."""
 _LEAST_BYTES = 3_000
+_MOVING_PART = 0.4
+"""A frame of a clip takes at least so much of what a still of it takes; only a guess."""
+_STRIP_SIDE_PX = 192
+"""Of a frame of a take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,22 +108,35 @@ def shot_pictures(
         takes: Take -> its frames.
         most_bytes: From `allowance`; the leanest pictures are taken where even they are more.
     """
+    frame = shrink(np.asarray(clip.frames[typical]), _LEVELS[0].side_px)
+    clip = _reduced(clip, _LEVELS[0].side_px, _LEVELS[0].moving_frames)
+    takes = {
+        name: _reduced(take, _STRIP_SIDE_PX, _LEVELS[0].strip_frames)
+        for name, take in takes.items()
+    }
     for level in _LEVELS:
-        found = _encoded(clip, typical, takes, level)
+        still = encode(frame, max_side_px=level.side_px, quality=level.quality)
+        moving = min(level.moving_frames, clip.num_frames)
+        guess = len(still.uri) * (1.0 + _MOVING_PART * moving)
+        if guess > most_bytes and level is not _LEVELS[-1]:
+            continue  # encoding a clip for nothing takes long
+        found = _encoded(frame, clip, takes, level)
         if found.num_bytes <= most_bytes:
             break
     return found
 
 
-def _encoded(clip: Clip, typical: int, takes: Mapping[str, Clip], level: _Level) -> ShotPictures:
-    frame = np.asarray(clip.frames[typical])
+def _reduced(clip: Clip, side_px: int, num_frames: int) -> Clip:
+    """Keep what the richest page shows of a clip: large ones are scaled once, not per level."""
+    places = spread(clip.num_frames, num_frames)
+    frames = np.stack([shrink(clip.frames[place], side_px) for place in places])
+    return Clip(frames=frames, fps=clip.fps * len(places) / clip.num_frames)
+
+
+def _encoded(frame: Image, clip: Clip, takes: Mapping[str, Clip], level: _Level) -> ShotPictures:
     moving = ""
     if level.moving_frames and clip.num_frames > 1:
-        places = spread(clip.num_frames, level.moving_frames)
-        part = Clip(
-            frames=np.ascontiguousarray(clip.frames[list(places)]),
-            fps=clip.fps * len(places) / clip.num_frames,
-        )
+        part = _reduced(clip, level.side_px, level.moving_frames)
         moving = clip_uri(part, max_side_px=level.side_px, quality=level.quality)
     wide = round(level.strip_px * max(1.0, frame.shape[1] / frame.shape[0]))
     return ShotPictures(
