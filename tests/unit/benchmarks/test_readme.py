@@ -33,8 +33,8 @@ def test_a_sequence_that_was_published_is_told():
     people = {"mira": {"mean": 0.6, "ceiling": 0.9, "xmin": None}}
     told = _film(
         {
-            "shots": 3, "verdicts": {"pass": 2, "fail": 1}, "takes": 5, "retakes": 2, "draw_s": 90.0,
-            "wasted_s": 45.0, "outside_sampler_share": 0.1, "characters": people,
+            "shots": 3, "verdicts": {"pass": 2, "fail": 1}, "takes": 5, "retakes": 2,
+            "draw_s": 90.0, "wasted_s": 45.0, "outside_sampler_share": 0.1, "characters": people,
         }
     )  # fmt: skip
     assert "| shots, of three people in three aspects | 3 (2 pass, 1 fail) |" in told
