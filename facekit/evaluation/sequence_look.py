@@ -49,7 +49,8 @@ def first_looks(content: SequenceContent) -> tuple[Look, ...]:
         found.setdefault(look.shot, look)
     looks = list(found.values())
     of_kind: Counter[str] = Counter()
-    first, rest = [], []
+    first: list[int] = []
+    rest: list[int] = []
     for place, look in enumerate(looks):
         of_kind[look.kind] += 1
         (first if of_kind[look.kind] <= _NUM_OF_A_KIND else rest).append(place)
