@@ -142,7 +142,7 @@ def _first(content: SequenceContent) -> str:
     named = {look.shot for look in looks}
     left = sum(x.verdict in ("fail", "review") and x.name not in named for x in content.shots)
     if left:
-        note += f" {left} more shots fail or need a look: they are below, under All shots."
+        note += f" Not named here: {left} that fail or need a look."
     listed = "".join(_look(look, content) for look in looks)
     return section("Look here first", f'<ol class="looks">{listed}</ol>', note)
 
