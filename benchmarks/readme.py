@@ -92,6 +92,8 @@ def tables(results_dir: Path) -> str:
         _demo(read("demo.json"), read("overhead.json")),
         _likeness(read("likeness.json")),
     ]
+    if (results_dir / "film.json").is_file():  # published by itself, after everything else
+        parts.append(_film(read("film.json")))
     return "\n\n".join(parts)
 
 
@@ -256,6 +258,27 @@ def _likeness(found: Mapping[str, Any]) -> str:
         f" [{low:+.3f}, {high:+.3f}]. All figures and the runs without single loss terms:"
         " [docs/likeness.md](docs/likeness.md)."
     )
+
+
+def _film(found: Mapping[str, Any]) -> str:
+    verdicts, people = found["verdicts"], found["characters"]
+    told = ", ".join(f"{count} {word}" for word, count in verdicts.items())
+    rows = [
+        ["shots, of three people in three aspects", f"{found['shots']} ({told})"],
+        ["takes, retakes among them", f"{found['takes']}, {found['retakes']}"],
+        ["drawing, minutes", f"{found['draw_s'] / 60:.1f}"],
+        ["of it, for takes that are not delivered", _percent(found["wasted_s"] / found["draw_s"])],
+    ]
+    if found["outside_sampler_share"] is not None:
+        share = _percent(found["outside_sampler_share"])
+        rows.append(["time outside the sampler, part of a render", share])
+    for name, one in people.items():
+        if one["mean"] is not None and one["ceiling"]:
+            share = _percent(one["mean"] / one["ceiling"])
+            least = "none" if one["xmin"] is None else _number(one["xmin"])
+            rows.append([f"{name}: part of the photos' own likeness; least alike pair, cosine",
+                         f"{share}; {least}"])  # fmt: skip
+    return _table(["The sequence (`film.json`)", "reached"], rows)
 
 
 def _with_interval(row: Mapping[str, Any], figure: str) -> str:

@@ -1,6 +1,7 @@
 """``facekit render`` and what of ``facekit board`` draws."""
 
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -123,8 +124,32 @@ def pick(
 
 
 @app.command("report")
-def report(board: Board, out: Renders = None, as_json: Json = False) -> None:
+def report(
+    board: Board,
+    publish: Annotated[
+        Path | None,
+        typer.Option(
+            "--publish",
+            metavar="FOLDER",
+            help="Write it there, to be handed on: without links to files, without names of"
+            " folders and machines.",
+        ),
+    ] = None,
+    max_mb: Annotated[
+        float,
+        typer.Option(
+            "--max-mb",
+            metavar="MB",
+            min=0.1,
+            help="Size of the page, in million bytes; pictures are made smaller until it fits.",
+        ),
+    ] = 12.0,
+    out: Renders = None,
+    as_json: Json = False,
+) -> None:
     """Write the report of what is rendered again."""
     from facekit.workflows.render_look import render_report
+    from facekit.workflows.render_report import ReportForm
 
-    show("board.report", lambda: render_report(board, out=out), as_json=as_json)
+    form = ReportForm(max_mb=max_mb, folder=publish)
+    show("board.report", lambda: render_report(board, out=out, form=form), as_json=as_json)

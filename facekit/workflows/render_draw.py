@@ -281,6 +281,9 @@ class Studio:
             )
             content = {**report.to_json(), **content, "figures": figures.to_json()}
             content["floor"] = round(self._judge.floor, 4)
+            content["ceilings"] = {
+                name: round(value, 4) for name, value in self._judge.ceilings.items()
+            }
             present = [person.id for person in job.shot.characters]
             content["missing"] = [name for name in present if name in report.missing]
             for key in ("verdict", "reasons"):

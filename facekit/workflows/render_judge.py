@@ -1,7 +1,7 @@
 """Who is in a take: its faces against photos of the whole cast, by the reporting encoder."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import check_vendor, encoder_id, load_faces
 from facekit.generation.storyboard_shot import ShotPlan
 from facekit.identity.gallery import build_gallery
+from facekit.identity.similarity import weighted_mean
 from facekit.media.images import read_image
 from facekit.types import Clip, FloatArray
 from facekit.weights import known_digest
@@ -40,6 +41,9 @@ class JudgePlan:
     p05: Mapping[str, float] | None = None
     """Calibrated least likeness per member; None is the floor for all."""
     warnings: tuple[str, ...] = ()
+    enrolled: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    """Member -> photos that trained: they tell how alike the photos are among themselves, and
+    decide no verdict."""
 
     @property
     def digest(self) -> str:
@@ -79,6 +83,7 @@ def plan_judge(
         RecipeError: A recipe beside a character is damaged.
     """
     photos: dict[str, tuple[Path, ...]] = {}
+    enrolled: dict[str, tuple[Path, ...]] = {}
     warnings: list[str] = []
     for name, file in cast.items():
         character = load_character(file)
@@ -86,14 +91,20 @@ def plan_judge(
         encoder = encoder or recipe.encoder.report
         check_report_encoder(train_encoder_of(character, recipe), encoder)
         try:
-            photos[name] = find_photos(character).held_out
+            found = find_photos(character)
+            photos[name], enrolled[name] = found.held_out, found.enrolled
         except FacekitError as error:
             told = str(error).partition(",")[0]
             warnings.append(f"{name}: no photos to judge by ({told}), so its shots need a look")
     if encoder:
         check_vendor(encoder)
     return JudgePlan(
-        encoder=encoder or "", photos=photos, floor=floor, p05=p05, warnings=tuple(warnings)
+        encoder=encoder or "",
+        photos=photos,
+        floor=floor,
+        p05=p05,
+        warnings=tuple(warnings),
+        enrolled=enrolled,
     )
 
 
@@ -114,15 +125,19 @@ class Judge:
         self.plan = plan
         self.digest = plan.digest
         self.faces: FaceVendor = (faces or load_faces(plan.encoder)).to(device)
-        self.cast: dict[str, FloatArray] = {
-            name: build_gallery(
-                [read_image(path) for path in paths],
-                [str(path) for path in paths],
-                self.faces,
-                among=True,
-            ).vectors
-            for name, paths in plan.photos.items()
+        self.cast = {name: self._embed(paths) for name, paths in plan.photos.items()}
+        self.ceilings: dict[str, float] = {
+            name: float(np.mean(self._embed(paths) @ weighted_mean(self.cast[name])))
+            for name, paths in plan.enrolled.items()
+            if paths and name in self.cast
         }
+        """Member -> how alike the photos that trained are to those that judge, as takes are
+        compared; a take that reaches it is as like as the photos."""
+
+    def _embed(self, paths: Sequence[Path]) -> FloatArray:
+        pictures = [read_image(path) for path in paths]
+        sources = [str(path) for path in paths]
+        return build_gallery(pictures, sources, self.faces, among=True).vectors
 
     @property
     def floor(self) -> float:

@@ -11,7 +11,7 @@ from facekit.workflows.render import RenderPlan, find_shots, plan_render, shot_r
 from facekit.workflows.render_files import Wishes, read_json, read_wishes, write_wishes
 from facekit.workflows.render_lock import holder_of, locked
 from facekit.workflows.render_outputs import deliver_shot
-from facekit.workflows.render_report import write_sequence_report
+from facekit.workflows.render_report import ReportForm, write_sequence_report
 from facekit.workflows.render_state import BoardState, drawn_seconds
 
 __all__ = [
@@ -172,14 +172,22 @@ def retake_plan(
     return plan_render(path, out=out, device=device, only=shots, retake=dict.fromkeys(shots, takes))
 
 
-def render_report(path: Path, *, out: Path | None = None) -> WrittenReport:
+def render_report(
+    path: Path, *, out: Path | None = None, form: ReportForm | None = None
+) -> WrittenReport:
     """Write the report of what is there.
+
+    Args:
+        path: The storyboard.
+        out: Folder of the renders.
+        form: How large, and where it goes; the defaults when None.
 
     Raises:
         RenderBusy: The board is being rendered.
+        MediaError: A take cannot be read.
     """
     plan = plan_render(path, out=out, device="cpu")
     with locked(plan.board.out_dir):
         manifest = read_json(plan.board.out_dir / "manifest.json") or {}
-        report = write_sequence_report(plan.state, shot_rows(plan.state), manifest)
+        report = write_sequence_report(plan.state, shot_rows(plan.state), manifest, form)
     return WrittenReport(report=report)
