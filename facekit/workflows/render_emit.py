@@ -40,7 +40,9 @@ class EmitPlan:
     tasks: tuple[tuple[str, ...], ...]
     """Names of the shots of each."""
     device: str
-    weights: tuple[Path, ...]
+    only: tuple[str, ...] = ()
+    """What was asked for; all when empty."""
+    weights: tuple[Path, ...] = ()
 
     def describe(self) -> str:
         """What for, where, and how much each task does."""
@@ -158,6 +160,7 @@ def plan_emit(
         to=to,
         tasks=tuple(tuple(name for group in share for name in group) for share in shares),
         device=device,
+        only=tuple(only),
         weights=tuple(weights),
     )
 
@@ -220,14 +223,17 @@ def _task_script(plan: EmitPlan) -> str:
         'case "${1:-}" in',
     ]
     for number, shots in enumerate(plan.tasks, 1):
-        only = " ".join(f"--only {shlex.quote(name)}" for name in shots)
-        lines.append(f"{number}) exec {command} --part {only} ;;")
+        lines.append(f"{number}) exec {command} --part {_only(shots)} ;;")
     lines += [
-        f"last) exec {command} ;;",
+        f"last) exec {' '.join([command, _only(plan.only)]).strip()} ;;",
         f'*) echo "task.sh: expected 1 to {len(plan.tasks)}, or last" >&2; exit 2 ;;',
         "esac",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _only(shots: Sequence[str]) -> str:
+    return shlex.join([word for name in shots for word in ("--only", name)])
 
 
 def _sbatch(plan: EmitPlan, array: str | None) -> str:

@@ -1,19 +1,28 @@
-"""What every node of a cluster must see just as the machine that asks for a render sees it."""
+"""What runs on a node of a cluster, and what that node must see just as who asks for a render.
+
+Without torch, so that a node that cannot help says so at once.
+"""
 
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import facekit
-from facekit.errors import RenderError
+from facekit.errors import FacekitError, RenderError
 from facekit.media.files import ensure_out_dir, full_path
+from facekit.types import NoProgress
 from facekit.weights import known_digest
-from facekit.workflows.render import RenderPlan
+from facekit.workflows.render_jobs import MadeTake, TakeJob
+from facekit.workflows.render_workers import Maker
 
-__all__ = ["Ground"]
+if TYPE_CHECKING:
+    from facekit.workflows.render import RenderPlan
+
+__all__ = ["Ground", "Hand"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +38,7 @@ class Ground:
     token: str = field(default_factory=lambda: secrets.token_hex(8))
 
     @classmethod
-    def of(cls, plan: RenderPlan) -> "Ground":
+    def of(cls, plan: "RenderPlan") -> "Ground":
         """What the makers of a board read."""
         people = [person for shot in plan.board.shots for person in shot.characters]
         photos = [path for paths in plan.judge.photos.values() for path in paths]
@@ -76,3 +85,32 @@ class Ground:
                     f"{here}: {path}: {what}, expected the one that the render was planned with;"
                     " share characters and photos under the same paths on every node"
                 )
+
+
+class Hand:
+    """What an actor runs. Errors are answers, so that they arrive as they are.
+
+    Args:
+        ground: What the node must have.
+        maker: Called with the first takes.
+    """
+
+    def __init__(self, ground: Ground, maker: Callable[[], Maker]) -> None:
+        self._ground, self._maker = ground, maker
+        self._made: Maker | None = None
+
+    def begin(self) -> Exception | None:
+        """Look at the node; nothing is loaded yet."""
+        try:
+            self._ground.check()
+        except FacekitError as error:
+            return error
+        return None
+
+    def make(self, jobs: Sequence[TakeJob]) -> list[MadeTake] | Exception:
+        """Make takes."""
+        try:
+            self._made = self._made or self._maker()
+            return self._made.make(jobs, NoProgress())
+        except Exception as error:  # noqa: BLE001  # told to whoever renders, which raises it
+            return error

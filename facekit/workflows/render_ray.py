@@ -14,16 +14,16 @@ from typing import Any
 
 import torch
 
-from facekit.errors import FacekitError, PackageMissing, RenderError, UsageError, WorkerLost
+from facekit.errors import PackageMissing, RenderError, UsageError, WorkerLost
 from facekit.generation.units import take_name
 from facekit.media.files import remove_file, write_text
-from facekit.types import NoProgress, Progress
+from facekit.types import Progress
 from facekit.weights import searched_first
 from facekit.workflows.device import AUTO
 from facekit.workflows.render import RenderPlan, RenderResult, run_render
 from facekit.workflows.render_crew import open_studio
 from facekit.workflows.render_files import IDENTITY_SUFFIX, read_json
-from facekit.workflows.render_ground import Ground
+from facekit.workflows.render_ground import Ground, Hand
 from facekit.workflows.render_jobs import MadeTake, TakeJob
 from facekit.workflows.render_queue import MAX_TRIES, JobQueue
 from facekit.workflows.render_workers import Maker
@@ -34,28 +34,6 @@ _BEGIN_S = 900.0
 """Without any actor for so long, the render ends; a cluster that grows needs minutes for a node."""
 _SEEN_S = 90.0
 """So late may a network folder show what another machine wrote; NFS remembers for a minute."""
-
-
-class _Hand:
-    """What an actor runs. Errors are answers, so that they arrive as they are."""
-
-    def __init__(self, ground: Ground, maker: Callable[[], Maker]) -> None:
-        self._ground, self._maker = ground, maker
-        self._made: Maker | None = None
-
-    def begin(self) -> Exception | None:
-        try:
-            self._ground.check()
-        except FacekitError as error:
-            return error
-        return None
-
-    def make(self, jobs: Sequence[TakeJob]) -> list[MadeTake] | Exception:
-        try:
-            self._made = self._made or self._maker()
-            return self._made.make(jobs, NoProgress())
-        except Exception as error:  # noqa: BLE001  # told to whoever renders, which raises it
-            return error
 
 
 @dataclass(slots=True, eq=False)
@@ -92,7 +70,7 @@ class RayCrew:
         # a unit that ended its actor is given away again here, where tries are counted
         self._kind = self._ray.remote(
             num_cpus=num_cpus, num_gpus=num_gpus, max_restarts=0, max_task_retries=0
-        )(_Hand)
+        )(Hand)
         self._queue = JobQueue()
         self._actors: list[_Actor] = []
         self._failed = 0
@@ -191,10 +169,11 @@ def connect(address: str) -> bool:
         return False
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
-    except (OSError, RuntimeError, ValueError, AssertionError) as error:
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise RenderError(
-            f"--ray {address}: not joined ({_last_line(error)}), expected a running cluster; begin"
-            " one with ray start --head, or name the HOST:PORT of its head"
+            f"--ray {address}: not joined ({_last_line(error)}), expected a running cluster that"
+            " lets you in; begin one with ray start --head, name the HOST:PORT of its head, or set"
+            " RAY_AUTH_MODE=token where it asks for one"
         ) from error
     return True
 

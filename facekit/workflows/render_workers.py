@@ -37,7 +37,7 @@ class Workers:
     """
 
     def __init__(self, makers: Sequence[Callable[[], Maker]]) -> None:
-        self._makers = tuple(makers)
+        self.makers = tuple(makers)
         self._context = multiprocessing.get_context("spawn")
         self._queue = JobQueue()
         self._workers: list[_Worker] = []
@@ -81,7 +81,7 @@ class Workers:
     def _hand_out(self) -> None:
         idle = [worker for worker in self._workers if not worker.jobs]
         taken = {worker.place for worker in self._workers}
-        free = [place for place in range(len(self._makers)) if place not in taken]
+        free = [place for place in range(len(self.makers)) if place not in taken]
         while self._queue and (idle or free):
             worker = idle.pop() if idle else self._start(free.pop(0))
             worker.jobs = self._queue.batch(len(idle) + len(free) + 1)
@@ -93,7 +93,7 @@ class Workers:
     def _start(self, place: int) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
-            target=_work, args=(self._makers[place], theirs), daemon=True
+            target=_work, args=(self.makers[place], theirs), daemon=True
         )
         process.start()
         theirs.close()
