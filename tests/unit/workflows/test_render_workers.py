@@ -5,14 +5,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
-import torch
 
 from facekit.errors import OutputError, WorkerLost
 from facekit.types import Progress
-from facekit.workflows.render_crew import hire
 from facekit.workflows.render_jobs import MadeTake, TakeJob
 from facekit.workflows.render_workers import Workers
 
@@ -59,13 +57,3 @@ def test_a_worker_that_dies_is_replaced_and_its_take_is_made(tmp_path: Path) -> 
             crew.collect()
     finally:
         crew.close()
-
-
-def test_each_process_gets_a_card_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    recipe, judge = cast(Any, None), cast(Any, None)
-    crew: Any = hire(3, recipe, torch.device("cuda"), judge)
-    cards = [maker.args[1] for maker in crew.makers]
-    assert cards == [torch.device("cuda", number) for number in (0, 1, 0)]
-    named: Any = hire(2, recipe, torch.device("cuda:1"), judge)
-    assert [maker.args[1] for maker in named.makers] == [torch.device("cuda:1")] * 2
