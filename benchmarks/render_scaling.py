@@ -114,6 +114,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("build/render_scaling"))
     parser.add_argument("--shots", type=int, default=12)
     parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument(
+        "--workers", type=int, nargs="+", default=WORKERS, help="beside 1, which all are held to"
+    )
     parser.add_argument("--ray", action="store_true", help="also two actors of a Ray cluster")
     parser.add_argument("--results", type=Path, default=RESULTS_DIR / "render_scaling.json")
     return parser.parse_args(arguments)
@@ -129,7 +132,7 @@ def main() -> int:
     character = _character(work / "characters")
     write_board(board, character, num_shots=options.shots, steps=options.steps)
     rows: dict[str, dict[str, float | int]] = {}
-    for count in WORKERS:
+    for count in sorted({1, *options.workers}):
 
         def run(plan: RenderPlan, count: int = count) -> RenderResult:
             return run_render(plan, NoProgress(), workers=count)

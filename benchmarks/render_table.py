@@ -7,12 +7,15 @@ __all__ = ["render_table"]
 
 
 def render_table(results_dir: Path) -> str:
-    """Return the table in markdown, and under it what it was measured with.
+    """Return the table in markdown, and under it what it was measured with; or that it was not.
 
     Args:
         results_dir: Holds render_scaling.json.
     """
-    found = json.loads((results_dir / "render_scaling.json").read_text(encoding="utf-8"))
+    path = results_dir / "render_scaling.json"
+    if not path.is_file():
+        return "Not measured with these weights yet: `python -m benchmarks.render_scaling --ray`."
+    found = json.loads(path.read_text(encoding="utf-8"))
     lines = ["| Who draws | shots per minute | speed |", "| --- | --- | --- |"]
     lines += [
         f"| {name} | {row['shots_per_minute']:.1f} | {row['speed']:.2f} x |"
