@@ -15,7 +15,20 @@ if TYPE_CHECKING:  # help must not wait for it
     from facekit.workflows.render import RenderPlan
     from facekit.workflows.render_emit import EmitPlan
 
-__all__ = ["NumWorkers", "Only", "pick", "render", "report", "resume", "retake", "status"]
+__all__ = [
+    "Emit",
+    "JobFiles",
+    "NumWorkers",
+    "Only",
+    "Part",
+    "RayAddress",
+    "pick",
+    "render",
+    "report",
+    "resume",
+    "retake",
+    "status",
+]
 
 Only = Annotated[
     list[str] | None,

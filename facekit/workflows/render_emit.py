@@ -182,7 +182,7 @@ def run_emit(plan: EmitPlan, progress: Progress) -> EmittedJobs:
         submit = f"sh {shlex.quote(str(plan.to / 'submit.sh'))}, with options of sbatch after it"
     else:
         files["template.yaml"] = yaml.safe_dump(
-            openjd_template(plan), sort_keys=False, allow_unicode=True, width=100
+            _openjd_template(plan), sort_keys=False, allow_unicode=True, width=100
         )
         submit = f"submit {plan.to / 'template.yaml'} with what your farm has for it"
     for name, text in files.items():
@@ -259,7 +259,7 @@ sbatch --dependency="afterany:${job%%;*}" "$@" last.sbatch
 """
 
 
-def openjd_template(plan: EmitPlan) -> dict[str, object]:
+def _openjd_template(plan: EmitPlan) -> dict[str, object]:
     """The job as an Open Job Description template.
 
     Source: https://github.com/OpenJobDescription/openjd-specifications (jobtemplate-2023-09).
