@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from benchmarks.check_table import check_tables
+from benchmarks.render_table import render_table
 from benchmarks.results import RESULTS_DIR
 from benchmarks.training_table import training_tables
 from facekit.media.files import write_text
@@ -20,6 +21,7 @@ from facekit.media.files import write_text
 README = RESULTS_DIR.parents[1] / "README.md"
 CHECK_PHOTOS = RESULTS_DIR.parent / "howto" / "check_photos.md"
 TRAIN = RESULTS_DIR.parent / "howto" / "train.md"
+RENDER = RESULTS_DIR.parent / "howto" / "render.md"
 BEGIN = "<!-- Numbers from docs/results, by python -m benchmarks.readme -->"
 END = "<!-- End of the numbers -->"
 
@@ -40,6 +42,7 @@ def main() -> int:
     write_text(README, with_numbers(README.read_text(encoding="utf-8"), RESULTS_DIR))
     write_text(CHECK_PHOTOS, with_check(CHECK_PHOTOS.read_text(encoding="utf-8"), RESULTS_DIR))
     write_text(TRAIN, with_training(TRAIN.read_text(encoding="utf-8"), RESULTS_DIR))
+    write_text(RENDER, with_rendering(RENDER.read_text(encoding="utf-8"), RESULTS_DIR))
     return 0
 
 
@@ -69,6 +72,15 @@ def with_training(text: str, results_dir: Path) -> str:
         ValueError: The text has not both markers.
     """
     return _between(text, training_tables(results_dir), "train.md")
+
+
+def with_rendering(text: str, results_dir: Path) -> str:
+    """Put the table of workers between the markers of the how-to of rendering.
+
+    Raises:
+        ValueError: The text has not both markers.
+    """
+    return _between(text, render_table(results_dir), "render.md")
 
 
 def _between(text: str, tables: str, name: str) -> str:

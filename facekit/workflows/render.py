@@ -35,6 +35,7 @@ __all__ = [
     "MANIFEST_SCHEMA",
     "RenderPlan",
     "RenderResult",
+    "RenderRun",
     "find_shots",
     "plan_render",
     "run_render",
@@ -241,7 +242,7 @@ def run_render(
             crew = InProcess(studio)
         crew = crew or hire(workers, board.recipe, plan.device, plan.judge)
         try:
-            run = _Run(plan, crew, progress)
+            run = RenderRun(plan, crew, progress)
             run.all_shots()
         finally:
             crew.close()
@@ -269,10 +270,20 @@ def run_render(
     )
 
 
-class _Run:
-    """The loop: ask what every shot needs, hand it out, look again."""
+class RenderRun:
+    """The loop: ask what every shot needs, hand it out, look again.
 
-    def __init__(self, plan: RenderPlan, crew: Crew, progress: Progress) -> None:
+    Args:
+        plan: What to render.
+        crew: Who makes the takes.
+        progress: Counts the takes.
+        is_part: Whether others work on other shots meanwhile, and spend of the same budget.
+    """
+
+    def __init__(
+        self, plan: RenderPlan, crew: Crew, progress: Progress, *, is_part: bool = False
+    ) -> None:
+        self.is_part = is_part
         self.plan, self.crew, self.progress = plan, crew, progress
         self.state = BoardState(plan.board, plan.judge, plan.wishes)
         self.draw_s = self.other_s = 0.0
@@ -321,6 +332,8 @@ class _Run:
         self.draw_s += made.draw_s
         self.other_s += made.other_s
         self._spent_s += made.draw_s
+        if self.is_part and self._budget_s is not None:
+            self._spent_s = drawn_seconds(list(self.state.shots.values()))
         self.made += made.draw_s > 0  # else it was there, and only judged anew
         self._refresh(name)
         told = self.state.shots[name]
@@ -428,7 +441,7 @@ def _told(words: Sequence[str]) -> str:
 
 
 def _manifest(
-    plan: RenderPlan, run: _Run, rows: Sequence[Mapping[str, object]], took_s: float
+    plan: RenderPlan, run: RenderRun, rows: Sequence[Mapping[str, object]], took_s: float
 ) -> dict[str, object]:
     board = plan.board
     return {

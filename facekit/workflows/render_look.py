@@ -9,7 +9,7 @@ from facekit.generation.units import take_name, take_number
 from facekit.workflows.board_cost import time_words
 from facekit.workflows.render import RenderPlan, find_shots, plan_render, shot_rows
 from facekit.workflows.render_files import Wishes, read_json, read_wishes, write_wishes
-from facekit.workflows.render_lock import holder_of, locked
+from facekit.workflows.render_lock import holder_of, holders_of_shots, locked
 from facekit.workflows.render_outputs import deliver_shot
 from facekit.workflows.render_report import ReportForm, write_sequence_report
 from facekit.workflows.render_state import BoardState, drawn_seconds
@@ -107,11 +107,14 @@ def render_status(path: Path, *, out: Path | None = None) -> RenderStatus:
         RenderError: The records of the folder are damaged.
     """
     plan = plan_render(path, out=out, device="cpu")
+    at_work = holder_of(plan.board.out_dir)
+    if at_work is None and (part := holders_of_shots(plan.board.out_dir)) is not None:
+        at_work = f"{part[1]}, on {part[0].parent.name}"
     return RenderStatus(
         out_dir=plan.board.out_dir,
         rows=shot_rows(plan.state),
         draw_s=drawn_seconds(list(plan.state.shots.values())),
-        at_work=holder_of(plan.board.out_dir),
+        at_work=at_work,
     )
 
 
