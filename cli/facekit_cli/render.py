@@ -1,7 +1,6 @@
 """``facekit render`` and what of ``facekit board`` draws."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
