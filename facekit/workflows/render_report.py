@@ -16,11 +16,11 @@ from facekit.generation.units import take_name
 from facekit.media.files import write_text
 from facekit.media.video import read_clip
 from facekit.types import Clip, Image
-from facekit.workflows.render_draw import shown_frames
 from facekit.workflows.render_files import IDENTITY_SUFFIX, read_json, write_json
 from facekit.workflows.render_jobs import TAKES_DIR
 from facekit.workflows.render_outputs import write_table
 from facekit.workflows.render_state import BoardState, ShotState
+from facekit.workflows.render_takes import shown_frames
 
 __all__ = ["write_sequence_report"]
 

@@ -11,6 +11,7 @@ import facekit
 from facekit.adapters.conditioning import Strength, is_zero
 from facekit.backbones.spec import BackboneSpec
 from facekit.errors import GateFailed
+from facekit.evaluation.metrics import demands_face
 from facekit.faces.protocols import FaceDetector
 from facekit.faces.vendors import load_faces
 from facekit.generation.sample import SampleSettings
@@ -19,7 +20,7 @@ from facekit.types import Progress, Shot
 from facekit.workflows.backbone import load_backbone
 from facekit.workflows.casting import ShotCast, sample_cast
 from facekit.workflows.characters import call_character
-from facekit.workflows.frame_likeness import Likeness, make_likeness
+from facekit.workflows.frame_likeness import Likeness, make_cast_likeness, make_likeness
 from facekit.workflows.long_shots import shoot_long
 from facekit.workflows.shoot_plan import ShootPlan, plan_shoot
 from facekit.workflows.takes import BASE_DIR, REPORT_DIR, write_take
@@ -81,13 +82,13 @@ def run_shoot(
     """
     left = [index for index, done in enumerate(plan.done) if not done]
     stopped: Mapping[str, str] = {}
+    casts = [plan.casts[index] for index in left]
+    if faces is None and not is_zero(plan.strength) and any(cast.is_auto for cast in casts):
+        faces = load_faces(plan.recipe.encoder.train).to(plan.device)
     if left and plan.is_long:
-        stopped = _shoot_long(plan, left, pipe, progress)
+        stopped = _shoot_long(plan, left, pipe, progress, faces)
     elif left:
         ensure_out_dir(plan.out_dir)
-        casts = [plan.casts[index] for index in left]
-        if faces is None and not is_zero(plan.strength) and any(cast.is_auto for cast in casts):
-            faces = load_faces(plan.recipe.encoder.train).to(plan.device)
         shoot_takes(
             pipe if pipe is not None else load_backbone(plan.recipe, plan.device).pipe,
             plan.spec,
@@ -110,30 +111,38 @@ def run_shoot(
 
 
 def _shoot_long(
-    plan: ShootPlan, left: Sequence[int], pipe: Any, progress: Progress
+    plan: ShootPlan, left: Sequence[int], pipe: Any, progress: Progress, faces: FaceDetector | None
 ) -> Mapping[str, str]:
     """Shoot takes of several chunks; return those that ended early, and why."""
     ensure_out_dir(plan.out_dir)
     pipe = pipe if pipe is not None else load_backbone(plan.recipe, plan.device).pipe
     # A shot that ends with a given picture is drawn at once, so that nothing is handed on.
     is_judged = not is_zero(plan.strength) and plan.start.last is None
-    judges: dict[str, Likeness | None] = {}
+    judges: dict[tuple[object, ...], Likeness | None] = {}
     stopped = {}
     for index in left:
-        (character,) = plan.casts[index].characters
-        if is_judged and character.source not in judges:
-            judges[character.source] = make_likeness(character, plan.device)
+        cast, shot = plan.casts[index], plan.shots[index]
+        who = (demands_face(shot.kind), *(one.source for one in cast.characters))
+        if is_judged and who not in judges:
+            judges[who] = _likeness(cast, shot, plan)
         record = {
-            **_record(plan.spec, plan.settings, plan.casts[index], plan.strength),
+            **_record(plan.spec, plan.settings, cast, plan.strength),
             "resolved_prompt": plan.prompts[index],
             "fingerprint": plan.fingerprints[index],
             "starts_from": plan.start.source or None,
         }
-        likeness = judges.get(character.source)
-        taken = shoot_long(pipe, plan, index, record, progress, likeness)
+        taken = shoot_long(pipe, plan, index, record, progress, judges.get(who), faces)
         if taken.stopped:
-            stopped[plan.shots[index].name] = taken.stopped
+            stopped[shot.name] = taken.stopped
     return stopped
+
+
+def _likeness(cast: ShotCast, shot: Shot, plan: ShootPlan) -> Likeness | None:
+    """Who looks at the frames that are handed on."""
+    if len(cast.characters) == 1:
+        return make_likeness(cast.characters[0], plan.device)
+    needed = [demands_face(shot.kind)] * len(cast.characters)
+    return make_cast_likeness(cast.characters, needed, plan.device)
 
 
 def shoot_takes(
