@@ -238,6 +238,7 @@ class ShotPlan:
             "gates": self.gates.model_dump(mode="json"),
             "transition": self.transition.model_dump(mode="json"),
             "start_frame": self.start_frame,
+            "is_continued": self.is_continued,
             "rule": asdict(self.rule) if self.hands_on else None,
             "markers": [
                 {"frame": x.frame, "name": x.name, "text": x.text, "kind": x.kind}
