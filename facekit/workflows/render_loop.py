@@ -89,7 +89,7 @@ class RenderLoop:
                     deliver_shot(state, self.plan.board)
                     self._refresh(name)
                 elif name in self._fresh:  # the same take is the best of more
-                    write_contact(state)
+                    write_contact(state, self.plan.board.out_dir)
             self._fresh.discard(name)
             if is_new and chosen.verdict == "fail" and state.shot.gates.on_fail == "stop":
                 self.stopped = f"{name} failed ({state.decision.reason}) and on_fail is stop"

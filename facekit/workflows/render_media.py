@@ -22,7 +22,7 @@ from facekit.workflows.render_jobs import TAKES_DIR
 from facekit.workflows.render_state import ShotState
 
 __all__ = [
-    "CONTACT_FILE",
+    "CONTACT_DIR",
     "check_media",
     "media_warnings",
     "shot_delivery",
@@ -30,7 +30,8 @@ __all__ = [
     "write_media",
 ]
 
-CONTACT_FILE = "contact.webp"
+CONTACT_DIR = "contact"
+"""Folder of the contact sheets of all shots, in the folder of a render."""
 
 
 def shot_delivery(shot: ShotPlan, deliver: Deliver) -> Delivery:
@@ -82,16 +83,14 @@ def write_media(version: Path, shot: ShotPlan, take: Clip, deliver: Deliver) -> 
     return written
 
 
-def write_contact(state: ShotState) -> bool:
+def write_contact(state: ShotState, out_dir: Path) -> None:
     """Draw all takes of a shot below each other, the delivered one framed.
 
-    The sheet lies beside the versions, for it changes with every take and they do not.
+    It is not part of a version, for it changes with every take and they do not.
 
     Args:
         state: Of the shot.
-
-    Returns:
-        Whether there was anything to draw.
+        out_dir: Of the render.
 
     Raises:
         OutputError: It cannot be written.
@@ -112,10 +111,9 @@ def write_contact(state: ShotState) -> bool:
                 is_chosen=one == state.decision.chosen,
             )
         )
-    if not rows:
-        return False
-    write_sheet(state.version.parent / CONTACT_FILE, takes_sheet(rows, state.shot.name))
-    return True
+    if rows:
+        path = out_dir / CONTACT_DIR / f"{state.shot.name}.webp"
+        write_sheet(path, takes_sheet(rows, state.shot.name))
 
 
 def check_media(deliver: Deliver) -> None:

@@ -29,7 +29,7 @@ from facekit.workflows.render_files import (
 )
 from facekit.workflows.render_jobs import TAKES_DIR
 from facekit.workflows.render_log import log_event
-from facekit.workflows.render_media import CONTACT_FILE, write_contact, write_media
+from facekit.workflows.render_media import write_contact, write_media
 from facekit.workflows.render_state import ShotState, delivery_digest
 
 __all__ = ["SHOT_SCHEMA", "deliver_shot", "write_table", "write_timelines"]
@@ -59,8 +59,7 @@ def deliver_shot(state: ShotState, plan: BoardPlan) -> Path:
     take = version / TAKES_DIR / f"{take_name(chosen.number)}.mp4"
     files = write_media(version, shot, read_clip(take), plan.board.deliver)
     media = Path(str(files.get("mezzanine") or files["review"]))
-    if write_contact(state):
-        files["contact"] = f"../{CONTACT_FILE}"
+    write_contact(state, plan.out_dir)
     identity = dict(read_json(take.with_suffix("").with_suffix(IDENTITY_SUFFIX)) or {})
     told = {"take": take_name(chosen.number), "verdict": chosen.verdict}
     identity |= {**told, "reasons": list(chosen.reasons)}
