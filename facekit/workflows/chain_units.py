@@ -160,7 +160,7 @@ class _Drawer:
             frames = self._draw(unit).frames
             took_s = time.perf_counter() - begun
             self.fresh_s += took_s
-            with atomic_write(path) as temporary:
+            with atomic_write(path, lasting=False) as temporary:  # cut short, it is drawn again
                 np.savez_compressed(
                     temporary, frames=frames, digest=np.array(digest), draw_s=np.array(took_s)
                 )
