@@ -12,7 +12,7 @@ from facekit.adapters.conditioning import Strength, is_zero
 from facekit.backbones.spec import BackboneSpec
 from facekit.errors import GateFailed
 from facekit.evaluation.metrics import demands_face
-from facekit.faces.protocols import FaceDetector
+from facekit.faces.protocols import FaceDetector, FaceVendor
 from facekit.faces.vendors import load_faces
 from facekit.generation.sample import SampleSettings
 from facekit.media.files import ensure_out_dir
@@ -23,6 +23,7 @@ from facekit.workflows.characters import call_character
 from facekit.workflows.frame_likeness import Likeness, make_cast_likeness, make_likeness
 from facekit.workflows.long_shots import shoot_long
 from facekit.workflows.shoot_plan import ShootPlan, plan_shoot
+from facekit.workflows.take_identity import identify_takes, plan_identities
 from facekit.workflows.takes import BASE_DIR, REPORT_DIR, write_take
 
 __all__ = ["ShootPlan", "ShootResult", "plan_shoot", "run_shoot", "shoot_takes"]
@@ -37,6 +38,8 @@ class ShootResult:
     """What to say after ``--with``; empty where several characters are in the shots."""
     stopped: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Takes that are shorter than what was asked for, by name, and why."""
+    identities: tuple[Path, ...] = ()
+    """Who is in the takes, one file per take where that was asked for."""
 
     @property
     def exit_code(self) -> int:
@@ -58,11 +61,19 @@ class ShootResult:
 
     def to_json(self) -> Mapping[str, object]:
         """Return the paths, and what is shorter than it should be."""
-        return {"clips": [str(path) for path in self.clips], "stopped": dict(self.stopped)}
+        told = {"identities": [str(path) for path in self.identities]} if self.identities else {}
+        clips = [str(path) for path in self.clips]
+        return {"clips": clips, "stopped": dict(self.stopped), **told}
 
 
 def run_shoot(
-    plan: ShootPlan, progress: Progress, *, pipe: Any = None, faces: FaceDetector | None = None
+    plan: ShootPlan,
+    progress: Progress,
+    *,
+    pipe: Any = None,
+    faces: FaceDetector | None = None,
+    identify: bool = False,
+    judging: FaceVendor | None = None,
 ) -> ShootResult:
     """Shoot every take that is not there yet, and write each as soon as it is done.
 
@@ -71,8 +82,11 @@ def run_shoot(
         progress: Told of every denoising step.
         pipe: The backbone's pipeline, when it is loaded already; it stays on its device.
         faces: Finds faces where regions are looked for; the recipe's train vendor when None.
+        identify: Whether to write who is in each take beside it, by the reporting encoder.
+        judging: The reporting encoder, when it is loaded already.
 
     Raises:
+        UsageError: It is to be told who is in the takes, and photos of somebody are not at hand.
         WeightsMissing: The backbone is not installed.
         AdapterMismatch: A character was made for other weights.
         AdapterError: A character's LoRA cannot be kept to a region of this backbone.
@@ -81,6 +95,7 @@ def run_shoot(
         FaceError: A clip that is to be longer ends with somebody else's face.
     """
     left = [index for index, done in enumerate(plan.done) if not done]
+    judge = plan_identities(plan.characters) if identify else None
     stopped: Mapping[str, str] = {}
     casts = [plan.casts[index] for index in left]
     if faces is None and not is_zero(plan.strength) and any(cast.is_auto for cast in casts):
@@ -103,10 +118,12 @@ def run_shoot(
             faces=faces,
         )
     alone = plan.characters[0] if len(plan.characters) == 1 else None
+    clips = tuple(plan.out_dir / f"{shot.name}.mp4" for shot in plan.shots)
     return ShootResult(
-        clips=tuple(plan.out_dir / f"{shot.name}.mp4" for shot in plan.shots),
+        clips=clips,
         called=call_character(alone.source) if alone else "",
         stopped=stopped,
+        identities=identify_takes(clips, judge, plan.device, judging) if judge else (),
     )
 
 
