@@ -145,10 +145,13 @@ class _Chain:
         is_weak = self.reference is not None and self.reference < self.rule.min_same_person
         if self.shot.before_is_cut:
             end = len(frames)
-            if scores is not None and scores[-1] < self.rule.min_same_person and not is_weak:
+            # One frame may be a blink: somebody else is there when all of the last ones say so.
+            seen = np.array([]) if scores is None else scores[-self.rule.window :]
+            likest = float(np.nanmax(seen)) if np.isfinite(seen).any() else np.inf
+            if likest < self.rule.min_same_person and not is_weak:
                 raise FaceError(
-                    "the frame that is gone on from shows somebody else than the character:"
-                    f" {scores[-1]:.2f} of likeness, expected at least"
+                    "the end of what is gone on from shows somebody else than the character:"
+                    f" {likest:.2f} of likeness, expected at least"
                     f" {self.rule.min_same_person:.2f}; make or pick another take of the shot"
                     " before"
                 )

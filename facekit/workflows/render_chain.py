@@ -131,12 +131,15 @@ def simple_strength(strengths: Sequence[float]) -> Strength:
 def _before(
     job: TakeJob, picture: Image, most: int, fps: float, likeness: Likeness | None
 ) -> Drawn:
-    """The first chunk that everything is measured by, and the frame that goes on."""
+    """The first chunk that everything is measured by, and the end that goes on."""
     assert job.anchor is not None
+    assert job.before is not None
     assert job.shot.extends is not None
-    beginning = read_clip(job.anchor).frames[:most]
+    cut, beginning = job.shot.extends.frame, read_clip(job.anchor).frames[:most]
+    first = max(0, cut + 1 - job.shot.rule.window)
     if job.anchor == job.before:
-        beginning = beginning[: job.shot.extends.frame]
-    frames_FHW3 = np.concatenate([beginning, picture[None]])
+        beginning = beginning[:first]
+    end = read_clip(job.before).frames[first:cut]
+    frames_FHW3 = np.concatenate([beginning, end, picture[None]])
     scores_F = None if likeness is None else likeness.score(frames_FHW3)
     return Drawn(clip=Clip(frames=frames_FHW3, fps=fps), scores_F=scores_F)

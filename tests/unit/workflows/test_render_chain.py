@@ -117,9 +117,9 @@ def test_a_chain_that_stops_fails_with_the_reason(go, tmp_path):
 
 
 def test_a_frame_of_somebody_else_is_not_gone_on_from(go, tmp_path):
-    def other(frames):  # of 17 frames that are the measure, and the one that is gone on from
+    def other(frames):  # of 10 frames that are the measure, and 8 that end with the cut
         scores = np.full(len(frames), 0.6)
-        scores[-1] = 0.1 if len(frames) == 18 else 0.6
+        scores[-8:] = 0.1 if len(frames) == 18 else 0.6
         return scores
 
     made = go("one", other)
