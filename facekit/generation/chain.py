@@ -142,6 +142,26 @@ class _Chain:
         beginning = slice(0, self.shot.chunk_frames)
         self.colours, self.fps = Colours.of(frames[beginning]), before.clip.fps
         self.reference = None if scores is None else _mean(scores[beginning])
+        is_weak = self.reference is not None and self.reference < self.rule.min_same_person
+        if self.shot.before_is_cut:
+            end = len(frames)
+            # One frame may be a blink: somebody else is there when all of the last ones say so.
+            seen = np.array([]) if scores is None else scores[-self.rule.window :]
+            likest = float(np.nanmax(seen)) if np.isfinite(seen).any() else np.inf
+            if likest < self.rule.min_same_person and not is_weak:
+                raise FaceError(
+                    "the end of what is gone on from shows somebody else than the character:"
+                    f" {likest:.2f} of likeness, expected at least"
+                    f" {self.rule.min_same_person:.2f}; make or pick another take of the shot"
+                    " before"
+                )
+        else:
+            end = self._last_good(frames, scores, is_weak)
+        self.pieces.append(frames[:end])
+        self.start = frames[end - 1]
+
+    def _last_good(self, frames: np.ndarray, scores: FloatArray | None, is_weak: bool) -> int:
+        """How many frames of a clip are kept, so that a good one is the last."""
         last = max(0, len(frames) - self.shot.chunk_frames)
         here = choose_hand_over(
             None if scores is None else scores[last:],
@@ -150,7 +170,6 @@ class _Chain:
             num_frames=len(frames) - last,
             needs_face=self.shot.needs_face,
         )
-        is_weak = self.reference is not None and self.reference < self.rule.min_same_person
         if is_weak or not here.is_good:
             said = f"its beginning is at {self.reference:.2f}" if is_weak else here.reason
             raise FaceError(
@@ -158,9 +177,7 @@ class _Chain:
                 f" likeness, expected at least {self.rule.lowest(self.reference):.2f}; make"
                 " another take longer"
             )
-        end = last + here.frame + 1
-        self.pieces.append(frames[:end])
-        self.start = frames[end - 1]
+        return last + here.frame + 1
 
     def _length_of_next(self, is_first: bool) -> tuple[int, int]:
         """Frames to draw, on the backbone's grid, and how many of them count at most."""
@@ -190,19 +207,26 @@ class _Chain:
                 count,
             ),
             num_left=count_chunks(left, shot.chunk_frames, is_continued=True),
+            num_before=0 if is_first else self.length,
         )
 
     def _judge(self, drawn: Drawn, wanted: int, is_first: bool) -> HandOver:
         """Choose what goes on; of a chunk that ends the shot that is its last frame, if good."""
         scores = None if drawn.scores_F is None else drawn.scores_F[:wanted]
         ends = self.missing <= (wanted if is_first else wanted - 1)
-        return choose_hand_over(
+        here = choose_hand_over(
             scores,
-            dataclasses.replace(self.rule, window=1) if ends else self.rule,
+            dataclasses.replace(self.rule, window=1)
+            if ends and not self.shot.is_final
+            else self.rule,
             self.reference,
             num_frames=wanted,
             needs_face=self.shot.needs_face,
         )
+        if ends and self.shot.is_final and here.is_good and here.frame >= wanted - self.rule.window:
+            reason = f"the end; {here.reason} is good"
+            return dataclasses.replace(here, frame=wanted - 1, reason=reason)
+        return here
 
     def _is_bearable(self, here: HandOver, is_first: bool) -> bool:
         """Whether the best that was drawn may go on although it is worse than it should be.

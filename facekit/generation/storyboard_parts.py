@@ -59,6 +59,8 @@ class Deliver(Section):
     size: tuple[int, int] | None = None
     """Width and height in pixels of the first aspect; other aspects get the same shorter side.
     Absent means as drawn."""
+    fit: Literal["pad", "crop"] = "pad"
+    """Where size has another aspect than what is drawn: black bars, or what hangs over is cut."""
     aspects: tuple[Aspect, ...] = Field(default=("1:1",), min_length=1)
     """Every shot is made in each of them, from the same characters."""
     start_frame: int = Field(default=1001, ge=0)
@@ -69,6 +71,8 @@ class Deliver(Section):
     """Where the timeline begins."""
     review: Literal["h264", "none"] = "h264"
     """The copy to look at."""
+    burn_in: bool = False
+    """Whether the review copy shows the name of the shot and the number of each frame."""
     mezzanine: Literal["prores422hq", "none"] = "prores422hq"
     """The file to edit with."""
     frames: Literal["none", "png", "exr"] = "none"

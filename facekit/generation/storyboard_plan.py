@@ -133,6 +133,7 @@ class _Planner:
             transition=shot.transition,
             start_frame=board.deliver.start_frame,
             markers=tuple(_markers(shot, frames)),
+            is_continued=self._timing.is_continued(name),
             passes=_passes(backbone, engine["guidance_scale"], engine["identity_guidance"]),
         )
 

@@ -3,7 +3,6 @@
 Nothing here reads a file or draws; the same records always lead to the same decision.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -14,7 +13,6 @@ __all__ = [
     "Decision",
     "TakeRecord",
     "Verdict",
-    "chunk_seed",
     "decide",
     "take_name",
     "take_number",
@@ -71,14 +69,6 @@ def take_seed(shot: ShotPlan, number: int) -> int:
 def unit_name(shot: str, number: int) -> str:
     """What a unit is called on the command line: `SEQ010_SH0010:t01`."""
     return f"{shot}:{take_name(number)}"
-
-
-def chunk_seed(seed: int, index: int) -> int:
-    """The seed of one chunk of a take; the first has that of the take itself."""
-    if index == 0:
-        return seed
-    text = f"{seed}/{index}/0".encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") % 2**31
 
 
 def decide(

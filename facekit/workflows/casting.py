@@ -181,29 +181,18 @@ def _cast(
     )
 
 
-def check_casts(
-    shots: Sequence[Shot], casts: Sequence[ShotCast], spec: BackboneSpec, *, is_long: bool
-) -> None:
-    """Refuse what a shot could not keep before the work begins.
+def check_casts(shots: Sequence[Shot], casts: Sequence[ShotCast], spec: BackboneSpec) -> None:
+    """Refuse regions that a shot could not keep before the work begins.
 
     Args:
         shots: Give size and length.
         casts: Who is in them and where, one per shot.
         spec: The backbone.
-        is_long: Whether the shots are drawn in chunks, or begin with a picture or a clip.
 
     Raises:
-        UsageError: Regions that do not fit the picture or cover one another; or regions or several
-            characters in shots whose chunks hand on one face.
+        UsageError: Regions that do not fit the picture or cover one another.
     """
     for shot, cast in zip(shots, casts, strict=True):
-        if is_long and not cast.is_plain:
-            raise UsageError(
-                f"{shot.name}: {cast.describe()}, expected one character in the whole picture where"
-                " a shot is drawn in chunks or begins with a picture or a clip, for the face of one"
-                " decides what is handed on; ask for a shot that is drawn at once, or shoot each"
-                " character alone and without --region"
-            )
         if cast.regions:
             make_masks(cast.regions, shot, spec)
 

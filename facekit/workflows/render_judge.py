@@ -22,7 +22,7 @@ from facekit.media.images import read_image
 from facekit.types import Clip, FloatArray
 from facekit.weights import known_digest
 from facekit.workflows.characters import evaluation_recipe
-from facekit.workflows.evaluate import train_encoder_of
+from facekit.workflows.evaluate_settings import train_encoder_of
 from facekit.workflows.photos import find_photos
 
 __all__ = ["Judge", "JudgePlan", "limits_of", "middles", "plan_judge"]

@@ -7,11 +7,12 @@ from pathlib import Path
 from facekit.errors import UsageError
 from facekit.generation.units import take_name, take_number
 from facekit.workflows.board_cost import time_words
-from facekit.workflows.render import RenderPlan, find_shots, plan_render, shot_rows
 from facekit.workflows.render_files import Wishes, read_json, read_wishes, write_wishes
 from facekit.workflows.render_lock import holder_of, holders_of_shots, locked
 from facekit.workflows.render_outputs import deliver_shot
+from facekit.workflows.render_plan import RenderPlan, find_shots, plan_render
 from facekit.workflows.render_report import ReportForm, write_sequence_report
+from facekit.workflows.render_rows import shot_rows
 from facekit.workflows.render_state import BoardState, drawn_seconds
 
 __all__ = [

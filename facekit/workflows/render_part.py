@@ -11,9 +11,11 @@ from pathlib import Path
 from facekit.errors import UsageError
 from facekit.types import Progress
 from facekit.workflows.board_cost import time_words
-from facekit.workflows.render import RenderPlan, RenderRun, shot_rows
 from facekit.workflows.render_crew import Crew, hire
 from facekit.workflows.render_lock import locked_shots
+from facekit.workflows.render_loop import RenderLoop
+from facekit.workflows.render_plan import RenderPlan
+from facekit.workflows.render_rows import shot_rows
 
 __all__ = ["PartResult", "run_part"]
 
@@ -90,7 +92,7 @@ def run_part(
     with locked_shots(board.out_dir, folders, wait_s=_WAIT_S):
         crew = crew or hire(workers, board.recipe, plan.device, plan.judge)
         try:
-            run = RenderRun(plan, crew, progress, is_part=True)
+            run = RenderLoop(plan, crew, progress, is_part=True)
             run.all_shots()
         finally:
             crew.close()

@@ -22,11 +22,11 @@ from facekit.generation.units import TakeRecord, take_name, take_seed
 from facekit.media.video import read_clip
 from facekit.types import Clip
 from facekit.workflows.board_export import SHOT_RECORD
-from facekit.workflows.render_draw import shown_frames
 from facekit.workflows.render_files import IDENTITY_SUFFIX, read_json, versions
 from facekit.workflows.render_jobs import TAKES_DIR
 from facekit.workflows.render_judge import JudgePlan, limits_of
 from facekit.workflows.render_state import ShotState
+from facekit.workflows.render_takes import shown_frames
 
 __all__ = ["chosen_clip", "gather_shot", "identity_of", "relative", "take_path"]
 

@@ -1,5 +1,7 @@
 """Units are drawn by a function that says what it was asked and paints what it is told to."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -165,6 +167,33 @@ def test_a_clip_that_ends_with_somebody_else_is_refused():
 def test_a_clip_of_somebody_else_is_refused():
     with pytest.raises(FaceError, match=r"its beginning is at 0\.20 of likeness"):
         draw_chain(shot(before=before(12, lambda _: 0.2)), RULE, 4, Painter())
+
+
+def test_what_ends_with_a_cut_goes_on_from_its_last_frame_or_not_at_all():
+    painter = Painter()
+    turned = before(12, lambda frame: 0.6 if frame < 11 else np.nan)
+
+    chained = draw_chain(shot(num_frames=20, before=turned, before_is_cut=True), RULE, 4, painter)
+
+    assert levels(chained) == list(range(20)), "nothing of it is left out"
+    assert painter.units[0].start[0, 0, 0] == 11, "nobody says that a turned face is another's"
+    assert [unit.num_before for unit in painter.units] == [12]
+    assert painter.units[0].first_frame == 11
+    other = before(12, lambda frame: 0.6 if frame < 11 else 0.1)
+    with pytest.raises(FaceError, match=r"shows somebody else .* 0\.10 .* 0\.30; make"):
+        draw_chain(shot(num_frames=20, before=other, before_is_cut=True), RULE, 4, Painter())
+
+
+def test_where_nothing_goes_on_the_last_frame_may_be_turned():
+    rule = dataclasses.replace(RULE, window=3)
+    painter = Painter(lambda unit, frame: np.nan if frame == 8 and unit.index else 0.6)
+
+    chained = draw_chain(shot(num_frames=17, is_final=True, needs_face=True), rule, 4, painter)
+
+    assert [unit.num_frames for unit in painter.units] == [9, 9]
+    assert chained.chunks[-1].reason == "the end; the likest of the last 3 frames is good"
+    whole = draw_chain(shot(num_frames=17, needs_face=True), rule, 4, painter)
+    assert len(whole.chunks) > 2, "else it is drawn until its last frame is good"
 
 
 def test_a_first_chunk_of_somebody_else_is_drawn_again_and_then_the_measure():

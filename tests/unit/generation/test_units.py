@@ -8,7 +8,6 @@ import pytest
 from facekit.generation.storyboard_parts import Gates
 from facekit.generation.units import (
     TakeRecord,
-    chunk_seed,
     decide,
     take_name,
     take_number,
@@ -34,8 +33,6 @@ def test_takes_have_names_and_seeds_that_follow_each_other() -> None:
     assert [take_number(x) for x in ("t00", "x01", "t", "t1.json")] == [None] * 4
     assert unit_name("SEQ_SH", 2) == "SEQ_SH:t02"
     assert [take_seed(shot(), n) for n in (1, 2, 3)] == [2**31 - 2, 2**31 - 1, 0]
-    assert chunk_seed(7, 0) == 7
-    assert len({chunk_seed(7, n) for n in range(50)} | {chunk_seed(8, 1)}) == 51
 
 
 def test_what_the_board_and_people_ask_for_is_made_in_any_case() -> None:
