@@ -71,6 +71,9 @@ class BoardState:
         self._digest = judge.digest
         self.shots: dict[str, ShotState] = {}
         self.refresh(may_retake=True)
+        limit = plan.board.gates.budget.minutes
+        if limit is not None and drawn_seconds(list(self.shots.values())) >= limit * 60:
+            self.refresh(may_retake=False)  # spent by an earlier run
 
     def refresh(self, *, may_retake: bool, only: frozenset[str] | None = None) -> None:
         """Look at the disk again, of all shots or of some and of those that follow them."""

@@ -160,6 +160,17 @@ def test_what_fails_is_made_again_and_the_best_is_kept(trained, board, go, tmp_p
     assert go().words == {"pass": 3}  # other gates need no other takes
 
 
+def test_a_budget_that_is_spent_stays_spent(trained, board, go):
+    tight = "identity: {p05: 2, coverage: 1, on_na: fail}, budget: {minutes: 0.0001}"
+    board.write_text(BOARD.format(adapter=trained.adapter, gates=tight))
+    rows = {row["name"]: row for row in go().rows}
+    assert rows["S_A"]["takes"] == 2  # the board asks for both in any case
+    assert rows["S_B"]["takes"] == 1
+    assert "the budget is spent" in str(rows["S_B"]["reason"])
+    assert [row["verdict"] for row in render_status(board).rows] == ["fail", "fail", "pass"]
+    assert go().made == 0
+
+
 def test_only_what_is_asked_for_and_what_it_goes_on_from(board, go):
     plan = plan_render(board, device="cpu", only=["B"])
     assert plan.only == {"S_A", "S_B"}
