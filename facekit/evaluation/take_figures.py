@@ -32,6 +32,9 @@ class CharacterFigures:
     """Part of all frames in which its face was scored."""
     slope_per_s: float | None
     """Change of likeness per second; None with less than four scored frames."""
+    closest: float | None = None
+    """Where no face is similar enough to be this character: the `p05` of the face that comes
+    nearest to it, so that of two takes that fail the better one is kept."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,12 @@ class TakeFigures:
     def score(self) -> float | None:
         """Likeness of the worst character; None where nobody was scored."""
         found = [one.p05 for one in self.characters.values() if one.p05 is not None]
+        return min(found) if found else None
+
+    @property
+    def closest(self) -> float | None:
+        """Where nobody was recognised, how near the faces come to the worst character."""
+        found = [one.closest for one in self.characters.values() if one.closest is not None]
         return min(found) if found else None
 
     def to_json(self) -> dict[str, object]:
@@ -108,7 +117,7 @@ def take_figures(report: CastReport, present: Sequence[str], num_frames: int) ->
         present: Who should be in the shot.
         num_frames: Of the clip.
     """
-    people = {name: _figures(report, name, num_frames) for name in present}
+    people = {name: _figures(report, name, num_frames, present) for name in present}
     wrong: dict[int, int] = {}
     for _, number, _ in report.wrong_person:
         wrong[number] = _num_scored(report.tracks[number])
@@ -144,7 +153,13 @@ def judge_take(figures: TakeFigures, limits: TakeLimits) -> TakeJudgement:
     if figures.swap > limits.swap:
         told.append(("fail", f"two characters are swapped in {figures.swap} frames"))
     if figures.wrong_person > limits.wrong_person:
-        told.append(("fail", f"somebody else's face in {figures.wrong_person} frames"))
+        near = [
+            f"{one.closest:.2f} like {name}"
+            for name, one in figures.characters.items()
+            if one.closest is not None
+        ]
+        text = f"somebody else's face in {figures.wrong_person} frames"
+        told.append(("fail", f"{text}, at best {' and '.join(near)}" if near else text))
     for name, one in figures.characters.items():
         least = limits.p05.get(name)
         if one.p05 is not None and least is None:
@@ -169,26 +184,41 @@ def judge_take(figures: TakeFigures, limits: TakeLimits) -> TakeJudgement:
     return TakeJudgement(verdict=verdict, reasons=tuple(text for _, text in told))
 
 
-def _figures(report: CastReport, name: str, num_frames: int) -> CharacterFigures:
+def _figures(
+    report: CastReport, name: str, num_frames: int, present: Sequence[str]
+) -> CharacterFigures:
     column = report.cast.index(name) if name in report.cast else None
+    own = [track for track in report.tracks if track.match == name and column is not None]
+    best = _best_per_frame(own, column or 0)
+    frames, values = np.asarray(sorted(best)), np.asarray([best[key] for key in sorted(best)])
+    slope = closest = None
+    if len(values) >= _MIN_FRAMES_FOR_SLOPE:
+        slope = _rounded(np.polyfit(frames / report.fps, values, 1)[0])
+    if not len(values) and column is not None:
+        others = [track for track in report.tracks if track.match not in present]
+        near = [_best_per_frame([track], column) for track in others]
+        closest = max((_p05(list(one.values())) for one in near if one), default=None)
+    return CharacterFigures(
+        p05=_p05(values) if len(values) else None,
+        mean=_rounded(values.mean()) if len(values) else None,
+        coverage=round(len(values) / num_frames, _NUM_DIGITS),
+        slope_per_s=slope,
+        closest=closest,
+    )
+
+
+def _best_per_frame(tracks: Sequence[CastTrack], column: int) -> dict[int, float]:
     best: dict[int, float] = {}
-    for track in report.tracks:
-        if track.match != name or column is None:
-            continue
+    for track in tracks:
         for row, frame in enumerate(track.frames):
             if track.is_scored[row]:
                 value = float(track.similarities_FC[row, column])
                 best[frame] = max(best.get(frame, -1.0), value)
-    frames, values = np.asarray(sorted(best)), np.asarray([best[key] for key in sorted(best)])
-    slope = None
-    if len(values) >= _MIN_FRAMES_FOR_SLOPE:
-        slope = _rounded(np.polyfit(frames / report.fps, values, 1)[0])
-    return CharacterFigures(
-        p05=_rounded(np.quantile(values, 0.05)) if len(values) else None,
-        mean=_rounded(values.mean()) if len(values) else None,
-        coverage=round(len(values) / num_frames, _NUM_DIGITS),
-        slope_per_s=slope,
-    )
+    return best
+
+
+def _p05(values: Sequence[float] | np.ndarray) -> float:
+    return _rounded(np.quantile(np.asarray(values), 0.05))
 
 
 def _num_nearer_to_others(report: CastReport, track: CastTrack) -> int:

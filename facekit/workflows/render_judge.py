@@ -9,7 +9,7 @@ import torch
 
 from facekit.adapters.character import load_character
 from facekit.digests import json_digest
-from facekit.errors import FacekitError, UsageError
+from facekit.errors import FacekitError, RenderError, UsageError
 from facekit.evaluation.cast_report import CastReport, report_cast
 from facekit.evaluation.measure import check_report_encoder
 from facekit.evaluation.take_figures import TakeFigures, TakeLimits, take_figures
@@ -26,6 +26,9 @@ from facekit.workflows.photos import find_photos
 
 __all__ = ["Judge", "JudgePlan", "limits_of", "middles", "plan_judge"]
 
+_FIGURES = 2
+"""Another number where other figures are taken of a take, so that takes are measured again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgePlan:
@@ -39,6 +42,10 @@ class JudgePlan:
     """Similarity below which a face is nobody of the cast; None is the encoder's own."""
     p05: Mapping[str, float] | None = None
     """Calibrated least likeness per member; None is the floor for all."""
+    calibrated: str = ""
+    """When and on what the thresholds were found, in words; empty where they are the encoder's."""
+    calibrated_by: str = ""
+    """Name and digest of the encoder that they belong to; empty likewise."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -47,7 +54,9 @@ class JudgePlan:
         photos = {
             name: [known_digest(path) for path in paths] for name, paths in self.photos.items()
         }
-        return json_digest({"encoder": self.encoder, "photos": photos, "floor": self.floor})
+        return json_digest(
+            {"encoder": self.encoder, "photos": photos, "floor": self.floor, "figures": _FIGURES}
+        )
 
     def to_json(self) -> Mapping[str, object]:
         """All of it as plain data."""
@@ -56,22 +65,15 @@ class JudgePlan:
             "photos": {name: [str(path) for path in paths] for name, paths in self.photos.items()},
             "floor": self.floor,
             "p05": None if self.p05 is None else dict(self.p05),
+            "calibrated": self.calibrated or None,
         }
 
 
-def plan_judge(
-    cast: Mapping[str, Path],
-    *,
-    floor: float | None = None,
-    p05: Mapping[str, float] | None = None,
-    encoder: str | None = None,
-) -> JudgePlan:
+def plan_judge(cast: Mapping[str, Path], *, encoder: str | None = None) -> JudgePlan:
     """Find photos and encoder for a cast.
 
     Args:
         cast: Member -> character file.
-        floor: Calibrated, or None.
-        p05: Calibrated, or None.
         encoder: Which one reports; that of the first character's recipe when None.
 
     Raises:
@@ -92,9 +94,7 @@ def plan_judge(
             warnings.append(f"{name}: no photos to judge by ({told}), so its shots need a look")
     if encoder:
         check_vendor(encoder)
-    return JudgePlan(
-        encoder=encoder or "", photos=photos, floor=floor, p05=p05, warnings=tuple(warnings)
-    )
+    return JudgePlan(encoder=encoder or "", photos=photos, warnings=tuple(warnings))
 
 
 class Judge:
@@ -104,6 +104,11 @@ class Judge:
         plan: Photos and encoder.
         device: Of the encoder.
         faces: The reporting encoder, when it is loaded already.
+
+    Raises:
+        UsageError: There are no photos.
+        RenderError: The thresholds were calibrated with another encoder.
+        FaceError: A photo without a face.
     """
 
     def __init__(
@@ -114,6 +119,11 @@ class Judge:
         self.plan = plan
         self.digest = plan.digest
         self.faces: FaceVendor = (faces or load_faces(plan.encoder)).to(device)
+        if plan.calibrated_by and plan.calibrated_by != self.encoder:
+            raise RenderError(
+                f"the gates were calibrated with {plan.calibrated_by}, expected {self.encoder},"
+                " which judges now; run facekit lab calibrate BOARD --force"
+            )
         self.cast: dict[str, FloatArray] = {
             name: build_gallery(
                 [read_image(path) for path in paths],
