@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -84,18 +85,21 @@ class TakeFigures:
         return cls(characters=found, **counts)
 
 
+Limit: TypeAlias = float | Literal["off"]
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TakeLimits:
-    """What a take must reach."""
+    """What a take must reach; "off" is a gate that does not count."""
 
-    p05: Mapping[str, float]
-    """Least likeness, per character."""
-    coverage: float
+    p05: Mapping[str, Limit]
+    """Least likeness, per character; those without photos are not in it."""
+    coverage: Limit
     on_na: str
     """`review`, `fail` or `pass`: a face that is demanded and cannot be scored."""
-    wrong_person: int
-    swap: int
-    drift_slope: float
+    wrong_person: Limit
+    swap: Limit
+    drift_slope: Limit
     demanded: frozenset[str] = frozenset()
     """Characters whose face must be seen."""
 
@@ -150,23 +154,17 @@ def take_figures(report: CastReport, present: Sequence[str], num_frames: int) ->
 def judge_take(figures: TakeFigures, limits: TakeLimits) -> TakeJudgement:
     """Hold figures against limits; not scorable is never a low score."""
     told: list[tuple[str, str]] = []
-    if figures.swap > limits.swap:
+    if _is_above(figures.swap, limits.swap):
         told.append(("fail", f"two characters are swapped in {figures.swap} frames"))
-    if figures.wrong_person > limits.wrong_person:
-        near = [
-            f"{one.closest:.2f} like {name}"
-            for name, one in figures.characters.items()
-            if one.closest is not None
-        ]
-        text = f"somebody else's face in {figures.wrong_person} frames"
-        told.append(("fail", f"{text}, at best {' and '.join(near)}" if near else text))
+    if _is_above(figures.wrong_person, limits.wrong_person):
+        told.append(("fail", _wrong_person(figures)))
     for name, one in figures.characters.items():
         least = limits.p05.get(name)
         if one.p05 is not None and least is None:
             told.append(("review", f"{name}: no photos at hand to compare with"))
-        elif one.p05 is not None and least is not None and one.p05 < least:
+        elif _is_below(one.p05, least):
             told.append(("fail", f"{name}: likeness {one.p05:.2f}, at least {least:.2f} asked"))
-        if one.slope_per_s is not None and one.slope_per_s < limits.drift_slope:
+        if _is_below(one.slope_per_s, limits.drift_slope):
             told.append(
                 (
                     "fail",
@@ -174,7 +172,7 @@ def judge_take(figures: TakeFigures, limits: TakeLimits) -> TakeJudgement:
                     f" {limits.drift_slope:g} asked",
                 )
             )
-        if name in limits.demanded and one.coverage < limits.coverage:
+        if name in limits.demanded and _is_below(one.coverage, limits.coverage):
             seen = f"{name}: face scored in {one.coverage:.0%} of the frames"
             told.append((limits.on_na, f"{seen}, {limits.coverage:.0%} asked"))
     levels = {level for level, _ in told}
@@ -182,6 +180,24 @@ def judge_take(figures: TakeFigures, limits: TakeLimits) -> TakeJudgement:
     order = ("fail", "review", "pass")
     told.sort(key=lambda one: order.index(one[0]))
     return TakeJudgement(verdict=verdict, reasons=tuple(text for _, text in told))
+
+
+def _wrong_person(figures: TakeFigures) -> str:
+    near = [
+        f"{one.closest:.2f} like {name}"
+        for name, one in figures.characters.items()
+        if one.closest is not None
+    ]
+    text = f"somebody else's face in {figures.wrong_person} frames"
+    return f"{text}, at best {' and '.join(near)}" if near else text
+
+
+def _is_below(value: float | None, limit: Limit | None) -> bool:
+    return value is not None and isinstance(limit, float | int) and value < limit
+
+
+def _is_above(value: float, limit: Limit) -> bool:
+    return isinstance(limit, float | int) and value > limit
 
 
 def _figures(

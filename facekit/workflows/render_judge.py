@@ -180,10 +180,7 @@ def limits_of(shot: ShotPlan, judge: JudgePlan, floor: float) -> TakeLimits:
     asked = gates.identity.p05
     auto = dict(judge.p05 or {})
     return TakeLimits(
-        p05={
-            name: auto.get(name, floor) if isinstance(asked, str) else asked
-            for name in judge.photos
-        },
+        p05={name: auto.get(name, floor) if asked == "auto" else asked for name in judge.photos},
         coverage=gates.identity.coverage,
         on_na=gates.identity.on_na,
         wrong_person=gates.wrong_person,
