@@ -49,7 +49,7 @@ def test_another_part_of_other_people_may_pass() -> None:
     assert found[0.2].floor < found[0.02].floor
     assert found[0.2].accepted_high > found[0.2].accepted
     for far in (0.0, 0.6, -1.0):
-        with pytest.raises(UsageError, match="expected above 0 and at most 0.5"):
+        with pytest.raises(UsageError, match=r"expected above 0 and at most 0\.5"):
             thresholds_of(own, others, 0.2, far)
 
 
