@@ -8,6 +8,7 @@ a render would have made and delivered: one take; gates by the encoder's own thr
 were calibrated on the show; as many further takes of the same shots, the last one delivered; and
 the best of three takes of every shot. Takes are judged by photos that neither training nor the
 gates have seen, with the reporting encoder and with the other one. It goes on where it stopped.
+With `--quick` it proves the path.
 A complete run writes `docs/results/gates.json` and `gates.png` beside it, a part of it writes into
 the work folder. It takes about 16 minutes of one core.
 """
@@ -55,7 +56,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--recipe", default="toon/train_l0", help="how characters are made")
     parser.add_argument("--work", type=Path, default=Path("build/gates"))
     parser.add_argument("--docs", type=Path, help="docs/results when absent")
+    parser.add_argument("--quick", action="store_true", help="three small shots, not published")
     options = parser.parse_args(arguments)
+    options.shows = 1 if options.quick else options.shows
     is_full = options.shows >= FULL_SHOWS
     options.docs = options.docs or (RESULTS_DIR if is_full else options.work)
     return options
@@ -272,7 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bench = open_bench(options)
     rows: list[Row] = []
     for number in range(options.shows):
-        rows += run_show(bench, number)
+        rows += run_show(bench, number, options.quick)
         print(f"show {number}: {len(rows)} takes", flush=True)
     found = summarise(rows)
     floors = sorted({(row["show"], row["floor"], row["own_floor"]) for row in rows})

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from facekit.evaluation.plots import BLUE, DPI, GREEN, INK, RED, SOFT, clean_axes, plot_png
 from facekit.identity.calibration import roc
@@ -51,6 +52,7 @@ def calibration_plot(
     right.axvline(max(reached, 0.5 / len(other)), color=RED, linewidth=1.5)
     right.axvline(far, color=SOFT, linewidth=1, linestyle=":")
     right.set_xscale("log")
+    right.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
     right.set_xlim(0.4 / len(other), 1.1)
     right.set_ylim(0, 1.03)
     right.set_xlabel("other people's faces let pass", color=INK)
