@@ -14,17 +14,16 @@ the work folder. It takes about 16 minutes of one core.
 """
 
 import argparse
-import dataclasses
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 
+from benchmarks.gates_play import WAYS, Played, play
 from benchmarks.gates_sheet import write_picture
 from benchmarks.gates_work import MAX_TAKES, SHOTS, Row, run_show
 from benchmarks.multi_character_work import NUM_JUDGES, NUM_PHOTOS, Bench
@@ -32,21 +31,12 @@ from benchmarks.results import RESULTS_DIR, write_results
 from facekit.evaluation.bootstrap import bootstrap_mean, paired_difference
 from facekit.evaluation.metrics import cross_shot
 from facekit.faces.vendors import encoder_id, load_faces
-from facekit.generation.storyboard_parts import Gates
-from facekit.generation.units import TakeRecord, decide
 from facekit.recipe import load_recipe
 from facekit.types import NoProgress
 from facekit.workflows.backbone import load_backbone
 from facekit.workflows.machine import provenance
 
 FULL_SHOWS = 4
-WAYS = {
-    "one": "one take of every shot",
-    "gates": "gates by the encoder's own threshold",
-    "calibrated": "gates calibrated on the show",
-    "blind": "further takes of the same shots, the last one delivered",
-    "best_of_3": "the best of three takes of every shot",
-}
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -77,47 +67,6 @@ def open_bench(options: argparse.Namespace) -> Bench:
         num_frames=0,
         progress=NoProgress(),
     )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Played:
-    """What a render makes of one shot."""
-
-    takes: tuple[Row, ...]
-    """Those that are drawn, in order."""
-    chosen: Row
-    verdict: str
-    """What the gates say of the delivered one."""
-
-
-def play(takes: Sequence[Row], way: str) -> Played:
-    """Replay one shot from all its takes, by the very rule of a render.
-
-    Args:
-        takes: Of the shot, in order, MAX_TAKES of them.
-        way: A key of WAYS.
-    """
-    gates = "calibrated" if way == "calibrated" else "own"
-    records = [
-        TakeRecord(
-            number=row["take"],
-            fingerprint="",
-            verdict=row[gates]["verdict"],
-            score=row[gates]["score"],
-            closest=row[gates]["closest"],
-            reasons=tuple(row[gates]["reasons"]),
-        )
-        for row in takes
-    ]
-    most = 1 if way == "one" else MAX_TAKES
-    asked = MAX_TAKES if way == "best_of_3" else 0
-    shot: Any = SimpleNamespace(seeds=(0,), gates=Gates(max_takes=most))
-    made = 0
-    while (decision := decide(shot, records[:made], asked=asked)).make:
-        made = max(decision.make)
-    assert decision.chosen is not None, "every take was drawn"
-    place = made - 1 if way == "blind" else decision.chosen.number - 1
-    return Played(takes=tuple(takes[:made]), chosen=takes[place], verdict=records[place].verdict)
 
 
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from facekit.media.images import read_image
 from facekit.media.unpack import scan_photos
 from facekit.types import FloatArray, Progress
 from facekit.weights import known_digest
+from facekit.workflows.calibrate_result import Calibrated
 from facekit.workflows.calibrate_takes import CalibrationTake, find_takes, take_scores
 from facekit.workflows.device import AUTO
 from facekit.workflows.photos import find_photos
@@ -39,7 +40,7 @@ from facekit.workflows.render_calibration import (
 from facekit.workflows.render_files import write_json
 from facekit.workflows.render_judge import Judge
 
-__all__ = ["CalibratePlan", "Calibrated", "plan_calibrate", "run_calibrate"]
+__all__ = ["CalibratePlan", "plan_calibrate", "run_calibrate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,67 +78,6 @@ class CalibratePlan:
             "takes": [str(take.clip) for take in self.takes],
             "far": self.far,
             "out": str(self.file),
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calibrated:
-    """What was found."""
-
-    file: Path
-    picture: Path
-    found: Thresholds
-    takes: Mapping[str, tuple[int, int]]
-    """Member -> takes in which it is alone, and those of them that reach the threshold."""
-    date: str
-    digest: str
-    """sha256 of everything that the thresholds come from."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the numbers cannot say."""
-        one, told = self.found, []
-        if not one.is_enough:
-            told.append(
-                f"{one.num_other} faces of other people cannot tell {one.far:.1%}, expected"
-                f" {int(np.ceil(1 / one.far))}, so the threshold is above all of them and at least"
-                f" the encoder's own, {one.own_floor:.2f}; name more people with --others"
-            )
-        if not self.takes:
-            told.append("no takes yet; render the board, and calibrate again with --force")
-        return tuple(told)
-
-    def describe(self) -> str:
-        """The threshold, and what it does on this material."""
-        one = self.found
-        lines = [
-            f"floor: {one.floor:.3f}, from {one.num_same} faces of the cast and"
-            f" {one.num_other} of other people",
-            f"faces of the cast that reach it: {one.tar:.0%}",
-            f"faces of other people that reach it: {one.accepted:.1%}, at most"
-            f" {one.accepted_high:.1%} with 95 % confidence",
-        ]
-        lines += [
-            f"takes of {name} that reach it: {passed} of {count}"
-            for name, (count, passed) in self.takes.items()
-        ]
-        lines += [f"note: {told}" for told in self.notes]
-        lines.append(f"written: {self.file}; renders of this board use it from now on")
-        return "\n".join(lines)
-
-    def to_json(self) -> Mapping[str, object]:
-        """The same as plain data."""
-        return {
-            "file": str(self.file),
-            "picture": str(self.picture),
-            **self.found.to_json(),
-            "takes_passed": {
-                name: {"takes": count, "passed": passed}
-                for name, (count, passed) in self.takes.items()
-            },
-            "date": self.date,
-            "digest": self.digest,
-            "notes": list(self.notes),
         }
 
 

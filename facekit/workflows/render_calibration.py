@@ -101,7 +101,8 @@ def thresholds_of(
             f"{len(all_same)} faces of the cast and {len(all_other)} of others, expected some of"
             " both; calibrate with two members at least"
         )
-    floor = float(threshold_at_far(all_other, far))
+    # Upwards, as it is written: downwards it could let one more pass.
+    floor = float(np.ceil(threshold_at_far(all_other, far) * 1e4) / 1e4)
     if len(all_other) < 1 / far:
         floor = max(floor, own_floor)
     accepted = float((all_other.astype(np.float64) >= floor).mean())

@@ -7,6 +7,7 @@ import yaml
 from PIL import Image
 
 from benchmarks import gates
+from benchmarks.gates_play import WAYS, play
 from benchmarks.gates_sheet import write_picture
 from benchmarks.gates_work import MAX_TAKES, SHOTS, make_board
 
@@ -49,12 +50,12 @@ LOOKED = [row(1, "review", None, shot="C"), row(2, "pass", 0.5, shot="C"), row(3
 def test_a_shot_is_replayed_by_the_rule_of_a_render(
     way: str, made: int, chosen: int, verdict: str
 ) -> None:
-    told = gates.play(RETAKEN, way)
+    told = play(RETAKEN, way)
     assert (len(told.takes), told.chosen["take"], told.verdict) == (made, chosen, verdict)
-    assert len(gates.play(GOOD, way).takes) == (3 if way == "best_of_3" else 1)
-    assert gates.play(GOOD, way).chosen["take"] == (3 if way == "best_of_3" else 1)
+    assert len(play(GOOD, way).takes) == (3 if way == "best_of_3" else 1)
+    assert play(GOOD, way).chosen["take"] == (3 if way == "best_of_3" else 1)
     if way == "gates":
-        assert (len(gates.play(LOOKED, way).takes), gates.play(LOOKED, way).verdict) == (
+        assert (len(play(LOOKED, way).takes), play(LOOKED, way).verdict) == (
             1,
             "review",
         )
@@ -100,7 +101,7 @@ def test_the_board_is_the_example_with_other_people(tmp_path) -> None:
 
 def test_the_picture_is_drawn_and_a_part_is_not_published(tmp_path) -> None:
     found = gates.summarise([*RETAKEN, *GOOD, *[{**one, "who": "1-ines"} for one in GOOD]])
-    write_picture(tmp_path / "gates.png", {**found, "titles": gates.WAYS})
+    write_picture(tmp_path / "gates.png", {**found, "titles": WAYS})
     with Image.open(tmp_path / "gates.png") as picture:
         assert picture.width > 1000
     part = gates.parse(["--shows", "1", "--work", str(tmp_path)])
