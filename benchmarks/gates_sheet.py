@@ -13,6 +13,8 @@ from facekit.media.files import write_bytes
 __all__ = ["write_picture"]
 
 _COLORS = {"one": INK, "gates": BLUE, "calibrated": GREEN, "blind": SOFT, "best_of_3": RED}
+_STEP = 0.03
+"""Ways that cost the same stand beside each other."""
 _PANELS = (
     ("likeness_second", "likeness, photos that no gate has seen"),
     ("likeness_third", "likeness, the other encoder"),
@@ -31,13 +33,13 @@ def write_picture(path: Path, content: Mapping[str, Any]) -> None:
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(_PANELS))
     for axes, (key, title) in zip(panels, _PANELS, strict=True):
-        for way, told in content["ways"].items():
+        for place, (way, told) in enumerate(content["ways"].items()):
             found, takes = told[key], told["takes"]
             if found is None:
                 continue
             low, high = found["ci95"] or (found["mean"], found["mean"])
             axes.errorbar(
-                takes["mean"],
+                takes["mean"] + (place - 2) * _STEP,
                 found["mean"],
                 yerr=[[found["mean"] - low], [high - found["mean"]]],
                 fmt="o",
