@@ -11,6 +11,7 @@ from facekit.evaluation.cast_tracks import CastTrack
 
 __all__ = [
     "CharacterFigures",
+    "Limit",
     "TakeFigures",
     "TakeJudgement",
     "TakeLimits",
@@ -86,6 +87,7 @@ class TakeFigures:
 
 
 Limit: TypeAlias = float | Literal["off"]
+"""A pass mark, or a gate that does not count."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ __all__ = [
     "Gates",
     "IdentityGate",
     "Labels",
+    "Off",
     "Project",
     "Rights",
     "ShowGates",
