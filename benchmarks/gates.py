@@ -10,7 +10,7 @@ the best of three takes of every shot. Takes are judged by photos that neither t
 gates have seen, with the reporting encoder and with the other one. It goes on where it stopped.
 With `--quick` it proves the path.
 A complete run writes `docs/results/gates.json` and `gates.png` beside it, a part of it writes into
-the work folder. It takes about 16 minutes of one core.
+the work folder. It takes about 11 minutes of one core.
 """
 
 import argparse
