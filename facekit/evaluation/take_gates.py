@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from facekit.evaluation.take_figures import TakeFigures, TakeLimits
+from facekit.evaluation.take_figures import Limit, TakeFigures, TakeLimits
 
 __all__ = ["GateCheck", "gate_checks"]
 
@@ -18,11 +18,11 @@ class GateCheck:
     value: float | None
     """None where nobody could be scored."""
     limit: float | None
-    """None where there is nothing to compare with."""
+    """None where there is nothing to compare with, and where the gate is off."""
     at_least: bool
     """Whether the value must reach the limit, or else must not pass it."""
     verdict: str
-    """`pass`, `review` or `fail`."""
+    """`pass`, `review`, `fail` or `off`."""
 
     def to_json(self) -> dict[str, object]:
         """All of it as plain data."""
@@ -38,44 +38,31 @@ def gate_checks(figures: TakeFigures, limits: TakeLimits) -> tuple[GateCheck, ..
     """
     found: list[GateCheck] = []
     for name, one in figures.characters.items():
-        least = limits.p05.get(name)
-        # Nobody to compare with is for somebody to look at, and nobody in sight is told below.
-        if one.p05 is None:
-            word = "pass"
-        elif least is None:
-            word = "review"
-        else:
-            word = "pass" if one.p05 >= least else "fail"
-        found.append(_check("identity.p05", name, one.p05, least, word))
+        likeness = _check("identity.p05", name, one.p05, limits.p05.get(name))
+        if one.p05 is not None and name not in limits.p05:
+            likeness = dataclasses.replace(likeness, verdict="review")  # nobody to compare with
         asked = limits.coverage if name in limits.demanded else 0.0
-        word = "pass" if one.coverage >= asked else limits.on_na
-        found.append(_check("identity.coverage", name, one.coverage, asked, word))
-        slope = one.slope_per_s
-        word = "pass" if slope is None or slope >= limits.drift_slope else "fail"
-        found.append(_check("drift_slope", name, slope, limits.drift_slope, word))
-    for gate, count, most in (
-        ("wrong_person", figures.wrong_person, limits.wrong_person),
-        ("swap", figures.swap, limits.swap),
-    ):
-        word = "pass" if count <= most else "fail"
-        found.append(_check(gate, "", float(count), float(most), word, at_least=False))
+        coverage = _check("identity.coverage", name, one.coverage, asked)
+        if coverage.verdict == "fail":
+            coverage = dataclasses.replace(coverage, verdict=limits.on_na)
+        slope = _check("drift_slope", name, one.slope_per_s, limits.drift_slope)
+        found += [likeness, coverage, slope]
+    strangers, swaps = float(figures.wrong_person), float(figures.swap)
+    found.append(_check("wrong_person", "", strangers, limits.wrong_person, at_least=False))
+    found.append(_check("swap", "", swaps, limits.swap, at_least=False))
     return tuple(found)
 
 
 def _check(
-    gate: str,
-    character: str,
-    value: float | None,
-    limit: float | None,
-    verdict: str,
-    *,
-    at_least: bool = True,
+    gate: str, character: str, value: float | None, limit: Limit | None, *, at_least: bool = True
 ) -> GateCheck:
+    verdict, mark = "pass", None
+    if limit == "off":
+        verdict = "off"
+    elif limit is not None:
+        mark = float(limit)
+        if value is not None and (value < mark if at_least else value > mark):
+            verdict = "fail"
     return GateCheck(
-        gate=gate,
-        character=character,
-        value=value,
-        limit=limit,
-        at_least=at_least,
-        verdict=verdict,
+        gate=gate, character=character, value=value, limit=mark, at_least=at_least, verdict=verdict
     )

@@ -33,10 +33,12 @@ class TakeRecord:
     fingerprint: str
     verdict: Verdict
     score: float | None
-    """Likeness of the worst character in it; None where no face could be scored."""
+    """Likeness of the worst character in it; None where nobody was recognised."""
     reasons: tuple[str, ...] = ()
     is_drawn: bool = True
     """False where it cannot be drawn: with this seed nobody stands where characters belong."""
+    closest: float | None = None
+    """Where nobody was recognised, how near its faces come; tells two failing takes apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,10 +117,12 @@ def decide(
     return Decision(chosen=best, reason=f"passes{others}")
 
 
-def _rank(take: TakeRecord) -> tuple[int, int, float, int]:
+def _rank(take: TakeRecord) -> tuple[int, int, int, float, int]:
     """Best first: by verdict, then by likeness, then the earlier one."""
-    score = -1.0 if take.score is None else take.score
-    return int(not take.is_drawn), _ORDER[take.verdict], -score, take.number
+    likeness = take.closest if take.score is None else take.score
+    score = -1.0 if likeness is None else likeness
+    is_nobody = int(take.score is None)
+    return int(not take.is_drawn), _ORDER[take.verdict], is_nobody, -score, take.number
 
 
 def _count(number: int) -> str:

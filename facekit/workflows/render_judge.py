@@ -9,7 +9,7 @@ import torch
 
 from facekit.adapters.character import load_character
 from facekit.digests import json_digest
-from facekit.errors import FacekitError, UsageError
+from facekit.errors import FacekitError, RenderError, UsageError
 from facekit.evaluation.cast_report import CastReport, report_cast
 from facekit.evaluation.measure import check_report_encoder
 from facekit.evaluation.take_figures import TakeFigures, TakeLimits, take_figures
@@ -27,6 +27,9 @@ from facekit.workflows.photos import find_photos
 
 __all__ = ["Judge", "JudgePlan", "limits_of", "middles", "plan_judge"]
 
+_FIGURES = 2
+"""Another number where other figures are taken of a take, so that takes are measured again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgePlan:
@@ -40,6 +43,10 @@ class JudgePlan:
     """Similarity below which a face is nobody of the cast; None is the encoder's own."""
     p05: Mapping[str, float] | None = None
     """Calibrated least likeness per member; None is the floor for all."""
+    calibrated: str = ""
+    """When and on what the thresholds were found, in words; empty where they are the encoder's."""
+    calibrated_by: str = ""
+    """Name and digest of the encoder that they belong to; empty likewise."""
     warnings: tuple[str, ...] = ()
     enrolled: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     """Member -> photos that trained: they tell how alike the photos are among themselves, and
@@ -51,7 +58,9 @@ class JudgePlan:
         photos = {
             name: [known_digest(path) for path in paths] for name, paths in self.photos.items()
         }
-        return json_digest({"encoder": self.encoder, "photos": photos, "floor": self.floor})
+        return json_digest(
+            {"encoder": self.encoder, "photos": photos, "floor": self.floor, "figures": _FIGURES}
+        )
 
     def to_json(self) -> Mapping[str, object]:
         """All of it as plain data."""
@@ -60,22 +69,15 @@ class JudgePlan:
             "photos": {name: [str(path) for path in paths] for name, paths in self.photos.items()},
             "floor": self.floor,
             "p05": None if self.p05 is None else dict(self.p05),
+            "calibrated": self.calibrated or None,
         }
 
 
-def plan_judge(
-    cast: Mapping[str, Path],
-    *,
-    floor: float | None = None,
-    p05: Mapping[str, float] | None = None,
-    encoder: str | None = None,
-) -> JudgePlan:
+def plan_judge(cast: Mapping[str, Path], *, encoder: str | None = None) -> JudgePlan:
     """Find photos and encoder for a cast.
 
     Args:
         cast: Member -> character file.
-        floor: Calibrated, or None.
-        p05: Calibrated, or None.
         encoder: Which one reports; that of the first character's recipe when None.
 
     Raises:
@@ -99,12 +101,7 @@ def plan_judge(
     if encoder:
         check_vendor(encoder)
     return JudgePlan(
-        encoder=encoder or "",
-        photos=photos,
-        floor=floor,
-        p05=p05,
-        warnings=tuple(warnings),
-        enrolled=enrolled,
+        encoder=encoder or "", photos=photos, warnings=tuple(warnings), enrolled=enrolled
     )
 
 
@@ -115,6 +112,11 @@ class Judge:
         plan: Photos and encoder.
         device: Of the encoder.
         faces: The reporting encoder, when it is loaded already.
+
+    Raises:
+        UsageError: There are no photos.
+        RenderError: The thresholds were calibrated with another encoder.
+        FaceError: A photo without a face.
     """
 
     def __init__(
@@ -125,6 +127,11 @@ class Judge:
         self.plan = plan
         self.digest = plan.digest
         self.faces: FaceVendor = (faces or load_faces(plan.encoder)).to(device)
+        if plan.calibrated_by and plan.calibrated_by != self.encoder:
+            raise RenderError(
+                f"the gates were calibrated with {plan.calibrated_by}, expected {self.encoder},"
+                " which judges now; run facekit lab calibrate BOARD --force"
+            )
         self.cast = {name: self._embed(paths) for name, paths in plan.photos.items()}
         self.ceilings: dict[str, float] = {
             name: float(np.mean(self._embed(paths) @ weighted_mean(self.cast[name])))
@@ -185,10 +192,7 @@ def limits_of(shot: ShotPlan, judge: JudgePlan, floor: float) -> TakeLimits:
     asked = gates.identity.p05
     auto = dict(judge.p05 or {})
     return TakeLimits(
-        p05={
-            name: auto.get(name, floor) if isinstance(asked, str) else asked
-            for name in judge.photos
-        },
+        p05={name: auto.get(name, floor) if asked == "auto" else asked for name in judge.photos},
         coverage=gates.identity.coverage,
         on_na=gates.identity.on_na,
         wrong_person=gates.wrong_person,

@@ -10,7 +10,7 @@ from facekit.errors import UsageError
 from facekit.workflows.backbone import backbone_spec
 from facekit.workflows.board_plan import BoardPlan, plan_board
 from facekit.workflows.device import AUTO, choose_device
-from facekit.workflows.render_calibration import read_calibration
+from facekit.workflows.render_calibration import calibrated, read_calibration
 from facekit.workflows.render_files import Wishes, read_wishes
 from facekit.workflows.render_judge import JudgePlan, plan_judge
 from facekit.workflows.render_media import media_warnings
@@ -32,6 +32,8 @@ class RenderPlan:
     """As they are kept when the work begins."""
     state: BoardState
     warnings: tuple[str, ...]
+    cast: Mapping[str, Path]
+    """Who is in the shots -> character file."""
 
     def describe(self) -> str:
         """The board, how far it is and what it still costs."""
@@ -42,7 +44,7 @@ class RenderPlan:
             f"backbone: {board.recipe.base.name}, {board.recipe.base.source or 'its own weights'}",
             f"device: {board.device}",
             f"judged by: {self.judge.encoder or 'nobody'}"
-            + ("" if self.judge.p05 else ", by its own threshold: not calibrated"),
+            + f", likeness {self.judge.calibrated or 'by its own threshold: not calibrated'}",
             f"out: {board.out_dir}",
             f"shots: {len(words)}, {_told(words)}",
             board.cost.describe(),
@@ -89,12 +91,8 @@ def plan_render(
     """
     board = plan_board(path, device=device, out=out)
     _check_drawable(board)
-    floor, p05 = read_calibration(board.out_dir)
-    judge = plan_judge(
-        {person.id: person.file for shot in board.shots for person in shot.characters},
-        floor=floor,
-        p05=p05,
-    )
+    cast = {person.id: person.file for shot in board.shots for person in shot.characters}
+    judge = calibrated(plan_judge(cast), read_calibration(board.out_dir), cast)
     wishes = read_wishes(board.out_dir)
     state = BoardState(board, judge, wishes)
     if retake:
@@ -121,6 +119,7 @@ def plan_render(
         wishes=wishes,
         state=state,
         warnings=(*board.warnings, *judge.warnings, *media_warnings(board)),
+        cast=cast,
     )
 
 

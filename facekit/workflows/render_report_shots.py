@@ -190,12 +190,13 @@ def _curves(
                 elif value is not None:
                     values[place] = np.nanmax([values[place], float(value)])
                     statuses[place] = SCORED
+        least = limits.p05.get(person.id)
         found.append(
             FaceCurve(
                 character=person.id,
                 similarities_F=values,
                 statuses_F=statuses,
-                least=limits.p05.get(person.id),
+                least=None if least == "off" else least,
             )
         )
     return found

@@ -196,6 +196,7 @@ class BoardState:
             verdict=judged.verdict,  # type: ignore[arg-type]
             score=found.score,
             reasons=judged.reasons,
+            closest=found.closest,
         )
 
 

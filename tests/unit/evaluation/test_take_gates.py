@@ -43,3 +43,15 @@ def test_a_gate_tells_what_was_measured_and_what_is_asked() -> None:
         "wrong_person": (2.0, 0.0, "fail"),
         "swap": (0.0, 0.0, "pass"),
     }
+
+
+def test_a_gate_that_is_off_says_so_and_decides_nothing() -> None:
+    one = CharacterFigures(p05=0.1, mean=0.1, coverage=0.0, slope_per_s=-9.0)
+    figures = TakeFigures(characters={"mira": one}, wrong_person=9, swap=9, clear_faces=9)
+    limits = dataclasses.replace(
+        LIMITS, p05={"mira": "off"}, coverage="off", wrong_person="off", swap="off",
+        drift_slope="off",
+    )  # fmt: skip
+    checks = gate_checks(figures, limits)
+    assert {(check.verdict, check.limit) for check in checks} == {("off", None)}
+    assert judge_take(figures, limits).verdict == "pass"

@@ -80,3 +80,14 @@ def test_equal_takes_are_told_apart_by_their_number(verdict: Any) -> None:
     chosen = decide(shot(3), made).chosen
     assert chosen is not None
     assert chosen.number == 1
+
+
+def test_of_takes_in_which_nobody_is_recognised_the_nearest_is_kept() -> None:
+    made = [
+        take(1, "fail", None, closest=0.1),
+        take(2, "fail", None, closest=0.3),
+        take(3, "fail", None),
+    ]
+    assert decide(shot(), made).chosen == made[1]
+    recognised = take(3, "fail", 0.2)
+    assert decide(shot(), [*made[:2], recognised]).chosen == recognised
