@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from facekit.evaluation.face_cuts import cut_face
 from facekit.evaluation.film import FilmShot, worst_pairs
-from facekit.evaluation.film_pictures import cut_face
 from facekit.evaluation.film_plots import FilmCurve
 from facekit.evaluation.metrics import cross_shot
 from facekit.evaluation.sequence_content import FaceCurve, SequenceCharacter, SequenceShot
