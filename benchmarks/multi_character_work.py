@@ -27,7 +27,8 @@ from facekit.toon.character import HELD_OUT_SEED
 from facekit.toon.scene import LIGHTS, MOODS, PLACES
 from facekit.types import Clip, Progress, Shot
 from facekit.workflows.backbone import Backbone
-from facekit.workflows.casting import ShotCast, sample_cast
+from facekit.workflows.cast_sampling import sample_cast
+from facekit.workflows.casting import ShotCast
 from facekit.workflows.toon_truth import as_clip, phrase_of
 from facekit.workflows.train import plan_train, run_train
 

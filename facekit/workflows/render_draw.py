@@ -195,6 +195,9 @@ class Studio:
                         **guidance_options(settings),
                     )
                     stack.callback(attachment.detach)
+                    words = [person.regional_prompt for person in shot.characters]
+                    if all(words) and attachment.takes_regional_prompts:
+                        attachment.set_regional_prompts([[text] for text in words])
                     first = sum(shot.frames.chunks[:index]) - index
                     attachment.set_strengths(
                         [_simple(x.strengths(first, num_frames)) for x in shot.characters]
