@@ -20,7 +20,8 @@ import numpy as np
 import torch
 
 from benchmarks.likeness_work import load_clips
-from benchmarks.multi_character_work import Bench, Subject, run_unit, unit_path
+from benchmarks.multi_character_people import Bench, Subject
+from benchmarks.multi_character_work import MAX_TAKES, lead_of, run_unit, unit_path
 from benchmarks.results import write_results
 from facekit.evaluation.bootstrap import bootstrap_mean
 from facekit.faces.vendors import encoder_id, load_faces
@@ -30,8 +31,11 @@ from facekit.types import NoProgress
 from facekit.workflows.backbone import load_backbone
 from facekit.workflows.machine import provenance
 
-FULL_PAIRS, FULL_TRIPLES, FULL_SHOTS = 8, 4, 8
-WAYS = ("regions", "auto", "naive", "description", "drawn")
+FULL_PAIRS, FULL_TRIPLES, FULL_SHOTS = 8, 4, 4
+WAYS = ("regions", "takes", "one_prompt", "auto", "naive", "description", "drawn")
+"""Regions given; the same with up to `MAX_TAKES` takes of each shot, of which the encoder that
+trains chooses; the same with one prompt for all of the picture; regions found; everybody all over
+the picture; the prompt alone; the drawn characters."""
 BYSTANDER_WAYS = ("regions", "naive", "description", "drawn")
 GOAL_RIGHT_PLACE = 0.95
 Row = dict[str, Any]
@@ -139,11 +143,17 @@ def _summary(groups: Sequence[Sequence[Row]]) -> dict[str, Any]:
         ),
         "right_place": _interval(groups, _is_right),
         "right_place_of_all": _interval(groups, lambda row: _is_right(row) or False),
+        "lost": {
+            "no_face": sum(not row["found"] for row in rows),
+            "not_scorable": sum(row["found"] and not row["nearest"] for row in rows),
+            "somebody_else": sum(_is_right(row) is False for row in rows),
+        },
         "recognised_in_place": _interval(groups, lambda row: row["match"] == row["expected"]),
         "swap_rate": _share(swapped),
         "everybody_right": _share(
             all(row["nearest"] == row["expected"] for row in clip) for clip in whole
         ),
+        "lead": _mean(lead for row in rows if (lead := lead_of(row)) is not None),
         "own_similarity": _mean(row["similarities"][row["expected"]] for row in seen),
         "others_similarity": _mean(
             value
@@ -179,15 +189,11 @@ def _confusion(groups: Sequence[Sequence[Row]]) -> list[list[int]]:
 
 def _alone(bench: Bench, pairs: Sequence[tuple[Subject, ...]]) -> dict[str, Any]:
     """Each by itself: how often it is nearer to itself than to the other one of its pair."""
-    rows = [
-        row
-        for one, other in pairs
-        for row in run_unit(bench, "naive", (one,), against=(one, other))
-        if row["nearest"]
-    ]
+    groups = [run_unit(bench, "naive", (one,), against=(one, other)) for one, other in pairs]
+    rows = [row for group in groups for row in group if row["nearest"]]
     return {
         "places": len(rows),
-        "right": _share(row["nearest"] == row["expected"] for row in rows),
+        "right": _interval(groups, _is_right),
         "own_similarity": _mean(row["similarities"][row["expected"]] for row in rows),
     }
 
@@ -250,6 +256,7 @@ def _about(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
             "pairs": options.pairs,
             "triples": options.triples,
             "shots": options.shots,
+            "max_takes": MAX_TAKES,
             "num_frames": options.num_frames,
             "level": bench.recipe.identity.level,
             "recipe": recipe_digest(bench.recipe),

@@ -42,6 +42,21 @@ def test_prompts_call_characters_by_their_phrases():
     assert shot.characters[0].face_required
 
 
+def test_regions_of_several_are_told_their_own_words():
+    alone, both = plans(
+        shots(
+            "id: SH0010, frames: 9, prompt: '@mira smiling'",
+            "id: SH0020, frames: 9, prompt: '@mira beside @tom'",
+        )
+    ).values()
+    assert [person.regional_prompt for person in alone.characters] == [""]
+    assert "regional_prompt" not in alone.characters[0].content()  # as fingerprints ever were
+    assert {person.id: person.regional_prompt for person in both.characters} == {
+        name: f"a person called {name} beside a person called {name}" for name in ("mira", "tom")
+    }
+    assert "regional_prompt" in both.characters[0].content()
+
+
 def test_regions_and_strength_are_resolved():
     found = one(
         "id: SH0010, frames: 9, characters: [{id: mira, region: left, strength: [[0, 1],"
