@@ -127,9 +127,9 @@ class CharacterAttachment:
         with is read as ever.
 
         Args:
-            prompts: For each character one for all clips of a call, or one for each of them; those
-                of ``facekit.generation.shots.regional_prompts`` say of everybody in the picture
-                what is said of that character. None lets everybody read the same again.
+            prompts: For each character one for all clips of a call, or one for each of them, such
+                as ``facekit.generation.regional_prompts`` makes. None lets everybody read the same
+                again.
 
         Raises:
             AdapterError: Detached already; a character without a region or without an identity

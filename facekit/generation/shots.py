@@ -15,7 +15,6 @@ __all__ = [
     "demo_shots",
     "expected_attributes",
     "name_characters",
-    "regional_prompts",
     "shot_from_prompt",
     "slug",
 ]
@@ -117,27 +116,6 @@ def name_characters(prompt: str, descriptions: Mapping[str, str]) -> str:
             f"of {known}; correct the name or load that character with --with"
         )
     return _NAME.sub(lambda found: descriptions[found.group(1)], prompt)
-
-
-def regional_prompts(
-    prompt: str, names: Sequence[str], descriptions: Mapping[str, str]
-) -> tuple[str, ...]:
-    """Write what the region of each character reads: everybody is described as that character.
-
-    The words that say who stands where stay, so that the picture is laid out as for the whole
-    prompt, and no looks are left that could go to the wrong figure.
-
-    Args:
-        prompt: With `@name` for each.
-        names: Of the characters, in the order wanted.
-        descriptions: As for `name_characters`.
-
-    Returns:
-        Such as "a person with red hair on the left and a person with red hair on the right".
-    """
-    return tuple(
-        name_characters(prompt, dict.fromkeys(descriptions, descriptions[name])) for name in names
-    )
 
 
 def check_shots(shots: Sequence[Shot], spec: BackboneSpec) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
+from facekit.generation.regional_prompts import regional_prompt
 from facekit.generation.storyboard import (
     REGION_WORDS,
     CharacterInShot,
@@ -175,7 +176,7 @@ class _Planner:
                 mask=mask.file if mask else None,
                 mask_digest=mask.digest if mask else "",
                 strength=self._strength(person, frames),
-                regional_prompt=call_names(written, dict.fromkeys(self._facts.cast, facts.phrase))
+                regional_prompt=regional_prompt(written, person.id, facts.phrase)
                 if len(people) > 1
                 else "",
                 face_required=size_kind(shot.size) in _FACES

@@ -12,9 +12,9 @@ from facekit.adapters.conditioning import Strength, is_zero
 from facekit.backbones.spec import BackboneSpec
 from facekit.faces.protocols import FaceDetector
 from facekit.generation.finding import find_regions
+from facekit.generation.regional_prompts import regional_prompt
 from facekit.generation.regions import Region, make_masks
 from facekit.generation.sample import SampleSettings, guidance_options, plan_batches, sample
-from facekit.generation.shots import regional_prompts
 from facekit.types import Clip, Progress, Shot
 from facekit.workflows.casting import ShotCast
 
@@ -28,9 +28,12 @@ def _tell_regions(attachment: CharacterAttachment, shots: Sequence[Shot]) -> Non
     """
     if len(attachment.characters) < 2 or not attachment.takes_regional_prompts:
         return
-    phrases = {who.name: who.trigger or who.name for who in attachment.characters}
-    by_shot = [regional_prompts(shot.prompt, tuple(phrases), phrases) for shot in shots]
-    attachment.set_regional_prompts(list(zip(*by_shot, strict=True)))
+    attachment.set_regional_prompts(
+        [
+            [regional_prompt(shot.prompt, who.name, who.trigger or who.name) for shot in shots]
+            for who in attachment.characters
+        ]
+    )
 
 
 @contextmanager

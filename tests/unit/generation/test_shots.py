@@ -9,7 +9,6 @@ from facekit.generation.shots import (
     demo_shots,
     expected_attributes,
     name_characters,
-    regional_prompts,
     shot_from_prompt,
     slug,
 )
@@ -53,16 +52,6 @@ def test_names_become_phrases_and_unknown_ones_are_refused():
     )
     with pytest.raises(UsageError, match="names @mara, expected one of @mira, @tom"):
         name_characters("@mara in the park", phrases)
-
-
-def test_a_region_is_told_of_everybody_what_is_said_of_its_own():
-    phrases = {"mira": "a person with red hair", "tom": "a man"}
-    prompt = "medium shot of @mira on the left and @tom on the right"
-
-    assert regional_prompts(prompt, ("tom", "mira"), phrases) == (
-        "medium shot of a man on the left and a man on the right",
-        "medium shot of a person with red hair on the left and a person with red hair on the right",
-    )
 
 
 def test_a_shot_takes_its_name_and_its_kind_from_the_prompt():

@@ -54,8 +54,9 @@ def told(
 def test_each_region_of_several_is_told_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
     both = ["@mira and @tom", "@tom, @mira"] * 3
     seen = told(monkeypatch, both, "mira", "tom")
-    mira, tom = "a man called mira", "a man called tom"
-    first = [[f"{one} and {one}", f"{one}, {one}"] * 2 for one in (mira, tom)]
+    mira = ["a man called mira and a person", "a person, a man called mira"]
+    tom = ["a person and a man called tom", "a man called tom, a person"]
+    first = [2 * mira, 2 * tom]
     assert seen == [first, [one[:2] for one in first]], "as many as the pipeline draws at once"
 
 
