@@ -24,6 +24,7 @@ FIRST_SEED = HELD_OUT_SEED + 30_000
 NUM_PHOTOS = 8
 NUM_JUDGES = 6
 """Photos that the report encoder compares with, unseen by any character."""
+FIRST_SHOT_SEED = 7000
 SEED_STEP = 1000
 """From one take of a shot to the next."""
 WORDS_OF = {2: ("left", "right"), 3: ("left", "middle", "right")}
@@ -97,7 +98,8 @@ class Subject:
 def group_shots(bench: Bench, names: Sequence[str], take: int = 0) -> tuple[Shot, ...]:
     """The shots of a group, named from left to right; equal for every way of making them.
 
-    Takes differ by their seeds alone.
+    Takes differ by their seeds alone. Each group has seeds of its own, for a seed decides where
+    figures stand and how heads are held: four for all would be four pictures.
     """
     count = len(names)
     height, width = bench.backbone.spec.sizes[ASPECT_OF[count]]
@@ -115,7 +117,7 @@ def group_shots(bench: Bench, names: Sequence[str], take: int = 0) -> tuple[Shot
             Shot(
                 name=f"{'-'.join(names)}-{index:02d}",
                 prompt=prompt,
-                seed=7000 + index + SEED_STEP * take,
+                seed=FIRST_SHOT_SEED + len(PLACES) * int(names[0][1:]) + index + SEED_STEP * take,
                 num_frames=bench.num_frames,
                 height=height,
                 width=width,
