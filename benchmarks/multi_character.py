@@ -71,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results: dict[str, Any] = {**_about(bench, options)}
     for title, groups in (("pairs", pairs), ("triples", triples)):
         if groups:
-            results[title] = {way: _summary(_rows(bench, way, groups)) for way in WAYS}
+            ways = [way for way in WAYS if way != "one_prompt" or groups is pairs]
+            results[title] = {way: _summary(_rows(bench, way, groups)) for way in ways}
             print(title, json.dumps(results[title], indent=1), flush=True)
     if pairs:
         results["alone"] = _alone(bench, pairs)
@@ -269,12 +270,16 @@ def _about(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def write_sheet(path: Path, bench: Bench, groups: Sequence[tuple[Subject, ...]]) -> None:
-    """Draw one shot of each group in each way: the middle frame, one row per group."""
+    """Draw one shot of each group in each way: the middle frame, one row per group.
+
+    Ways that a group was not made in stay white.
+    """
     rows = []
     for group in groups:
         shots = [load_clips(unit_path(bench, way, group).with_suffix(".npz")) for way in WAYS]
-        frames = [clips[0].frames[clips[0].num_frames // 2] for clips in shots if clips]
-        rows.append(np.concatenate(frames, axis=1))
+        frames = [clips[0].frames[clips[0].num_frames // 2] if clips else None for clips in shots]
+        blank = np.full_like(next(frame for frame in frames if frame is not None), 255)
+        rows.append(np.concatenate([blank if x is None else x for x in frames], axis=1))
     width = max(row.shape[1] for row in rows)
     padded = [
         np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0)), constant_values=255)

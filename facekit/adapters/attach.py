@@ -178,11 +178,7 @@ class Attachment:
             reset_caches(self.transformer)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Refuse: nobody could take the characters off a copy.
-
-        Raises:
-            AdapterError: Always.
-        """
+        """Refuse, with ``AdapterError``: nobody could take the characters off a copy."""
         raise copy_refusal()
 
     def __enter__(self) -> Self:
