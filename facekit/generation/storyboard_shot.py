@@ -33,6 +33,8 @@ class CharacterPlan:
     mask_digest: str = ""
     strength: tuple[tuple[int, float], ...] = ((0, 1.0),)
     """Keyframes: drawn frame and strength, in rising order; between them it changes evenly."""
+    regional_prompt: str = ""
+    """What its region reads in place of the shot's prompt; empty for the same."""
     face_required: bool = False
     """Whether a face must be seen in every frame."""
 
@@ -47,13 +49,15 @@ class CharacterPlan:
 
     def content(self) -> Mapping[str, object]:
         """What of it decides a take."""
-        return {
+        content = {
             "digest": self.digest,
             "region": self.region,
             "box": self.box,
             "mask": self.mask_digest,
             "strength": self.strength,
         }
+        told = {"regional_prompt": self.regional_prompt} if self.regional_prompt else {}
+        return {**content, **told}
 
     def to_json(self) -> Mapping[str, object]:
         """All of it as plain data."""
@@ -157,6 +161,12 @@ class ShotPlan:
     def hands_on(self) -> bool:
         """Whether frames are handed on: from chunk to chunk, or from another shot to this one."""
         return len(self.frames.chunks) > 1 or self.extends is not None
+
+    @property
+    def regional_prompts(self) -> tuple[str, ...]:
+        """What the region of each character reads; nothing where all read the shot's prompt."""
+        words = tuple(person.regional_prompt for person in self.characters)
+        return words if all(words) else ()
 
     @property
     def depends_on(self) -> tuple[str, ...]:

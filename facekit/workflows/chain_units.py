@@ -41,6 +41,8 @@ class ChainCast:
     """Of all of them, as the chain cuts it for each unit."""
     regions: tuple[Region | None, ...] = ()
     """Where each one is; nothing for the whole picture."""
+    prompts: tuple[str, ...] = ()
+    """What the region of each one reads, where the backbone can; nothing for the same."""
     region_frames: int = 1
     """Frames over which regions move; after them they stay."""
     strengths: Callable[[int, int], Sequence[Strength]] | None = None
@@ -237,6 +239,8 @@ class _Drawer:
             self._stack.callback(self._attachment.detach)
         elif places:
             self._attachment.switch_to(cast.characters, masks_LHW=self._masks(unit, places))
+        if places and cast.prompts and self._attachment.takes_regional_prompts:
+            self._attachment.set_regional_prompts([[text] for text in cast.prompts])
         if strengths is not None:
             self._attachment.set_strengths(strengths)
         elif isinstance(unit.strength, Sequence):

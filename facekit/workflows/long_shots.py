@@ -13,6 +13,7 @@ from facekit.generation.chunks import Drawn, LongShot
 from facekit.generation.finding import find_regions, left_to_right, regions_of_faces
 from facekit.generation.regions import Region
 from facekit.types import Clip, Progress, Shot
+from facekit.workflows.cast_sampling import regional_prompts
 from facekit.workflows.chain_units import ChainCast, ChainWork, chain_record, draw_units
 from facekit.workflows.frame_likeness import Likeness
 from facekit.workflows.shoot_plan import ShootPlan
@@ -135,5 +136,6 @@ def _cast(
         characters=cast.characters,
         strength=plan.strength,
         regions=tuple(regions.get(who.name) for who in cast.characters) if regions else (),
+        prompts=regional_prompts(shot, cast.characters) if regions else (),
         region_frames=num_frames,
     )

@@ -92,6 +92,7 @@ def draw_chained(
     cast = ChainCast(
         characters=tuple(characters),
         regions=tuple(regions.get(person.id) for person in people) if regions else (),
+        prompts=shot.regional_prompts if regions else (),
         region_frames=shot.frames.chunks[0],
         strengths=lambda first, count: [
             simple_strength(person.strengths(first - own, count)) for person in people

@@ -223,6 +223,9 @@ class Studio:
                     **guidance_options(settings),
                 )
                 stack.callback(attachment.detach)
+                words = list(zip(*(job.shot.regional_prompts for job in jobs), strict=True))
+                if regions and words and attachment.takes_regional_prompts:
+                    attachment.set_regional_prompts(words)
                 attachment.set_strengths(
                     [simple_strength(x.strengths(0, num_frames)) for x in shot.characters]
                 )

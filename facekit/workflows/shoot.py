@@ -18,7 +18,8 @@ from facekit.generation.sample import SampleSettings
 from facekit.media.files import ensure_out_dir
 from facekit.types import Progress, Shot
 from facekit.workflows.backbone import load_backbone
-from facekit.workflows.casting import ShotCast, sample_cast
+from facekit.workflows.cast_sampling import sample_cast
+from facekit.workflows.casting import ShotCast
 from facekit.workflows.characters import call_character
 from facekit.workflows.frame_likeness import Likeness, make_cast_likeness, make_likeness
 from facekit.workflows.long_shots import shoot_long

@@ -43,6 +43,22 @@ def test_prompts_call_characters_by_their_phrases():
     assert shot.characters[0].face_required
 
 
+def test_regions_of_several_are_told_their_own_words():
+    alone, both = plans(
+        shots(
+            "id: SH0010, frames: 9, prompt: '@mira smiling'",
+            "id: SH0020, frames: 9, prompt: '@mira beside @tom'",
+        )
+    ).values()
+    assert [person.regional_prompt for person in alone.characters] == [""]
+    assert "regional_prompt" not in alone.characters[0].content()  # as fingerprints ever were
+    assert [person.regional_prompt for person in both.characters] == [
+        "a person called mira beside a person",
+        "a person beside a person called tom",
+    ]
+    assert "regional_prompt" in both.characters[0].content()
+
+
 def test_regions_and_strength_are_resolved():
     found = one(
         "id: SH0010, frames: 9, characters: [{id: mira, region: left, strength: [[0, 1],"

@@ -91,6 +91,8 @@ def test_a_take_is_told_apart_by_who_is_where(trained, tmp_path) -> None:
     ]
     auto = ShotCast(characters=(mira,), is_auto=True, detector="toon-a")
     two = ShotCast(characters=(mira, mira))
+    assert "words by region" in two.fingerprint()
+    assert "words by region" not in placed[0].fingerprint()
     found = [told(one) for one in (whole_picture(mira), None, *placed, auto, two)]
     assert len(set(found)) == len(found)
     assert whole_picture(None) is None
