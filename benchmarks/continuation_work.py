@@ -144,7 +144,8 @@ class Bench:
                 scores = subject.likeness.score(clip.frames) if way == "facekit" else None
                 return Drawn(clip=clip, scores_F=scores)
 
-            chained = draw_chain(asked, rule, self.spec.frame_multiple, draw_unit)
+            locate = subject.likeness.locate if way == "facekit" else None
+            chained = draw_chain(asked, rule, self.spec.frame_multiple, draw_unit, locate)
         write_clip(self.clip_path(shot.name, way), chained.clip)
         return self._measured(way, shot, chained, subject)
 

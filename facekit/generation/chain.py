@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from facekit.errors import FaceError, UsageError
+from facekit.generation.anchor import Anchor, Locate
 from facekit.generation.chunks import (
     Chained,
     Chunk,
@@ -25,14 +26,20 @@ from facekit.generation.chunks import (
     keyframes_between,
 )
 from facekit.generation.hand_over import ChainRule, Colours, HandOver, choose_hand_over, soften
-from facekit.types import Clip, FloatArray
+from facekit.types import Clip, FloatArray, Image
 
 __all__ = ["DrawUnit", "draw_chain"]
 
 DrawUnit: TypeAlias = Callable[[Unit], Drawn]
 
 
-def draw_chain(shot: LongShot, rule: ChainRule, step: int, draw: DrawUnit) -> Chained:
+def draw_chain(
+    shot: LongShot,
+    rule: ChainRule,
+    step: int,
+    draw: DrawUnit,
+    locate: Locate | None = None,
+) -> Chained:
     """Draw a shot chunk by chunk.
 
     Args:
@@ -41,20 +48,32 @@ def draw_chain(shot: LongShot, rule: ChainRule, step: int, draw: DrawUnit) -> Ch
         step: Frame counts that the backbone draws are 1 more than multiples of it.
         draw: Draws and scores one unit; called for the same units in the same order every time,
             so whoever keeps what it gave can go on after a kill.
+        locate: Finds landmarks, so that the face of what is handed on can be put back to that of
+            the first chunk (`ChainRule.anchor`); without it the face is handed on as it is.
 
     Raises:
         UsageError: There is nothing to draw.
         FaceError: The clip that is to be longer ends with somebody else's face.
     """
-    chain = _Chain(shot, rule, step, draw)
+    chain = _Chain(shot, rule, step, draw, locate)
     while chain.missing > 0 and not chain.stopped:
         chain.add_chunk()
     return chain.result()
 
 
 class _Chain:
-    def __init__(self, shot: LongShot, rule: ChainRule, step: int, draw: DrawUnit) -> None:
+    def __init__(
+        self,
+        shot: LongShot,
+        rule: ChainRule,
+        step: int,
+        draw: DrawUnit,
+        locate: Locate | None,
+    ) -> None:
         self.shot, self.rule, self.step, self.draw = shot, rule, step, draw
+        self.locate = locate
+        self.anchor: Anchor | None = None
+        self.is_anchored = False
         self.pieces: list[np.ndarray] = []
         self.chunks: list[Chunk] = []
         self.start = shot.picture
@@ -118,13 +137,15 @@ class _Chain:
             likeness=_mean(scores),
             hand_over=here.likeness,
             reason=here.reason,
+            anchored=self.is_anchored,
             redrawn=tuple(refused),
         )
         if is_first:
-            self.reference, self.colours = _mean(scores), Colours.of(taken)
+            self.reference = _mean(scores)
+            self._remember(taken, scores)
         self.pieces.append(kept)
         self.chunks.append(chunk)
-        self.start = taken[-1]
+        self._hand_on(taken[-1])
 
     def result(self) -> Chained:
         return Chained(
@@ -140,7 +161,7 @@ class _Chain:
         """Begin with a clip: its first frames are the measure, a good one of its last goes on."""
         frames, scores = before.clip.frames, before.scores_F
         beginning = slice(0, self.shot.chunk_frames)
-        self.colours, self.fps = Colours.of(frames[beginning]), before.clip.fps
+        self.fps = before.clip.fps
         self.reference = None if scores is None else _mean(scores[beginning])
         last = max(0, len(frames) - self.shot.chunk_frames)
         here = choose_hand_over(
@@ -160,7 +181,24 @@ class _Chain:
             )
         end = last + here.frame + 1
         self.pieces.append(frames[:end])
-        self.start = frames[end - 1]
+        self._remember(frames[beginning], None if scores is None else scores[beginning])
+        self._hand_on(frames[end - 1])
+
+    def _remember(self, frames: np.ndarray, scores_F: FloatArray | None) -> None:
+        """Keep colours and faces of the beginning, to which everything goes back."""
+        self.colours = Colours.of(frames)
+        if self.locate is not None and self.rule.anchor > 0:
+            self.anchor = Anchor.of(frames, scores_F, self.locate)
+
+    def _hand_on(self, frame: Image) -> None:
+        """Put a frame right, for the next chunk to begin with."""
+        assert self.colours is not None, "there is a beginning"
+        start = self.colours.put_on(frame, self.rule.colours)
+        grafted = None
+        if self.anchor is not None and self.locate is not None:
+            grafted = self.anchor.put_on(start, self.locate, self.rule.anchor)
+        self.is_anchored = grafted is not None
+        self.start = soften(start if grafted is None else grafted, self.rule.soften_px)
 
     def _length_of_next(self, is_first: bool) -> tuple[int, int]:
         """Frames to draw, on the backbone's grid, and how many of them count at most."""
@@ -171,10 +209,6 @@ class _Chain:
         return min(count, self.shot.chunk_frames), wanted
 
     def _unit(self, index: int, attempt: int, count: int, is_first: bool, wanted: int) -> Unit:
-        start = self.start
-        if start is not None and not is_first and self.colours is not None:
-            start = self.colours.put_on(start, self.rule.colours)
-            start = soften(start, self.rule.soften_px)
         shot = self.shot
         left = self.missing - (wanted if is_first else wanted - 1)
         return Unit(
@@ -182,7 +216,7 @@ class _Chain:
             attempt=attempt,
             seed=chunk_seed(shot.seed, index, attempt),
             num_frames=count,
-            start=start,
+            start=self.start,
             strength=keyframes_between(
                 shot.strength,
                 shot.num_frames,

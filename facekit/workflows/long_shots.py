@@ -88,7 +88,8 @@ def shoot_long(
             )
             stack.callback(attachment.detach)
         drawer = _Drawer(pipe, plan, index, store, attachment, likeness, progress)
-        chained = draw_chain(asked, rule, plan.spec.frame_multiple, drawer.draw)
+        locate = None if likeness is None else likeness.locate
+        chained = draw_chain(asked, rule, plan.spec.frame_multiple, drawer.draw, locate)
     done = dataclasses.replace(shot, num_frames=chained.clip.num_frames)
     chain = _chain_record(chained, rule, likeness, plan)
     path = write_take(plan.out_dir, done, chained.clip, {**record, "chain": chain})
