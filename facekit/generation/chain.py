@@ -26,7 +26,7 @@ from facekit.generation.chunks import (
     keyframes_between,
 )
 from facekit.generation.hand_over import ChainRule, Colours, HandOver, choose_hand_over, soften
-from facekit.types import Clip, FloatArray, Image
+from facekit.types import Clip, FloatArray
 
 __all__ = ["DrawUnit", "draw_chain"]
 
@@ -48,8 +48,8 @@ def draw_chain(
         step: Frame counts that the backbone draws are 1 more than multiples of it.
         draw: Draws and scores one unit; called for the same units in the same order every time,
             so whoever keeps what it gave can go on after a kill.
-        locate: Finds landmarks, so that the face of what is handed on can be put back to that of
-            the first chunk (`ChainRule.anchor`); without it the face is handed on as it is.
+        locate: Finds landmarks, so that the face of what is handed on can be put back to the
+            likest so far (`ChainRule.anchor`); without it the face is handed on as it is.
 
     Raises:
         UsageError: There is nothing to draw.
@@ -72,7 +72,7 @@ class _Chain:
     ) -> None:
         self.shot, self.rule, self.step, self.draw = shot, rule, step, draw
         self.locate = locate
-        self.anchor: Anchor | None = None
+        self.anchor = Anchor()
         self.is_anchored = False
         self.pieces: list[np.ndarray] = []
         self.chunks: list[Chunk] = []
@@ -141,11 +141,10 @@ class _Chain:
             redrawn=tuple(refused),
         )
         if is_first:
-            self.reference = _mean(scores)
-            self._remember(taken, scores)
+            self.reference, self.colours = _mean(scores), Colours.of(taken)
         self.pieces.append(kept)
         self.chunks.append(chunk)
-        self._hand_on(taken[-1])
+        self._hand_on(taken, scores, here.likeness)
 
     def result(self) -> Chained:
         return Chained(
@@ -161,7 +160,7 @@ class _Chain:
         """Begin with a clip: its first frames are the measure, a good one of its last goes on."""
         frames, scores = before.clip.frames, before.scores_F
         beginning = slice(0, self.shot.chunk_frames)
-        self.fps = before.clip.fps
+        self.colours, self.fps = Colours.of(frames[beginning]), before.clip.fps
         self.reference = None if scores is None else _mean(scores[beginning])
         last = max(0, len(frames) - self.shot.chunk_frames)
         here = choose_hand_over(
@@ -181,22 +180,18 @@ class _Chain:
             )
         end = last + here.frame + 1
         self.pieces.append(frames[:end])
-        self._remember(frames[beginning], None if scores is None else scores[beginning])
-        self._hand_on(frames[end - 1])
+        self._hand_on(frames[:end], None if scores is None else scores[:end], here.likeness)
 
-    def _remember(self, frames: np.ndarray, scores_F: FloatArray | None) -> None:
-        """Keep colours and faces of the beginning, to which everything goes back."""
-        self.colours = Colours.of(frames)
-        if self.locate is not None and self.rule.anchor > 0:
-            self.anchor = Anchor.of(frames, scores_F, self.locate)
-
-    def _hand_on(self, frame: Image) -> None:
-        """Put a frame right, for the next chunk to begin with."""
+    def _hand_on(
+        self, frames: np.ndarray, scores_F: FloatArray | None, likeness: float | None
+    ) -> None:
+        """Put the last of these frames right, for the next chunk to begin with."""
         assert self.colours is not None, "there is a beginning"
-        start = self.colours.put_on(frame, self.rule.colours)
+        start = self.colours.put_on(frames[-1], self.rule.colours)
         grafted = None
-        if self.anchor is not None and self.locate is not None:
-            grafted = self.anchor.put_on(start, self.locate, self.rule.anchor)
+        if self.locate is not None and self.rule.anchor > 0:
+            self.anchor = self.anchor.joined(frames, scores_F, self.locate)
+            grafted = self.anchor.put_on(start, likeness, self.locate, self.rule.anchor)
         self.is_anchored = grafted is not None
         self.start = soften(start if grafted is None else grafted, self.rule.soften_px)
 

@@ -96,7 +96,7 @@ class Chunk:
     reason: str
     """Why that frame."""
     anchored: bool = False
-    """Whether it began with a face that had been put back to that of the first chunk."""
+    """Whether it began with a face that had been put back to a likelier one."""
     redrawn: tuple[str, ...] = ()
     """Why each earlier attempt was not taken."""
 

@@ -34,8 +34,8 @@ class ChainRule:
     """Blur of what is handed on, a standard deviation of at most 0.7 pixels: edges that each chunk
     makes a little sharper otherwise burn in."""
     anchor: float = 1.0
-    """How far the face of what is handed on goes back to one of the first chunk that is turned
-    alike, 0..1; where faces are not located, and where none is turned alike, it stays."""
+    """How far the face of what is handed on goes back to the likest so far that is turned alike,
+    0..1; where faces are not located, and where no likelier one is turned alike, it stays."""
     guidance: float = 0.5
     """How much of the guidance above 1 is left to chunks that continue something; all of it where
     the identity is guided by itself, for the two belong together."""
