@@ -191,9 +191,14 @@ class _Chain:
         grafted = None
         if self.locate is not None and self.rule.anchor > 0:
             self.anchor = self.anchor.joined(frames, scores_F, self.locate)
-            grafted = self.anchor.put_on(start, likeness, self.locate, self.rule.anchor)
+            if self._has_lost(likeness):
+                grafted = self.anchor.put_on(start, likeness, self.locate, self.rule.anchor)
         self.is_anchored = grafted is not None
         self.start = soften(start if grafted is None else grafted, self.rule.soften_px)
+
+    def _has_lost(self, likeness: float | None) -> bool:
+        """Whether what is handed on is less like the character than the first chunk was."""
+        return likeness is not None and self.reference is not None and likeness < self.reference
 
     def _length_of_next(self, is_first: bool) -> tuple[int, int]:
         """Frames to draw, on the backbone's grid, and how many of them count at most."""

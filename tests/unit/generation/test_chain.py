@@ -201,23 +201,36 @@ def locate(frames):
     return np.broadcast_to(MARKS, (len(frames), 5, 2))
 
 
-def test_the_face_of_the_beginning_is_put_on_what_is_handed_on():
-    painter = Faces(lambda unit, frame: 0.9 if (unit.index, frame) == (0, 2) else 0.6)
+def likest_early(unit, frame):
+    return 0.9 if (unit.index, frame) == (0, 2) else 0.6
+
+
+def test_a_chain_that_has_lost_something_goes_back_to_its_likest_face():
+    painter = Faces(likest_early)
     chained = draw_chain(shot(), RULE, 4, painter, locate)
 
     start = painter.units[2].start
     assert start[0, 0, 0] == 16, "surroundings go on"
-    assert start[48, 48, 0] == 2, "the face is that of the likest frame of the first chunk"
+    assert start[48, 48, 0] == 2, "the face is that of the likest frame"
     assert [chunk.anchored for chunk in chained.chunks] == [False, True, True]
 
 
-def test_without_landmarks_or_without_an_anchor_the_face_is_handed_on_as_it_is():
-    for rule, found in ((RULE, None), (dataclasses.replace(RULE, anchor=0.0), locate)):
-        painter = Faces()
-        chained = draw_chain(shot(), rule, 4, painter, found)
+@pytest.mark.parametrize(
+    ("rule", "found", "likeness"),
+    [
+        (RULE, None, likest_early),
+        (dataclasses.replace(RULE, anchor=0.0), locate, likest_early),
+        (RULE, locate, lambda unit, frame: 0.6 + unit.index / 100 + (frame == 8) / 10),
+    ],
+    ids=["nobody locates", "no anchor", "nothing lost"],
+)
+def test_otherwise_the_face_is_handed_on_as_it_is(rule, found, likeness):
+    painter = Faces(likeness)
 
-        assert painter.units[2].start[48, 48, 0] == 16
-        assert not any(chunk.anchored for chunk in chained.chunks)
+    chained = draw_chain(shot(), rule, 4, painter, found)
+
+    assert painter.units[2].start[48, 48, 0] == 16
+    assert not any(chunk.anchored for chunk in chained.chunks)
 
 
 def test_a_clip_that_is_made_longer_gets_the_face_of_its_own_beginning():
