@@ -74,6 +74,7 @@ class _Chain:
         self.locate = locate
         self.anchor = Anchor()
         self.is_anchored = False
+        self.handed_first: float | None = None
         self.pieces: list[np.ndarray] = []
         self.chunks: list[Chunk] = []
         self.start = shot.picture
@@ -178,6 +179,13 @@ class _Chain:
                 f" likeness, expected at least {self.rule.lowest(self.reference):.2f}; make"
                 " another take longer"
             )
+        self.handed_first = choose_hand_over(
+            None if scores is None else scores[beginning],
+            self.rule,
+            None,
+            num_frames=len(frames[beginning]),
+            needs_face=self.shot.needs_face,
+        ).likeness
         end = last + here.frame + 1
         self.pieces.append(frames[:end])
         self._hand_on(frames[:end], None if scores is None else scores[:end], here.likeness)
@@ -197,8 +205,11 @@ class _Chain:
         self.start = soften(start if grafted is None else grafted, self.rule.soften_px)
 
     def _has_lost(self, likeness: float | None) -> bool:
-        """Whether what is handed on is less like the character than the first chunk was."""
-        return likeness is not None and self.reference is not None and likeness < self.reference
+        """Whether what is handed on is less like the character than what the first chunk did."""
+        if self.handed_first is None:
+            self.handed_first = likeness
+        first = self.handed_first
+        return likeness is not None and first is not None and likeness < first
 
     def _length_of_next(self, is_first: bool) -> tuple[int, int]:
         """Frames to draw, on the backbone's grid, and how many of them count at most."""
