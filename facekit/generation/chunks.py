@@ -106,6 +106,8 @@ class Chunk:
     """Likeness of the frame that it handed on, or of its last frame at the end of the chain."""
     reason: str
     """Why that frame."""
+    anchored: bool = False
+    """Whether it began with a face that had been put back to a likelier one."""
     redrawn: tuple[str, ...] = ()
     """Why each earlier attempt was not taken."""
 

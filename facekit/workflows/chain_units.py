@@ -103,7 +103,8 @@ def draw_units(
         if work.likeness is not None:  # in the numbers of the encoder that judges
             rule = dataclasses.replace(rule, min_same_person=work.likeness.min_same_person)
         drawer = _Drawer(pipe, spec, work, progress, stack)
-        chained = draw_chain(asked, rule, spec.frame_multiple, drawer.draw)
+        locate = None if work.likeness is None else work.likeness.locate
+        chained = draw_chain(asked, rule, spec.frame_multiple, drawer.draw, locate)
         return DrawnChain(chained=chained, draw_s=drawer.draw_s, fresh_s=drawer.fresh_s)
 
 

@@ -30,6 +30,9 @@ class Likeness:
     """Below it, it is somebody else."""
     score: Callable[[np.ndarray], FloatArray]
     """Frames (F, H, W, 3) uint8 to float64 (F,), NaN where no face can be scored."""
+    locate: Callable[[np.ndarray], FloatArray] | None = None
+    """The same frames to landmarks of the largest face, float32 (F, 5, 2), in pixels, NaN where
+    there is no face; None where the judge finds no landmarks."""
 
 
 def _has_gallery(character: Character) -> bool:
@@ -64,7 +67,19 @@ def make_likeness(
         scores: FloatArray = np.where(track.is_scored, cosines_F, np.nan)
         return scores
 
-    return Likeness(encoder=vendor.name, min_same_person=vendor.min_same_person, score=score)
+    def locate(frames_FHW3: np.ndarray) -> FloatArray:
+        marks_F52 = np.full((len(frames_FHW3), 5, 2), np.nan, dtype=np.float32)
+        for index, faces_here in enumerate(vendor.detect(tuple(frames_FHW3))):
+            if faces_here:
+                marks_F52[index] = faces_here[0].landmarks_px
+        return marks_F52
+
+    return Likeness(
+        encoder=vendor.name,
+        min_same_person=vendor.min_same_person,
+        score=score,
+        locate=locate,
+    )
 
 
 def make_cast_likeness(

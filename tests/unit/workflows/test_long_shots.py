@@ -10,7 +10,7 @@ from facekit.backbones.wan import TOON
 from facekit.errors import FaceError, UsageError
 from facekit.generation.hand_over import ChainRule
 from facekit.generation.sample import SampleSettings
-from facekit.media.images import write_image
+from facekit.media.images import read_image, write_image
 from facekit.media.video import read_clip
 from facekit.types import NoProgress
 from facekit.workflows import chain_units, shoot_plan
@@ -181,6 +181,27 @@ def test_the_gallery_of_the_file_scores(trained):
     frames = np.zeros((2, 32, 32, 3), np.uint8)
     assert likeness.score(frames).shape == (2,)
     assert likeness.min_same_person == trained.faces.min_same_person
+
+
+def test_faces_are_located_so_that_they_can_be_put_back(trained, tmp_path, monkeypatch):
+    likeness = make_likeness(load_character(trained.adapter), torch.device("cpu"), trained.faces)
+    assert likeness is not None
+    face = read_image(min(trained.photos.iterdir()))
+    marks = likeness.locate(np.stack([face, np.zeros_like(face)]))
+    assert np.array_equal(marks[0], trained.faces.detect([face])[0][0].landmarks_px)
+
+    seen = []
+    monkeypatch.setattr(
+        shooting,
+        "make_likeness",
+        lambda *_: dataclasses.replace(
+            likeness,
+            score=lambda frames: np.full(len(frames), 0.6),
+            locate=lambda frames: seen.append(len(frames)) or np.full((len(frames), 5, 2), np.nan),
+        ),
+    )
+    shoot(trained, plan(trained, tmp_path, num_frames=9))
+    assert seen == [5, 5], "the frames of both chunks"
 
 
 @pytest.mark.parametrize(
