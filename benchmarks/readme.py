@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from benchmarks.check_table import check_tables
 from benchmarks.render_table import render_table
 from benchmarks.results import RESULTS_DIR
+from benchmarks.shots_tables import cast_table, chain_table, gates_table
 from benchmarks.training_table import training_tables
 from facekit.media.files import write_text
 
@@ -22,6 +23,10 @@ README = RESULTS_DIR.parents[1] / "README.md"
 CHECK_PHOTOS = RESULTS_DIR.parent / "howto" / "check_photos.md"
 TRAIN = RESULTS_DIR.parent / "howto" / "train.md"
 RENDER = RESULTS_DIR.parent / "howto" / "render.md"
+LONGER_SHOTS = RESULTS_DIR.parent / "howto" / "longer_shots.md"
+SEVERAL = RESULTS_DIR.parent / "howto" / "several_characters.md"
+SHOTS: Mapping[Path, Callable[[Path], str]] = {LONGER_SHOTS: chain_table, SEVERAL: cast_table}
+"""Page -> its table."""
 BEGIN = "<!-- Numbers from docs/results, by python -m benchmarks.readme -->"
 END = "<!-- End of the numbers -->"
 
@@ -43,6 +48,8 @@ def main() -> int:
     write_text(CHECK_PHOTOS, with_check(CHECK_PHOTOS.read_text(encoding="utf-8"), RESULTS_DIR))
     write_text(TRAIN, with_training(TRAIN.read_text(encoding="utf-8"), RESULTS_DIR))
     write_text(RENDER, with_rendering(RENDER.read_text(encoding="utf-8"), RESULTS_DIR))
+    for path, table in SHOTS.items():
+        write_text(path, with_table(path, table, RESULTS_DIR))
     return 0
 
 
@@ -75,12 +82,22 @@ def with_training(text: str, results_dir: Path) -> str:
 
 
 def with_rendering(text: str, results_dir: Path) -> str:
-    """Put the table of workers between the markers of the how-to of rendering.
+    """Put the tables of gates and of workers between the markers of the how-to of rendering.
 
     Raises:
         ValueError: The text has not both markers.
     """
-    return _between(text, render_table(results_dir), "render.md")
+    tables = f"{gates_table(results_dir)}\n\n{render_table(results_dir)}"
+    return _between(text, tables, "render.md")
+
+
+def with_table(path: Path, table: Callable[[Path], str], results_dir: Path) -> str:
+    """Read a page, with a table between its markers.
+
+    Raises:
+        ValueError: The page has not both markers.
+    """
+    return _between(path.read_text(encoding="utf-8"), table(results_dir), path.name)
 
 
 def _between(text: str, tables: str, name: str) -> str:
