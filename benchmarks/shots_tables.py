@@ -58,8 +58,8 @@ def cast_table(results_dir: Path) -> str:
     )
     return (
         "\n".join(lines)
-        + f"\n\nGoal: {goal:.0%} with regions; bold misses it. Each by itself, in the same shot size,"
-        f" is nearer to itself than to the other of its pair in {_percents(alone['right'])} of the"
+        + f"\n\nGoal: {goal:.0%} with regions; bold misses it. Each by itself, in the same shot"
+        f" size, is nearer to itself than to the other of its pair in {_percents(alone['right'])} of the"
         " places: what this backbone draws of a face that small. 95 % intervals are over groups of"
         f" people. Likeness of a bystander to the one who is attached: {told}."
     )
@@ -79,8 +79,8 @@ def chain_table(results_dir: Path) -> str:
         if way == "facekit" and row["loss"] > found["goal_loss"]:
             lost = f"**{lost}**"
         lines.append(
-            f"| {title} | {row['start']:.2f} | {row['end']:.2f} | {lost} | {row['worst_loss']:.0%} |"
-            f" {row['seam_step']:.1f} / {row['inside_step']:.1f} |"
+            f"| {title} | {row['start']:.2f} | {row['end']:.2f} | {lost} |"
+            f" {row['worst_loss']:.0%} | {row['seam_step']:.1f} / {row['inside_step']:.1f} |"
         )
     facekit = found["ways"]["facekit"]
     return (
@@ -88,8 +88,8 @@ def chain_table(results_dir: Path) -> str:
         + f"\n\n{facekit['shots']} shots of {found['seconds']:g} seconds; goal: at most"
         f" {found['goal_loss']:.0%} lost, bold misses it; a negative loss is a gain. Intervals"
         " (95 %) are over shots. Facekit draws"
-        f" {facekit['drawn_per_delivered']:.2f} frames for each that it delivers. Steps are the mean"
-        " difference of neighbouring frames, in levels of 255."
+        f" {facekit['drawn_per_delivered']:.2f} frames for each that it delivers. Steps are the"
+        " mean difference of neighbouring frames, in levels of 255."
     )
 
 
@@ -104,19 +104,19 @@ def gates_table(results_dir: Path) -> str:
     for way in _GATE_WAYS:
         row = found["ways"][way]
         lines.append(
-            f"| {found['titles'][way]} | {row['takes']['mean']:.2f} | {row['seconds']['mean']:.1f} |"
-            f" {_percents(row['pass_second'])} | {_numbers(row['likeness_second'])} |"
+            f"| {found['titles'][way]} | {row['takes']['mean']:.2f} |"
+            f" {row['seconds']['mean']:.1f} | {_percents(row['pass_second'])} | {_numbers(row['likeness_second'])} |"
             f" {_numbers(row['worst_second'])} |"
         )
-    retakes = found["retakes"]["gates"]
+    retakes, shots = found["retakes"]["gates"], found["ways"]["one"]["shots"]
     return (
         "\n".join(lines)
-        + f"\n\n{found['ways']['one']['shots']} shots of {found['characters']} held-out people, one in"
-        " each; judged by photos that no gate has seen, 95 % intervals over people."
-        f" {retakes['wrong_by_second']:.0%} of {retakes['retakes']} retakes were of takes that those"
+        + f"\n\n{shots} shots of {found['characters']} held-out people, one in each; judged by photos"
+        " that no gate has seen, 95 % intervals over people. Of the retakes"
+        f" {retakes['wrong_by_second']:.0%} ({retakes['retakes']} in all) were of takes that those"
         f" photos would have let pass; a score moves by {found['noise']['deviation']:.3f} with"
-        " other photos of the same person. Nothing had to be looked at (`review`)"
-        f" in {1 - found['ways']['gates']['review']['mean']:.0%} of the shots."
+        " other photos of the same person. Somebody had to look (`review`) at"
+        f" {found['ways']['gates']['review']['mean']:.0%} of the shots."
     )
 
 

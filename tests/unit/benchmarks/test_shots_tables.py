@@ -64,4 +64,4 @@ def test_gates_tell_what_they_cost(tmp_path: Path) -> None:
     (tmp_path / "gates.json").write_text(json.dumps(found))
     table = gates_table(tmp_path)
     assert "| gates | 0.50 | 0.5 | 50% (40% to 60%) | 0.50 (0.40 to 0.60) |" in table
-    assert "10% of 39 retakes" in table
+    assert "Of the retakes 10% (39 in all)" in table
