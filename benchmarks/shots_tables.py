@@ -59,8 +59,8 @@ def cast_table(results_dir: Path) -> str:
     return (
         "\n".join(lines)
         + f"\n\nGoal: {goal:.0%} with regions; bold misses it. Each by itself, in the same shot"
-        f" size, is nearer to itself than to the other of its pair in {_percents(alone['right'])} of the"
-        " places: what this backbone draws of a face that small. 95 % intervals are over groups of"
+        f" size, is nearer to itself than to the other of its pair in {_percents(alone['right'])}"
+        " of the places: what this backbone draws of a face that small. 95 % intervals are over groups of"
         f" people. Likeness of a bystander to the one who is attached: {told}."
     )
 
@@ -105,14 +105,14 @@ def gates_table(results_dir: Path) -> str:
         row = found["ways"][way]
         lines.append(
             f"| {found['titles'][way]} | {row['takes']['mean']:.2f} |"
-            f" {row['seconds']['mean']:.1f} | {_percents(row['pass_second'])} | {_numbers(row['likeness_second'])} |"
-            f" {_numbers(row['worst_second'])} |"
+            f" {row['seconds']['mean']:.1f} | {_percents(row['pass_second'])} |"
+            f" {_numbers(row['likeness_second'])} | {_numbers(row['worst_second'])} |"
         )
     retakes, shots = found["retakes"]["gates"], found["ways"]["one"]["shots"]
     return (
         "\n".join(lines)
-        + f"\n\n{shots} shots of {found['characters']} held-out people, one in each; judged by photos"
-        " that no gate has seen, 95 % intervals over people. Of the retakes"
+        + f"\n\n{shots} shots of {found['characters']} held-out people, one in each; judged by"
+        " photos that no gate has seen, 95 % intervals over people. Of the retakes"
         f" {retakes['wrong_by_second']:.0%} ({retakes['retakes']} in all) were of takes that those"
         f" photos would have let pass; a score moves by {found['noise']['deviation']:.3f} with"
         " other photos of the same person. Somebody had to look (`review`) at"
