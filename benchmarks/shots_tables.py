@@ -60,8 +60,8 @@ def cast_table(results_dir: Path) -> str:
         "\n".join(lines)
         + f"\n\nGoal: {goal:.0%} with regions; bold misses it. Each by itself, in the same shot"
         f" size, is nearer to itself than to the other of its pair in {_percents(alone['right'])}"
-        " of the places: what this backbone draws of a face that small. 95 % intervals are over groups of"
-        f" people. Likeness of a bystander to the one who is attached: {told}."
+        " of the places: what this backbone draws of a face that small. 95 % intervals are over"
+        f" groups of people. Likeness of a bystander to the one who is attached: {told}."
     )
 
 
