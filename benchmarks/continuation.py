@@ -20,6 +20,7 @@ from typing import Any
 from benchmarks.continuation_sheet import write_curves, write_frames
 from benchmarks.continuation_work import WAYS, Bench
 from benchmarks.results import RESULTS_DIR, write_results
+from facekit.evaluation.bootstrap import bootstrap_mean
 from facekit.evaluation.metrics import mean_or_none
 from facekit.faces.vendors import encoder_id
 from facekit.generation.hand_over import ChainRule
@@ -50,19 +51,25 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Mean over the shots of a way; the loss is that of the means."""
+    """Mean over the shots of a way; the loss is that of the means, its interval over shots."""
     start = mean_or_none([row["start"] for row in rows])
     end = mean_or_none([row["end"] for row in rows])
     drawn = sum(row["drawn_frames"] for row in rows)
+    loss = bootstrap_mean(
+        [row["loss"] for row in rows], weights=[max(0.0, row["start"] or 0.0) for row in rows]
+    )
     return {
         "shots": len(rows),
         "start": start,
         "end": end,
         "loss": None if not start or end is None else 1.0 - end / start,
+        "loss_ci95": None if loss is None else loss.to_json()["ci95"],
         "worst_loss": max((row["loss"] for row in rows if row["loss"] is not None), default=None),
         "drawn_per_delivered": drawn / sum(row["frames"] for row in rows),
         "stopped": sum(row["stopped"] is not None for row in rows),
         "motion": mean_or_none([row["motion"] for row in rows]),
+        "seam_step": mean_or_none([row["seam_step"] for row in rows]),
+        "inside_step": mean_or_none([row["inside_step"] for row in rows]),
     }
 
 

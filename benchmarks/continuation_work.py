@@ -144,7 +144,8 @@ class Bench:
                 scores = subject.likeness.score(clip.frames) if way == "facekit" else None
                 return Drawn(clip=clip, scores_F=scores)
 
-            chained = draw_chain(asked, rule, self.spec.frame_multiple, draw_unit)
+            locate = subject.likeness.locate if way == "facekit" else None
+            chained = draw_chain(asked, rule, self.spec.frame_multiple, draw_unit, locate)
         write_clip(self.clip_path(shot.name, way), chained.clip)
         return self._measured(way, shot, chained, subject)
 
@@ -184,6 +185,8 @@ class Bench:
             for chunk in done.chunks
         ]
         start, end = chunks[0], mean_or_none(likeness[-(done.clip.num_frames // 4) :])
+        steps = np.abs(np.diff(done.clip.frames.astype(np.int16), axis=0)).mean(axis=(1, 2, 3))
+        seams = [chunk.first_frame - 1 for chunk in done.chunks[1:]]
         return {
             "way": way,
             "shot": shot.name,
@@ -198,7 +201,10 @@ class Bench:
             "start": start,
             "end": end,
             "loss": None if not start or end is None else 1.0 - end / start,
-            "motion": float(np.abs(np.diff(done.clip.frames.astype(np.int16), axis=0)).mean()),
+            "motion": float(steps.mean()),
+            "seam_step": mean_or_none(steps[seams]),
+            "inside_step": mean_or_none(np.delete(steps, seams)),
+            "anchored": sum(chunk.anchored for chunk in done.chunks),
         }
 
 

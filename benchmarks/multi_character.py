@@ -20,7 +20,8 @@ import numpy as np
 import torch
 
 from benchmarks.likeness_work import load_clips
-from benchmarks.multi_character_work import Bench, Subject, run_unit, unit_path
+from benchmarks.multi_character_people import Bench, Subject
+from benchmarks.multi_character_work import MAX_TAKES, lead_of, run_unit, unit_path
 from benchmarks.results import write_results
 from facekit.evaluation.bootstrap import bootstrap_mean
 from facekit.faces.vendors import encoder_id, load_faces
@@ -30,8 +31,11 @@ from facekit.types import NoProgress
 from facekit.workflows.backbone import load_backbone
 from facekit.workflows.machine import provenance
 
-FULL_PAIRS, FULL_TRIPLES, FULL_SHOTS = 8, 4, 8
-WAYS = ("regions", "auto", "naive", "description", "drawn")
+FULL_PAIRS, FULL_TRIPLES, FULL_SHOTS = 8, 4, 4
+WAYS = ("regions", "takes", "one_prompt", "auto", "naive", "description", "drawn")
+"""Regions given; the same with up to `MAX_TAKES` takes of each shot, of which the encoder that
+trains chooses; the same with one prompt for all of the picture; regions found; everybody all over
+the picture; the prompt alone; the drawn characters."""
 BYSTANDER_WAYS = ("regions", "naive", "description", "drawn")
 GOAL_RIGHT_PLACE = 0.95
 Row = dict[str, Any]
@@ -67,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results: dict[str, Any] = {**_about(bench, options)}
     for title, groups in (("pairs", pairs), ("triples", triples)):
         if groups:
-            results[title] = {way: _summary(_rows(bench, way, groups)) for way in WAYS}
+            ways = [way for way in WAYS if way != "one_prompt" or groups is pairs]
+            results[title] = {way: _summary(_rows(bench, way, groups)) for way in ways}
             print(title, json.dumps(results[title], indent=1), flush=True)
     if pairs:
         results["alone"] = _alone(bench, pairs)
@@ -139,11 +144,17 @@ def _summary(groups: Sequence[Sequence[Row]]) -> dict[str, Any]:
         ),
         "right_place": _interval(groups, _is_right),
         "right_place_of_all": _interval(groups, lambda row: _is_right(row) or False),
+        "lost": {
+            "no_face": sum(not row["found"] for row in rows),
+            "not_scorable": sum(row["found"] and not row["nearest"] for row in rows),
+            "somebody_else": sum(_is_right(row) is False for row in rows),
+        },
         "recognised_in_place": _interval(groups, lambda row: row["match"] == row["expected"]),
         "swap_rate": _share(swapped),
         "everybody_right": _share(
             all(row["nearest"] == row["expected"] for row in clip) for clip in whole
         ),
+        "lead": _mean(lead for row in rows if (lead := lead_of(row)) is not None),
         "own_similarity": _mean(row["similarities"][row["expected"]] for row in seen),
         "others_similarity": _mean(
             value
@@ -179,15 +190,11 @@ def _confusion(groups: Sequence[Sequence[Row]]) -> list[list[int]]:
 
 def _alone(bench: Bench, pairs: Sequence[tuple[Subject, ...]]) -> dict[str, Any]:
     """Each by itself: how often it is nearer to itself than to the other one of its pair."""
-    rows = [
-        row
-        for one, other in pairs
-        for row in run_unit(bench, "naive", (one,), against=(one, other))
-        if row["nearest"]
-    ]
+    groups = [run_unit(bench, "naive", (one,), against=(one, other)) for one, other in pairs]
+    rows = [row for group in groups for row in group if row["nearest"]]
     return {
         "places": len(rows),
-        "right": _share(row["nearest"] == row["expected"] for row in rows),
+        "right": _interval(groups, _is_right),
         "own_similarity": _mean(row["similarities"][row["expected"]] for row in rows),
     }
 
@@ -250,6 +257,7 @@ def _about(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
             "pairs": options.pairs,
             "triples": options.triples,
             "shots": options.shots,
+            "max_takes": MAX_TAKES,
             "num_frames": options.num_frames,
             "level": bench.recipe.identity.level,
             "recipe": recipe_digest(bench.recipe),
@@ -262,12 +270,16 @@ def _about(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def write_sheet(path: Path, bench: Bench, groups: Sequence[tuple[Subject, ...]]) -> None:
-    """Draw one shot of each group in each way: the middle frame, one row per group."""
+    """Draw one shot of each group in each way: the middle frame, one row per group.
+
+    Ways that a group was not made in stay white.
+    """
     rows = []
     for group in groups:
         shots = [load_clips(unit_path(bench, way, group).with_suffix(".npz")) for way in WAYS]
-        frames = [clips[0].frames[clips[0].num_frames // 2] for clips in shots if clips]
-        rows.append(np.concatenate(frames, axis=1))
+        frames = [clips[0].frames[clips[0].num_frames // 2] if clips else None for clips in shots]
+        blank = np.full_like(next(frame for frame in frames if frame is not None), 255)
+        rows.append(np.concatenate([blank if x is None else x for x in frames], axis=1))
     width = max(row.shape[1] for row in rows)
     padded = [
         np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0)), constant_values=255)

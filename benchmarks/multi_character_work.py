@@ -10,121 +10,26 @@ import numpy as np
 
 from benchmarks.likeness_work import load_clips, save_clips
 from benchmarks.multi_character_measure import PLACES_OF, measure_places
-from facekit.adapters.character import Character, attach_characters, load_character
+from benchmarks.multi_character_people import ASPECT_OF, Bench, Subject, group_shots
+from facekit.adapters.character import attach_characters
 from facekit.digests import json_digest
-from facekit.faces.protocols import FaceVendor
+from facekit.errors import NoFaceFound
 from facekit.faces.vendors import encoder_id
 from facekit.generation.named_regions import NAMED_REGIONS
-from facekit.generation.regions import box_region
-from facekit.generation.sample import SampleSettings, sample
+from facekit.generation.regions import Region, box_region, make_masks
+from facekit.generation.sample import sample
 from facekit.generation.shots import name_characters
-from facekit.identity.gallery import build_gallery
 from facekit.media.files import write_text
-from facekit.media.images import read_image, write_image
-from facekit.recipe import Recipe, recipe_digest
-from facekit.toon import ToonCharacter, draw, draw_clip, sample_scene
-from facekit.toon.character import HELD_OUT_SEED
-from facekit.toon.scene import LIGHTS, MOODS, PLACES
-from facekit.types import Clip, Progress, Shot
-from facekit.workflows.backbone import Backbone
-from facekit.workflows.casting import ShotCast, sample_cast
-from facekit.workflows.toon_truth import as_clip, phrase_of
-from facekit.workflows.train import plan_train, run_train
+from facekit.recipe import recipe_digest
+from facekit.toon import draw, draw_clip, sample_scene
+from facekit.types import Clip, Shot
+from facekit.workflows.cast_sampling import sample_cast
+from facekit.workflows.casting import ShotCast
+from facekit.workflows.toon_truth import as_clip
 
-FIRST_SEED = HELD_OUT_SEED + 30_000
-NUM_PHOTOS = 8
-NUM_JUDGES = 6
-"""Photos that the report encoder compares with, unseen by any character."""
-WORDS_OF = {2: ("left", "right"), 3: ("left", "middle", "right")}
-ASPECT_OF = {1: "1:1", 2: "1:1", 3: "16:9"}
-"""Three medium shots do not fit into a square; two in a wide picture are drawn as three."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Bench:
-    """Everything that all units share."""
-
-    work: Path
-    recipe: Recipe
-    backbone: Backbone
-    train_faces: FaceVendor
-    report_faces: FaceVendor
-    shots: int
-    num_frames: int
-    progress: Progress
-
-    @property
-    def settings(self) -> SampleSettings:
-        """How everything is sampled."""
-        return SampleSettings.of(self.backbone.spec, self.recipe.sample)
-
-
-class Subject:
-    """One held-out character: its file, and the photos that judge it."""
-
-    def __init__(self, bench: Bench, index: int) -> None:
-        self.seed = FIRST_SEED + index
-        self.name = f"c{index:02d}"
-        self.toon = ToonCharacter.from_seed(self.seed)
-        folder = bench.work / "photos" / self.name
-        for number in range(NUM_PHOTOS):
-            self._photo(folder, number)
-        parent = bench.work / "characters" / recipe_digest(bench.recipe)[:12]
-        plan = plan_train(
-            [folder],
-            name=self.name,
-            recipe=bench.recipe,
-            out=parent,
-            trigger=phrase_of(self.toon),
-        )
-        made = run_train(plan, bench.progress, faces=bench.train_faces, backbone=bench.backbone)
-        self.character: Character = load_character(made.adapter)
-        judges = [
-            read_image(self._photo(bench.work / "judges" / self.name, NUM_PHOTOS + number))
-            for number in range(NUM_JUDGES)
-        ]
-        names = [f"{self.name} {number}" for number in range(NUM_JUDGES)]
-        self.photos_ND = build_gallery(judges, names, bench.report_faces, among=True).vectors
-
-    def _photo(self, folder: Path, number: int) -> Path:
-        path = folder / f"{number:02d}.png"
-        if not path.is_file():
-            scene = sample_scene(
-                (self.toon,),
-                np.random.default_rng([self.seed, number, 0x9407]),
-                shot_size="close-up" if number % 4 else "medium shot",
-                max_yaw_deg=35.0,
-            )
-            write_image(path, draw(scene, with_masks=False).image)
-        return path
-
-
-def group_shots(bench: Bench, names: Sequence[str]) -> tuple[Shot, ...]:
-    """The shots of a group, named from left to right; equal for every way of making them."""
-    count = len(names)
-    height, width = bench.backbone.spec.sizes[ASPECT_OF[count]]
-    words = WORDS_OF.get(count, ("",))
-    who = " and ".join(
-        f"@{name}" + (f" on the {word}" if word else "")
-        for name, word in zip(names, words, strict=True)
-    )
-    shots = []
-    for index in range(bench.shots):
-        place, mood = PLACES[index % len(PLACES)], MOODS[index % len(MOODS)]
-        light = LIGHTS[(index // 2) % len(LIGHTS)]
-        prompt = f"medium shot of {who} in the {place}, {mood}, standing still, {light}"
-        shots.append(
-            Shot(
-                name=f"{'-'.join(names)}-{index:02d}",
-                prompt=prompt,
-                seed=7000 + index,
-                num_frames=bench.num_frames,
-                height=height,
-                width=width,
-                kind="medium shot",
-            )
-        )
-    return tuple(shots)
+CODE_VERSION = 2
+"""Counted up whenever the same unit would come out otherwise."""
+MAX_TAKES = 3
 
 
 def make_clips(bench: Bench, way: str, subjects: Sequence[Subject], present: int) -> list[Clip]:
@@ -132,44 +37,121 @@ def make_clips(bench: Bench, way: str, subjects: Sequence[Subject], present: int
 
     Args:
         bench: What all share.
-        way: "regions", "auto", "naive", "description" or "drawn".
+        way: One of those of `benchmarks.multi_character`.
         subjects: From left to right; prompts describe all of them.
         present: How many of them, from the left, are attached; the others are bystanders.
     """
-    names = [subject.name for subject in subjects]
-    shots = group_shots(bench, names)
+    shots = group_shots(bench, [subject.name for subject in subjects])
     if way == "drawn":
         return [_drawn(subjects, shot) for shot in shots]
-    phrases = {subject.name: subject.character.trigger for subject in subjects}
-    prompts = [name_characters(shot.prompt, phrases) for shot in shots]
+    if way == "takes":
+        return _chosen_takes(bench, subjects)
     there = tuple(subject.character for subject in subjects[:present])
+    if way == "description":
+        return _cast_clips(bench, subjects, shots, None)
+    if way == "auto":
+        cast = ShotCast(characters=there, is_auto=True)
+        return [_found_or_nothing(bench, subjects, shot, cast) for shot in shots]
+    regions = _regions(subjects, present)
+    if way == "regions":
+        cast = ShotCast(characters=there, regions=regions)
+        return _cast_clips(bench, subjects, shots, cast)
     pipe, spec = bench.backbone.pipe, bench.backbone.spec
-    if way == "naive":
-        asked = [
-            dataclasses.replace(shot, prompt=prompt)
-            for shot, prompt in zip(shots, prompts, strict=True)
-        ]
-        with attach_characters(pipe, there):
-            return list(sample(pipe, asked, spec, bench.settings, progress=bench.progress))
-    cast = None
-    if way != "description":
-        boxes = [NAMED_REGIONS[name] for name in PLACES_OF.get(len(subjects), ())]
-        regions = {
-            name: box_region([box]) for name, box in zip(names[:present], boxes, strict=False)
-        }
-        is_auto = way == "auto"
-        cast = ShotCast(characters=there, regions={} if is_auto else regions, is_auto=is_auto)
+    masks = None
+    if way == "one_prompt":
+        laid = make_masks(regions, shots[0], spec)
+        masks = [laid.get(who.name) for who in there]
+    asked = [dataclasses.replace(shot, prompt=_read(shot, subjects)) for shot in shots]
+    with attach_characters(pipe, there, masks_LHW=masks):
+        return list(sample(pipe, asked, spec, bench.settings, progress=bench.progress))
+
+
+def _regions(subjects: Sequence[Subject], present: int) -> dict[str, Region]:
+    boxes = [NAMED_REGIONS[name] for name in PLACES_OF.get(len(subjects), ())]
+    names = [subject.name for subject in subjects[:present]]
+    return {name: box_region([box]) for name, box in zip(names, boxes, strict=False)}
+
+
+def _read(shot: Shot, subjects: Sequence[Subject]) -> str:
+    """What the backbone reads of a prompt."""
+    return name_characters(
+        shot.prompt, {subject.name: subject.character.trigger for subject in subjects}
+    )
+
+
+def _cast_clips(
+    bench: Bench, subjects: Sequence[Subject], shots: Sequence[Shot], cast: ShotCast | None
+) -> list[Clip]:
+    """Sample as `facekit shoot` does."""
     taken = sample_cast(
-        pipe,
+        bench.backbone.pipe,
         shots,
-        prompts,
+        [_read(shot, subjects) for shot in shots],
         cast,
-        spec,
+        bench.backbone.spec,
         bench.settings,
         faces=bench.train_faces,
         progress=bench.progress,
     )
     return [clip for clip, _ in taken]
+
+
+def _found_or_nothing(
+    bench: Bench, subjects: Sequence[Subject], shot: Shot, cast: ShotCast
+) -> Clip:
+    """A shot whose regions are looked for; black where there are too few faces to find."""
+    try:
+        (clip,) = _cast_clips(bench, subjects, [shot], cast)
+    except NoFaceFound:
+        black = np.zeros((shot.num_frames, shot.height, shot.width, 3), np.uint8)
+        return Clip(frames=black, fps=bench.settings.fps)
+    return clip
+
+
+def _chosen_takes(bench: Bench, subjects: Sequence[Subject]) -> list[Clip]:
+    """The first take of each shot with everybody in place, or the nearest to that.
+
+    The encoder that trains looks at them and decides; the one that reports does not.
+    """
+    run_unit(bench, "regions", subjects)
+    chosen = load_clips(unit_path(bench, "regions", subjects).with_suffix(".npz"))
+    assert chosen is not None, "just made"
+    marks = [_mark(bench, subjects, clip) for clip in chosen]
+    names = [subject.name for subject in subjects]
+    people = tuple(subject.character for subject in subjects)
+    cast = ShotCast(characters=people, regions=_regions(subjects, len(subjects)))
+    for take in range(1, MAX_TAKES):
+        left = [index for index, (is_good, _) in enumerate(marks) if not is_good]
+        shots = [group_shots(bench, names, take)[index] for index in left]
+        again = _cast_clips(bench, subjects, shots, cast) if left else []
+        for index, clip in zip(left, again, strict=True):
+            mark = _mark(bench, subjects, clip)
+            if mark > marks[index]:
+                chosen[index], marks[index] = clip, mark
+    return chosen
+
+
+def _mark(bench: Bench, subjects: Sequence[Subject], clip: Clip) -> tuple[bool, float]:
+    """Whether the training encoder recognises everybody in place, and by how much at least."""
+    rows = measure_places(
+        clip,
+        {subject.name: subject.toon for subject in subjects},
+        {subject.name: subject.own_ND for subject in subjects},
+        bench.train_faces,
+        bench.backbone.spec,
+    )
+    leads = [lead_of(row) for row in rows]
+    is_good = all(row["match"] == row["expected"] for row in rows)
+    return is_good, min(-2.0 if lead is None else lead for lead in leads)
+
+
+def lead_of(row: dict[str, Any]) -> float | None:
+    """How much nearer a face is to the right character than to the next; None without a face."""
+    if row["similarities"] is None:
+        return None
+    others = [value for name, value in row["similarities"].items() if name != row["expected"]]
+    lead: float = row["similarities"][row["expected"]] - max(others)
+    return lead
 
 
 def _drawn(subjects: Sequence[Subject], shot: Shot) -> Clip:
@@ -241,6 +223,7 @@ def unit_path(
     """Where a unit is kept; arguments as for `run_unit`. Its clips lie beside it as npz."""
     names = [subject.name for subject in subjects]
     content = {
+        "code": CODE_VERSION,
         "way": way,
         "names": names,
         "present": len(subjects) if present is None else present,

@@ -13,13 +13,20 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from benchmarks.check_table import check_tables
+from benchmarks.render_table import render_table
 from benchmarks.results import RESULTS_DIR
+from benchmarks.shots_tables import cast_table, chain_table, gates_table
 from benchmarks.training_table import training_tables
 from facekit.media.files import write_text
 
 README = RESULTS_DIR.parents[1] / "README.md"
 CHECK_PHOTOS = RESULTS_DIR.parent / "howto" / "check_photos.md"
 TRAIN = RESULTS_DIR.parent / "howto" / "train.md"
+RENDER = RESULTS_DIR.parent / "howto" / "render.md"
+LONGER_SHOTS = RESULTS_DIR.parent / "howto" / "longer_shots.md"
+SEVERAL = RESULTS_DIR.parent / "howto" / "several_characters.md"
+SHOTS: Mapping[Path, Callable[[Path], str]] = {LONGER_SHOTS: chain_table, SEVERAL: cast_table}
+"""Page -> its table."""
 BEGIN = "<!-- Numbers from docs/results, by python -m benchmarks.readme -->"
 END = "<!-- End of the numbers -->"
 
@@ -40,6 +47,9 @@ def main() -> int:
     write_text(README, with_numbers(README.read_text(encoding="utf-8"), RESULTS_DIR))
     write_text(CHECK_PHOTOS, with_check(CHECK_PHOTOS.read_text(encoding="utf-8"), RESULTS_DIR))
     write_text(TRAIN, with_training(TRAIN.read_text(encoding="utf-8"), RESULTS_DIR))
+    write_text(RENDER, with_rendering(RENDER.read_text(encoding="utf-8"), RESULTS_DIR))
+    for path, table in SHOTS.items():
+        write_text(path, with_table(path, table, RESULTS_DIR))
     return 0
 
 
@@ -71,6 +81,25 @@ def with_training(text: str, results_dir: Path) -> str:
     return _between(text, training_tables(results_dir), "train.md")
 
 
+def with_rendering(text: str, results_dir: Path) -> str:
+    """Put the tables of gates and of workers between the markers of the how-to of rendering.
+
+    Raises:
+        ValueError: The text has not both markers.
+    """
+    tables = f"{gates_table(results_dir)}\n\n{render_table(results_dir)}"
+    return _between(text, tables, "render.md")
+
+
+def with_table(path: Path, table: Callable[[Path], str], results_dir: Path) -> str:
+    """Read a page, with a table between its markers.
+
+    Raises:
+        ValueError: The page has not both markers.
+    """
+    return _between(path.read_text(encoding="utf-8"), table(results_dir), path.name)
+
+
 def _between(text: str, tables: str, name: str) -> str:
     before, found, rest = text.partition(BEGIN)
     _, also_found, after = rest.partition(END)
@@ -92,6 +121,8 @@ def tables(results_dir: Path) -> str:
         _demo(read("demo.json"), read("overhead.json")),
         _likeness(read("likeness.json")),
     ]
+    if (results_dir / "film.json").is_file():  # published by itself, after everything else
+        parts.append(_film(read("film.json")))
     return "\n\n".join(parts)
 
 
@@ -256,6 +287,27 @@ def _likeness(found: Mapping[str, Any]) -> str:
         f" [{low:+.3f}, {high:+.3f}]. All figures and the runs without single loss terms:"
         " [docs/likeness.md](docs/likeness.md)."
     )
+
+
+def _film(found: Mapping[str, Any]) -> str:
+    verdicts, people = found["verdicts"], found["characters"]
+    told = ", ".join(f"{count} {word}" for word, count in verdicts.items())
+    rows = [
+        ["shots, of three people in three aspects", f"{found['shots']} ({told})"],
+        ["takes, retakes among them", f"{found['takes']}, {found['retakes']}"],
+        ["drawing, minutes", f"{found['draw_s'] / 60:.1f}"],
+        ["of it, for takes that are not delivered", _percent(found["wasted_s"] / found["draw_s"])],
+    ]
+    if found["outside_sampler_share"] is not None:
+        share = _percent(found["outside_sampler_share"])
+        rows.append(["time outside the sampler, part of a render", share])
+    for name, one in people.items():
+        if one["mean"] is not None and one["ceiling"]:
+            share = _percent(one["mean"] / one["ceiling"])
+            least = "none" if one["xmin"] is None else _number(one["xmin"])
+            rows.append([f"{name}: part of the photos' own likeness; least alike pair, cosine",
+                         f"{share}; {least}"])  # fmt: skip
+    return _table(["The sequence (`film.json`)", "reached"], rows)
 
 
 def _with_interval(row: Mapping[str, Any], figure: str) -> str:

@@ -11,6 +11,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ["MPLBACKEND"] = "agg"
 
 import gc
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -18,6 +19,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+_IN_MEMORY = Path("/dev/shm")
+_ROOM = 4 * 2**30
+"""Several times what all tests together write."""
+if os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free > _ROOM:
+    # thousands of small files, each told to be safely on the disk before it is renamed
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_IN_MEMORY))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,11 +1,22 @@
 """``facekit eval``."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from facekit_cli.options import Device, DryRun, Force, Json, Out, Settings, Weights, read_settings
+from facekit_cli.options import (
+    Device,
+    DryRun,
+    Force,
+    Identity,
+    Json,
+    Out,
+    Settings,
+    Weights,
+    read_settings,
+)
 from facekit_cli.output import execute
 
 __all__ = ["evaluate"]
@@ -24,6 +35,7 @@ def evaluate(
             help="Photos kept out of training, or where the character's own are now; repeatable.",
         ),
     ] = None,
+    identity: Identity = False,
     settings: Settings = None,
     weights: Weights = None,
     device: Device = "auto",
@@ -52,7 +64,7 @@ def evaluate(
             force=force,
             device=device,
         ),
-        run_evaluate,
+        partial(run_evaluate, identify=identity),
         as_json=as_json,
         weights=weights,
         dry_run=dry_run,

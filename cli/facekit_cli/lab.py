@@ -105,6 +105,22 @@ def calibrate(
             "--out", metavar="PATH", help="Folder of its renders; renders/PROJECT when absent."
         ),
     ] = None,
+    far: Annotated[
+        float,
+        typer.Option(
+            "--far",
+            metavar="PART",
+            help="Part of the faces of other people that may be taken for one of the cast.",
+        ),
+    ] = 0.01,
+    others: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--others",
+            metavar="PHOTOS",
+            help="Photos of people who are not in the show, to tell the cast from; repeatable.",
+        ),
+    ] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
     force: Force = False,
@@ -114,7 +130,9 @@ def calibrate(
 
     execute(
         "lab.calibrate",
-        lambda: plan_calibrate(board, out=out, device=device, force=force),
+        lambda: plan_calibrate(
+            board, out=out, device=device, far=far, others=others or (), force=force
+        ),
         run_calibrate,
         as_json=as_json,
         dry_run=dry_run,

@@ -22,6 +22,7 @@ __all__ = [
     "Device",
     "DryRun",
     "Force",
+    "Identity",
     "Json",
     "Out",
     "OutParent",
@@ -49,6 +50,12 @@ PHOTOS = "Photos and clips: files, folders, patterns such as 'a/*.jpg', or a zip
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+Identity = Annotated[
+    bool,
+    typer.Option(
+        "--identity", help="Write who is in each clip beside it: NAME.identity.json, by frame."
+    ),
+]
 Device = Annotated[
     str,
     typer.Option(

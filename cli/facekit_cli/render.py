@@ -1,7 +1,8 @@
 """``facekit render`` and what of ``facekit board`` draws."""
 
-from functools import partial
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,7 +10,25 @@ from facekit_cli.board import Board, Renders, app
 from facekit_cli.options import Device, DryRun, Json, Weights
 from facekit_cli.output import GOES_ON, execute, show
 
-__all__ = ["NumWorkers", "Only", "pick", "render", "report", "resume", "retake", "status"]
+if TYPE_CHECKING:  # help must not wait for it
+    from facekit.types import Plan, Progress
+    from facekit.workflows.render import RenderPlan
+    from facekit.workflows.render_emit import EmitPlan
+
+__all__ = [
+    "Emit",
+    "JobFiles",
+    "NumWorkers",
+    "Only",
+    "Part",
+    "RayAddress",
+    "pick",
+    "render",
+    "report",
+    "resume",
+    "retake",
+    "status",
+]
 
 Only = Annotated[
     list[str] | None,
@@ -21,38 +40,145 @@ Only = Annotated[
 ]
 
 NumWorkers = Annotated[
-    int,
+    int | None,
     typer.Option(
-        "--workers", min=1, max=64, help="Processes that draw, each on a card of its own."
+        "--workers",
+        min=1,
+        max=1024,
+        help="Processes that draw, each on a card of its own; 1 when absent, and with --ray one per"
+        " card of the cluster.",
     ),
+]
+
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Draw on a Ray cluster: auto for the one of this machine, or HOST:PORT.",
+    ),
+]
+
+Part = Annotated[
+    bool,
+    typer.Option(
+        "--part",
+        help="With --only: leave timelines and the report to a last render without it, so that"
+        " other processes may draw other shots of the board at the same time.",
+    ),
+]
+
+Emit = Annotated[
+    str | None,
+    typer.Option(
+        "--emit",
+        metavar="KIND",
+        help="Draw nothing, and write job files with --to: slurm or openjd. auto and cuda ask for a"
+        " card for each task, --device cpu for none.",
+    ),
+]
+
+JobFiles = Annotated[
+    Path | None, typer.Option("--to", metavar="PATH", help="New folder of the job files.")
 ]
 
 
 def render(
     board: Board,
     only: Only = None,
-    workers: NumWorkers = 1,
+    part: Part = False,
+    workers: NumWorkers = None,
+    ray: RayAddress = None,
+    emit: Emit = None,
+    to: JobFiles = None,
     device: Device = "auto",
     weights: Weights = None,
     out: Renders = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Render a storyboard: draw every shot, judge it, draw again what fails, deliver.
+    """Render a storyboard: draw, judge, draw again what fails, deliver.
 
     What is finished is never made again; run it again to go on.
     """
-    from facekit.workflows.render import plan_render, run_render
+    given = {"--part": part, "--ray": ray, "--emit": emit}
+    if emit is not None:
+        _emit(board, given, only, workers, emit, to, device, weights, out, dry_run, as_json)
+        return
+
+    def plan() -> "RenderPlan":
+        from facekit.workflows.render import plan_render
+
+        _one_of(given)
+        if to is not None:
+            _idle("--to", "it is the folder of --emit")
+        # the cluster knows what it has; this machine need not have it
+        here = "auto" if ray is not None else device
+        return plan_render(board, out=out, device=here, only=only or ())
+
+    def run(made: "RenderPlan", progress: "Progress") -> "Plan":
+        if ray is not None:
+            from facekit.workflows.render_ray import run_on_ray
+
+            return run_on_ray(made, progress, address=ray, device=device, workers=workers)
+        if part:
+            from facekit.workflows.render_part import run_part
+
+            return run_part(made, progress, workers=workers or 1)
+        from facekit.workflows.render import run_render
+
+        return run_render(made, progress, workers=workers or 1)
 
     execute(
         "render",
-        lambda: plan_render(board, out=out, device=device, only=only or ()),
-        partial(run_render, workers=workers),
+        plan,
+        run,
         as_json=as_json,
         weights=weights,
         dry_run=dry_run,
         interrupted=GOES_ON,
     )
+
+
+def _emit(
+    board: Path,
+    given: Mapping[str, object],
+    only: Sequence[str] | None,
+    workers: int | None,
+    kind: str,
+    to: Path | None,
+    device: str,
+    weights: Sequence[Path] | None,
+    out: Path | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    from facekit.workflows.render_emit import plan_emit, run_emit
+
+    def plan() -> "EmitPlan":
+        _one_of(given)
+        if workers is not None:
+            _idle("--workers", "the scheduler decides how many tasks run at once")
+        return plan_emit(
+            board, kind, to, out=out, device=device, only=only or (), weights=weights or ()
+        )
+
+    execute("render.emit", plan, run_emit, as_json=as_json, weights=weights, dry_run=dry_run)
+
+
+def _one_of(given: Mapping[str, object]) -> None:
+    """Refuse ways to draw that contradict each other."""
+    from facekit.errors import UsageError
+
+    said = [flag for flag, value in given.items() if value]
+    if len(said) > 1:
+        raise UsageError(f"{' and '.join(said)} both given, expected one of them; leave one away")
+
+
+def _idle(flag: str, why: str) -> None:
+    from facekit.errors import UsageError
+
+    raise UsageError(f"{flag}: nothing reads it here, for {why}; leave it away")
 
 
 app.command("render")(render)
@@ -61,7 +187,8 @@ app.command("render")(render)
 @app.command("resume")
 def resume(
     board: Board,
-    workers: NumWorkers = 1,
+    workers: NumWorkers = None,
+    ray: RayAddress = None,
     device: Device = "auto",
     weights: Weights = None,
     out: Renders = None,
@@ -69,7 +196,16 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Go on with a render that was stopped, or whose board has changed: the same as render."""
-    render(board, None, workers, device, weights, out, dry_run, as_json)
+    render(
+        board,
+        workers=workers,
+        ray=ray,
+        device=device,
+        weights=weights,
+        out=out,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
 
 
 @app.command("status")
@@ -123,8 +259,32 @@ def pick(
 
 
 @app.command("report")
-def report(board: Board, out: Renders = None, as_json: Json = False) -> None:
+def report(
+    board: Board,
+    publish: Annotated[
+        Path | None,
+        typer.Option(
+            "--publish",
+            metavar="FOLDER",
+            help="Write it there, to be handed on: without links to files, without names of"
+            " folders and machines.",
+        ),
+    ] = None,
+    max_mb: Annotated[
+        float,
+        typer.Option(
+            "--max-mb",
+            metavar="MB",
+            min=0.1,
+            help="Size of the page, in million bytes; pictures are made smaller until it fits.",
+        ),
+    ] = 12.0,
+    out: Renders = None,
+    as_json: Json = False,
+) -> None:
     """Write the report of what is rendered again."""
     from facekit.workflows.render_look import render_report
+    from facekit.workflows.render_report import ReportForm
 
-    show("board.report", lambda: render_report(board, out=out), as_json=as_json)
+    form = ReportForm(max_mb=max_mb, folder=publish)
+    show("board.report", lambda: render_report(board, out=out, form=form), as_json=as_json)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from facekit_cli.options import (
     Device,
     DryRun,
     Force,
+    Identity,
     Json,
     Out,
     Seed,
@@ -94,6 +96,7 @@ def shoot(
             " Several are spread evenly over the shot.",
         ),
     ] = "1",
+    identity: Identity = False,
     settings: Settings = None,
     weights: Weights = None,
     device: Device = "auto",
@@ -128,7 +131,7 @@ def shoot(
             overrides=read_settings(settings, "base", "sample"),
             device=device,
         ),
-        run_shoot,
+        partial(run_shoot, identify=identity),
         as_json=as_json,
         weights=weights,
         dry_run=dry_run,

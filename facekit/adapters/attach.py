@@ -25,6 +25,7 @@ from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.network_hooks import NetworkHooks
 from facekit.adapters.passes import Pass, Terms, make_terms
 from facekit.adapters.site_checks import check_adapter, check_sites
+from facekit.backbones.family import PassKind
 from facekit.backbones.spec import BackboneSpec
 from facekit.errors import AdapterError
 
@@ -94,6 +95,7 @@ class Attachment:
         self._pipe = pipe
         self._mates = mates  # on the other experts; whatever is asked of this one, they do too
         self.strength: Strength = 1.0
+        self._running: PassKind | None = None
         self._condition = Condition()
         self._watch = GuidanceWatch(self._condition)
         self._terms_key: tuple[object, ...] | None = None
@@ -164,6 +166,10 @@ class Attachment:
         for mate in self._mates:
             mate.set_strength(strength)
 
+    def pass_kind(self, network: Any) -> PassKind | None:
+        """Tell what the pass of a network is for that is running; None where nobody is in it."""
+        return next(one._running for one in (self, *self._mates) if one.transformer is network)
+
     def detach(self) -> None:
         """Give the transformer back exactly as it was; a second call does nothing."""
         for mate in self._mates:
@@ -172,11 +178,7 @@ class Attachment:
             reset_caches(self.transformer)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Refuse: nobody could take the characters off a copy.
-
-        Raises:
-            AdapterError: Always.
-        """
+        """Refuse, with ``AdapterError``: nobody could take the characters off a copy."""
         raise copy_refusal()
 
     def __enter__(self) -> Self:
@@ -195,11 +197,13 @@ class Attachment:
     def _before_pass(
         self, transformer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
+        self._running = None
         if not self._condition.identities or is_zero(self.strength):
             self._apply({}, None)
             return
         self._hooks.check()
         this = self._read(args, kwargs)
+        self._running = this.kind
         family, pipe = self.spec.family, self._pipe
         scale = None if pipe is None else family.guidance_scale(pipe, self.transformer)
         self._watch.see(this.kind, this.sigma_B, scale)

@@ -1,6 +1,6 @@
 """The LoRAs of the characters on one network: put on, filled anew, scaled, taken off."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,9 @@ from facekit.adapters.lora import (
     set_lora_strength,
 )
 from facekit.adapters.lora_regions import LoraRegions
+from facekit.adapters.regional_prompts import RegionalPrompts
 from facekit.adapters.tensor_file import differences
+from facekit.backbones.family import PassKind, Text
 from facekit.backbones.spec import BackboneSpec
 
 __all__ = ["CharacterLoras", "LoraParts"]
@@ -41,6 +43,8 @@ class CharacterLoras:
         self._places: dict[str, LoraSettings] = {}
         self._guard: NetworkGuard | None = None
         self._regions: LoraRegions | None = None
+        self._masks: dict[str, Tensor] = {}
+        self._is_off = False
 
     @property
     def network(self) -> Any:
@@ -84,32 +88,52 @@ class CharacterLoras:
                 self._places[name] = settings
             load_lora_state(self._network, state, name)
         self._rejoin()
-        laid = {
-            f"facekit_{index}": mask
-            for index, mask in enumerate(masks_LHW or ())
-            if mask is not None and f"facekit_{index}" in places
-        }
-        if laid:
-            self._regions = LoraRegions(self._network, self._spec, laid, self._pipe)
-        self._guard = NetworkGuard(self._network, self.names, self._rejoin, bool(laid))
-        reset_caches(self._network)
+        named = ((f"facekit_{index}", mask) for index, mask in enumerate(masks_LHW or ()))
+        self._masks = {name: mask for name, mask in named if mask is not None}
+        self._lay(None)
+
+    def set_prompts(
+        self,
+        texts: Sequence[Text] | None,
+        running: Callable[[], PassKind | None] = lambda: None,
+    ) -> None:
+        """Let the region of each place read a prompt of its own, until the next ``put``.
+
+        Args:
+            texts: One for each place, all of which have masks; as for ``RegionalPrompts``. None
+                lets all of them read the same again.
+            running: As for ``RegionalPrompts``.
+
+        Raises:
+            AdapterError: The backbone has one prompt for all of the picture, or it is compiled.
+        """
+        self._release()
+        if texts is None:
+            self._lay(None)
+            return
+        named = {f"facekit_{index}": text for index, text in enumerate(texts)}
+        prompts = None
+        try:
+            prompts = RegionalPrompts(self._network, self._spec, named, running)
+            self._lay(prompts)
+        except BaseException:
+            if prompts is not None:
+                prompts.remove()
+            self._lay(None)
+            raise
 
     def set_strength(self, strength: float) -> None:
         """Scale all of them; 1 is as trained."""
         for name in self._places:
             set_lora_strength(self._network, strength, name)
-        if self._regions is not None:
-            self._regions.is_off = strength == 0
-        reset_caches(self._network)
+        self._switch(strength == 0)
 
     def set_strengths(self, strengths: Sequence[float]) -> None:
         """Scale each of them by itself, one number per place."""
         for index, strength in enumerate(strengths):
             if f"facekit_{index}" in self._places:
                 set_lora_strength(self._network, strength, f"facekit_{index}")
-        if self._regions is not None:
-            self._regions.is_off = not any(strengths)
-        reset_caches(self._network)
+        self._switch(not any(strengths))
 
     def take_off(self) -> None:
         """Give the network back exactly as it was; a second call does nothing."""
@@ -120,6 +144,24 @@ class CharacterLoras:
         for name in list(self._places):
             self._remove(name)
         self._stance.restore()
+
+    def _lay(self, prompts: RegionalPrompts | None) -> None:
+        """Put masks and guard on: masks of LoRAs, and of all places that read prompts."""
+        laid = {
+            name: mask
+            for name, mask in self._masks.items()
+            if name in self._places or prompts is not None
+        }
+        if laid:
+            self._regions = LoraRegions(self._network, self._spec, laid, self._pipe, prompts)
+        self._guard = NetworkGuard(self._network, self.names, self._rejoin, bool(laid))
+        self._switch(self._is_off)
+
+    def _switch(self, is_off: bool) -> None:
+        self._is_off = is_off
+        if self._regions is not None:
+            self._regions.is_off = is_off
+        reset_caches(self._network)
 
     def _release(self) -> None:
         if self._regions is not None:

@@ -1,9 +1,10 @@
-"""LoRAs kept to regions: masked on latent tokens, and heard in the text by the tokens of their own.
+"""LoRAs and prompts kept to regions: each acts on the latent tokens of its own.
 
 Where a layer reads latent tokens, what a LoRA adds is multiplied by its mask, token by token. Keys
 and values of the text have no place in the picture; so the attention to the text is run once for
 every LoRA with a region, each time with only that one heard in them, and every latent token gets
-the answer of the one in whose region it is. A mask of ones is then the same as none.
+the answer of the one in whose region it is. A mask of ones is then the same as none. A region that
+reads a prompt of its own is asked in the same way, with a LoRA or without.
 
 Shapes: B batch, L latent tokens, C channels.
 """
@@ -20,6 +21,8 @@ from facekit.adapters.attention import IdentityProcessor, WrappedProcessor, with
 from facekit.adapters.conditioning import pool_mask
 from facekit.adapters.guards import check_eager, compiled_refusal
 from facekit.adapters.lora import lora_layers
+from facekit.adapters.regional_prompts import RegionalPrompts
+from facekit.backbones.sites import cross_attention_place
 from facekit.backbones.spec import BackboneSpec
 from facekit.errors import AdapterError
 
@@ -30,7 +33,12 @@ class LoraRegions:
     """Keeps LoRAs of a network to their masks, until ``remove``."""
 
     def __init__(
-        self, network: Any, spec: BackboneSpec, masks_LHW: Mapping[str, Tensor], pipe: Any = None
+        self,
+        network: Any,
+        spec: BackboneSpec,
+        masks_LHW: Mapping[str, Tensor],
+        pipe: Any = None,
+        prompts: RegionalPrompts | None = None,
     ) -> None:
         """Put everything on, or nothing.
 
@@ -38,7 +46,10 @@ class LoraRegions:
             network: Carries the LoRAs.
             spec: Its backbone; knows whose tokens a layer reads.
             masks_LHW: LoRA to mask, as in ``Conditioning``; a LoRA without one acts everywhere.
+                With prompts of regions, a name may be there that no LoRA has.
             pipe: Whose network it is, to notice that it was compiled.
+            prompts: What the regions of these names read; the same as all when None. They are
+                removed with the rest.
 
         Raises:
             AdapterError: A layer reads tokens that have no place in the picture, or the network is
@@ -48,6 +59,7 @@ class LoraRegions:
         self._pipe = pipe
         self._spec = spec
         self._masks = dict(masks_LHW)
+        self._prompts = prompts
         self.is_off = False
         """Whether the LoRAs have no strength at all, so that the text is read only once."""
         self._grid: tuple[int, int, int] | None = None
@@ -61,6 +73,9 @@ class LoraRegions:
             raise compiled_refusal()
         found = list(self._layers())
         attentions = {path.rpartition(".")[0] for path, _, place in found if place == "text"}
+        if prompts is not None:
+            paths = (path for path, module in network.named_modules() if _reads_text(path, module))
+            attentions.update(paths)
         for _, layer, place in found:
             for name in self._masks.keys() & layer.lora_B.keys():
                 hook = self._select if place == "text" else self._scale
@@ -78,6 +93,8 @@ class LoraRegions:
                 attention.set_processor(own.wrapped)
             elif isinstance(outer, IdentityProcessor) and outer.wrapped is own:
                 outer.wrapped = own.wrapped
+        if self._prompts is not None:
+            self._prompts.remove()
         for hook in self._hooks:
             hook.remove()
         self._hooks.clear()
@@ -95,7 +112,12 @@ class LoraRegions:
     @property
     def shares_BL1(self) -> tuple[tuple[str | None, Tensor], ...]:
         """Who is heard in the text and by which tokens; they add up to 1 at every token."""
-        return self._shares_BL1[:1] if self.is_off else self._shares_BL1
+        is_same = self.is_off and (self._prompts is None or not self._prompts.is_heard)
+        return self._shares_BL1[:1] if is_same else self._shares_BL1
+
+    def text_of(self, name: str | None, given_BTC: Tensor) -> Tensor:
+        """What a region reads, of what the attention was given to read."""
+        return given_BTC if self._prompts is None else self._prompts.of(name, given_BTC)
 
     def _layers(self) -> Iterator[tuple[str, Any, str]]:
         for path, layer in lora_layers(self._network):
@@ -171,17 +193,29 @@ class _TextByRegion(WrappedProcessor):
         super().__init__(wrapped)
         self._regions = regions
 
-    def __call__(self, attn: Any, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
         shares = self._regions.shares_BL1
         mixed: Any = None
         for name, share in shares:
+            text = self._regions.text_of(name, encoder_hidden_states)
             with self._regions.hearing(name):
-                answer = self.wrapped(attn, hidden_states, *args, **kwargs)
+                answer = self.wrapped(attn, hidden_states, text, *args, **kwargs)
             if len(shares) == 1:
                 return answer
             answer = answer * _for_tokens(share, answer)
             mixed = answer if mixed is None else mixed + answer
         return mixed
+
+
+def _reads_text(path: str, module: nn.Module) -> bool:
+    return cross_attention_place(f"{path}.to_k") == "text" and hasattr(module, "processor")
 
 
 def _for_tokens(gain_BL1: Tensor, tokens_BLC: Tensor) -> Tensor:

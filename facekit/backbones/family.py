@@ -146,6 +146,13 @@ class Family(ABC):
         """
         return cross_attention_place(path) if self.has_text_apart else None
 
+    def text_projection(self, network: Any) -> nn.Module | None:
+        """The module that turns encoded prompts into what the attentions to the text read.
+
+        None where a region of the picture cannot be told another prompt than the rest.
+        """
+        return None
+
     def repositories(self, spec: "BackboneSpec") -> tuple[tuple[str, str], ...]:
         """The Hub repositories that it is loaded from, each with its pinned revision."""
         return ((spec.repo, spec.revision),) if spec.repo else ()

@@ -72,6 +72,13 @@ class WanFamily(Family):
             if index % every == 0 and hasattr(block, "attn2")
         )
 
+    def text_projection(self, network: Any) -> nn.Module | None:
+        """None where embeddings of a picture stand before the text (Wan 2.1 I2V)."""
+        if network.config.image_dim is not None:
+            return None
+        projection: nn.Module = network.condition_embedder.text_embedder
+        return projection
+
     def build_tiny(self, spec: BackboneSpec) -> "DiffusionPipeline":
         """Four blocks of two heads."""
         return build_tiny(spec)

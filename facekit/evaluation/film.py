@@ -10,7 +10,7 @@ import numpy as np
 
 from facekit.evaluation.metrics import mean_or_none
 
-__all__ = ["FilmShot", "FilmTrend", "film_trend", "typical_frame", "worst_pairs"]
+__all__ = ["FilmShot", "FilmTrend", "film_trend", "worst_pairs"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -88,19 +88,3 @@ def worst_pairs(matrix_SS: np.ndarray, count: int) -> tuple[tuple[int, int], ...
     order = np.argsort(values, kind="stable")  # NaN come last
     known = [place for place in order if np.isfinite(values[place])][:count]
     return tuple((int(rows[place]), int(columns[place])) for place in known)
-
-
-def typical_frame(embeddings_FD: np.ndarray) -> int | None:
-    """Choose the frame that stands for a shot: its face is nearest to the mean of all of them.
-
-    Args:
-        embeddings_FD: Unit rows, NaN rows where there is no face to judge.
-
-    Returns:
-        None where there is no face at all.
-    """
-    places = np.flatnonzero(np.isfinite(embeddings_FD).all(axis=1))
-    if not len(places):
-        return None
-    faces = np.asarray(embeddings_FD, dtype=np.float64)[places]
-    return int(places[np.argmax(faces @ faces.mean(axis=0))])

@@ -46,6 +46,7 @@ def likeness_heatmap(
     ceiling: float,
     groups: Sequence[str] = (),
     worst: tuple[int, int] | None = None,
+    told: str = "likeness, part of the photos' own",
 ) -> bytes:
     """Draw how alike a character is in every two shots, as a share of the photos' own likeness.
 
@@ -55,6 +56,7 @@ def likeness_heatmap(
         ceiling: The photos' own likeness, as a cosine above 0.
         groups: The sequence of each shot; lines separate sequences. Empty draws no lines.
         worst: The pair of shots that is framed.
+        told: What the bar of colours says; another ceiling means something else.
 
     Raises:
         UsageError: No shots, names or groups that do not go with the matrix, or no ceiling.
@@ -81,15 +83,15 @@ def likeness_heatmap(
     _draw_lines(axes, begins, count, INK, 1.2)
     if count <= _MOST_NUMBERS:
         for i, j in np.argwhere(np.isfinite(shares)):
-            told = f"{100 * shares[i, j]:.0f}"
-            axes.text(j, i, told, ha="center", va="center", fontsize=6.5, color=INK)
+            share = f"{100 * shares[i, j]:.0f}"
+            axes.text(j, i, share, ha="center", va="center", fontsize=6.5, color=INK)
     if worst is not None:
         for i, j in (worst, worst[::-1]):
             frame = Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor=INK, linewidth=2.2)
             axes.add_patch(frame)
     bar = figure.colorbar(picture, ax=axes, fraction=0.04, pad=0.02, format=PercentFormatter(1.0))
     bar.ax.tick_params(labelsize=7, length=2, color=SOFT)
-    bar.set_label("likeness, part of the photos' own", fontsize=7.5, color=INK)
+    bar.set_label(told, fontsize=7.5, color=INK)
     bar.outline.set_visible(False)
     return plots.plot_png(figure)
 
@@ -113,7 +115,9 @@ def _name_shots(axes: Axes, names: Sequence[str]) -> None:
         spine.set_visible(False)
 
 
-def film_drift(curves: Sequence[FilmCurve], *, gate: float | None = None) -> bytes:
+def film_drift(
+    curves: Sequence[FilmCurve], *, gate: float | None = None, per_minute: bool = True
+) -> bytes:
     """Draw likeness over the time of the film, a panel per character.
 
     Dots are frames, bars are shots, the dashed line is the trend over shots; a red cross is a
@@ -122,6 +126,8 @@ def film_drift(curves: Sequence[FilmCurve], *, gate: float | None = None) -> byt
     Args:
         curves: One per character.
         gate: Share of the photos' own likeness below which a shot is red.
+        per_minute: Tell the trend per minute; else from the first shot to the last, which says
+            more of a film of seconds.
 
     Raises:
         UsageError: No characters, one without shots, or without a ceiling.
@@ -138,7 +144,7 @@ def film_drift(curves: Sequence[FilmCurve], *, gate: float | None = None) -> byt
     grid = figure.subplots(len(curves), 1, sharex=True, squeeze=False)
     end = max(shot.start_s + shot.seconds for curve in curves for shot in curve.shots)
     for axes, curve in zip(grid.flat, curves, strict=True):
-        low, high = _draw_film(axes, curve, gate)
+        low, high = _draw_film(axes, curve, gate, per_minute)
         axes.set_ylim(min(0.0, low), max(1.1, high))
         axes.set_xlim(0, end)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -150,7 +156,9 @@ def film_drift(curves: Sequence[FilmCurve], *, gate: float | None = None) -> byt
     return plots.plot_png(figure)
 
 
-def _draw_film(axes: Axes, curve: FilmCurve, gate: float | None) -> tuple[float, float]:
+def _draw_film(
+    axes: Axes, curve: FilmCurve, gate: float | None, per_minute: bool
+) -> tuple[float, float]:
     """Draw one character; return the lowest and the highest value with room around."""
     axes.axhline(1.0, color=INK, linewidth=0.9, alpha=0.6)
     if gate is not None:
@@ -173,8 +181,9 @@ def _draw_film(axes: Axes, curve: FilmCurve, gate: float | None) -> tuple[float,
         first, last = _scorable_span(curve.shots)
         ends = np.asarray([trend.begin, trend.end]) / curve.ceiling
         axes.plot([first, last], ends, color=INK, linewidth=1.2, linestyle=(0, (2, 2)))
-        change = round(100 * trend.slope_per_min / curve.ceiling, 1) + 0.0
-        title += f"   trend {change:+.1f} points a minute"
+        whole = trend.slope_per_min if per_minute else trend.end - trend.begin
+        change = round(100 * whole / curve.ceiling, 1) + 0.0
+        title += f"   trend {change:+.1f} points {'a minute' if per_minute else 'over the film'}"
     axes.set_title(title, fontsize=8.5, color=INK, loc="left", pad=4)
     return min(seen) - plots.MARGIN, max(seen) + plots.MARGIN
 

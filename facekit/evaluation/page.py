@@ -6,7 +6,7 @@ from importlib.resources import files
 import numpy as np
 
 from facekit.evaluation import page_tables, plots
-from facekit.evaluation.film_pictures import cut_face
+from facekit.evaluation.face_cuts import cut_face
 from facekit.evaluation.gates import tell_verdict, verdict
 from facekit.evaluation.metrics import SHOT_GATE
 from facekit.evaluation.page_parts import (

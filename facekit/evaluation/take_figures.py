@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from facekit.evaluation.cast_tracks import CastTrack
 
 __all__ = [
     "CharacterFigures",
+    "Limit",
     "TakeFigures",
     "TakeJudgement",
     "TakeLimits",
@@ -32,6 +34,9 @@ class CharacterFigures:
     """Part of all frames in which its face was scored."""
     slope_per_s: float | None
     """Change of likeness per second; None with less than four scored frames."""
+    closest: float | None = None
+    """Where no face is similar enough to be this character: the `p05` of the face that comes
+    nearest to it, so that of two takes that fail the better one is kept."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +56,12 @@ class TakeFigures:
     def score(self) -> float | None:
         """Likeness of the worst character; None where nobody was scored."""
         found = [one.p05 for one in self.characters.values() if one.p05 is not None]
+        return min(found) if found else None
+
+    @property
+    def closest(self) -> float | None:
+        """Where nobody was recognised, how near the faces come to the worst character."""
+        found = [one.closest for one in self.characters.values() if one.closest is not None]
         return min(found) if found else None
 
     def to_json(self) -> dict[str, object]:
@@ -75,18 +86,22 @@ class TakeFigures:
         return cls(characters=found, **counts)
 
 
+Limit: TypeAlias = float | Literal["off"]
+"""A pass mark, or a gate that does not count."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TakeLimits:
-    """What a take must reach."""
+    """What a take must reach; "off" is a gate that does not count."""
 
-    p05: Mapping[str, float]
-    """Least likeness, per character."""
-    coverage: float
+    p05: Mapping[str, Limit]
+    """Least likeness, per character; those without photos are not in it."""
+    coverage: Limit
     on_na: str
     """`review`, `fail` or `pass`: a face that is demanded and cannot be scored."""
-    wrong_person: int
-    swap: int
-    drift_slope: float
+    wrong_person: Limit
+    swap: Limit
+    drift_slope: Limit
     demanded: frozenset[str] = frozenset()
     """Characters whose face must be seen."""
 
@@ -108,7 +123,7 @@ def take_figures(report: CastReport, present: Sequence[str], num_frames: int) ->
         present: Who should be in the shot.
         num_frames: Of the clip.
     """
-    people = {name: _figures(report, name, num_frames) for name in present}
+    people = {name: _figures(report, name, num_frames, present) for name in present}
     wrong: dict[int, int] = {}
     for _, number, _ in report.wrong_person:
         wrong[number] = _num_scored(report.tracks[number])
@@ -141,17 +156,17 @@ def take_figures(report: CastReport, present: Sequence[str], num_frames: int) ->
 def judge_take(figures: TakeFigures, limits: TakeLimits) -> TakeJudgement:
     """Hold figures against limits; not scorable is never a low score."""
     told: list[tuple[str, str]] = []
-    if figures.swap > limits.swap:
+    if _is_above(figures.swap, limits.swap):
         told.append(("fail", f"two characters are swapped in {figures.swap} frames"))
-    if figures.wrong_person > limits.wrong_person:
-        told.append(("fail", f"somebody else's face in {figures.wrong_person} frames"))
+    if _is_above(figures.wrong_person, limits.wrong_person):
+        told.append(("fail", _wrong_person(figures)))
     for name, one in figures.characters.items():
         least = limits.p05.get(name)
         if one.p05 is not None and least is None:
             told.append(("review", f"{name}: no photos at hand to compare with"))
-        elif one.p05 is not None and least is not None and one.p05 < least:
+        elif _is_below(one.p05, least):
             told.append(("fail", f"{name}: likeness {one.p05:.2f}, at least {least:.2f} asked"))
-        if one.slope_per_s is not None and one.slope_per_s < limits.drift_slope:
+        if _is_below(one.slope_per_s, limits.drift_slope):
             told.append(
                 (
                     "fail",
@@ -159,7 +174,7 @@ def judge_take(figures: TakeFigures, limits: TakeLimits) -> TakeJudgement:
                     f" {limits.drift_slope:g} asked",
                 )
             )
-        if name in limits.demanded and one.coverage < limits.coverage:
+        if name in limits.demanded and _is_below(one.coverage, limits.coverage):
             seen = f"{name}: face scored in {one.coverage:.0%} of the frames"
             told.append((limits.on_na, f"{seen}, {limits.coverage:.0%} asked"))
     levels = {level for level, _ in told}
@@ -169,26 +184,59 @@ def judge_take(figures: TakeFigures, limits: TakeLimits) -> TakeJudgement:
     return TakeJudgement(verdict=verdict, reasons=tuple(text for _, text in told))
 
 
-def _figures(report: CastReport, name: str, num_frames: int) -> CharacterFigures:
+def _wrong_person(figures: TakeFigures) -> str:
+    near = [
+        f"{one.closest:.2f} like {name}"
+        for name, one in figures.characters.items()
+        if one.closest is not None
+    ]
+    text = f"somebody else's face in {figures.wrong_person} frames"
+    return f"{text}, at best {' and '.join(near)}" if near else text
+
+
+def _is_below(value: float | None, limit: Limit | None) -> bool:
+    return value is not None and isinstance(limit, float | int) and value < limit
+
+
+def _is_above(value: float, limit: Limit) -> bool:
+    return isinstance(limit, float | int) and value > limit
+
+
+def _figures(
+    report: CastReport, name: str, num_frames: int, present: Sequence[str]
+) -> CharacterFigures:
     column = report.cast.index(name) if name in report.cast else None
+    own = [track for track in report.tracks if track.match == name and column is not None]
+    best = _best_per_frame(own, column or 0)
+    frames, values = np.asarray(sorted(best)), np.asarray([best[key] for key in sorted(best)])
+    slope = closest = None
+    if len(values) >= _MIN_FRAMES_FOR_SLOPE:
+        slope = _rounded(np.polyfit(frames / report.fps, values, 1)[0])
+    if not len(values) and column is not None:
+        others = [track for track in report.tracks if track.match not in present]
+        near = [_best_per_frame([track], column) for track in others]
+        closest = max((_p05(list(one.values())) for one in near if one), default=None)
+    return CharacterFigures(
+        p05=_p05(values) if len(values) else None,
+        mean=_rounded(values.mean()) if len(values) else None,
+        coverage=round(len(values) / num_frames, _NUM_DIGITS),
+        slope_per_s=slope,
+        closest=closest,
+    )
+
+
+def _best_per_frame(tracks: Sequence[CastTrack], column: int) -> dict[int, float]:
     best: dict[int, float] = {}
-    for track in report.tracks:
-        if track.match != name or column is None:
-            continue
+    for track in tracks:
         for row, frame in enumerate(track.frames):
             if track.is_scored[row]:
                 value = float(track.similarities_FC[row, column])
                 best[frame] = max(best.get(frame, -1.0), value)
-    frames, values = np.asarray(sorted(best)), np.asarray([best[key] for key in sorted(best)])
-    slope = None
-    if len(values) >= _MIN_FRAMES_FOR_SLOPE:
-        slope = _rounded(np.polyfit(frames / report.fps, values, 1)[0])
-    return CharacterFigures(
-        p05=_rounded(np.quantile(values, 0.05)) if len(values) else None,
-        mean=_rounded(values.mean()) if len(values) else None,
-        coverage=round(len(values) / num_frames, _NUM_DIGITS),
-        slope_per_s=slope,
-    )
+    return best
+
+
+def _p05(values: Sequence[float] | np.ndarray) -> float:
+    return _rounded(np.quantile(np.asarray(values), 0.05))
 
 
 def _num_nearer_to_others(report: CastReport, track: CastTrack) -> int:

@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from facekit.errors import FaceError, UsageError
+from facekit.generation.anchor import Anchor, Locate
 from facekit.generation.chunks import (
     Chained,
     Chunk,
@@ -32,7 +33,13 @@ __all__ = ["DrawUnit", "draw_chain"]
 DrawUnit: TypeAlias = Callable[[Unit], Drawn]
 
 
-def draw_chain(shot: LongShot, rule: ChainRule, step: int, draw: DrawUnit) -> Chained:
+def draw_chain(
+    shot: LongShot,
+    rule: ChainRule,
+    step: int,
+    draw: DrawUnit,
+    locate: Locate | None = None,
+) -> Chained:
     """Draw a shot chunk by chunk.
 
     Args:
@@ -41,20 +48,33 @@ def draw_chain(shot: LongShot, rule: ChainRule, step: int, draw: DrawUnit) -> Ch
         step: Frame counts that the backbone draws are 1 more than multiples of it.
         draw: Draws and scores one unit; called for the same units in the same order every time,
             so whoever keeps what it gave can go on after a kill.
+        locate: Finds landmarks, so that the face of what is handed on can be put back to the
+            likest so far (`ChainRule.anchor`); without it the face is handed on as it is.
 
     Raises:
         UsageError: There is nothing to draw.
         FaceError: The clip that is to be longer ends with somebody else's face.
     """
-    chain = _Chain(shot, rule, step, draw)
+    chain = _Chain(shot, rule, step, draw, locate)
     while chain.missing > 0 and not chain.stopped:
         chain.add_chunk()
     return chain.result()
 
 
 class _Chain:
-    def __init__(self, shot: LongShot, rule: ChainRule, step: int, draw: DrawUnit) -> None:
+    def __init__(
+        self,
+        shot: LongShot,
+        rule: ChainRule,
+        step: int,
+        draw: DrawUnit,
+        locate: Locate | None,
+    ) -> None:
         self.shot, self.rule, self.step, self.draw = shot, rule, step, draw
+        self.locate = locate
+        self.anchor = Anchor()
+        self.is_anchored = False
+        self.handed_first: float | None = None
         self.pieces: list[np.ndarray] = []
         self.chunks: list[Chunk] = []
         self.start = shot.picture
@@ -118,13 +138,14 @@ class _Chain:
             likeness=_mean(scores),
             hand_over=here.likeness,
             reason=here.reason,
+            anchored=self.is_anchored,
             redrawn=tuple(refused),
         )
         if is_first:
             self.reference, self.colours = _mean(scores), Colours.of(taken)
         self.pieces.append(kept)
         self.chunks.append(chunk)
-        self.start = taken[-1]
+        self._hand_on(taken, scores, here.likeness)
 
     def result(self) -> Chained:
         return Chained(
@@ -142,6 +163,35 @@ class _Chain:
         beginning = slice(0, self.shot.chunk_frames)
         self.colours, self.fps = Colours.of(frames[beginning]), before.clip.fps
         self.reference = None if scores is None else _mean(scores[beginning])
+        is_weak = self.reference is not None and self.reference < self.rule.min_same_person
+        self.handed_first = choose_hand_over(
+            None if scores is None else scores[beginning],
+            self.rule,
+            None,
+            num_frames=len(frames[beginning]),
+            needs_face=self.shot.needs_face,
+        ).likeness
+        if self.shot.before_is_cut:
+            end, likeness = len(frames), _mean(None if scores is None else scores[-1:])
+            # One frame may be a blink: somebody else is there when all of the last ones say so.
+            seen = np.array([]) if scores is None else scores[-self.rule.window :]
+            likest = float(np.nanmax(seen)) if np.isfinite(seen).any() else np.inf
+            if likest < self.rule.min_same_person and not is_weak:
+                raise FaceError(
+                    "the end of what is gone on from shows somebody else than the character:"
+                    f" {likest:.2f} of likeness, expected at least"
+                    f" {self.rule.min_same_person:.2f}; make or pick another take of the shot"
+                    " before"
+                )
+        else:
+            end, likeness = self._last_good(frames, scores, is_weak)
+        self.pieces.append(frames[:end])
+        self._hand_on(frames[:end], None if scores is None else scores[:end], likeness)
+
+    def _last_good(
+        self, frames: np.ndarray, scores: FloatArray | None, is_weak: bool
+    ) -> tuple[int, float | None]:
+        """How many frames of a clip are kept, so that a good one is the last, and its likeness."""
         last = max(0, len(frames) - self.shot.chunk_frames)
         here = choose_hand_over(
             None if scores is None else scores[last:],
@@ -150,7 +200,6 @@ class _Chain:
             num_frames=len(frames) - last,
             needs_face=self.shot.needs_face,
         )
-        is_weak = self.reference is not None and self.reference < self.rule.min_same_person
         if is_weak or not here.is_good:
             said = f"its beginning is at {self.reference:.2f}" if is_weak else here.reason
             raise FaceError(
@@ -158,9 +207,28 @@ class _Chain:
                 f" likeness, expected at least {self.rule.lowest(self.reference):.2f}; make"
                 " another take longer"
             )
-        end = last + here.frame + 1
-        self.pieces.append(frames[:end])
-        self.start = frames[end - 1]
+        return last + here.frame + 1, here.likeness
+
+    def _hand_on(
+        self, frames: np.ndarray, scores_F: FloatArray | None, likeness: float | None
+    ) -> None:
+        """Put the last of these frames right, for the next chunk to begin with."""
+        assert self.colours is not None, "there is a beginning"
+        start = self.colours.put_on(frames[-1], self.rule.colours)
+        grafted = None
+        if self.locate is not None and self.rule.anchor > 0:
+            self.anchor = self.anchor.joined(frames, scores_F, self.locate)
+            if self._has_lost(likeness):
+                grafted = self.anchor.put_on(start, likeness, self.locate, self.rule.anchor)
+        self.is_anchored = grafted is not None
+        self.start = soften(start if grafted is None else grafted, self.rule.soften_px)
+
+    def _has_lost(self, likeness: float | None) -> bool:
+        """Whether what is handed on is less like the character than what the first chunk did."""
+        if self.handed_first is None:
+            self.handed_first = likeness
+        first = self.handed_first
+        return likeness is not None and first is not None and likeness < first
 
     def _length_of_next(self, is_first: bool) -> tuple[int, int]:
         """Frames to draw, on the backbone's grid, and how many of them count at most."""
@@ -171,10 +239,6 @@ class _Chain:
         return min(count, self.shot.chunk_frames), wanted
 
     def _unit(self, index: int, attempt: int, count: int, is_first: bool, wanted: int) -> Unit:
-        start = self.start
-        if start is not None and not is_first and self.colours is not None:
-            start = self.colours.put_on(start, self.rule.colours)
-            start = soften(start, self.rule.soften_px)
         shot = self.shot
         left = self.missing - (wanted if is_first else wanted - 1)
         return Unit(
@@ -182,7 +246,7 @@ class _Chain:
             attempt=attempt,
             seed=chunk_seed(shot.seed, index, attempt),
             num_frames=count,
-            start=start,
+            start=self.start,
             strength=keyframes_between(
                 shot.strength,
                 shot.num_frames,
@@ -190,19 +254,26 @@ class _Chain:
                 count,
             ),
             num_left=count_chunks(left, shot.chunk_frames, is_continued=True),
+            num_before=0 if is_first else self.length,
         )
 
     def _judge(self, drawn: Drawn, wanted: int, is_first: bool) -> HandOver:
         """Choose what goes on; of a chunk that ends the shot that is its last frame, if good."""
         scores = None if drawn.scores_F is None else drawn.scores_F[:wanted]
         ends = self.missing <= (wanted if is_first else wanted - 1)
-        return choose_hand_over(
+        here = choose_hand_over(
             scores,
-            dataclasses.replace(self.rule, window=1) if ends else self.rule,
+            dataclasses.replace(self.rule, window=1)
+            if ends and not self.shot.is_final
+            else self.rule,
             self.reference,
             num_frames=wanted,
             needs_face=self.shot.needs_face,
         )
+        if ends and self.shot.is_final and here.is_good and here.frame >= wanted - self.rule.window:
+            reason = f"the end; {here.reason} is good"
+            return dataclasses.replace(here, frame=wanted - 1, reason=reason)
+        return here
 
     def _is_bearable(self, here: HandOver, is_first: bool) -> bool:
         """Whether the best that was drawn may go on although it is worse than it should be.

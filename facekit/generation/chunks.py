@@ -58,6 +58,10 @@ class LongShot:
     """What is made longer, with its likeness."""
     first_index: int = 0
     """Number of the first chunk that is drawn, above 0 where a clip is made longer."""
+    before_is_cut: bool = False
+    """Whether what is made longer ends where it was cut: its last frame goes on, or nothing."""
+    is_final: bool = False
+    """Whether nothing goes on from its end, so that the last frame need not be good by itself."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,6 +78,13 @@ class Unit:
     strength: Strength
     num_left: int
     """Chunks to come after it, as far as is known."""
+    num_before: int = 0
+    """Frames of the whole shot that are there; its first frame is the last of them."""
+
+    @property
+    def first_frame(self) -> int:
+        """The place of its first frame in the whole shot."""
+        return max(0, self.num_before - 1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +106,8 @@ class Chunk:
     """Likeness of the frame that it handed on, or of its last frame at the end of the chain."""
     reason: str
     """Why that frame."""
+    anchored: bool = False
+    """Whether it began with a face that had been put back to a likelier one."""
     redrawn: tuple[str, ...] = ()
     """Why each earlier attempt was not taken."""
 

@@ -33,6 +33,10 @@ class ChainRule:
     soften_px: float = 0.45
     """Blur of what is handed on, a standard deviation of at most 0.7 pixels: edges that each chunk
     makes a little sharper otherwise burn in."""
+    anchor: float = 1.0
+    """How far the face of what is handed on goes back to the likest so far that is turned alike,
+    0..1, where it is less like than the one that the first chunk handed on; where faces are not
+    located, and where no likelier one is turned alike, it stays."""
     guidance: float = 0.5
     """How much of the guidance above 1 is left to chunks that continue something; all of it where
     the identity is guided by itself, for the two belong together."""

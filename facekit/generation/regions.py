@@ -29,6 +29,7 @@ __all__ = [
     "box_region",
     "make_masks",
     "parse_region",
+    "region_between",
 ]
 
 AUTO = "auto"
@@ -108,6 +109,25 @@ def box_region(boxes: Sequence[Box], *, softness: float = 0.0) -> Region:
     """Make a region of one box, or of boxes spread evenly over the clip."""
     told = _MOVES_TO.join(",".join(f"{number:.3g}" for number in box) for box in boxes)
     return Region(text=told, boxes=tuple(boxes), softness=softness)
+
+
+def region_between(region: Region, num_frames: int, first: int, count: int) -> Region:
+    """Cut the way of a region that moves to some of the frames of a shot.
+
+    Args:
+        region: One that moves over the shot; any other stays as it is.
+        num_frames: Of the shot.
+        first: Frame that the part begins with.
+        count: Frames of the part; beyond the shot's end the region stays where it came to.
+    """
+    if len(region.boxes) < 2 or (first, count) == (0, num_frames):
+        return region
+    keys = np.asarray(region.boxes, np.float64)
+    places = np.linspace(0, max(num_frames - 1, 1), len(keys))
+    frames = np.arange(first, first + count)
+    sides = [np.interp(frames, places, keys[:, side]).tolist() for side in range(4)]
+    boxes = list(zip(*sides, strict=True))
+    return box_region(boxes[:1] if len(set(boxes)) == 1 else boxes, softness=region.softness)
 
 
 def make_masks(

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
+from facekit.errors import UsageError
 from facekit.generation.storyboard import ShotEntry, Storyboard, full_name
 from facekit.generation.storyboard_facts import BackboneFacts, CastFacts
 from facekit.generation.storyboard_loading import LocatedBoard
 from facekit.generation.storyboard_people import people_in, region_box
 from facekit.generation.storyboard_timing import BoardTiming, pinned_frame
 from facekit.generation.storyboard_yaml import KeyPath, Mistake
-from facekit.media.timecode import exact_rate
+from facekit.media.timecode import clock_frames, exact_rate
 
 __all__ = ["check_feasible"]
 
@@ -51,10 +52,17 @@ def _deliver(board: Storyboard, backbone: BackboneFacts) -> Iterator[Mistake]:
             known = ", ".join(backbone.sizes)
             yield Mistake(path=("deliver", "aspects"), text=f"{text} {known}")
     rate = exact_rate(backbone.fps if deliver.fps is None else deliver.fps)
-    hours, minutes, seconds, frames = map(int, deliver.timecode.split(":"))
-    if hours > 23 or max(minutes, seconds) > 59 or frames >= round(rate):
+    try:
+        clock_frames(deliver.timecode, rate)
+    except UsageError:
         text = f"got {deliver.timecode}, expected a time of day at {float(rate):g} fps"
         yield Mistake(path=("deliver", "timecode"), text=text)
+    if deliver.review == deliver.mezzanine == "none":
+        text = "none beside review: none, expected one of them, for the timeline names a movie"
+        yield Mistake(path=("deliver", "mezzanine"), text=text)
+    if deliver.size is not None and any(side % 2 for side in deliver.size):
+        text = f"got {deliver.size[0]}x{deliver.size[1]}, expected even sides"
+        yield Mistake(path=("deliver", "size"), text=text)
 
 
 def _engine(board: Storyboard, backbone: BackboneFacts) -> Iterator[Mistake]:

@@ -21,6 +21,7 @@ __all__ = [
     "Gates",
     "IdentityGate",
     "Labels",
+    "Off",
     "Project",
     "Rights",
     "ShowGates",
@@ -59,6 +60,8 @@ class Deliver(Section):
     size: tuple[int, int] | None = None
     """Width and height in pixels of the first aspect; other aspects get the same shorter side.
     Absent means as drawn."""
+    fit: Literal["pad", "crop"] = "pad"
+    """Where size has another aspect than what is drawn: black bars, or what hangs over is cut."""
     aspects: tuple[Aspect, ...] = Field(default=("1:1",), min_length=1)
     """Every shot is made in each of them, from the same characters."""
     start_frame: int = Field(default=1001, ge=0)
@@ -69,6 +72,8 @@ class Deliver(Section):
     """Where the timeline begins."""
     review: Literal["h264", "none"] = "h264"
     """The copy to look at."""
+    burn_in: bool = False
+    """Whether the review copy shows the name of the shot and the number of each frame."""
     mezzanine: Literal["prores422hq", "none"] = "prores422hq"
     """The file to edit with."""
     frames: Literal["none", "png", "exr"] = "none"
@@ -123,13 +128,17 @@ class CastMember(Section):
     """How much of the character where a shot does not say; 1 is as trained."""
 
 
+Off: TypeAlias = Literal["off"]
+"""A gate that does not count."""
+
+
 class IdentityGate(Section):
     """When the likeness of a shot will do."""
 
-    p05: float | Literal["auto"] = "auto"
+    p05: float | Literal["auto", "off"] = "auto"
     """Least likeness of all but the worst twentieth of the frames; auto means the calibrated one
-    of the show's own material."""
-    coverage: Probability = 0.6
+    of the show's own material, and off, here and below, that this gate does not count."""
+    coverage: Probability | Off = 0.6
     """Least part of the frames with a face that can be scored, where one is demanded."""
     on_na: Literal["review", "fail", "pass"] = "review"
     """What becomes of a shot whose faces cannot be scored."""
@@ -139,11 +148,11 @@ class Gates(Section):
     """What a take must reach."""
 
     identity: IdentityGate = IdentityGate()
-    wrong_person: int = Field(default=0, ge=0)
+    wrong_person: Annotated[int, Field(ge=0)] | Off = 0
     """Most frames in which a face is nearer to somebody else."""
-    swap: int = Field(default=0, ge=0)
+    swap: Annotated[int, Field(ge=0)] | Off = 0
     """Most frames in which two of the cast have changed places."""
-    drift_slope: float = Field(default=-0.02, le=0)
+    drift_slope: Annotated[float, Field(le=0)] | Off = -0.02
     """Least change of likeness per second."""
     max_takes: int = Field(default=4, ge=1, le=100)
     """Takes of a shot in all, those of `takes` among them; a take that fails is shot again."""

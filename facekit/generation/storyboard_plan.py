@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
+from facekit.generation.regional_prompts import regional_prompt
 from facekit.generation.storyboard import (
     REGION_WORDS,
     CharacterInShot,
@@ -119,7 +120,7 @@ class _Planner:
             width=width,
             deliver_size=_delivered_size(board.deliver.size, aspect),
             frames=frames,
-            characters=tuple(self._people(shot, frames)),
+            characters=tuple(self._people(shot, frames, written)),
             num_inference_steps=engine["num_inference_steps"],
             guidance_scale=engine["guidance_scale"],
             identity_guidance=engine["identity_guidance"],
@@ -133,6 +134,7 @@ class _Planner:
             transition=shot.transition,
             start_frame=board.deliver.start_frame,
             markers=tuple(_markers(shot, frames)),
+            is_continued=self._timing.is_continued(name),
             passes=_passes(backbone, engine["guidance_scale"], engine["identity_guidance"]),
         )
 
@@ -156,7 +158,7 @@ class _Planner:
         )
         return join_prompt(parts, self._facts.backbone.knows)
 
-    def _people(self, shot: ShotEntry, frames: FramePlan) -> Iterator[CharacterPlan]:
+    def _people(self, shot: ShotEntry, frames: FramePlan, written: str) -> Iterator[CharacterPlan]:
         people = people_in(shot)
         for person in people:
             facts, mask = self._facts.cast[person.id], None
@@ -175,6 +177,9 @@ class _Planner:
                 mask=mask.file if mask else None,
                 mask_digest=mask.digest if mask else "",
                 strength=self._strength(person, frames),
+                regional_prompt=regional_prompt(written, person.id, facts.phrase)
+                if len(people) > 1
+                else "",
                 face_required=size_kind(shot.size) in _FACES
                 if person.face is None
                 else person.face == "required",

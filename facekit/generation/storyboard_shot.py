@@ -2,10 +2,11 @@
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from facekit.digests import json_digest
+from facekit.generation.hand_over import ChainRule
 from facekit.generation.storyboard import Transition
 from facekit.generation.storyboard_frames import FramePlan
 from facekit.generation.storyboard_parts import Gates
@@ -32,6 +33,8 @@ class CharacterPlan:
     mask_digest: str = ""
     strength: tuple[tuple[int, float], ...] = ((0, 1.0),)
     """Keyframes: drawn frame and strength, in rising order; between them it changes evenly."""
+    regional_prompt: str = ""
+    """What its region reads in place of the shot's prompt; empty for the same."""
     face_required: bool = False
     """Whether a face must be seen in every frame."""
 
@@ -39,15 +42,22 @@ class CharacterPlan:
         """The strength of each of so many drawn frames, from `first` on."""
         return tuple(_between(self.strength, frame) for frame in range(first, first + count))
 
+    @property
+    def is_absent(self) -> bool:
+        """Whether its strength is 0 from the first frame to the last."""
+        return not any(value for _, value in self.strength)
+
     def content(self) -> Mapping[str, object]:
         """What of it decides a take."""
-        return {
+        content = {
             "digest": self.digest,
             "region": self.region,
             "box": self.box,
             "mask": self.mask_digest,
             "strength": self.strength,
         }
+        told = {"regional_prompt": self.regional_prompt} if self.regional_prompt else {}
+        return {**content, **told}
 
     def to_json(self) -> Mapping[str, object]:
         """All of it as plain data."""
@@ -142,6 +152,21 @@ class ShotPlan:
     markers: tuple[BoardMarker, ...] = ()
     passes: int = 2
     """Times that the network is asked per step."""
+    rule: ChainRule = field(default_factory=ChainRule)
+    """What may be handed on, where frames are."""
+    is_continued: bool = False
+    """Whether another shot goes on from it."""
+
+    @property
+    def hands_on(self) -> bool:
+        """Whether frames are handed on: from chunk to chunk, or from another shot to this one."""
+        return len(self.frames.chunks) > 1 or self.extends is not None
+
+    @property
+    def regional_prompts(self) -> tuple[str, ...]:
+        """What the region of each character reads; nothing where all read the shot's prompt."""
+        words = tuple(person.regional_prompt for person in self.characters)
+        return words if all(words) else ()
 
     @property
     def depends_on(self) -> tuple[str, ...]:
@@ -186,6 +211,12 @@ class ShotPlan:
             "characters": [person.content() for person in self.characters],
             **pins,
         }
+        if self.hands_on:
+            content["chain"] = {
+                "rule": asdict(self.rule),
+                "needed": [person.face_required for person in self.characters],
+                "is_continued": self.is_continued,
+            }
         return json_digest(content)
 
     def to_json(self) -> Mapping[str, object]:
@@ -217,6 +248,8 @@ class ShotPlan:
             "gates": self.gates.model_dump(mode="json"),
             "transition": self.transition.model_dump(mode="json"),
             "start_frame": self.start_frame,
+            "is_continued": self.is_continued,
+            "rule": asdict(self.rule) if self.hands_on else None,
             "markers": [
                 {"frame": x.frame, "name": x.name, "text": x.text, "kind": x.kind}
                 for x in self.markers

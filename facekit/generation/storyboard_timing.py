@@ -34,6 +34,10 @@ class BoardTiming:
         asked = self.whole[name].aspects
         return tuple(x for x in self._deliver.aspects if asked is None or x in asked)
 
+    def is_continued(self, name: str) -> bool:
+        """Whether another shot goes on from it."""
+        return name in self._continued
+
     def frames(self, name: str) -> FramePlan:
         """The frames of a shot; all aspects have the same.
 

@@ -12,19 +12,17 @@ from typing import Any
 from urllib.parse import quote
 
 from facekit.errors import UsageError
+from facekit.media.timecode import clock_frames
 
 __all__ = [
     "MARKER_COLORS",
     "TimelineMarker",
     "TimelineShot",
     "build_timeline",
-    "timecode_frames",
 ]
 
 MARKER_COLORS = {"gate": "RED", "review": "YELLOW", "note": "GREEN", "dialogue": "CYAN"}
 """Kind of marker to its colour."""
-
-_DROPPED = {Fraction(30_000, 1001): 2, Fraction(60_000, 1001): 4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,18 +99,6 @@ class TimelineShot:
         )
 
 
-def timecode_frames(timecode: str, rate: Fraction) -> int:
-    """Count the frames from midnight to a timecode.
-
-    At 29.97 and 59.94 it is one with drop frames, as editors have it: two (or four) numbers are
-    left out every minute but every tenth.
-    """
-    hours, minutes, seconds, frames = map(int, timecode.split(":"))
-    minutes += hours * 60
-    dropped = _DROPPED.get(rate, 0) * (minutes - minutes // 10)
-    return (minutes * 60 + seconds) * round(rate) + frames - dropped
-
-
 def build_timeline(
     name: str,
     shots: Sequence[TimelineShot],
@@ -136,7 +122,8 @@ def build_timeline(
         An `opentimelineio.schema.Timeline`.
 
     Raises:
-        UsageError: No shots, or a cut or a dissolve that its media is too short for.
+        UsageError: No shots, a cut or a dissolve that its media is too short for, or a timecode
+            that the rate does not have.
     """
     import opentimelineio as otio
 
@@ -152,9 +139,7 @@ def build_timeline(
     def span(range_: tuple[int, int]) -> Any:
         return otio.opentime.TimeRange(at(range_[0]), at(range_[1]))
 
-    timeline = otio.schema.Timeline(
-        name=name, global_start_time=at(timecode_frames(timecode, rate))
-    )
+    timeline = otio.schema.Timeline(name=name, global_start_time=at(clock_frames(timecode, rate)))
     timeline.metadata["facekit"] = {
         "rate": [rate.numerator, rate.denominator],
         **(metadata or {}),

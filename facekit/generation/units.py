@@ -3,7 +3,6 @@
 Nothing here reads a file or draws; the same records always lead to the same decision.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -14,7 +13,6 @@ __all__ = [
     "Decision",
     "TakeRecord",
     "Verdict",
-    "chunk_seed",
     "decide",
     "take_name",
     "take_number",
@@ -35,10 +33,12 @@ class TakeRecord:
     fingerprint: str
     verdict: Verdict
     score: float | None
-    """Likeness of the worst character in it; None where no face could be scored."""
+    """Likeness of the worst character in it; None where nobody was recognised."""
     reasons: tuple[str, ...] = ()
     is_drawn: bool = True
     """False where it cannot be drawn: with this seed nobody stands where characters belong."""
+    closest: float | None = None
+    """Where nobody was recognised, how near its faces come; tells two failing takes apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +71,6 @@ def take_seed(shot: ShotPlan, number: int) -> int:
 def unit_name(shot: str, number: int) -> str:
     """What a unit is called on the command line: `SEQ010_SH0010:t01`."""
     return f"{shot}:{take_name(number)}"
-
-
-def chunk_seed(seed: int, index: int) -> int:
-    """The seed of one chunk of a take; the first has that of the take itself."""
-    if index == 0:
-        return seed
-    text = f"{seed}/{index}/0".encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") % 2**31
 
 
 def decide(
@@ -125,10 +117,12 @@ def decide(
     return Decision(chosen=best, reason=f"passes{others}")
 
 
-def _rank(take: TakeRecord) -> tuple[int, int, float, int]:
+def _rank(take: TakeRecord) -> tuple[int, int, int, float, int]:
     """Best first: by verdict, then by likeness, then the earlier one."""
-    score = -1.0 if take.score is None else take.score
-    return int(not take.is_drawn), _ORDER[take.verdict], -score, take.number
+    likeness = take.closest if take.score is None else take.score
+    score = -1.0 if likeness is None else likeness
+    is_nobody = int(take.score is None)
+    return int(not take.is_drawn), _ORDER[take.verdict], is_nobody, -score, take.number
 
 
 def _count(number: int) -> str:

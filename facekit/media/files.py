@@ -11,6 +11,7 @@ from pathlib import Path
 from facekit.errors import OutputError, OutputExists
 
 __all__ = [
+    "append_line",
     "atomic_write",
     "ensure_new",
     "ensure_out_dir",
@@ -182,6 +183,24 @@ def write_text(path: Path | str, content: str) -> None:
         OutputError: As for ``atomic_write``.
     """
     write_bytes(path, content.encode())
+
+
+def append_line(path: Path | str, line: str) -> None:
+    """Add a line to a log that several processes may write; lines are never mixed up.
+
+    A kill leaves at most its last line cut short.
+
+    Raises:
+        OutputError: As for ``atomic_write``.
+    """
+    path = Path(path)
+    with _refusals_told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(stream, f"{line}\n".encode())
+        finally:
+            os.close(stream)
 
 
 def remove_file(path: Path) -> None:

@@ -1,12 +1,13 @@
 """Frame rates as they are meant, and the timecode of frames."""
 
+import math
 import re
 from fractions import Fraction
 from typing import Final
 
 from facekit.errors import UsageError
 
-__all__ = ["exact_rate", "timecode_at", "timecode_frames"]
+__all__ = ["clock_frames", "exact_rate", "has_timecode", "timecode_at", "timecode_frames"]
 
 _NTSC: Final = {23.976: 24, 23.98: 24, 29.97: 30, 47.952: 48, 59.94: 60, 119.88: 120}
 _DROPPED: Final = {Fraction(30_000, 1001): 2, Fraction(60_000, 1001): 4}
@@ -23,6 +24,35 @@ def exact_rate(fps: float) -> Fraction:
     if whole is not None:
         return Fraction(whole * 1000, 1001)
     return Fraction(fps).limit_denominator(10_000)
+
+
+def has_timecode(rate: Fraction) -> bool:
+    """Whether frames of this rate have a timecode: whole, or whole times 1000/1001, up to 99."""
+    numbers = round(rate)
+    return 1 <= numbers <= 99 and rate in (numbers, Fraction(numbers * 1000, 1001))
+
+
+def clock_frames(timecode: str, rate: Fraction) -> int:
+    """Count the frames from midnight to a time of day at any rate.
+
+    Args:
+        timecode: As for `timecode_frames`. At a rate without a timecode it is the time by the
+            clock, and frames after the last whole second.
+        rate: Frames per second.
+
+    Raises:
+        UsageError: Not a timecode, or none of this rate.
+    """
+    if has_timecode(rate):
+        return timecode_frames(timecode, rate)
+    match = _WRITTEN.fullmatch(timecode)
+    hours, minutes, seconds, frame = map(int, match.groups()) if match else (24, 0, 0, 0)
+    if hours > 23 or max(minutes, seconds) > 59 or frame >= rate:
+        raise UsageError(
+            f"{timecode}: not a time of day at {float(rate):g} fps, expected one such as"
+            f" 01:00:00:00 with frames below {float(rate):g}; correct it"
+        )
+    return math.floor(((hours * 60 + minutes) * 60 + seconds) * rate) + frame
 
 
 def timecode_frames(timecode: str, rate: Fraction) -> int:
@@ -75,13 +105,12 @@ def timecode_at(frames: int, rate: Fraction) -> str:
 
 def _numbers(rate: Fraction) -> int:
     """How many frame numbers a second of timecode has."""
-    numbers = round(rate)
-    if not 1 <= numbers <= 99 or rate not in (numbers, Fraction(numbers * 1000, 1001)):
+    if not has_timecode(rate):
         raise UsageError(
             f"{float(rate):g} fps has no timecode, expected whole frames per second, or those"
             " times 1000/1001, up to 99; deliver at another rate or leave the timecode out"
         )
-    return numbers
+    return round(rate)
 
 
 def _drop_rule(rate: Fraction) -> str:

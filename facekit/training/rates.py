@@ -6,6 +6,7 @@ Rates are floating point operations per second, a multiplication and an addition
 import re
 import time
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch.nn import functional
@@ -72,7 +73,7 @@ def device_rate(device: torch.device, precision: Precision) -> Rate | None:
     """How fast a device is expected to train; None where nothing is known of it.
 
     Args:
-        device: The CPU is measured, for about a quarter of a second.
+        device: The CPU is measured, for about a quarter of a second, once in a process.
         precision: Of the arithmetic.
     """
     if device.type == "cpu":
@@ -88,6 +89,7 @@ def device_rate(device: torch.device, precision: Precision) -> Rate | None:
     return Rate(low=low, high=high, basis=f"{_USED[0]:.0%} to {_USED[1]:.0%} of the {name}'s peak")
 
 
+@cache
 @torch.no_grad()
 def _measured(precision: Precision) -> float:
     """A product of matrices and an attention, half of the time each."""

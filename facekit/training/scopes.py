@@ -60,9 +60,10 @@ def with_lora(
     """Add the LoRA for the length of a block; its parameters by the names that files use."""
     stance = LoraStance(transformer)
     add_lora(transformer, spec, lora, seed=settings.seed)
+    device = transformer.device  # diffusers looks through all modules to tell it
     for path, module in transformer.named_modules():
         if ".lora_" in path and path.endswith(f".{DEFAULT_NAME}"):
-            module.to(transformer.device)  # also where the weights beside it wait elsewhere
+            module.to(device)  # also where the weights beside it wait elsewhere
     try:
         named = named_lora_parameters(transformer)
         for parameter in named.values():

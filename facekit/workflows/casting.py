@@ -2,22 +2,15 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from facekit.adapters.character import Character, attach_characters
-from facekit.adapters.conditioning import Strength, is_zero
+from facekit.adapters.character import Character
 from facekit.backbones.spec import BackboneSpec
 from facekit.errors import UsageError
-from facekit.faces.protocols import FaceDetector
-from facekit.generation.finding import FIRST_PASS_STEPS, find_regions
+from facekit.generation.finding import FIRST_PASS_STEPS
 from facekit.generation.regions import AUTO, Region, make_masks, parse_region
-from facekit.generation.sample import SampleSettings, guidance_options, sample
-from facekit.types import Clip, Progress, Shot
+from facekit.types import Shot
 from facekit.weights import known_digest
 
 __all__ = [
@@ -25,9 +18,11 @@ __all__ = [
     "cast_prompts",
     "check_casts",
     "parse_regions",
-    "sample_cast",
     "whole_picture",
 ]
+
+_WORDS = "words by region"
+"""Tells takes of several characters from those whose regions all read one prompt."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,6 +58,8 @@ class ShotCast:
         found: list[object] = [
             [known_digest(Path(who.source)), keys.get(who.name)] for who in self.characters
         ]
+        if len(self.characters) > 1:
+            found.append(_WORDS)
         return [*found, f"{AUTO} {FIRST_PASS_STEPS} {self.detector}"] if self.is_auto else found
 
     def to_json(self) -> list[dict[str, object]]:
@@ -181,109 +178,17 @@ def _cast(
     )
 
 
-def check_casts(
-    shots: Sequence[Shot], casts: Sequence[ShotCast], spec: BackboneSpec, *, is_long: bool
-) -> None:
-    """Refuse what a shot could not keep before the work begins.
+def check_casts(shots: Sequence[Shot], casts: Sequence[ShotCast], spec: BackboneSpec) -> None:
+    """Refuse regions that a shot could not keep before the work begins.
 
     Args:
         shots: Give size and length.
         casts: Who is in them and where, one per shot.
         spec: The backbone.
-        is_long: Whether the shots are drawn in chunks, or begin with a picture or a clip.
 
     Raises:
-        UsageError: Regions that do not fit the picture or cover one another; or regions or several
-            characters in shots whose chunks hand on one face.
+        UsageError: Regions that do not fit the picture or cover one another.
     """
     for shot, cast in zip(shots, casts, strict=True):
-        if is_long and not cast.is_plain:
-            raise UsageError(
-                f"{shot.name}: {cast.describe()}, expected one character in the whole picture where"
-                " a shot is drawn in chunks or begins with a picture or a clip, for the face of one"
-                " decides what is handed on; ask for a shot that is drawn at once, or shoot each"
-                " character alone and without --region"
-            )
         if cast.regions:
             make_masks(cast.regions, shot, spec)
-
-
-@contextmanager
-def _attached(
-    pipe: Any,
-    cast: ShotCast,
-    strength: Strength,
-    settings: SampleSettings,
-    masks: Mapping[str, torch.Tensor] | None,
-) -> Iterator[None]:
-    attachment = attach_characters(
-        pipe,
-        cast.characters,
-        strength,
-        masks_LHW=None if masks is None else [masks.get(who.name) for who in cast.characters],
-        **guidance_options(settings),
-    )
-    try:
-        yield
-    finally:
-        attachment.detach()
-
-
-def sample_cast(
-    pipe: Any,
-    shots: Sequence[Shot],
-    prompts: Sequence[str],
-    cast: ShotCast | None,
-    spec: BackboneSpec,
-    settings: SampleSettings,
-    *,
-    strength: Strength = 1.0,
-    faces: FaceDetector | None = None,
-    progress: Progress | None = None,
-    label: str = "shots",
-) -> Iterator[tuple[Clip, Mapping[str, Region]]]:
-    """Sample shots that share one cast.
-
-    Args:
-        pipe: With nobody attached; so it is afterwards.
-        shots: Of one size and length, with `@name` in their prompts.
-        prompts: What the backbone reads, one per shot.
-        cast: Who is in them and where; None for the bare backbone.
-        spec: The backbone.
-        settings: How they are sampled.
-        strength: Of all characters.
-        faces: Finds faces where regions are looked for.
-        progress: Told of every step.
-        label: What the progress is called.
-
-    Yields:
-        Clip and regions, in the order of the shots.
-
-    Raises:
-        NoFaceFound: A first pass shows fewer figures than characters.
-        UsageError: Regions that cover one another.
-    """
-    asked = [
-        dataclasses.replace(shot, prompt=prompt)
-        for shot, prompt in zip(shots, prompts, strict=True)
-    ]
-    if cast is None:
-        clips = sample(pipe, asked, spec, settings, progress=progress, label=label)
-        yield from ((clip, {}) for clip in clips)
-        return
-    if not cast.is_auto or is_zero(strength):
-        masks = make_masks(cast.regions, shots[0], spec) if cast.regions else None
-        with _attached(pipe, cast, strength, settings, masks):
-            clips = sample(pipe, asked, spec, settings, progress=progress, label=label)
-            yield from ((clip, cast.regions) for clip in clips)
-        return
-    assert faces is not None, "regions are looked for with a face model"
-    names = [who.name for who in cast.characters]
-    for shot, whole in zip(shots, asked, strict=True):
-        found = find_regions(
-            pipe, shot, whole.prompt, names, spec, settings, faces, progress=progress
-        )
-        masks = make_masks(found, shot, spec, check=False)
-        with _attached(pipe, cast, strength, settings, masks):
-            (clip,) = sample(pipe, [whole], spec, settings, progress=progress, label=label)
-        yield clip, found

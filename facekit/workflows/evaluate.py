@@ -1,14 +1,11 @@
 """Clips, a character and photos in; a report with figures, gates and pictures out."""
 
 import dataclasses
-import datetime
-import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 
-import facekit
 from facekit.adapters.character import Character
 from facekit.curation.checks import same_person_limit
 from facekit.errors import GateFailed
@@ -20,11 +17,11 @@ from facekit.evaluation.scores import CharacterScores, Take
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import check_vendor, encoder_id, load_faces
 from facekit.media.files import ensure_new, ensure_out_dir
-from facekit.recipe import Recipe, recipe_digest
+from facekit.recipe import Recipe
 from facekit.types import Progress
-from facekit.weights import file_digest
 from facekit.workflows.characters import find_character
 from facekit.workflows.device import AUTO, choose_device, device_text
+from facekit.workflows.evaluate_settings import report_settings, train_encoder_of
 from facekit.workflows.measuring import (
     build_reference,
     load_probe,
@@ -36,6 +33,7 @@ from facekit.workflows.measuring import (
 )
 from facekit.workflows.photos import find_photos
 from facekit.workflows.preset_files import load_any
+from facekit.workflows.take_identity import write_identities
 from facekit.workflows.takes import (
     BASE_DIR,
     REPORT_DIR,
@@ -147,14 +145,6 @@ class EvaluateResult:
         }
 
 
-def train_encoder_of(character: Character, recipe: Recipe) -> str:
-    """Name the encoder that trained a character, with its digest where the file knows it."""
-    header = character.file.header
-    if not header.encoder:
-        return recipe.encoder.train
-    return f"{header.encoder}@{header.encoder_digest[:12]}"
-
-
 def plan_evaluate(
     clips: Sequence[Path | str],
     *,
@@ -217,7 +207,11 @@ def _share(paths: Sequence[Path | None]) -> str:
 
 
 def run_evaluate(
-    plan: EvaluatePlan, progress: Progress, *, faces: FaceVendor | None = None
+    plan: EvaluatePlan,
+    progress: Progress,
+    *,
+    faces: FaceVendor | None = None,
+    identify: bool = False,
 ) -> EvaluateResult:
     """Measure the clips and write the report; a missed gate does not raise.
 
@@ -225,6 +219,7 @@ def run_evaluate(
         plan: What to measure.
         progress: Counts the clips.
         faces: Detector and encoder; the recipe's report encoder when None.
+        identify: Whether to write who is in each clip beside it: every face, frame by frame.
 
     Raises:
         UsageError: The report encoder also trained.
@@ -251,6 +246,9 @@ def run_evaluate(
         for group in (plan.base_clips, plan.truth_clips)
     )
     progress.finish()
+    if identify:
+        cast = {plan.character.name: reference.held_out_HD}
+        write_identities([record for record, _ in own], cast, vendor)
     stored, takes = [record for record, _ in own], tuple(take for _, take in own)
     scores = measure(
         plan.character.name,
@@ -276,7 +274,15 @@ def run_evaluate(
         enrolled_photos=photos.enrolled,
         held_out_photos=photos.held_out,
         gates=gates,
-        settings=_settings(plan, encoder_id(vendor), stored),
+        settings=report_settings(
+            plan.character,
+            plan.recipe,
+            encoder_id(vendor),
+            stored,
+            base=f"{_share(plan.base_clips)}; drawn clips: {_share(plan.truth_clips)}",
+            held_out=plan.held_out,
+            missing=plan.missing,
+        ),
         reasons=reasons,
         clips=plan.clips,
     )
@@ -290,26 +296,3 @@ def _look(path: Path, name: str, faces: FaceVendor, progress: Progress) -> tuple
     (take,) = make_takes([shot], [stored.clip], faces)
     progress.advance(1, path.name)
     return stored, take
-
-
-def _settings(
-    plan: EvaluatePlan, report_encoder: str, takes: Sequence[StoredTake]
-) -> dict[str, str]:
-    header = plan.character.file.header
-    sampling = {str(take.record["sampling"]) for take in takes if "sampling" in take.record}
-    adapter = file_digest(plan.character.source)
-    return {
-        "character file": f"{plan.character.source} (sha256 {adapter})",
-        "level": header.level,
-        "trigger": header.trigger,
-        "backbone": f"{header.backbone} (sha256 {header.backbone_digest or 'unknown'})",
-        "trained with encoder": train_encoder_of(plan.character, plan.recipe),
-        "reported with encoder": report_encoder,
-        "recipe": recipe_digest(plan.recipe),
-        "sampling": "; ".join(sorted(sampling)) or "unknown",
-        "base clips": f"{_share(plan.base_clips)}; drawn clips: {_share(plan.truth_clips)}",
-        "photos kept back": ", ".join(str(path) for path in plan.held_out),
-        "photos not at hand": ", ".join(plan.missing) or "none",
-        "facekit": f"{facekit.__version__}, Python {platform.python_version()}",
-        "made": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-    }

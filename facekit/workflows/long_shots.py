@@ -1,26 +1,20 @@
-"""Shots of several chunks on disk: each chunk is kept as it is done, so that a kill loses one."""
+"""Single shots of several chunks: one take each, with everybody in their places."""
 
 import dataclasses
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from facekit.adapters.character import CharacterAttachment, attach_characters
 from facekit.adapters.conditioning import is_zero
-from facekit.digests import json_digest
 from facekit.evaluation.metrics import demands_face
-from facekit.generation.chain import draw_chain
-from facekit.generation.chunks import Chained, Drawn, LongShot, Unit
-from facekit.generation.continuation import continuation_pipeline, continue_clip
-from facekit.generation.hand_over import ChainRule
-from facekit.generation.sample import guidance_options, sample
-from facekit.media.files import atomic_write
-from facekit.media.images import pixel_digest
+from facekit.faces.protocols import FaceDetector
+from facekit.generation.chunks import Drawn, LongShot
+from facekit.generation.finding import find_regions, left_to_right, regions_of_faces
+from facekit.generation.regions import Region
 from facekit.types import Clip, Progress, Shot
+from facekit.workflows.cast_sampling import regional_prompts
+from facekit.workflows.chain_units import ChainCast, ChainWork, chain_record, draw_units
 from facekit.workflows.frame_likeness import Likeness
 from facekit.workflows.shoot_plan import ShootPlan
 from facekit.workflows.takes import write_take
@@ -44,6 +38,7 @@ def shoot_long(
     record: Mapping[str, object],
     progress: Progress,
     likeness: Likeness | None,
+    faces: FaceDetector | None = None,
 ) -> LongTake:
     """Draw one take chunk by chunk and write it; chunks that are there already are kept.
 
@@ -54,18 +49,19 @@ def shoot_long(
         record: How all takes of the plan are made.
         progress: Told of every denoising step.
         likeness: Scores frames; None hands the last frame on without looking at it.
+        faces: Finds faces where regions are looked for.
 
     Raises:
         UsageError: The backbone cannot go on from a frame.
         FaceError: The clip that is to be longer ends with somebody else's face.
+        NoFaceFound: Regions are looked for, and fewer figures are there than characters.
         OutputError: The folder cannot be written, or the disk is full.
     """
-    shot, take, start = plan.shots[index], plan.start.take, plan.start
-    rule = _chain_rule(plan, likeness)
+    shot, start = plan.shots[index], plan.start
     before = None
-    if take is not None:
-        scores = None if likeness is None else likeness.score(take.clip.frames)
-        before = Drawn(clip=take.clip, scores_F=scores)
+    if start.take is not None:
+        scores = None if likeness is None else likeness.score(start.take.clip.frames)
+        before = Drawn(clip=start.take.clip, scores_F=scores)
     asked = LongShot(
         seed=shot.seed,
         num_frames=shot.num_frames,
@@ -76,133 +72,70 @@ def shoot_long(
         before=before,
         first_index=start.first_index,
     )
-    store = plan.out_dir / f"{shot.name}.chunks"
-    with ExitStack() as stack:
-        attachment = None
-        if not is_zero(plan.strength):
-            attachment = attach_characters(
-                pipe,
-                plan.casts[index].characters,
-                plan.strength,
-                **guidance_options(plan.settings),
-            )
-            stack.callback(attachment.detach)
-        drawer = _Drawer(pipe, plan, index, store, attachment, likeness, progress)
-        chained = draw_chain(asked, rule, plan.spec.frame_multiple, drawer.draw)
+    cast = None
+    if not is_zero(plan.strength):
+        cast = _cast(pipe, plan, index, faces, progress)
+    work = ChainWork(
+        shot=dataclasses.replace(shot, prompt=plan.prompts[index]),
+        settings=plan.settings,
+        rule=plan.rule,
+        fingerprint=plan.unit_fingerprints[index],
+        store=plan.out_dir / f"{shot.name}.chunks",
+        cast=cast,
+        likeness=likeness,
+        last=start.last,
+    )
+    chained = draw_units(pipe, plan.spec, asked, work, progress).chained
     done = dataclasses.replace(shot, num_frames=chained.clip.num_frames)
-    chain = _chain_record(chained, rule, likeness, plan)
-    path = write_take(plan.out_dir, done, chained.clip, {**record, "chain": chain})
-    shutil.rmtree(store, ignore_errors=True)
+    told = start.take.record.get("chain") if start.take is not None else None
+    chain = chain_record(
+        chained,
+        work,
+        first_index=start.first_index,
+        seams_before=told.get("seams", ()) if isinstance(told, Mapping) else (),
+    )
+    chain["continues"] = start.take.path.name if start.take is not None else None
+    content: dict[str, object] = {**record, "chain": chain}
+    if cast is not None and cast.regions:
+        rows = zip(plan.casts[index].characters, cast.regions, strict=True)
+        content["regions"] = {who.name: where.text for who, where in rows if where is not None}
+    path = write_take(plan.out_dir, done, chained.clip, content)
+    shutil.rmtree(work.store, ignore_errors=True)
     return LongTake(path=path, stopped=chained.stopped)
 
 
-def _chain_rule(plan: ShootPlan, likeness: Likeness | None) -> ChainRule:
-    """What may be handed on, in the numbers of the encoder that judges."""
-    if likeness is None:
-        return plan.rule
-    return dataclasses.replace(plan.rule, min_same_person=likeness.min_same_person)
-
-
-def _chain_record(
-    chained: Chained, rule: ChainRule, likeness: Likeness | None, plan: ShootPlan
-) -> dict[str, object]:
-    """Write how a chain went as plain data."""
-    continued = plan.start.take
-    seams = [chunk.first_frame for chunk in chained.chunks if chunk.first_frame > 0]
-    if continued is not None:
-        told = continued.record.get("chain")
-        earlier = told.get("seams", ()) if isinstance(told, Mapping) else ()
-        seams = [seam for seam in earlier if seam < seams[0]] + seams
-    return {
-        "requested_frames": chained.requested_frames,
-        "delivered_frames": chained.clip.num_frames,
-        "drawn_frames": chained.drawn_frames,
-        "stopped": chained.stopped or None,
-        "seams": seams,
-        "reference_likeness": chained.reference,
-        "encoder": likeness.encoder if likeness else None,
-        "rule": dataclasses.asdict(rule),
-        "continues": continued.path.name if continued else None,
-        "next_index": plan.start.first_index + len(chained.chunks),
-        "chunks": [dataclasses.asdict(chunk) for chunk in chained.chunks],
-    }
-
-
-class _Drawer:
-    """Draws units, or reads what an earlier sitting has drawn."""
-
-    def __init__(
-        self,
-        pipe: Any,
-        plan: ShootPlan,
-        index: int,
-        store: Path,
-        attachment: CharacterAttachment | None,
-        likeness: Likeness | None,
-        progress: Progress,
-    ) -> None:
-        self.pipe, self.plan, self.store = pipe, plan, store
-        self.attachment, self.likeness, self.progress = attachment, likeness, progress
-        self.shot = dataclasses.replace(plan.shots[index], prompt=plan.prompts[index])
-        self.fingerprint = plan.unit_fingerprints[index]
-        self.continued = continuation_pipeline(pipe)
-
-    def draw(self, unit: Unit) -> Drawn:
-        path = self.store / f"{unit.index:03d}-{unit.attempt}.npz"
-        digest = self._digest(unit)
-        frames = _read(path, digest)
-        if frames is None:
-            frames = self._draw(unit).frames
-            with atomic_write(path) as temporary:
-                np.savez_compressed(temporary, frames=frames, digest=np.array(digest))
-        scores = None if self.likeness is None else self.likeness.score(frames)
-        return Drawn(clip=Clip(frames=frames, fps=self.plan.settings.fps), scores_F=scores)
-
-    def _draw(self, unit: Unit) -> Clip:
-        plan = self.plan
-        shot: Shot = dataclasses.replace(
-            self.shot,
-            name=f"{self.shot.name}, chunk {unit.index + 1} of {unit.index + 1 + unit.num_left}",
-            seed=unit.seed,
-            num_frames=unit.num_frames,
-        )
-        if self.attachment is not None and isinstance(unit.strength, Sequence):
-            self.attachment.set_strength(unit.strength)
-        if unit.start is None:
-            clips = sample(
-                self.pipe, [shot], plan.spec, plan.settings, progress=self.progress, label=shot.name
+def _cast(
+    pipe: Any, plan: ShootPlan, index: int, faces: FaceDetector | None, progress: Progress
+) -> ChainCast:
+    """Who is in a take, and where: as it was said, or as they stand where it begins."""
+    cast, shot, start = plan.casts[index], plan.shots[index], plan.start
+    regions: Mapping[str, Region] = cast.regions
+    num_frames = shot.num_frames
+    if cast.is_auto:
+        assert faces is not None, "regions are looked for with a face model"
+        names = [who.name for who in cast.characters]
+        first = start.picture if start.take is None else start.take.clip.frames[-1]
+        if first is not None:
+            there = Clip(frames=first[None], fps=plan.settings.fps)
+            order = left_to_right(shot.prompt, names)
+            regions, num_frames = regions_of_faces(there, order, faces, shot.name), 1
+        else:
+            num_frames = min(num_frames, plan.chunk_frames)
+            short: Shot = dataclasses.replace(shot, num_frames=num_frames)
+            regions = find_regions(
+                pipe,
+                short,
+                plan.prompts[index],
+                names,
+                plan.spec,
+                plan.settings,
+                faces,
+                progress=progress,
             )
-            return next(clips)
-        before = Clip(frames=unit.start[None], fps=plan.settings.fps)
-        settings = plan.settings
-        if unit.index > 0 and settings.identity_guidance is None:
-            scale = plan.rule.guided(settings.guidance_scale)
-            settings = dataclasses.replace(settings, guidance_scale=scale)
-        return continue_clip(
-            self.continued,
-            before,
-            shot,
-            plan.spec,
-            settings,
-            last=plan.start.last,
-            progress=self.progress,
-        )
-
-    def _digest(self, unit: Unit) -> str:
-        content = {
-            "take": self.fingerprint,
-            "unit": [unit.index, unit.attempt, unit.seed, unit.num_frames, unit.strength],
-            "start": None if unit.start is None else pixel_digest(unit.start),
-        }
-        return json_digest(content)
-
-
-def _read(path: Path, digest: str) -> np.ndarray | None:
-    """Frames of a unit that is there and was made in this very way."""
-    if not path.is_file():
-        return None
-    try:
-        with np.load(path) as stored:
-            return np.asarray(stored["frames"]) if str(stored["digest"]) == digest else None
-    except (OSError, ValueError, KeyError, EOFError):
-        return None  # cut short: drawn again
+    return ChainCast(
+        characters=cast.characters,
+        strength=plan.strength,
+        regions=tuple(regions.get(who.name) for who in cast.characters) if regions else (),
+        prompts=regional_prompts(shot, cast.characters) if regions else (),
+        region_frames=num_frames,
+    )

@@ -162,10 +162,11 @@ def check_recipe(source: str, overrides: Sequence[str] = ()) -> CheckedRecipe:
         RecipeError: Every mistake in one message.
         UsageError: The backbone is unknown, or cannot do what is asked of it.
     """
-    from facekit.workflows.cost import recipe_cost  # torch and the backbones: listing is without
+    recipe = load_recipe(source, overrides)
+    # torch and the backbones, some seconds: listing is without, and so is a mistake in the text
+    from facekit.workflows.cost import recipe_cost
     from facekit.workflows.train_checks import misfits
 
-    recipe = load_recipe(source, overrides)
     if mistakes := list(misfits(recipe)):
         raise UsageError("\n".join(mistakes))
     estimated = None

@@ -16,7 +16,7 @@ from facekit.workflows.render_jobs import MadeTake, TakeJob
 from facekit.workflows.render_judge import JudgePlan
 from facekit.workflows.render_workers import Workers
 
-__all__ = ["Crew", "InProcess", "hire"]
+__all__ = ["Crew", "InProcess", "hire", "open_studio"]
 
 
 class Crew(Protocol):
@@ -72,7 +72,7 @@ def hire(count: int, recipe: Recipe, device: torch.device, judge: JudgePlan) -> 
     threads = max(1, (os.cpu_count() or 1) // count)
     return Workers(
         [
-            partial(_open_studio, recipe, one, judge, searched_first(), threads)
+            partial(open_studio, recipe, one, judge, searched_first(), threads)
             for one in _devices(device, count)
         ]
     )
@@ -85,14 +85,14 @@ def _devices(device: torch.device, count: int) -> list[torch.device]:
     return [torch.device("cuda", place % cards) for place in range(count)]
 
 
-def _open_studio(
+def open_studio(
     recipe: Recipe,
     device: torch.device,
     judge: JudgePlan,
     places: Sequence[Path],
     threads: int,
 ) -> Studio:
-    """Begin the work of a process."""
+    """Begin the work of a process: search where the asker searches, and load a studio."""
     search_first(places)
     if device.type == "cpu":
         torch.set_num_threads(min(threads, torch.get_num_threads()))

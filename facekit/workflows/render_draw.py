@@ -1,26 +1,20 @@
-"""Draws takes of planned shots and measures them; one loaded backbone, one take after the other.
-
-Shapes: F frames, L latent tokens' grid.
-"""
+"""Draws takes of planned shots and measures them; one loaded backbone, one take after the other."""
 
 import dataclasses
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image as PillowImage
 
 import facekit
 from facekit.adapters.character import Character, attach_characters
-from facekit.errors import NoFaceFound
+from facekit.errors import FaceError
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import load_faces
-from facekit.generation.continuation import continuation_pipeline, continue_clip, join_clips
-from facekit.generation.finding import find_regions, left_to_right, regions_of_faces
-from facekit.generation.regions import Region, box_region, make_masks, parse_region
+from facekit.generation.regions import Region, make_masks
 from facekit.generation.sample import (
     MAX_BATCH,
     MAX_BATCH_PIXELS,
@@ -29,21 +23,44 @@ from facekit.generation.sample import (
     sample,
 )
 from facekit.generation.storyboard_shot import ShotPlan
-from facekit.generation.units import chunk_seed, take_name, take_seed
-from facekit.media.images import read_image
-from facekit.media.video import read_clip
 from facekit.recipe import Recipe
-from facekit.types import Clip, FloatArray, Image, Progress, Shot
+from facekit.types import Clip, Image, Progress
 from facekit.workflows.backbone import Backbone, backbone_spec, load_backbone
 from facekit.workflows.board_rates import Rate, record_rate
 from facekit.workflows.device import device_text
+from facekit.workflows.frame_likeness import Likeness, make_cast_likeness, make_likeness
 from facekit.workflows.preset_files import load_any
-from facekit.workflows.render_files import IDENTITY_SUFFIX, read_json, write_json
+from facekit.workflows.render_chain import draw_chained, simple_strength
 from facekit.workflows.render_jobs import MadeTake, TakeJob
-from facekit.workflows.render_judge import Judge, JudgePlan, middles
-from facekit.workflows.takes import is_done, write_take
+from facekit.workflows.render_judge import JudgePlan
+from facekit.workflows.render_log import log_take
+from facekit.workflows.render_measure import TakeMeasurer
+from facekit.workflows.render_regions import regions_of
+from facekit.workflows.render_takes import (
+    chunks_dir,
+    first_picture,
+    is_there,
+    shot_of,
+    write_void,
+)
+from facekit.workflows.takes import write_take
 
-__all__ = ["Studio", "batch_limit", "is_there", "shown_frames"]
+__all__ = ["Studio", "batch_limit"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Drawn:
+    clip: Clip
+    draw_s: float
+    """Time in the sampler, that of earlier sittings too."""
+    fresh_s: float
+    """Of that, the time of this sitting."""
+    num_frames: int
+    """Frames that were drawn for it, those that are dropped too."""
+    told: Mapping[str, object]
+    """What the record says beside what all records say."""
+    void: str = ""
+    """Why it cannot be used."""
 
 
 class Studio:
@@ -70,9 +87,9 @@ class Studio:
     ) -> None:
         self.device = device
         self._recipe, self._backbone, self._faces = recipe, backbone, faces
-        self._judge = Judge(judge, device, judging) if judge.photos else None
-        self._judge_digest = judge.digest
+        self._measurer = TakeMeasurer(judge, backbone_spec(recipe), device, judging)
         self._characters: dict[Path, Character] = {}
+        self._judges: dict[tuple[object, ...], Likeness | None] = {}
 
     def make(self, jobs: Sequence[TakeJob], progress: Progress) -> list[MadeTake]:
         """Draw and measure takes of one batch key; what is there already is kept.
@@ -83,16 +100,25 @@ class Studio:
             AdapterError: A character does not fit the backbone.
         """
         begun = time.perf_counter()
+        self._measurer.load()
         todo = [job for job in jobs if not is_there(job)]
+        if todo:
+            self._load()
+        load_s = time.perf_counter() - begun
+        for job in todo:
+            log_take(job, "begun")
         draw_s = self._draw(todo, progress) if todo else 0.0
         for job in jobs:
-            self._measure(job)
-        other_s = max(0.0, time.perf_counter() - begun - draw_s)
+            self._measurer.measure(job)
+        took_s = time.perf_counter() - begun
+        for job in todo:
+            log_take(job, "made", draw_s=draw_s / len(todo), took_s=took_s / len(jobs))
         return [
             MadeTake(
                 job=job,
                 draw_s=draw_s / len(todo) if job in todo else 0.0,
-                other_s=other_s / len(jobs),
+                other_s=max(0.0, took_s - draw_s) / len(jobs),
+                load_s=load_s / len(jobs),
             )
             for job in jobs
         ]
@@ -108,9 +134,12 @@ class Studio:
         return self._faces
 
     def _character(self, path: Path) -> Character:
-        return self._characters.setdefault(path, load_any(path))
+        if path not in self._characters:
+            self._characters[path] = load_any(path)
+        return self._characters[path]
 
     def _draw(self, jobs: Sequence[TakeJob], progress: Progress) -> float:
+        """Draw takes and write them; returns the time in the sampler."""
         backbone, shot = self._load(), jobs[0].shot
         settings = SampleSettings(
             num_inference_steps=shot.num_inference_steps,
@@ -120,15 +149,19 @@ class Studio:
         )
         begun = time.perf_counter()
         try:
-            start = _start(jobs[0])
-            regions = self._regions(jobs[0], start, settings, progress)
-        except NoFaceFound as error:
-            _write_void(jobs[0], str(error))
-            return time.perf_counter() - begun
-        clips = self._chunks(jobs, start, regions, settings, progress)
-        took_s = time.perf_counter() - begun
-        each_s = took_s / len(jobs)
-        for job, clip in zip(jobs, clips, strict=True):
+            picture = first_picture(jobs[0])
+            looked = time.perf_counter()
+            regions = regions_of(jobs[0], picture, settings, backbone, self._finder, progress)
+            look_s = time.perf_counter() - looked  # mostly a first pass of the sampler
+            if picture is None and not shot.hands_on:
+                takes = self._at_once(jobs, regions, settings, progress)
+            else:
+                takes = [self._chained(jobs[0], picture, regions, settings, progress)]
+        except FaceError as error:
+            took_s = time.perf_counter() - begun
+            write_void(jobs[0], str(error), {"draw_s": round(took_s, 3)})
+            return took_s
+        for job, made in zip(jobs, takes, strict=True):
             record: dict[str, object] = {
                 "backbone": backbone.spec.name,
                 "sampling": dataclasses.asdict(settings),
@@ -139,16 +172,20 @@ class Studio:
                 "regions": {name: region.text for name, region in regions.items()},
                 "chunks": list(shot.frames.chunks),
                 "goes_on_from": None if job.before is None else job.before.as_posix(),
-                "draw_s": round(each_s, 3),
+                "draw_s": round(made.draw_s + look_s / len(jobs), 3),
                 "device": device_text(self.device),
                 "fingerprint": job.fingerprint,
+                **made.told,
             }
-            write_take(job.takes_dir, _shot_of(job, clip.num_frames), clip, record)
-        self._keep_rate(shot, each_s)
-        return took_s
+            if made.void:
+                write_void(job, made.void, record)
+            else:
+                write_take(job.takes_dir, shot_of(job, made.clip.num_frames), made.clip, record)
+            shutil.rmtree(chunks_dir(job), ignore_errors=True)
+        self._keep_rate(shot, takes[0])
+        return look_s + sum(made.fresh_s for made in takes)
 
-    def _keep_rate(self, shot: ShotPlan, each_s: float) -> None:
-        volume = sum(shot.frames.chunks)
+    def _keep_rate(self, shot: ShotPlan, made: _Drawn) -> None:
         for num_frames in set(shot.frames.chunks):
             passes = shot.num_inference_steps * shot.passes
             record_rate(
@@ -158,231 +195,105 @@ class Studio:
                     height=shot.height,
                     width=shot.width,
                     num_frames=num_frames,
-                    seconds_per_pass=each_s * num_frames / volume / passes,
+                    seconds_per_pass=made.draw_s * num_frames / made.num_frames / passes,
                 )
             )
 
-    def _chunks(
+    def _at_once(
         self,
         jobs: Sequence[TakeJob],
-        start: Image | None,
         regions: Mapping[str, Region],
         settings: SampleSettings,
         progress: Progress,
-    ) -> list[Clip]:
-        """Draw takes chunk by chunk; a batch of several takes has one chunk."""
+    ) -> list[_Drawn]:
+        """Draw takes of one chunk, all of them in one batch."""
         backbone, shot = self._load(), jobs[0].shot
-        pipe, spec = backbone.pipe, backbone.spec
-        pieces: list[Clip] = []
-        clips: list[Clip] = []
-        for index, num_frames in enumerate(shot.frames.chunks):
-            asked = [
-                dataclasses.replace(
-                    _shot_of(job, num_frames),
-                    name=job.name,
-                    prompt=job.shot.prompt,
-                    seed=chunk_seed(take_seed(job.shot, job.number), index),
+        (num_frames,) = shot.frames.chunks
+        asked = [
+            dataclasses.replace(shot_of(job, num_frames), name=job.name, prompt=job.shot.prompt)
+            for job in jobs
+        ]
+        begun = time.perf_counter()
+        with ExitStack() as stack:
+            if shot.characters:
+                masks = make_masks(regions, asked[0], backbone.spec, check=False) if regions else {}
+                attachment = attach_characters(
+                    backbone.pipe,
+                    [self._character(person.file) for person in shot.characters],
+                    masks_LHW=[masks.get(person.id) for person in shot.characters],
+                    **guidance_options(settings),
                 )
-                for job in jobs
-            ]
-            here = regions if index == 0 else {x: _at_its_end(y) for x, y in regions.items()}
-            with ExitStack() as stack:
-                if shot.characters:
-                    masks = make_masks(here, asked[0], spec, check=False) if here else {}
-                    attachment = attach_characters(
-                        pipe,
-                        [self._character(person.file) for person in shot.characters],
-                        masks_LHW=[masks.get(person.id) for person in shot.characters],
-                        **guidance_options(settings),
-                    )
-                    stack.callback(attachment.detach)
-                    first = sum(shot.frames.chunks[:index]) - index
-                    attachment.set_strengths(
-                        [_simple(x.strengths(first, num_frames)) for x in shot.characters]
-                    )
-                if index == 0 and start is None:
-                    clips = list(
-                        sample(
-                            pipe,
-                            asked,
-                            spec,
-                            settings,
-                            progress=progress,
-                            label=jobs[0].name,
-                            negative_prompt=shot.negative_prompt,
-                        )
-                    )
-                else:
-                    before = pieces[-1] if pieces else Clip(frames=_one(start), fps=settings.fps)
-                    clips = [
-                        continue_clip(
-                            continuation_pipeline(pipe),
-                            before,
-                            asked[0],
-                            spec,
-                            settings,
-                            progress=progress,
-                            negative_prompt=shot.negative_prompt,
-                        )
-                    ]
-            pieces.append(clips[0])
-        return clips if len(pieces) == 1 else [join_clips(pieces)]
+                stack.callback(attachment.detach)
+                words = list(zip(*(job.shot.regional_prompts for job in jobs), strict=True))
+                if regions and words and attachment.takes_regional_prompts:
+                    attachment.set_regional_prompts(words)
+                attachment.set_strengths(
+                    [simple_strength(x.strengths(0, num_frames)) for x in shot.characters]
+                )
+            clips = list(
+                sample(
+                    backbone.pipe,
+                    asked,
+                    backbone.spec,
+                    settings,
+                    progress=progress,
+                    label=jobs[0].name,
+                    negative_prompt=shot.negative_prompt,
+                )
+            )
+        each_s = (time.perf_counter() - begun) / len(jobs)
+        return [
+            _Drawn(clip=clip, draw_s=each_s, fresh_s=each_s, num_frames=num_frames, told={})
+            for clip in clips
+        ]
 
-    def _regions(
-        self, job: TakeJob, start: Image | None, settings: SampleSettings, progress: Progress
-    ) -> dict[str, Region]:
-        """Where everybody is; of a shot that begins with a picture, where they stand in it."""
-        shot = job.shot
-        found: dict[str, Region] = {}
-        for person in shot.characters:
-            if person.mask is not None:
-                found[person.id] = parse_region(str(person.mask))
-            elif person.box is not None:
-                found[person.id] = box_region([person.box])
-        if not any(person.region == "auto" for person in shot.characters):
-            return found
-        names = [person.id for person in shot.characters]
-        if start is not None:
-            order = left_to_right(shot.written_prompt, names)
-            clip = Clip(frames=_one(start), fps=settings.fps)
-            return regions_of_faces(clip, order, self._finder(), job.name)
+    def _chained(
+        self,
+        job: TakeJob,
+        picture: Image | None,
+        regions: Mapping[str, Region],
+        settings: SampleSettings,
+        progress: Progress,
+    ) -> _Drawn:
+        """Draw a take of several chunks, or one that goes on from a frame."""
         backbone = self._load()
-        asked = dataclasses.replace(
-            _shot_of(job, shot.frames.chunks[0]), prompt=shot.written_prompt
-        )
-        return find_regions(
+        likeness = self._likeness(job.shot) if job.shot.hands_on else None
+        made = draw_chained(
+            job,
             backbone.pipe,
-            asked,
-            shot.prompt,
-            names,
             backbone.spec,
+            [self._character(person.file) for person in job.shot.characters],
+            regions,
             settings,
-            self._finder(),
-            progress=progress,
+            likeness,
+            picture,
+            progress,
+        )
+        stopped = made.chained.stopped
+        return _Drawn(
+            clip=made.chained.clip,
+            draw_s=made.draw_s,
+            fresh_s=made.fresh_s,
+            num_frames=made.chained.drawn_frames,
+            told={"chain": made.record} if job.shot.hands_on else {},
+            void=f"the chain stopped {stopped}" if stopped else "",
         )
 
-    def _measure(self, job: TakeJob) -> None:
-        """Write who is in a take, unless that is there, measured in this very way."""
-        path = job.takes_dir / f"{take_name(job.number)}{IDENTITY_SUFFIX}"
-        there = read_json(path) or {}
-        known = (there.get("fingerprint"), there.get("judge"))
-        if known == (job.fingerprint, self._judge_digest):
-            return
-        content: dict[str, object] = {
-            "fingerprint": job.fingerprint,
-            "judge": self._judge_digest,
-            "figures": None,
-        }
-        clip_path = job.takes_dir / f"{take_name(job.number)}.mp4"
-        record = read_json(clip_path.with_suffix(".json")) or {}
-        if self._judge is not None and clip_path.is_file():
-            clip, first = shown_frames(read_clip(clip_path), job.shot)
-            report, figures = self._judge.measure(
-                clip, job.shot, self._masks(job, record, clip), job.shot.start_frame - first
-            )
-            content = {**report.to_json(), **content, "figures": figures.to_json()}
-            content["floor"] = round(self._judge.floor, 4)
-            present = [person.id for person in job.shot.characters]
-            content["missing"] = [name for name in present if name in report.missing]
-            for key in ("verdict", "reasons"):
-                content.pop(key, None)  # the gates of the shot say that
-            write_json(
-                path.with_name(f"{take_name(job.number)}.faces.json"),
-                {"encoder": self._judge.encoder, "faces": middles(report, present)},
-            )
-        if "void" in record:
-            content["void"] = record["void"]
-        write_json(path, content)
-
-    def _masks(
-        self, job: TakeJob, record: Mapping[str, object], clip: Clip
-    ) -> dict[str, FloatArray]:
-        told = record.get("regions")
-        if not isinstance(told, Mapping) or len(told) < 2:
-            return {}
-        regions = {str(name): parse_region(str(text)) for name, text in told.items()}
-        spec = backbone_spec(self._recipe)
-        masks = make_masks(regions, _shot_of(job, clip.num_frames), spec, check=False)
-        return {name: mask.numpy() for name, mask in masks.items()}
-
-
-def is_there(job: TakeJob) -> bool:
-    """Whether a take is whole and made as the job says, or known to be impossible."""
-    if is_done(job.takes_dir, _shot_of(job, 1), job.fingerprint):
-        return True
-    record = read_json(job.takes_dir / f"{take_name(job.number)}.json") or {}
-    return "void" in record and record.get("fingerprint") == job.fingerprint
-
-
-def shown_frames(clip: Clip, shot: ShotPlan) -> tuple[Clip, int]:
-    """Cut a take to the drawn frames that are delivered.
-
-    Returns:
-        The part, and how many delivered frames come before the cut where both rates are the same.
-    """
-    shown = shot.frames.source_frames()
-    part = clip.frames[shown[0] : shown[-1] + 1]
-    return Clip(frames=np.ascontiguousarray(part), fps=clip.fps), shot.frames.head
-
-
-def _start(job: TakeJob) -> Image | None:
-    """The picture that a shot begins with; None where it is drawn from nothing."""
-    shot = job.shot
-    pin = shot.extends or shot.first_frame
-    if pin is None:
-        return None
-    if job.before is not None:
-        frames = read_clip(job.before).frames
-        return np.ascontiguousarray(frames[min(pin.frame, len(frames) - 1)])
-    assert pin.image is not None
-    return _fitted(read_image(pin.image), shot.height, shot.width)
-
-
-def _fitted(image: Image, height: int, width: int) -> Image:
-    """Scale a picture to cover the shot; what hangs over is cut off evenly."""
-    scale = min(image.shape[0] / height, image.shape[1] / width)
-    high, wide = height * scale, width * scale
-    top, left = (image.shape[0] - high) / 2, (image.shape[1] - wide) / 2
-    fitted = PillowImage.fromarray(image).resize(
-        (width, height), PillowImage.Resampling.LANCZOS, box=(left, top, left + wide, top + high)
-    )
-    return np.asarray(fitted)
-
-
-def _write_void(job: TakeJob, why: str) -> None:
-    write_json(
-        job.takes_dir / f"{take_name(job.number)}.json",
-        {"void": why, "fingerprint": job.fingerprint},
-    )
-
-
-def _shot_of(job: TakeJob, num_frames: int) -> Shot:
-    return Shot(
-        name=take_name(job.number),
-        prompt=job.shot.written_prompt,
-        seed=take_seed(job.shot, job.number),
-        num_frames=num_frames,
-        height=job.shot.height,
-        width=job.shot.width,
-        kind=job.shot.kind,
-    )
-
-
-def _at_its_end(region: Region) -> Region:
-    """Where a region that moves has come to; the next chunk stays there."""
-    if len(region.boxes) < 2:
-        return region
-    return box_region(region.boxes[-1:], softness=region.softness)
-
-
-def _simple(strengths: Sequence[float]) -> float | tuple[float, ...]:
-    """One number where the strength does not change."""
-    return strengths[0] if len(set(strengths)) == 1 else tuple(strengths)
-
-
-def _one(image: Image | None) -> Image:
-    assert image is not None
-    return image[None]
+    def _likeness(self, shot: ShotPlan) -> Likeness | None:
+        """Who looks at the frames that are handed on; None where nobody is to be seen."""
+        people = [person for person in shot.characters if not person.is_absent]
+        key = tuple((person.file, person.face_required) for person in people)
+        if key not in self._judges:
+            characters = [self._character(person.file) for person in people]
+            names = {one.file.header.encoder for one in characters}
+            own = self._finder() if self._recipe.encoder.train in names else None
+            if len(characters) == 1:
+                found = make_likeness(characters[0], self.device, own)
+            else:
+                needed = [person.face_required for person in people]
+                found = make_cast_likeness(characters, needed, self.device, own)
+            self._judges[key] = found
+        return self._judges[key]
 
 
 def batch_limit(shot: ShotPlan) -> int:

@@ -23,6 +23,8 @@ class TakeJob:
     """Folder of the version of the shot."""
     before: Path | None = None
     """Clip of the take that it goes on from, or whose frame it begins with."""
+    anchor: Path | None = None
+    """Clip of the take that the first shot of such a row has: what is gone on is measured by it."""
 
     @property
     def name(self) -> str:
@@ -33,6 +35,11 @@ class TakeJob:
     def takes_dir(self) -> Path:
         """Where its files go."""
         return self.version / TAKES_DIR
+
+    @property
+    def out_dir(self) -> Path:
+        """Folder of the whole render: `<out>/<sequence>/<shot>/v001`."""
+        return self.version.parents[2]
 
     @property
     def batch_key(self) -> tuple[object, ...] | None:
@@ -59,3 +66,5 @@ class MadeTake:
     """Time in the sampler; 0 where it was there already."""
     other_s: float
     """Everything else: files, faces."""
+    load_s: float = 0.0
+    """Of that: reading backbone and encoders, once per process."""

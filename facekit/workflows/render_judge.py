@@ -1,14 +1,14 @@
 """Who is in a take: its faces against photos of the whole cast, by the reporting encoder."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from facekit.digests import json_digest
-from facekit.errors import FacekitError, UsageError
+from facekit.errors import FacekitError, RenderError, UsageError
 from facekit.evaluation.cast_report import CastReport, report_cast
 from facekit.evaluation.measure import check_report_encoder
 from facekit.evaluation.take_figures import TakeFigures, TakeLimits, take_figures
@@ -16,15 +16,19 @@ from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import check_vendor, encoder_id, load_faces
 from facekit.generation.storyboard_shot import ShotPlan
 from facekit.identity.gallery import build_gallery
+from facekit.identity.similarity import weighted_mean
 from facekit.media.images import read_image
 from facekit.types import Clip, FloatArray
 from facekit.weights import known_digest
 from facekit.workflows.characters import evaluation_recipe
-from facekit.workflows.evaluate import train_encoder_of
+from facekit.workflows.evaluate_settings import train_encoder_of
 from facekit.workflows.photos import find_photos
 from facekit.workflows.preset_files import load_any
 
 __all__ = ["Judge", "JudgePlan", "limits_of", "middles", "plan_judge"]
+
+_FIGURES = 2
+"""Another number where other figures are taken of a take, so that takes are measured again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +43,14 @@ class JudgePlan:
     """Similarity below which a face is nobody of the cast; None is the encoder's own."""
     p05: Mapping[str, float] | None = None
     """Calibrated least likeness per member; None is the floor for all."""
+    calibrated: str = ""
+    """When and on what the thresholds were found, in words; empty where they are the encoder's."""
+    calibrated_by: str = ""
+    """Name and digest of the encoder that they belong to; empty likewise."""
     warnings: tuple[str, ...] = ()
+    enrolled: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    """Member -> photos that trained: they tell how alike the photos are among themselves, and
+    decide no verdict."""
 
     @property
     def digest(self) -> str:
@@ -47,7 +58,9 @@ class JudgePlan:
         photos = {
             name: [known_digest(path) for path in paths] for name, paths in self.photos.items()
         }
-        return json_digest({"encoder": self.encoder, "photos": photos, "floor": self.floor})
+        return json_digest(
+            {"encoder": self.encoder, "photos": photos, "floor": self.floor, "figures": _FIGURES}
+        )
 
     def to_json(self) -> Mapping[str, object]:
         """All of it as plain data."""
@@ -56,22 +69,15 @@ class JudgePlan:
             "photos": {name: [str(path) for path in paths] for name, paths in self.photos.items()},
             "floor": self.floor,
             "p05": None if self.p05 is None else dict(self.p05),
+            "calibrated": self.calibrated or None,
         }
 
 
-def plan_judge(
-    cast: Mapping[str, Path],
-    *,
-    floor: float | None = None,
-    p05: Mapping[str, float] | None = None,
-    encoder: str | None = None,
-) -> JudgePlan:
+def plan_judge(cast: Mapping[str, Path], *, encoder: str | None = None) -> JudgePlan:
     """Find photos and encoder for a cast.
 
     Args:
         cast: Member -> character file.
-        floor: Calibrated, or None.
-        p05: Calibrated, or None.
         encoder: Which one reports; that of the first character's recipe when None.
 
     Raises:
@@ -79,6 +85,7 @@ def plan_judge(
         RecipeError: A recipe beside a character is damaged.
     """
     photos: dict[str, tuple[Path, ...]] = {}
+    enrolled: dict[str, tuple[Path, ...]] = {}
     warnings: list[str] = []
     for name, file in cast.items():
         character = load_any(file)
@@ -86,14 +93,15 @@ def plan_judge(
         encoder = encoder or recipe.encoder.report
         check_report_encoder(train_encoder_of(character, recipe), encoder)
         try:
-            photos[name] = find_photos(character).held_out
+            found = find_photos(character)
+            photos[name], enrolled[name] = found.held_out, found.enrolled
         except FacekitError as error:
             told = str(error).partition(",")[0]
             warnings.append(f"{name}: no photos to judge by ({told}), so its shots need a look")
     if encoder:
         check_vendor(encoder)
     return JudgePlan(
-        encoder=encoder or "", photos=photos, floor=floor, p05=p05, warnings=tuple(warnings)
+        encoder=encoder or "", photos=photos, warnings=tuple(warnings), enrolled=enrolled
     )
 
 
@@ -104,6 +112,11 @@ class Judge:
         plan: Photos and encoder.
         device: Of the encoder.
         faces: The reporting encoder, when it is loaded already.
+
+    Raises:
+        UsageError: There are no photos.
+        RenderError: The thresholds were calibrated with another encoder.
+        FaceError: A photo without a face.
     """
 
     def __init__(
@@ -114,15 +127,24 @@ class Judge:
         self.plan = plan
         self.digest = plan.digest
         self.faces: FaceVendor = (faces or load_faces(plan.encoder)).to(device)
-        self.cast: dict[str, FloatArray] = {
-            name: build_gallery(
-                [read_image(path) for path in paths],
-                [str(path) for path in paths],
-                self.faces,
-                among=True,
-            ).vectors
-            for name, paths in plan.photos.items()
+        if plan.calibrated_by and plan.calibrated_by != self.encoder:
+            raise RenderError(
+                f"the gates were calibrated with {plan.calibrated_by}, expected {self.encoder},"
+                " which judges now; run facekit lab calibrate BOARD --force"
+            )
+        self.cast = {name: self._embed(paths) for name, paths in plan.photos.items()}
+        self.ceilings: dict[str, float] = {
+            name: float(np.mean(self._embed(paths) @ weighted_mean(self.cast[name])))
+            for name, paths in plan.enrolled.items()
+            if paths and name in self.cast
         }
+        """Member -> how alike the photos that trained are to those that judge, as takes are
+        compared; a take that reaches it is as like as the photos."""
+
+    def _embed(self, paths: Sequence[Path]) -> FloatArray:
+        pictures = [read_image(path) for path in paths]
+        sources = [str(path) for path in paths]
+        return build_gallery(pictures, sources, self.faces, among=True).vectors
 
     @property
     def floor(self) -> float:
@@ -170,10 +192,7 @@ def limits_of(shot: ShotPlan, judge: JudgePlan, floor: float) -> TakeLimits:
     asked = gates.identity.p05
     auto = dict(judge.p05 or {})
     return TakeLimits(
-        p05={
-            name: auto.get(name, floor) if isinstance(asked, str) else asked
-            for name in judge.photos
-        },
+        p05={name: auto.get(name, floor) if asked == "auto" else asked for name in judge.photos},
         coverage=gates.identity.coverage,
         on_na=gates.identity.on_na,
         wrong_person=gates.wrong_person,

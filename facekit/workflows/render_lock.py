@@ -1,11 +1,17 @@
-"""One render at a time: a file that says who is at work in a folder, and for how long."""
+"""One render at a time: a file that says who is at work in a folder, and for how long.
+
+A render of a whole board locks its folder. Parts of one, that work at the same time, lock the
+folders of their shots; a whole render and a part keep each other out.
+"""
 
 import json
 import os
 import secrets
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,16 +20,25 @@ import psutil
 from facekit.errors import RenderBusy
 from facekit.media.files import ensure_out_dir, write_text
 
-__all__ = ["LOCK_FILE", "holder_of", "locked"]
+__all__ = ["LOCK_FILE", "holder_of", "holders_of_shots", "locked", "locked_shots"]
 
 LOCK_FILE = ".render.lock"
+_BEAT_S = 15.0
+"""Who holds a lock touches it so often."""
+_SILENT_S = 180.0
+"""Another machine's lock that nobody has touched for so long is taken over."""
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other renders out of a folder for as long as the block lasts.
+def locked(folder: Path, *, wait_s: float = 0.0) -> Iterator[None]:
+    """Keep other renders out of a folder, and out of the shots in it, while the block lasts.
 
-    The lock of a process of this machine that is no more is taken over.
+    The lock of a process of this machine that is no more is taken over, and that of another machine
+    that has been silent for three minutes.
+
+    Args:
+        folder: Of a whole board, or of a shot.
+        wait_s: How long to wait for whoever is at work there.
 
     Raises:
         RenderBusy: Somebody else is at work there.
@@ -31,31 +46,83 @@ def locked(folder: Path) -> Iterator[None]:
     """
     ensure_out_dir(folder)
     path, mine = folder / LOCK_FILE, _me()
-    while not _take(path, mine):
+    late = time.monotonic() + wait_s
+    while (now := _take(path, mine)) is not None:
         other = _read(path)
         if other is None or other.get("token") == mine["token"]:
             continue
-        if _is_alive(other):
-            raise RenderBusy(
-                f"{folder}: another render is at work there (process {other.get('pid')} on"
-                f" {other.get('host')} since {other.get('since')}), expected one at a time; wait"
-                f" for it, choose another --out, or remove {path} if it is no more"
-            )
-        _put_aside(path, other)
+        if not _is_alive(path, other, now):
+            _put_aside(path, other)
+        elif time.monotonic() >= late:
+            raise _busy(path, _told(other))
+        else:
+            time.sleep(1.0)
+    done = threading.Event()
+    threading.Thread(target=_beat, args=(path, done), daemon=True).start()
     try:
+        if (at_work := holders_of_shots(folder)) is not None:
+            raise _busy(*at_work)
         yield
     finally:
+        done.set()
         held = _read(path)
         if held is not None and held.get("token") == mine["token"]:
             path.unlink(missing_ok=True)
 
 
+@contextmanager
+def locked_shots(out_dir: Path, folders: Sequence[Path], *, wait_s: float) -> Iterator[None]:
+    """Keep other renders out of some shots of a board; others may work on other shots meanwhile.
+
+    Args:
+        out_dir: Of the board.
+        folders: Of the shots.
+        wait_s: How long to wait for whoever is at work on one of them.
+
+    Raises:
+        RenderBusy: Somebody else is at work on one of them, or on the whole board.
+        OutputError: A folder cannot be written.
+    """
+    with ExitStack() as stack:
+        for folder in sorted(folders):  # in one order, so that two never wait for each other
+            stack.enter_context(locked(folder, wait_s=wait_s))
+        # after the own locks, as a whole render looks at those after its own: one sees the other
+        if (whole := holder_of(out_dir)) is not None:
+            raise _busy(out_dir / LOCK_FILE, whole)
+        yield
+
+
 def holder_of(folder: Path) -> str | None:
     """Who is at work in a folder, in words; None for nobody who is still there."""
     other = _read(folder / LOCK_FILE)
-    if other is None or not _is_alive(other):
+    if other is None or not _is_alive(folder / LOCK_FILE, other, time.time()):
         return None
+    return _told(other)
+
+
+def holders_of_shots(out_dir: Path) -> tuple[Path, str] | None:
+    """The first lock of a shot of a board that somebody holds, and who; None where nobody does."""
+    for path in sorted(out_dir.glob(f"*/*/{LOCK_FILE}")):
+        if (who := holder_of(path.parent)) is not None:
+            return path, who
+    return None
+
+
+def _busy(path: Path, who: str) -> RenderBusy:
+    return RenderBusy(
+        f"{path.parent}: another render is at work there ({who}), expected one at a time; wait for"
+        f" it, choose another --out, or remove {path} if it is no more"
+    )
+
+
+def _told(other: dict[str, object]) -> str:
     return f"process {other.get('pid')} on {other.get('host')} since {other.get('since')}"
+
+
+def _beat(path: Path, done: threading.Event) -> None:
+    while not done.wait(_BEAT_S):
+        with suppress(OSError):
+            os.utime(path)
 
 
 def _me() -> dict[str, object]:
@@ -68,17 +135,17 @@ def _me() -> dict[str, object]:
     }
 
 
-def _take(path: Path, mine: dict[str, object]) -> bool:
-    """Put the file there whole, unless one is there."""
+def _take(path: Path, mine: dict[str, object]) -> float | None:
+    """Put the file there whole, unless one is there; then give the time by the disk's own clock."""
     fresh = path.with_name(f"{path.name}-{mine['token']}")
     write_text(fresh, json.dumps(mine))
     try:
         os.link(fresh, path)
     except FileExistsError:
-        return False
+        return fresh.stat().st_mtime
     finally:
         fresh.unlink(missing_ok=True)
-    return True
+    return None
 
 
 def _read(path: Path) -> dict[str, object] | None:
@@ -91,10 +158,15 @@ def _read(path: Path) -> dict[str, object] | None:
     return content if isinstance(content, dict) else {}
 
 
-def _is_alive(other: dict[str, object]) -> bool:
-    """Whether whoever wrote it may still be at work; on another machine nobody can tell."""
+def _is_alive(path: Path, other: dict[str, object], now: float) -> bool:
+    """Whether whoever wrote it may still be at work; on another machine only silence tells."""
     if other.get("host") != socket.gethostname():
-        return bool(other)  # a damaged file holds nobody
+        try:
+            return (
+                bool(other) and now - path.stat().st_mtime < _SILENT_S
+            )  # a damaged one is nobody's
+        except OSError:
+            return False
     try:
         process = psutil.Process(int(str(other.get("pid"))))
         return bool(abs(process.create_time() - float(str(other.get("started")))) < 2.0)

@@ -7,11 +7,12 @@ from pathlib import Path
 from facekit.errors import UsageError
 from facekit.generation.units import take_name, take_number
 from facekit.workflows.board_cost import time_words
-from facekit.workflows.render import RenderPlan, find_shots, plan_render, shot_rows
 from facekit.workflows.render_files import Wishes, read_json, read_wishes, write_wishes
-from facekit.workflows.render_lock import holder_of, locked
+from facekit.workflows.render_lock import holder_of, holders_of_shots, locked
 from facekit.workflows.render_outputs import deliver_shot
-from facekit.workflows.render_report import write_sequence_report
+from facekit.workflows.render_plan import RenderPlan, find_shots, plan_render
+from facekit.workflows.render_report import ReportForm, write_sequence_report
+from facekit.workflows.render_rows import shot_rows
 from facekit.workflows.render_state import BoardState, drawn_seconds
 
 __all__ = [
@@ -107,11 +108,14 @@ def render_status(path: Path, *, out: Path | None = None) -> RenderStatus:
         RenderError: The records of the folder are damaged.
     """
     plan = plan_render(path, out=out, device="cpu")
+    at_work = holder_of(plan.board.out_dir)
+    if at_work is None and (part := holders_of_shots(plan.board.out_dir)) is not None:
+        at_work = f"{part[1]}, on {part[0].parent.name}"
     return RenderStatus(
         out_dir=plan.board.out_dir,
         rows=shot_rows(plan.state),
         draw_s=drawn_seconds(list(plan.state.shots.values())),
-        at_work=holder_of(plan.board.out_dir),
+        at_work=at_work,
     )
 
 
@@ -172,14 +176,22 @@ def retake_plan(
     return plan_render(path, out=out, device=device, only=shots, retake=dict.fromkeys(shots, takes))
 
 
-def render_report(path: Path, *, out: Path | None = None) -> WrittenReport:
+def render_report(
+    path: Path, *, out: Path | None = None, form: ReportForm | None = None
+) -> WrittenReport:
     """Write the report of what is there.
+
+    Args:
+        path: The storyboard.
+        out: Folder of the renders.
+        form: How large, and where it goes; the defaults when None.
 
     Raises:
         RenderBusy: The board is being rendered.
+        MediaError: A take cannot be read.
     """
     plan = plan_render(path, out=out, device="cpu")
     with locked(plan.board.out_dir):
         manifest = read_json(plan.board.out_dir / "manifest.json") or {}
-        report = write_sequence_report(plan.state, shot_rows(plan.state), manifest)
+        report = write_sequence_report(plan.state, shot_rows(plan.state), manifest, form)
     return WrittenReport(report=report)

@@ -2,19 +2,16 @@
 
 import csv
 import io
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from facekit.errors import UsageError
-from facekit.generation.storyboard_shot import ShotPlan
 from facekit.generation.timeline import TimelineMarker, build_timeline
 from facekit.generation.timeline_files import TIMELINE_SUFFIXES, write_timeline
 from facekit.generation.units import take_name, take_seed
 from facekit.media.files import write_text
-from facekit.media.video import read_clip, write_clip
-from facekit.types import Clip
+from facekit.media.video import read_clip
 from facekit.workflows.board_export import (
     SHOT_RECORD,
     TIMELINE_KEY,
@@ -31,9 +28,11 @@ from facekit.workflows.render_files import (
     write_json,
 )
 from facekit.workflows.render_jobs import TAKES_DIR
+from facekit.workflows.render_log import log_event
+from facekit.workflows.render_media import write_contact, write_media
 from facekit.workflows.render_state import ShotState, delivery_digest
 
-__all__ = ["SHOT_SCHEMA", "deliver_shot", "delivered_clip", "write_table", "write_timelines"]
+__all__ = ["SHOT_SCHEMA", "deliver_shot", "write_table", "write_timelines"]
 
 SHOT_SCHEMA = "facekit.shot/1"
 
@@ -49,6 +48,7 @@ def deliver_shot(state: ShotState, plan: BoardPlan) -> Path:
     Raises:
         OutputError: It cannot be written, or the disk is full.
     """
+    begun = time.perf_counter()
     shot, chosen = state.shot, state.decision.chosen
     assert chosen is not None
     version = state.version
@@ -57,8 +57,9 @@ def deliver_shot(state: ShotState, plan: BoardPlan) -> Path:
         version = next_version(plan.out_dir, shot)
         link_takes(state.version, version)
     take = version / TAKES_DIR / f"{take_name(chosen.number)}.mp4"
-    media = version / f"{shot.name}_{version.name}.mp4"
-    write_clip(media, delivered_clip(read_clip(take), shot))
+    files = write_media(version, shot, read_clip(take), plan.board.deliver)
+    media = Path(str(files.get("mezzanine") or files["review"]))
+    write_contact(state, plan.out_dir)
     identity = dict(read_json(take.with_suffix("").with_suffix(IDENTITY_SUFFIX)) or {})
     told = {"take": take_name(chosen.number), "verdict": chosen.verdict}
     identity |= {**told, "reasons": list(chosen.reasons)}
@@ -100,17 +101,23 @@ def deliver_shot(state: ShotState, plan: BoardPlan) -> Path:
         ],
         "frames": {"requested": shot.frames.asked, **shot.frames.to_json()},
         "media": media.name,
+        "files": files,
         "plan": shot.to_json(),
         TIMELINE_KEY: laid.to_json(),
     }
     write_json(version / SHOT_RECORD, content)
+    log_event(
+        plan.out_dir,
+        "delivered",
+        shot.name,
+        {
+            **told,
+            "seed": take_seed(shot, chosen.number),
+            "version": version.name,
+            "took_s": round(time.perf_counter() - begun, 3),
+        },
+    )
     return version
-
-
-def delivered_clip(take: Clip, shot: ShotPlan) -> Clip:
-    """The frames that the editor gets, with handles, at the rate of the delivery."""
-    shown = np.asarray(shot.frames.source_frames())
-    return Clip(frames=np.ascontiguousarray(take.frames[shown]), fps=float(shot.frames.rate))
 
 
 def write_timelines(plan: BoardPlan) -> tuple[tuple[Path, ...], tuple[str, ...]]:

@@ -1,198 +1,153 @@
-"""The report of a rendered board: pictures and figures gathered for its page."""
+"""The report of a rendered board: its page, the same as JSON, and a table of the shots."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from facekit.evaluation.metrics import cross_shot
-from facekit.evaluation.sequence_page import (
-    SequenceCharacter,
-    SequenceContent,
-    SequenceShot,
-    build_sequence_page,
-)
-from facekit.generation.units import take_name
+from facekit.evaluation.sequence_content import SequenceContent, SequenceCost, SequenceShot
+from facekit.evaluation.sequence_json import sequence_json
+from facekit.evaluation.sequence_page import build_sequence_page
+from facekit.evaluation.sequence_pictures import allowance
 from facekit.media.files import write_text
-from facekit.media.video import read_clip
-from facekit.types import Clip, Image
-from facekit.workflows.render_draw import shown_frames
-from facekit.workflows.render_files import IDENTITY_SUFFIX, read_json, write_json
-from facekit.workflows.render_jobs import TAKES_DIR
+from facekit.workflows.render_files import write_json
 from facekit.workflows.render_outputs import write_table
-from facekit.workflows.render_state import BoardState, ShotState
+from facekit.workflows.render_report_people import gather_character
+from facekit.workflows.render_report_shots import gather_shot, identity_of, relative
+from facekit.workflows.render_state import BoardState
 
-__all__ = ["write_sequence_report"]
+__all__ = ["MAX_MB", "REPORT_DIR", "ReportForm", "write_sequence_report"]
 
-_CUT = 1.9
-"""Side of the picture of a face, in sides of its box."""
-_SETTINGS = ("project", "host", "device", "facekit", "python", "torch", "finished")
+MAX_MB = 12.0
+"""Of the page, in units of a million bytes; mail takes so much."""
+REPORT_DIR = "report"
+_SETTINGS = ("device", "facekit", "python", "torch", "finished")
+_AT_HOME = ("host",)
+"""What a published page leaves out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportForm:
+    """How large the page is, and for whom."""
+
+    max_mb: float = MAX_MB
+    """Pictures are made smaller until the page fits."""
+    folder: Path | None = None
+    """Where it goes; None writes into the renders, with ways to the files there. A page that goes
+    elsewhere has no such ways, and names no folder and no machine."""
 
 
 def write_sequence_report(
-    state: BoardState, rows: Sequence[Mapping[str, object]], manifest: Mapping[str, object]
+    state: BoardState,
+    rows: Sequence[Mapping[str, object]],
+    manifest: Mapping[str, object],
+    form: ReportForm | None = None,
 ) -> Path:
-    """Write `report/index.html`, `report.json` and `shots.csv`.
+    """Write `index.html`, `report.json` and `shots.csv`.
 
     Args:
         state: Of the board.
         rows: One per shot, in order of the cut.
-        manifest: Of the last render.
+        manifest: Of the last render; empty where none has finished.
+        form: How; the defaults when None.
 
     Raises:
         OutputError: They cannot be written.
         MediaError: A take cannot be read.
     """
-    folder = state.plan.out_dir / "report"
-    content = _gather(state, rows, manifest)
+    form = form or ReportForm()
+    folder = form.folder or state.plan.out_dir / REPORT_DIR
     write_table(folder / "shots.csv", rows)
-    write_json(
-        folder / "report.json",
-        {
-            "schema": "facekit.sequence/1",
-            "shots": [dict(row) for row in rows],
-            "characters": {one.name: _figures(one) for one in content.characters},
-            "floor": content.floor,
-            "render": dict(manifest),
-        },
-    )
+    content = _gather(state, manifest, form, folder)
+    told = manifest if form.folder is None else _without_places(manifest)
+    write_json(folder / "report.json", sequence_json(content, rows, told))
     path = folder / "index.html"
     write_text(path, build_sequence_page(content))
     return path
 
 
 def _gather(
-    state: BoardState, rows: Sequence[Mapping[str, object]], manifest: Mapping[str, object]
+    state: BoardState, manifest: Mapping[str, object], form: ReportForm, folder: Path
 ) -> SequenceContent:
-    shots, begins = [], {}
+    plan = state.plan
+    at_home = None if form.folder is not None else folder
+    most_bytes = allowance(round(1e6 * form.max_mb), len(plan.shots), len(plan.board.cast))
+    shots: list[SequenceShot] = []
     film_s: dict[str, float] = {}
-    floor = 0.0
-    clips: dict[str, Clip] = {}
-    for row in rows:
-        here = state.shots[str(row["name"])]
-        shot = here.shot
-        begins[shot.name] = film_s.get(shot.aspect, 0.0)
-        film_s[shot.aspect] = begins[shot.name] + shot.frames.seconds
-        take = _take(here)
-        if take is not None:
-            clips[shot.name], _ = shown_frames(read_clip(take), shot)
-            told = (_identity(here) or {}).get("floor")
-            floor = max(floor, float(str(told))) if told is not None else floor
-        chosen = here.decision.chosen
-        shots.append(
-            SequenceShot(
-                name=shot.name,
-                sequence=shot.sequence,
-                verdict=here.word,
-                take=take_name(chosen.number) if chosen else "",
-                num_takes=len(here.takes),
-                likeness=chosen.score if chosen else None,
-                reason=here.decision.reason,
-                prompt=shot.prompt,
-                begins_s=begins[shot.name],
-                seconds=shot.frames.seconds,
-                draw_s=float(str(row["draw_s"])),
-                clip=clips.get(shot.name),
-            )
-        )
-    board = state.plan.board
-    return SequenceContent(
-        title=board.project.title or board.project.id,
-        shots=shots,
-        characters=[_character(name, state, begins, clips) for name in board.cast],
-        floor=floor,
-        settings={
-            "board": str(state.plan.path),
-            "judged by": state.judge.encoder or "nobody",
-            **{key: str(manifest[key]) for key in _SETTINGS if key in manifest},
+    for shot in plan.shots:
+        begins_s = film_s.get(shot.aspect, 0.0)
+        film_s[shot.aspect] = begins_s + shot.frames.seconds
+        here = state.shots[shot.name]
+        shots.append(gather_shot(here, state.judge, begins_s, most_bytes, at_home))
+    measured = [identity_of(here) for here in state.shots.values()]
+    floors = [float(str(one["floor"])) for one in measured if "floor" in one]
+    title = plan.board.project.title or plan.board.project.id
+    settings = {
+        "board": str(plan.path) if at_home else plan.path.name,
+        "backbone": f"{plan.recipe.base.name} {plan.shots[0].backbone[:12]}",
+        **{
+            key: str(manifest[key])
+            for key in (*(_AT_HOME if at_home else ()), *_SETTINGS)
+            if key in manifest
         },
+    }
+    return SequenceContent(
+        title=title,
+        project=plan.board.project.id,
+        sequences={
+            each.id: f"{each.id}, {each.title}" if each.title else each.id
+            for each in plan.board.sequences
+        },
+        shots=shots,
+        characters=[gather_character(name, state, shots) for name in plan.board.cast],
+        cost=_cost(state, shots, manifest),
+        floor=max(floors, default=None),
+        is_calibrated=state.judge.floor is not None,
+        encoder=state.judge.encoder,
+        settings=settings,
+        links=_links(state, folder) if at_home else {},
         notes=state.judge.warnings,
     )
 
 
-def _character(
-    name: str, state: BoardState, begins: Mapping[str, float], clips: Mapping[str, Clip]
-) -> SequenceCharacter:
-    names, likeness, faces = [], [], []
-    for shot in state.plan.shots:
-        here = state.shots[shot.name]
-        if name not in [person.id for person in shot.characters] or shot.name not in clips:
-            continue
-        names.append(shot.name)
-        figures = (_identity(here) or {}).get("figures")
-        people = figures.get("characters", {}) if isinstance(figures, Mapping) else {}
-        mean = people.get(name, {}).get("mean")
-        likeness.append(None if mean is None else float(mean))
-        take = _take(here)
-        told = read_json(take.with_name(f"{take.stem}.faces.json")) if take else None
-        found = told.get("faces") if told else None
-        middle = found.get(name) if isinstance(found, Mapping) else None
-        faces.append(None if middle is None else np.asarray(middle, np.float64))
-    cross = cross_shot(faces)
-    pair = None
-    if cross.pair is not None:
-        one, other = (_face(state.shots[names[place]], name, clips) for place in cross.pair)
-        pair = (one, other)
-    at = [begins[shot] for shot in names]
-    known = [(x, value) for x, value in zip(at, likeness, strict=True) if value is not None]
-    trend = None
-    if len({x for x, _ in known}) > 1:
-        when, values = np.asarray(known, np.float64).T
-        slope = float(np.polyfit(when, values, 1)[0])
-        trend = slope * (max(known)[0] - min(known)[0])
-    return SequenceCharacter(
-        name=name,
-        shots=names,
-        likeness=likeness,
-        begins_s=at,
-        cross_shot=cross,
-        pair=pair,
-        trend=trend,
+def _links(state: BoardState, folder: Path) -> dict[str, str]:
+    timelines = sorted((state.plan.out_dir / "timeline").glob("*.*"))
+    tables = [folder / "shots.csv", folder / "report.json"]
+    return {path.name: relative(path, folder) for path in [*timelines, *tables]}
+
+
+def _cost(
+    state: BoardState, shots: Sequence[SequenceShot], manifest: Mapping[str, object]
+) -> SequenceCost:
+    takes = [(state.shots[shot.name], take) for shot in shots for take in shot.takes]
+    asked = [take for _, take in takes if not take.is_retake]
+    forecast = manifest.get("cost")
+    told = forecast if isinstance(forecast, Mapping) else {}
+    return SequenceCost(
+        delivered_s=sum(take.draw_s for _, take in takes if take.is_chosen),
+        wasted_s=sum(take.draw_s for _, take in takes if not take.is_chosen),
+        retakes=len(takes) - len(asked),
+        asked_s=sum(take.draw_s for take in asked),
+        asked_takes=len(asked),
+        estimate_s=_seconds(told.get("seconds")),
+        estimate_takes=int(str(told.get("takes", 0))),
+        worst_s=_seconds(told.get("worst_seconds")),
+        basis=str(told.get("basis", "no render has finished")),
+        made=int(str(manifest.get("made", 0))),
+        took_s=_seconds(manifest.get("took_s")),
+        run_draw_s=_seconds(manifest.get("draw_s")),
     )
 
 
-def _figures(one: SequenceCharacter) -> dict[str, object]:
-    known = [value for value in one.likeness if value is not None]
-    pair = one.cross_shot.pair
-    return {
-        "shots": list(one.shots),
-        "likeness": list(one.likeness),
-        "mean": round(float(np.mean(known)), 4) if known else None,
-        "xsim": one.cross_shot.xsim,
-        "xmin": one.cross_shot.xmin,
-        "least_alike": [one.shots[place] for place in pair] if pair else None,
-        "trend": one.trend,
-    }
+def _seconds(value: object) -> float | None:
+    return None if value is None else float(str(value))
 
 
-def _face(state: ShotState, name: str, clips: Mapping[str, Clip]) -> Image:
-    """A picture of a character in a shot: around its face in the middle one of its frames."""
-    clip, shot = clips[state.shot.name], state.shot
-    first = shot.start_frame - shot.frames.head
-    tracks = (_identity(state) or {}).get("tracks")
-    found: list[tuple[int, Sequence[float]]] = []
-    for track in tracks if isinstance(tracks, list) else []:
-        if track["match"] == name:
-            rows = zip(track["frames"], track["boxes_xyxy_px"], strict=True)
-            found += [(row[0] - first, box) for row, box in rows if row[1] is not None and box]
-    if not found:
-        return np.asarray(clip.frames[clip.num_frames // 2])
-    place, box = sorted(found, key=lambda one: one[0])[len(found) // 2]
-    frame = clip.frames[place]
-    height, width = frame.shape[:2]
-    side = int(min(height, width, _CUT * max(box[2] - box[0], box[3] - box[1])))
-    left = int(np.clip((box[0] + box[2] - side) / 2, 0, width - side))
-    top = int(np.clip((box[1] + box[3] - side) / 2, 0, height - side))
-    return np.asarray(frame[top : top + side, left : left + side])
-
-
-def _take(state: ShotState) -> Path | None:
-    chosen = state.decision.chosen
-    if chosen is None:
-        return None
-    return state.version / TAKES_DIR / f"{take_name(chosen.number)}.mp4"
-
-
-def _identity(state: ShotState) -> dict[str, object] | None:
-    take = _take(state)
-    return None if take is None else read_json(take.with_name(f"{take.stem}{IDENTITY_SUFFIX}"))
+def _without_places(manifest: Mapping[str, object]) -> dict[str, object]:
+    """Leave out of a record what tells the machine and its folders."""
+    told = {key: value for key, value in manifest.items() if key not in _AT_HOME}
+    board, judge = told.get("board"), told.get("judge")
+    if isinstance(board, Mapping):
+        told["board"] = {**board, "path": Path(str(board.get("path", ""))).name}
+    if isinstance(judge, Mapping):
+        told["judge"] = {key: value for key, value in judge.items() if key != "photos"}
+    return told

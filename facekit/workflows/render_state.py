@@ -10,7 +10,6 @@ from facekit.generation.storyboard_shot import ShotPlan
 from facekit.generation.units import Decision, TakeRecord, decide, take_name, take_seed
 from facekit.workflows.board_export import SHOT_RECORD
 from facekit.workflows.board_plan import BoardPlan
-from facekit.workflows.render_draw import is_there
 from facekit.workflows.render_files import (
     IDENTITY_SUFFIX,
     Wishes,
@@ -21,6 +20,7 @@ from facekit.workflows.render_files import (
 )
 from facekit.workflows.render_jobs import TAKES_DIR, TakeJob
 from facekit.workflows.render_judge import JudgePlan, limits_of
+from facekit.workflows.render_takes import is_there
 
 __all__ = ["BoardState", "ShotState", "delivery_digest", "drawn_seconds"]
 
@@ -71,6 +71,9 @@ class BoardState:
         self._digest = judge.digest
         self.shots: dict[str, ShotState] = {}
         self.refresh(may_retake=True)
+        limit = plan.board.gates.budget.minutes
+        if limit is not None and drawn_seconds(list(self.shots.values())) >= limit * 60:
+            self.refresh(may_retake=False)  # spent by an earlier run
 
     def refresh(self, *, may_retake: bool, only: frozenset[str] | None = None) -> None:
         """Look at the disk again, of all shots or of some and of those that follow them."""
@@ -88,6 +91,7 @@ class BoardState:
             fingerprint=self._print(state.shot, number),
             version=state.version,
             before=self.clip_before(state.shot),
+            anchor=self.clip_of_root(state.shot),
         )
 
     def clip_before(self, shot: ShotPlan) -> Path | None:
@@ -96,6 +100,14 @@ class BoardState:
         if pin is None or pin.shot is None:
             return None
         return self.chosen_clip(pin.shot)
+
+    def clip_of_root(self, shot: ShotPlan) -> Path | None:
+        """The clip of the first shot of a row of shots that each go on from the one before."""
+        if shot.extends is None:
+            return None
+        while shot.extends is not None and shot.extends.shot is not None:
+            shot = self.shots[shot.extends.shot].shot
+        return self.chosen_clip(shot.name)
 
     def chosen_clip(self, name: str) -> Path | None:
         """The clip of the take that was chosen of a shot."""
@@ -184,6 +196,7 @@ class BoardState:
             verdict=judged.verdict,  # type: ignore[arg-type]
             score=found.score,
             reasons=judged.reasons,
+            closest=found.closest,
         )
 
 

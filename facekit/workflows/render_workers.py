@@ -7,14 +7,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Protocol
 
-from facekit.errors import WorkerLost
 from facekit.types import NoProgress, Progress
 from facekit.workflows.render_jobs import MadeTake, TakeJob
+from facekit.workflows.render_queue import JobQueue
 
-__all__ = ["MAX_TRIES", "Maker", "Workers"]
-
-MAX_TRIES = 3
-"""Workers that a unit is given to, one after the other."""
+__all__ = ["Maker", "Workers"]
 
 
 class Maker(Protocol):
@@ -40,15 +37,14 @@ class Workers:
     """
 
     def __init__(self, makers: Sequence[Callable[[], Maker]]) -> None:
-        self._makers = tuple(makers)
+        self.makers = tuple(makers)
         self._context = multiprocessing.get_context("spawn")
-        self._queue: list[TakeJob] = []
-        self._tries: dict[str, int] = {}
+        self._queue = JobQueue()
         self._workers: list[_Worker] = []
 
     def submit(self, job: TakeJob) -> None:
         """Queue one."""
-        self._queue.append(job)
+        self._queue.add(job)
 
     def collect(self) -> Sequence[MadeTake]:
         """Wait until a worker is done.
@@ -85,30 +81,19 @@ class Workers:
     def _hand_out(self) -> None:
         idle = [worker for worker in self._workers if not worker.jobs]
         taken = {worker.place for worker in self._workers}
-        free = [place for place in range(len(self._makers)) if place not in taken]
+        free = [place for place in range(len(self.makers)) if place not in taken]
         while self._queue and (idle or free):
             worker = idle.pop() if idle else self._start(free.pop(0))
-            worker.jobs = self._batch(len(idle) + len(free) + 1)
+            worker.jobs = self._queue.batch(len(idle) + len(free) + 1)
             try:
                 worker.pipe.send(worker.jobs)
             except OSError:
                 self._bury(worker)
 
-    def _batch(self, hands: int) -> list[TakeJob]:
-        """Takes that can be drawn at once, but never so many that others stand idle."""
-        from facekit.workflows.render_draw import batch_limit  # workers need no torch to wait
-
-        first = self._queue[0]
-        same = [job for job in self._queue if job is first or _is_alike(job, first)]
-        share = -(-len(self._queue) // hands)
-        jobs = same[: max(1, min(batch_limit(first.shot), share))]
-        self._queue = [job for job in self._queue if job not in jobs]
-        return jobs
-
     def _start(self, place: int) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
-            target=_work, args=(self._makers[place], theirs), daemon=True
+            target=_work, args=(self.makers[place], theirs), daemon=True
         )
         process.start()
         theirs.close()
@@ -121,19 +106,7 @@ class Workers:
         worker.pipe.close()
         worker.process.join()
         self._workers.remove(worker)
-        for job in worker.jobs:
-            tries = self._tries[job.name] = self._tries.get(job.name, 0) + 1
-            if tries >= MAX_TRIES:
-                raise WorkerLost(
-                    f"{job.name}: {tries} workers ended while they made it (the last with exit"
-                    f" code {worker.process.exitcode}), expected an answer; look for a lack of"
-                    " memory, or render with fewer workers"
-                )
-        self._queue = [*worker.jobs, *self._queue]
-
-
-def _is_alike(job: TakeJob, first: TakeJob) -> bool:
-    return job.batch_key is not None and job.batch_key == first.batch_key
+        self._queue.give_back(worker.jobs, f"exit code {worker.process.exitcode}")
 
 
 def _work(maker: Callable[[], Maker], pipe: Connection) -> None:

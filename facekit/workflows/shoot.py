@@ -11,17 +11,20 @@ import facekit
 from facekit.adapters.conditioning import Strength, is_zero
 from facekit.backbones.spec import BackboneSpec
 from facekit.errors import GateFailed
-from facekit.faces.protocols import FaceDetector
+from facekit.evaluation.metrics import demands_face
+from facekit.faces.protocols import FaceDetector, FaceVendor
 from facekit.faces.vendors import load_faces
 from facekit.generation.sample import SampleSettings
 from facekit.media.files import ensure_out_dir
 from facekit.types import Progress, Shot
 from facekit.workflows.backbone import load_backbone
-from facekit.workflows.casting import ShotCast, sample_cast
+from facekit.workflows.cast_sampling import sample_cast
+from facekit.workflows.casting import ShotCast
 from facekit.workflows.characters import call_character
-from facekit.workflows.frame_likeness import Likeness, make_likeness
+from facekit.workflows.frame_likeness import Likeness, make_cast_likeness, make_likeness
 from facekit.workflows.long_shots import shoot_long
 from facekit.workflows.shoot_plan import ShootPlan, plan_shoot
+from facekit.workflows.take_identity import identify_takes, plan_identities
 from facekit.workflows.takes import BASE_DIR, REPORT_DIR, write_take
 
 __all__ = ["ShootPlan", "ShootResult", "plan_shoot", "run_shoot", "shoot_takes"]
@@ -36,6 +39,8 @@ class ShootResult:
     """What to say after ``--with``; empty where several characters are in the shots."""
     stopped: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Takes that are shorter than what was asked for, by name, and why."""
+    identities: tuple[Path, ...] = ()
+    """Who is in the takes, one file per take where that was asked for."""
 
     @property
     def exit_code(self) -> int:
@@ -57,11 +62,19 @@ class ShootResult:
 
     def to_json(self) -> Mapping[str, object]:
         """Return the paths, and what is shorter than it should be."""
-        return {"clips": [str(path) for path in self.clips], "stopped": dict(self.stopped)}
+        told = {"identities": [str(path) for path in self.identities]} if self.identities else {}
+        clips = [str(path) for path in self.clips]
+        return {"clips": clips, "stopped": dict(self.stopped), **told}
 
 
 def run_shoot(
-    plan: ShootPlan, progress: Progress, *, pipe: Any = None, faces: FaceDetector | None = None
+    plan: ShootPlan,
+    progress: Progress,
+    *,
+    pipe: Any = None,
+    faces: FaceDetector | None = None,
+    identify: bool = False,
+    judging: FaceVendor | None = None,
 ) -> ShootResult:
     """Shoot every take that is not there yet, and write each as soon as it is done.
 
@@ -70,8 +83,11 @@ def run_shoot(
         progress: Told of every denoising step.
         pipe: The backbone's pipeline, when it is loaded already; it stays on its device.
         faces: Finds faces where regions are looked for; the recipe's train vendor when None.
+        identify: Whether to write who is in each take beside it, by the reporting encoder.
+        judging: The reporting encoder, when it is loaded already.
 
     Raises:
+        UsageError: It is to be told who is in the takes, and photos of somebody are not at hand.
         WeightsMissing: The backbone is not installed.
         AdapterMismatch: A character was made for other weights.
         AdapterError: A character's LoRA cannot be kept to a region of this backbone.
@@ -80,14 +96,15 @@ def run_shoot(
         FaceError: A clip that is to be longer ends with somebody else's face.
     """
     left = [index for index, done in enumerate(plan.done) if not done]
+    judge = plan_identities(plan.characters) if identify else None
     stopped: Mapping[str, str] = {}
+    casts = [plan.casts[index] for index in left]
+    if faces is None and not is_zero(plan.strength) and any(cast.is_auto for cast in casts):
+        faces = load_faces(plan.recipe.encoder.train).to(plan.device)
     if left and plan.is_long:
-        stopped = _shoot_long(plan, left, pipe, progress)
+        stopped = _shoot_long(plan, left, pipe, progress, faces)
     elif left:
         ensure_out_dir(plan.out_dir)
-        casts = [plan.casts[index] for index in left]
-        if faces is None and not is_zero(plan.strength) and any(cast.is_auto for cast in casts):
-            faces = load_faces(plan.recipe.encoder.train).to(plan.device)
         shoot_takes(
             pipe if pipe is not None else load_backbone(plan.recipe, plan.device).pipe,
             plan.spec,
@@ -102,38 +119,48 @@ def run_shoot(
             faces=faces,
         )
     alone = plan.characters[0] if len(plan.characters) == 1 else None
+    clips = tuple(plan.out_dir / f"{shot.name}.mp4" for shot in plan.shots)
     return ShootResult(
-        clips=tuple(plan.out_dir / f"{shot.name}.mp4" for shot in plan.shots),
+        clips=clips,
         called=call_character(alone.source) if alone else "",
         stopped=stopped,
+        identities=identify_takes(clips, judge, plan.device, judging) if judge else (),
     )
 
 
 def _shoot_long(
-    plan: ShootPlan, left: Sequence[int], pipe: Any, progress: Progress
+    plan: ShootPlan, left: Sequence[int], pipe: Any, progress: Progress, faces: FaceDetector | None
 ) -> Mapping[str, str]:
     """Shoot takes of several chunks; return those that ended early, and why."""
     ensure_out_dir(plan.out_dir)
     pipe = pipe if pipe is not None else load_backbone(plan.recipe, plan.device).pipe
     # A shot that ends with a given picture is drawn at once, so that nothing is handed on.
     is_judged = not is_zero(plan.strength) and plan.start.last is None
-    judges: dict[str, Likeness | None] = {}
+    judges: dict[tuple[object, ...], Likeness | None] = {}
     stopped = {}
     for index in left:
-        (character,) = plan.casts[index].characters
-        if is_judged and character.source not in judges:
-            judges[character.source] = make_likeness(character, plan.device)
+        cast, shot = plan.casts[index], plan.shots[index]
+        who = (demands_face(shot.kind), *(one.source for one in cast.characters))
+        if is_judged and who not in judges:
+            judges[who] = _likeness(cast, shot, plan)
         record = {
-            **_record(plan.spec, plan.settings, plan.casts[index], plan.strength),
+            **_record(plan.spec, plan.settings, cast, plan.strength),
             "resolved_prompt": plan.prompts[index],
             "fingerprint": plan.fingerprints[index],
             "starts_from": plan.start.source or None,
         }
-        likeness = judges.get(character.source)
-        taken = shoot_long(pipe, plan, index, record, progress, likeness)
+        taken = shoot_long(pipe, plan, index, record, progress, judges.get(who), faces)
         if taken.stopped:
-            stopped[plan.shots[index].name] = taken.stopped
+            stopped[shot.name] = taken.stopped
     return stopped
+
+
+def _likeness(cast: ShotCast, shot: Shot, plan: ShootPlan) -> Likeness | None:
+    """Who looks at the frames that are handed on."""
+    if len(cast.characters) == 1:
+        return make_likeness(cast.characters[0], plan.device)
+    needed = [demands_face(shot.kind)] * len(cast.characters)
+    return make_cast_likeness(cast.characters, needed, plan.device)
 
 
 def shoot_takes(

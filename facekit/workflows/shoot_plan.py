@@ -170,8 +170,8 @@ def plan_shoot(
             a shot whom its prompt names. None for a clip that is made longer by its own prompt.
         character: A character's name, its folder or its file; or several of these.
         regions: Where characters are, each `NAME=REGION` as for `parse_region` or `auto`. Several
-            characters in one shot are looked for in a first pass where none are given. Shots of
-            several chunks have one character, in the whole picture.
+            characters in one shot are looked for in a first pass where none are given; in one that
+            begins with a picture or a clip, where they stand in it.
         num_frames: Frames per take; the recipe's when None. More than the backbone draws at once
             is drawn in chunks, any number. With `extend`, how many are added.
         seconds: The same as a time.
@@ -193,8 +193,7 @@ def plan_shoot(
 
     Raises:
         UsageError: No such character, aspect or device, an unknown `@name`, or sizes or a strength
-            that the backbone cannot draw; regions that do not fit the characters, or that a shot
-            of several chunks cannot keep.
+            that the backbone cannot draw; regions that do not fit the characters.
         MediaError: A drawn region, or what the shots begin with, cannot be read.
         RecipeError: The recipe is damaged, or an override does not fit.
         WeightsError: The recipe names a folder without a backbone, or the backbone's tokenizer is
@@ -246,7 +245,7 @@ def plan_shoot(
         check_continues(spec, start, frames)
     check_shots([dataclasses.replace(s, num_frames=1) for s in shots] if is_long else shots, spec)
     casts = cast_prompts([shot.prompt for shot in shots], loaded, placed, found.encoder.train)
-    check_casts(shots, casts, spec, is_long=is_long)
+    check_casts(shots, casts, spec)
     phrases = {one.name: one.trigger or one.name for one in loaded}
     out_dir = out or start.folder or SHOTS_DIR / "-".join(one.name for one in loaded)
     if out_dir.is_file():
@@ -273,8 +272,9 @@ def plan_shoot(
     told = shoot_warnings(shots, texts, loaded, found, strength, has_start=start.is_given)
     warnings = list(told)
     if is_long and not is_zero(strength):
-        for one in {cast.characters[0].source: cast.characters[0] for cast in casts}.values():
-            warnings += start_warnings(start, one, where)
+        for one in {who.source: who for cast in casts for who in cast.characters}.values():
+            alone = all(len(cast.characters) == 1 for cast in casts)
+            warnings += start_warnings(start if alone else ShotStart(), one, where)
     return ShootPlan(
         characters=loaded,
         casts=casts,

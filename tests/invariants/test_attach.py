@@ -1,6 +1,7 @@
 """What must hold on every backbone whenever identity is attached."""
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -32,9 +33,34 @@ def backbone(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+_PIPES: dict[str, tuple[Any, list[object]]] = {}
+
+
 @pytest.fixture
-def pipe(backbone: str) -> Any:
-    return tiny_pipe(backbone)
+def pipe(backbone: str) -> Iterator[Any]:
+    """A bare pipeline; the tests of a backbone hand one on as long as they leave it as it was."""
+    if backbone not in _PIPES:
+        made = tiny_pipe(backbone)
+        _PIPES[backbone] = (made, _state(made))
+    found, before = _PIPES[backbone]
+    yield found
+    if _state(found) != before:
+        del _PIPES[backbone]
+
+
+def _state(pipe: Any) -> list[object]:
+    """All that attaching could leave behind: modules, hooks, processors, weights, what learns."""
+    network = network_of(pipe)
+    kept: list[object] = [
+        (
+            *(path, type(module), len(module._forward_hooks), len(module._forward_pre_hooks)),
+            *(module.training, vars(module).get("forward"), vars(module).get("processor")),
+        )
+        for path, module in network.named_modules()
+    ]
+    for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
+        kept.append((name, tensor.requires_grad, tensor.grad is None, tensor._version))
+    return kept
 
 
 @pytest.fixture

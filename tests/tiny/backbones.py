@@ -2,6 +2,7 @@
 
 from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -74,11 +75,25 @@ def predict(
     spec = detect_spec(pipe)
     family = spec.family
     if text is None:
-        with torch.no_grad():
-            text = family.encode_text(pipe, spec, ["a woman in the park", "a man"] * (batch // 2))
+        text = _text(pipe, spec, batch)
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn((batch, *_latent_shape(spec.name)), generator=generator)
     return family.predict(pipe, spec, noise, torch.full((batch,), sigma), text)
+
+
+_TEXTS: WeakKeyDictionary[nn.Module, dict[int, Any]] = WeakKeyDictionary()
+"""What text encoders made of two prompts, by the encoder and the number of prompts."""
+
+
+def _text(pipe: Any, spec: BackboneSpec, batch: int) -> Any:
+    """Two prompts as the network takes them; encoded once, for that takes longer than a pass."""
+    known = _TEXTS.setdefault(pipe.text_encoder, {})
+    if batch not in known:
+        with torch.no_grad():
+            known[batch] = spec.family.encode_text(
+                pipe, spec, ["a woman in the park", "a man"] * (batch // 2)
+            )
+    return known[batch]
 
 
 @cache

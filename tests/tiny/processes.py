@@ -107,6 +107,11 @@ def train(processes: Processes, out_dir: Path, changes: dict[str, Any], **option
     return result.tokens_KC, result.lora, result.best_step, result.best_score
 
 
+def train_until_killed(processes: Processes, out_dir: Path, step: int) -> None:
+    """The same, ended by kill -9 after so many steps of this process."""
+    train(processes, out_dir, {}, progress=KillAt(step))
+
+
 class KillAt:
     """A progress that ends its process without warning, or asks it to stop, at a step."""
 

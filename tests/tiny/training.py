@@ -1,14 +1,6 @@
-"""A tiny character, backbone and face encoder for tests of training.
-
-Run ``python -m tests.tiny.training OUT_DIR[=STEPS] ...`` to train once in each folder, or until
-killed after so many steps. Each run is a process of its own, forked from one that has imported
-everything.
-"""
+"""A tiny character, backbone and face encoder for tests of training."""
 
 import hashlib
-import os
-import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -179,55 +171,3 @@ class TinyRun:
         ).frames
         mean = float(np.mean(frames))
         return Validation(score=1.0 - mean, details={"mean": mean})
-
-
-class _KillAt:
-    """Kills the process without warning once so many steps are done."""
-
-    def __init__(self, step: int) -> None:
-        self.left = step
-        self.trains = False
-
-    def start(self, total: int, label: str) -> None:
-        self.trains = label == "train"
-
-    def advance(self, n: int = 1, info: str = "") -> None:
-        if not self.trains:
-            return
-        self.left -= n
-        if info and self.left <= 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def finish(self) -> None:
-        pass
-
-
-def main() -> None:
-    torch.set_num_threads(1)
-    get_spec("toon").tiny()  # diffusers imports what is asked for, so the forks need not
-    for argument in sys.argv[1:]:
-        child = os.fork()
-        if not child:
-            train(*argument.split("="))
-            return
-        _, status = os.waitpid(child, 0)
-        sys.stdout.write(f"exit {os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
-
-
-def train(out_dir: str, steps: str = "") -> None:
-    """Train to the end and tell what came of it, or be killed after so many steps."""
-    run = TinyRun(Path(out_dir))
-    run.pipe.set_progress_bar_config(disable=True)
-    result = run(progress=_KillAt(int(steps)) if steps else None)
-    state = hashlib.sha256()
-    assert result.tokens_KC is not None
-    assert result.lora is not None
-    state.update(result.tokens_KC.numpy().tobytes())
-    for name in sorted(result.lora):
-        state.update(result.lora[name].numpy().tobytes())
-    sys.stdout.write(f"{state.hexdigest()} {result.best_step} {result.best_score}\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -34,6 +34,8 @@ SMALL = (
     "train.steps=2",
     "train.batch_size=2",
     "train.checkpoint_every=1",
+    'validate.prompts=["close-up of {character}"]',
+    "validate.seeds=[11]",
     "sample.num_inference_steps=2",
 )
 

@@ -141,6 +141,7 @@ EXTRAS = {
     "fountain",
     "heic",
     "quant",
+    "ray",
     "track",
     "dev",
 }
@@ -166,7 +167,7 @@ def test_what_is_installed_is_what_is_imported(root: Path) -> None:
     wanted = {re.split(r"[>=<\[]", name)[0].lower() for name in project["dependencies"]}
     # What an extra brings may be absent here; its name is that of its module, by its own rules.
     found = {owners.get(name, [name])[0].lower().replace("_", "-") for name in names}
-    assert found == (wanted | {"openexr", "pillow-heif", "screenplain"}) - NOT_IMPORTED
+    assert found == (wanted | {"openexr", "pillow-heif", "ray", "screenplain"}) - NOT_IMPORTED
     assert set(project["optional-dependencies"]) == EXTRAS
 
 

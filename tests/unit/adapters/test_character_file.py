@@ -196,7 +196,6 @@ def test_a_plain_lora_is_a_character_too(
         {"guidance": "three_way", "identity_guidance": 2.0, "guidance_scale": 3.0},
         {"unconditional": "same"},
         {"guidance_scale": 3.0},
-        {"masks_LHW": (torch.ones(2, 2),)},
     ],
 )
 def test_what_a_plain_lora_cannot_do_is_refused(
@@ -207,12 +206,26 @@ def test_what_a_plain_lora_cannot_do_is_refused(
         api.attach(pipe, plain, **options)
     base = predict(pipe)
     mira = Character(file=character, source="mira")
-    masks = {"masks_LHW": (None, *options["masks_LHW"])} if "masks_LHW" in options else None
-    if masks:
-        with pytest.raises(AdapterError, match="a plain LoRA"):
-            attach_characters(pipe, (mira, plain), **masks)
-    else:
-        attach_characters(pipe, (mira, plain), **options).detach()
+    attach_characters(pipe, (mira, plain), **options).detach()
+    assert torch.equal(predict(pipe), base)
+
+
+def test_a_plain_lora_acts_in_its_mask_and_nowhere_else(
+    pipe: Any, character: CharacterFile
+) -> None:
+    plain = Character(file=_plain_lora(character), source="plain.safetensors")
+
+    def masked(*masks: torch.Tensor | None) -> torch.Tensor:
+        with api.attach(pipe, plain, masks_LHW=masks):
+            return predict(pipe)
+
+    base, everywhere, left = predict(pipe), masked(None), torch.tensor([[1.0, 0.0]])
+    assert torch.equal(masked(torch.ones(2, 2)), everywhere)
+    assert torch.equal(masked(torch.zeros(2, 2)), base)
+    assert not torch.allclose(masked(left), everywhere)
+    assert not torch.allclose(masked(left), base)
+    mira = Character(file=character, source="mira")
+    attach_characters(pipe, (mira, plain), masks_LHW=(None, left)).detach()
     assert torch.equal(predict(pipe), base)
 
 

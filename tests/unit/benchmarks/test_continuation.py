@@ -9,7 +9,16 @@ from benchmarks.continuation_sheet import mean_curve, write_curves, write_frames
 from benchmarks.continuation_work import WAYS
 from facekit.types import Clip
 
-ROW = {"way": "plain", "start": 0.6, "end": 0.3, "drawn_frames": 34, "frames": 30, "motion": 2.0}
+ROW = {
+    "way": "plain",
+    "start": 0.6,
+    "end": 0.3,
+    "drawn_frames": 34,
+    "frames": 30,
+    "motion": 2.0,
+    "seam_step": 3.0,
+    "inside_step": 2.0,
+}
 
 
 def test_the_loss_is_that_of_the_means_and_the_worst_is_told():
@@ -22,6 +31,8 @@ def test_the_loss_is_that_of_the_means_and_the_worst_is_told():
 
     assert found["loss"] == pytest.approx(1 - 0.35 / 0.5)
     assert found["worst_loss"] == 0.5
+    assert found["loss_ci95"] == pytest.approx([0.0, 0.5]), "two shots: as they are, or one twice"
+    assert (found["seam_step"], found["inside_step"]) == (3.0, 2.0)
     assert found["stopped"] == 1
     assert found["drawn_per_delivered"] == pytest.approx(68 / 60)
 

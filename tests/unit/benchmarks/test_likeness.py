@@ -18,6 +18,7 @@ OVERRIDES = (
     "encoder.train=tiny",
     "encoder.report=judge",
     "validate.every=0",
+    'validate.prompts=["close-up of {character}"]',
     "loss.identity=0",
 )
 
@@ -40,7 +41,7 @@ def run(tmp_path, monkeypatch, capsys):
         fixed = ["--recipe", "tiny/train", "--characters", "2", "--prompts", "2"]
         fixed += ["--seeds", "1", "--num-frames", "1"]
         folders = ["--work", str(tmp_path / "work"), "--docs", str(tmp_path / "docs")]
-        arguments = [*fixed, "--budget-s", "0.5", *folders, *values, *extra]
+        arguments = [*fixed, "--budget-s", "0.1", *folders, *values, *extra]
         assert likeness.main(arguments) == 0
         return capsys.readouterr().out
 

@@ -46,6 +46,8 @@ def test_places_swaps_and_confusion_are_counted() -> None:
     assert told["confusion"] == [[2, 1, 0], [1, 1, 1]]
     assert told["attributes"]["glasses"] == pytest.approx(3 / 5)
     assert told["attributes"]["hair_color"] is None
+    assert told["lost"] == {"no_face": 1, "not_scorable": 0, "somebody_else": 2}
+    assert told["lead"] == pytest.approx((0.4 - 0.4 - 0.4 + 0.4 + 0.4) / 5)
     assert told["own_similarity"] == pytest.approx((0.5 + 0.1 + 0.5 + 0.1 + 0.5) / 5)
 
 

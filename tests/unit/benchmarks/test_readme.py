@@ -1,6 +1,16 @@
 import pytest
 
-from benchmarks.readme import BEGIN, END, README, _goal, _number, _percent, tables, with_numbers
+from benchmarks.readme import (
+    BEGIN,
+    END,
+    README,
+    _film,
+    _goal,
+    _number,
+    _percent,
+    tables,
+    with_numbers,
+)
 from benchmarks.results import RESULTS_DIR
 
 
@@ -17,6 +27,18 @@ def test_only_what_stands_between_the_markers_changes():
 
     assert found == f"before\n{BEGIN}\n{tables(RESULTS_DIR)}\n{END}\nafter\n"
     assert with_numbers(found, RESULTS_DIR) == found
+
+
+def test_a_sequence_that_was_published_is_told():
+    people = {"mira": {"mean": 0.6, "ceiling": 0.9, "xmin": None}}
+    told = _film(
+        {
+            "shots": 3, "verdicts": {"pass": 2, "fail": 1}, "takes": 5, "retakes": 2,
+            "draw_s": 90.0, "wasted_s": 45.0, "outside_sampler_share": 0.1, "characters": people,
+        }
+    )  # fmt: skip
+    assert "| shots, of three people in three aspects | 3 (2 pass, 1 fail) |" in told
+    assert "own likeness; least alike pair, cosine | 66.7 %; none |" in told
 
 
 def test_a_readme_without_markers_is_refused():

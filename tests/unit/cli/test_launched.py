@@ -15,7 +15,18 @@ from facekit_cli.launched import is_first, may_tell, num_processes, require_sing
 from facekit_cli.main import main
 from tests.tiny.processes import together
 
-TRAIN = ["--as", "mira", "--recipe", "tiny/train", "--device", "cpu", "--json", "--set"]
+ONE_PROMPT = ("--set", 'validate.prompts=["close-up of {character}"]')
+TRAIN = [
+    "--as",
+    "mira",
+    "--recipe",
+    "tiny/train",
+    "--device",
+    "cpu",
+    *ONE_PROMPT,
+    "--json",
+    "--set",
+]
 
 
 def command(processes: Processes, folder: Path, arguments: list[str]) -> int:

@@ -149,17 +149,19 @@ def test_help_tells_commands_and_exit_codes_whole_in_80_columns(root: Path) -> N
     assert all(f"{code} {said}" in told for code, said in EXIT_CODES.items())
 
 
+FETCH = ("weights", "fetch", "yunet")
+"""A command with a plan and a progress that needs no torch, whose import takes seconds."""
 SLOW = """
 import signal, sys, time
 # A test run in the background hands its children an ignored SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-import facekit.workflows.doctor as doctor
+import facekit.workflows.weights as weights
 
 def wait(plan, progress):
     print("waiting", file=sys.stderr, flush=True)
     time.sleep(60)
 
-doctor.run_doctor = wait
+weights.run_fetch = wait
 from facekit_cli.main import main
 main()
 """
@@ -170,7 +172,7 @@ main()
 def test_ctrl_c_is_130(root: Path, arguments: list[str]) -> None:
     path = os.pathsep.join([str(root), str(root / "cli")])
     with subprocess.Popen(
-        [sys.executable, "-c", SLOW, "doctor", *arguments],
+        [sys.executable, "-c", SLOW, *FETCH, *arguments],
         env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -192,7 +194,7 @@ def test_ctrl_c_is_130(root: Path, arguments: list[str]) -> None:
 BROKEN_OFF = """
 import os, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
-import facekit.workflows.doctor as doctor
+import facekit.workflows.weights as weights
 from facekit.errors import UsageError
 
 def stop(plan, progress):
@@ -203,7 +205,7 @@ def stop(plan, progress):
     print("waiting", file=sys.stderr, flush=True)
     time.sleep(60)
 
-doctor.run_doctor = stop
+weights.run_fetch = stop
 from facekit_cli.main import main
 main()
 """
@@ -217,7 +219,7 @@ def on_terminal(ends_with: str, root: Path) -> tuple[int, str]:
     ours, theirs = pty.openpty()
     said = b""
     with subprocess.Popen(
-        [sys.executable, "-c", BROKEN_OFF, "doctor"],
+        [sys.executable, "-c", BROKEN_OFF, *FETCH],
         env={**os.environ, "PYTHONPATH": path, "TERM": "xterm", "ENDS_WITH": ends_with},
         stdout=subprocess.DEVNULL,
         stderr=theirs,

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from facekit.media.images import write_image
 from facekit.media.video import write_clip
 from facekit.recipe import Recipe
 from facekit.types import Clip
+from facekit.workflows import cost
+from facekit.workflows.cost import recipe_cost
 from facekit.workflows.shot_start import MAX_STRENGTH
 from facekit_cli.main import app
 from tests.tiny.backbones import tiny_character, tiny_pipe
@@ -28,6 +31,23 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         pixels = np.random.default_rng(index).integers(0, 256, (96, 96, 3), dtype=np.uint8)
         write_image(tmp_path / "photos" / f"{index}.png", pixels)
     return tmp_path / "photos"
+
+
+@cache
+def _cost_of(dumped: str, options: tuple[tuple[str, Any], ...]) -> Any:
+    return recipe_cost(Recipe.model_validate_json(dumped), **dict(options))
+
+
+@pytest.fixture(autouse=True)
+def _estimated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most plans here are of one recipe; its estimate takes longer than all else."""
+    monkeypatch.setattr(
+        cost,
+        "recipe_cost",
+        lambda recipe, **options: _cost_of(
+            recipe.model_dump_json(), tuple(sorted(options.items()))
+        ),
+    )
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from facekit.evaluation.film import FilmShot, film_trend, typical_frame, worst_pairs
+from facekit.evaluation.film import FilmShot, film_trend, worst_pairs
 
 
 def shot(start_s: float, *values: float, seconds: float = 2.0) -> FilmShot:
@@ -48,10 +48,3 @@ def test_the_worst_pairs_come_first_and_what_is_not_known_never() -> None:
     assert worst_pairs(matrix, 2) == ((0, 2), (1, 2))
     assert worst_pairs(matrix, 9) == ((0, 2), (1, 2), (0, 1))
     assert worst_pairs(np.ones((1, 1)), 3) == ()
-
-
-def test_the_typical_frame_is_nearest_to_the_mean() -> None:
-    angles = np.deg2rad([0.0, 5.0, 80.0])
-    faces = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    assert typical_frame(np.vstack([[[np.nan, np.nan]], faces])) == 2
-    assert typical_frame(np.full((2, 2), np.nan)) is None

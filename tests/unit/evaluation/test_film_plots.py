@@ -119,6 +119,9 @@ def test_each_character_has_a_panel_with_its_trend(figures: list[Figure]) -> Non
     first, second = figures[0].axes
     assert first.get_title(loc="left") == "mira   trend -300.0 points a minute"
     assert second.get_title(loc="left") == "tomas"
+    film_drift([curve(0.8, 0.72, 0.64)], per_minute=False)
+    title = figures[1].axes[0].get_title(loc="left")
+    assert title == "mira   trend -30.0 points over the film"
     assert first.get_ylim() == (-plots.MARGIN, 1.1)
     assert second.get_ylim() == pytest.approx((-0.55, 1.175))
     assert first.get_xlim() == second.get_xlim() == (0, 6)

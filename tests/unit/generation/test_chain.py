@@ -1,9 +1,12 @@
 """Units are drawn by a function that says what it was asked and paints what it is told to."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from facekit.errors import FaceError, UsageError
+from facekit.faces.align import template
 from facekit.generation.chain import draw_chain
 from facekit.generation.chunks import Drawn, LongShot, chunk_seed
 from facekit.generation.hand_over import ChainRule
@@ -167,6 +170,33 @@ def test_a_clip_of_somebody_else_is_refused():
         draw_chain(shot(before=before(12, lambda _: 0.2)), RULE, 4, Painter())
 
 
+def test_what_ends_with_a_cut_goes_on_from_its_last_frame_or_not_at_all():
+    painter = Painter()
+    turned = before(12, lambda frame: 0.6 if frame < 11 else np.nan)
+
+    chained = draw_chain(shot(num_frames=20, before=turned, before_is_cut=True), RULE, 4, painter)
+
+    assert levels(chained) == list(range(20)), "nothing of it is left out"
+    assert painter.units[0].start[0, 0, 0] == 11, "nobody says that a turned face is another's"
+    assert [unit.num_before for unit in painter.units] == [12]
+    assert painter.units[0].first_frame == 11
+    other = before(12, lambda frame: 0.6 if frame < 11 else 0.1)
+    with pytest.raises(FaceError, match=r"shows somebody else .* 0\.10 .* 0\.30; make"):
+        draw_chain(shot(num_frames=20, before=other, before_is_cut=True), RULE, 4, Painter())
+
+
+def test_where_nothing_goes_on_the_last_frame_may_be_turned():
+    rule = dataclasses.replace(RULE, window=3)
+    painter = Painter(lambda unit, frame: np.nan if frame == 8 and unit.index else 0.6)
+
+    chained = draw_chain(shot(num_frames=17, is_final=True, needs_face=True), rule, 4, painter)
+
+    assert [unit.num_frames for unit in painter.units] == [9, 9]
+    assert chained.chunks[-1].reason == "the end; the likest of the last 3 frames is good"
+    whole = draw_chain(shot(num_frames=17, needs_face=True), rule, 4, painter)
+    assert len(whole.chunks) > 2, "else it is drawn until its last frame is good"
+
+
 def test_a_first_chunk_of_somebody_else_is_drawn_again_and_then_the_measure():
     painter = Painter(lambda unit, frame: 0.2 + unit.attempt / 50)
 
@@ -180,3 +210,65 @@ def test_a_first_chunk_of_somebody_else_is_drawn_again_and_then_the_measure():
 def test_nothing_to_draw_is_an_error():
     with pytest.raises(UsageError, match="12 frames asked for and 12 there"):
         draw_chain(shot(num_frames=12, before=before(12, lambda _: 0.6)), RULE, 4, Painter())
+
+
+MARKS = template(48) + 24.0
+
+
+class Faces(Painter):
+    """Paints pictures with room for a face."""
+
+    def __call__(self, unit):
+        drawn = super().__call__(unit)
+        frames = np.broadcast_to(drawn.clip.frames[:, :1, :1], (unit.num_frames, 96, 96, 3))
+        return Drawn(clip=Clip(frames=frames.copy(), fps=8.0), scores_F=drawn.scores_F)
+
+
+def locate(frames):
+    return np.broadcast_to(MARKS, (len(frames), 5, 2))
+
+
+def likest_early(unit, frame):
+    return {(0, 2): 0.9, (0, 8): 0.7}.get((unit.index, frame), 0.6)
+
+
+def test_a_chain_that_has_lost_something_goes_back_to_its_likest_face():
+    painter = Faces(likest_early)
+    chained = draw_chain(shot(), RULE, 4, painter, locate)
+
+    start = painter.units[2].start
+    assert start[0, 0, 0] == 16, "surroundings go on"
+    assert start[48, 48, 0] == 2, "the face is that of the likest frame"
+    assert [chunk.anchored for chunk in chained.chunks] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("rule", "found", "likeness"),
+    [
+        (RULE, None, likest_early),
+        (dataclasses.replace(RULE, anchor=0.0), locate, likest_early),
+        (RULE, locate, lambda unit, frame: 0.8 if frame == 2 else 0.6),
+    ],
+    ids=["nobody locates", "no anchor", "nothing lost"],
+)
+def test_otherwise_the_face_is_handed_on_as_it_is(rule, found, likeness):
+    painter = Faces(likeness)
+
+    chained = draw_chain(shot(), rule, 4, painter, found)
+
+    assert painter.units[2].start[48, 48, 0] == 16
+    assert not any(chunk.anchored for chunk in chained.chunks)
+
+
+def test_a_clip_that_is_made_longer_gets_the_face_of_its_own_beginning():
+    painter = Faces()
+    frames = (
+        np.zeros((12, 96, 96, 3), np.uint8) + np.arange(12, dtype=np.uint8)[:, None, None, None]
+    )
+    scores = np.array([0.9] + [0.7] * 8 + [0.6] * 3)
+    clip = Drawn(clip=Clip(frames=frames, fps=8.0), scores_F=scores)
+
+    draw_chain(shot(num_frames=20, before=clip, first_index=2), RULE, 4, painter, locate)
+
+    assert painter.units[0].start[0, 0, 0] == 11
+    assert painter.units[0].start[48, 48, 0] == 0

@@ -9,7 +9,7 @@ import torch
 from facekit.backbones import get_spec
 from facekit.errors import UsageError
 from facekit.generation.named_regions import NAMED_REGIONS
-from facekit.generation.regions import CELLS, box_region, make_masks, parse_region
+from facekit.generation.regions import CELLS, box_region, make_masks, parse_region, region_between
 from facekit.media.images import write_image
 from facekit.types import Shot
 
@@ -115,3 +115,14 @@ def test_regions_that_cover_one_another_are_refused() -> None:
         make_masks(both, shot(), TOON)
     masks = make_masks(both, shot(), TOON, check=False)
     assert (masks["mira"] + masks["tom"]).max() <= 1
+
+
+def test_a_region_that_moves_goes_on_over_the_chunks_of_a_shot() -> None:
+    moves = parse_region("0,0,0.4,1..0.4,0,0.8,1")
+    assert region_between(moves, 9, 0, 9) is moves
+    first, second, after = (region_between(moves, 9, at, 5) for at in (0, 4, 8))
+    assert [box[0] for box in first.boxes] == pytest.approx([0, 0.05, 0.1, 0.15, 0.2])
+    assert second.boxes[0] == pytest.approx(first.boxes[-1])
+    assert after.boxes == ((0.4, 0.0, 0.8, 1.0),)
+    left = parse_region("left")
+    assert region_between(left, 9, 4, 5) is left

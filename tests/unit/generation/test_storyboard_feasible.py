@@ -136,3 +136,17 @@ def test_what_the_show_cannot_do_is_told(more, facts, said):
     found = told(shots(GOOD, more=more), **facts)
     assert [line for line, _ in found] == ([4] if said else [])
     assert all(said in text for _, text in found)
+
+
+@pytest.mark.parametrize(
+    ("deliver", "said"),
+    [
+        ("review: none, mezzanine: none", "expected one of them, for the timeline names a movie"),
+        ("size: [97, 97]", "got 97x97, expected even sides"),
+        ("fps: 29.97, timecode: '00:01:00:00'", "got 00:01:00:00, expected a time of day at 29.97"),
+        ("fps: 12.5, timecode: '00:00:00:13'", "expected a time of day at 12.5 fps"),
+    ],
+)
+def test_what_cannot_be_delivered_is_told(deliver, said):
+    (found,) = told(shots(GOOD, more=f"deliver: {{{deliver}}}"))
+    assert said in found[1]

@@ -114,3 +114,23 @@ def test_a_written_board_is_the_same_board(tmp_path):
     path = tmp_path / "again.yaml"
     path.write_text(dump_storyboard(board))
     assert read_storyboard(path) == board
+
+
+@pytest.mark.parametrize(
+    ("gates", "said"),
+    [
+        ("wrong_persn: 0", "gates.wrong_persn: unknown key (did you mean 'wrong_person'?)"),
+        ("identity: {p5: auto}", "gates.identity.p5: unknown key (did you mean 'p05'?)"),
+        ("drift: -1", "gates.drift: unknown key (did you mean 'drift_slope'?)"),
+        ("swap: -1", "gates.swap: got -1, expected greater than or equal to 0 or 'off'"),
+        ("drift_slope: 1", "gates.drift_slope: got 1, expected less than or equal to 0 or 'off'"),
+        ("on_fail: go_on", "gates.on_fail: got 'go_on', expected 'keep_best' or 'stop'"),
+    ],
+)
+def test_a_gate_that_there_is_not_is_refused_with_the_nearest_name(gates, said, tmp_path):
+    path = tmp_path / "board.yaml"
+    listed = "sequences: [{id: S, shots: [{id: A, frames: 9, place: park}]}]\n"
+    path.write_text(f"{HEAD}gates: {{{gates}}}\n{listed}")
+    with pytest.raises(StoryboardError) as caught:
+        read_storyboard(path)
+    assert said in str(caught.value)

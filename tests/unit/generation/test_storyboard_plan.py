@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from facekit.generation.hand_over import ChainRule
 from facekit.generation.storyboard_plan import in_making_order, shot_seed
 from tests.tiny.boards import plans, shots
 
@@ -40,6 +41,22 @@ def test_prompts_call_characters_by_their_phrases():
     assert shot.prompt == "close-up of a person called mira in the kitchen, sad, soft light"
     assert (shot.kind, shot.negative_prompt) == ("close-up", "text")
     assert shot.characters[0].face_required
+
+
+def test_regions_of_several_are_told_their_own_words():
+    alone, both = plans(
+        shots(
+            "id: SH0010, frames: 9, prompt: '@mira smiling'",
+            "id: SH0020, frames: 9, prompt: '@mira beside @tom'",
+        )
+    ).values()
+    assert [person.regional_prompt for person in alone.characters] == [""]
+    assert "regional_prompt" not in alone.characters[0].content()  # as fingerprints ever were
+    assert [person.regional_prompt for person in both.characters] == [
+        "a person called mira beside a person",
+        "a person beside a person called tom",
+    ]
+    assert "regional_prompt" in both.characters[0].content()
 
 
 def test_regions_and_strength_are_resolved():
@@ -153,6 +170,18 @@ def test_everything_that_decides_a_take_is_in_its_fingerprint(entry, more, facts
 )
 def test_what_does_not_decide_a_take_is_not(entry, more):
     assert one(entry, more).fingerprint(1, {}) == one(BASE).fingerprint(1, {})
+
+
+def test_the_rule_is_in_the_fingerprint_where_frames_are_handed_on():
+    chunks = one(BASE.replace("frames: 9", "frames: 30"))
+    other = dataclasses.replace(ChainRule(), redraws=1)
+    assert (chunks.hands_on, one(BASE).hands_on) == (True, False)
+    for shot, is_same in ((chunks, False), (one(BASE), True)):
+        changed = dataclasses.replace(shot, rule=other)
+        assert (changed.fingerprint(1, {}) == shot.fingerprint(1, {})) is is_same
+    continued = plans(shots(BASE, "id: SH0020, frames: 8, extend_of: SH0010"))
+    assert [shot.is_continued for shot in continued.values()] == [True, False]
+    assert [shot.hands_on for shot in continued.values()] == [False, True]
 
 
 def test_the_take_that_is_gone_on_from_is_in_the_fingerprint():

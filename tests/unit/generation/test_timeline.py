@@ -9,7 +9,6 @@ from facekit.generation.timeline import (
     TimelineMarker,
     TimelineShot,
     build_timeline,
-    timecode_frames,
 )
 from tests.tiny.timelines import cut, shot
 
@@ -68,18 +67,3 @@ def test_a_shot_comes_back_from_its_record():
     assert TimelineShot.from_json(json.loads(json.dumps(made.to_json()))) == made
     with pytest.raises(ValueError, match="unpack"):
         TimelineShot.from_json({**made.to_json(), "source": [1]})
-
-
-@pytest.mark.parametrize(
-    ("timecode", "rate", "frames"),
-    [
-        ("01:00:00:00", Fraction(24000, 1001), 86400),
-        ("00:00:01:05", Fraction(25), 30),
-        ("00:01:00:02", Fraction(30000, 1001), 1800),  # 00 and 01 are left out
-        ("00:10:00:00", Fraction(30000, 1001), 17982),
-        ("01:00:00:00", Fraction(60000, 1001), 215784),
-        ("00:00:01:00", Fraction(25, 2), 12),
-    ],
-)
-def test_timecodes_are_counted_as_editors_count(timecode, rate, frames):
-    assert timecode_frames(timecode, rate) == frames

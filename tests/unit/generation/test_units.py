@@ -8,7 +8,6 @@ import pytest
 from facekit.generation.storyboard_parts import Gates
 from facekit.generation.units import (
     TakeRecord,
-    chunk_seed,
     decide,
     take_name,
     take_number,
@@ -34,8 +33,6 @@ def test_takes_have_names_and_seeds_that_follow_each_other() -> None:
     assert [take_number(x) for x in ("t00", "x01", "t", "t1.json")] == [None] * 4
     assert unit_name("SEQ_SH", 2) == "SEQ_SH:t02"
     assert [take_seed(shot(), n) for n in (1, 2, 3)] == [2**31 - 2, 2**31 - 1, 0]
-    assert chunk_seed(7, 0) == 7
-    assert len({chunk_seed(7, n) for n in range(50)} | {chunk_seed(8, 1)}) == 51
 
 
 def test_what_the_board_and_people_ask_for_is_made_in_any_case() -> None:
@@ -83,3 +80,14 @@ def test_equal_takes_are_told_apart_by_their_number(verdict: Any) -> None:
     chosen = decide(shot(3), made).chosen
     assert chosen is not None
     assert chosen.number == 1
+
+
+def test_of_takes_in_which_nobody_is_recognised_the_nearest_is_kept() -> None:
+    made = [
+        take(1, "fail", None, closest=0.1),
+        take(2, "fail", None, closest=0.3),
+        take(3, "fail", None),
+    ]
+    assert decide(shot(), made).chosen == made[1]
+    recognised = take(3, "fail", 0.2)
+    assert decide(shot(), [*made[:2], recognised]).chosen == recognised

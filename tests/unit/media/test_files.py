@@ -241,3 +241,11 @@ def test_a_full_path_keeps_links_and_drops_detours(tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to(tmp_path / "there")
     monkeypatch.chdir(tmp_path)
     assert files.full_path("there/../link/a.png") == tmp_path / "link" / "a.png"
+
+
+def test_lines_are_added_to_a_log_and_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    for line in ("one", "two"):
+        files.append_line(tmp_path / "a" / "log.jsonl", line)
+    assert (tmp_path / "a" / "log.jsonl").read_text() == "one\ntwo\n"
+    with pytest.raises(OutputError, match="not written"):
+        files.append_line(tmp_path / "a" / "log.jsonl" / "b", "three")

@@ -5,7 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facekit.errors import UsageError
-from facekit.media.timecode import exact_rate, timecode_at, timecode_frames
+from facekit.media.timecode import (
+    clock_frames,
+    exact_rate,
+    has_timecode,
+    timecode_at,
+    timecode_frames,
+)
 
 RATES = [Fraction(8), Fraction(24), Fraction(24_000, 1001), Fraction(25)]
 DROPPING = [Fraction(30_000, 1001), Fraction(60_000, 1001)]
@@ -68,3 +74,28 @@ def test_a_dropped_number_is_refused() -> None:
 def test_a_rate_without_timecode_is_refused(rate: Fraction) -> None:
     with pytest.raises(UsageError, match="has no timecode, expected whole frames per second"):
         timecode_at(0, rate)
+
+
+@pytest.mark.parametrize(
+    ("timecode", "rate", "frames"),
+    [
+        ("01:00:00:00", Fraction(24000, 1001), 86400),
+        ("00:00:01:05", Fraction(25), 30),
+        ("00:01:00:02", Fraction(30000, 1001), 1800),  # 00 and 01 are left out
+        ("00:10:00:00", Fraction(30000, 1001), 17982),
+        ("01:00:00:00", Fraction(60000, 1001), 215784),
+        ("00:00:01:00", Fraction(25, 2), 12),
+    ],
+)
+def test_times_of_day_are_counted_at_any_rate(timecode, rate, frames):
+    assert clock_frames(timecode, rate) == frames
+
+
+def test_a_rate_without_timecode_has_a_clock_and_nothing_else():
+    assert [has_timecode(Fraction(*x)) for x in ((8, 1), (24000, 1001), (25, 2), (120, 1))] == [
+        True, True, False, False,
+    ]  # fmt: skip
+    assert clock_frames("01:00:00:12", Fraction(25, 2)) == 45_012
+    for timecode, rate in (("00:00:00:13", Fraction(25, 2)), ("00:01:00:00", DROPPING[0])):
+        with pytest.raises(UsageError, match="expected one such as 01:00:00:00"):
+            clock_frames(timecode, rate)

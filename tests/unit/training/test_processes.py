@@ -130,6 +130,7 @@ def train_not_finite(processes: Processes, folder: Path) -> Any:
 def train_for(processes: Processes, folder: Path) -> int:
     changes = {"steps": 4000, "minutes": 0.02 if processes.is_first else 9.0, "validate_every": 0}
     train(processes, folder, {**CHANGES, **changes})
+    processes.wait()  # the first may still be writing it
     state = load_state(folder / STATE_FILE, "d" * 64)
     assert state is not None
     return state.total_steps

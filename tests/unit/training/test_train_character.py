@@ -4,8 +4,6 @@ import hashlib
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -36,6 +34,7 @@ from facekit.training.scopes import pooled
 from facekit.training.train_character import CACHE_FILE, TrainingResult
 from facekit.training.trainer import METRICS_FILE, STATE_FILE, Validation
 from facekit.types import Clip
+from tests.tiny.processes import together, train, train_until_killed
 from tests.tiny.training import DIM, RECIPE_SETTINGS, TinyFaces, TinyRun, make_photo
 
 
@@ -46,6 +45,12 @@ def _bytes(result: TrainingResult) -> str:
     for name, tensor in sorted((result.lora or {}).items()):
         total.update(name.encode() + tensor.numpy().tobytes())
     return total.hexdigest()
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+    """What the run gives that nothing changes or stops."""
+    return TinyRun(tmp_path_factory.mktemp("straight"))()
 
 
 def _steps(run: TinyRun) -> list[dict[str, Any]]:
@@ -93,7 +98,10 @@ def test_the_start_equals_enrolment(tmp_path: Path) -> None:
 
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
-    run = TinyRun(tmp_path, steps=60, batch_size=4, validate_every=0, checkpoint_every=100)
+    # The other terms have tests of their own; together they take longer than this one.
+    weights = replace(RECIPE_SETTINGS.weights, identity=0.0, preservation=0.0)
+    rare = {"validate_every": 0, "checkpoint_every": 100}
+    run = TinyRun(tmp_path, steps=60, batch_size=4, weights=weights, **rare)
     run()
     flow = [row["loss/flow"] for row in _steps(run)]
     assert sum(flow[-20:]) < 0.95 * sum(flow[:20])
@@ -219,12 +227,11 @@ def test_masks_of_photos_decide_what_is_learned(tmp_path: Path) -> None:
     assert _bytes(plain()) != _bytes(other())
 
 
-def test_gradient_checkpointing_gives_the_same(tmp_path: Path) -> None:
-    plain = TinyRun(tmp_path / "a")()
+def test_gradient_checkpointing_gives_the_same(tmp_path: Path, straight: TrainingResult) -> None:
     checkpointed = TinyRun(tmp_path / "b", memory=MemorySection(checkpointing_every=1))()
-    assert plain.tokens_KC is not None
+    assert straight.tokens_KC is not None
     assert checkpointed.tokens_KC is not None
-    torch.testing.assert_close(plain.tokens_KC, checkpointed.tokens_KC)
+    torch.testing.assert_close(straight.tokens_KC, checkpointed.tokens_KC)
 
 
 def test_gradient_checkpointing_goes_with_bfloat16(tmp_path: Path) -> None:
@@ -324,22 +331,17 @@ def test_an_average_is_what_is_kept(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="runs are killed in forked processes")
 def test_kill_9_and_the_same_command_give_a_bit_identical_adapter(tmp_path: Path) -> None:
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    runs = [str(straight), f"{killed}=1", f"{killed}=4", str(killed)]
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.tiny.training", *runs],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[3],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    ended, shot = "exit 0", f"exit {-signal.SIGKILL}"
-    told = done.stdout.splitlines()
-    assert [line for line in told if line.startswith("exit")] == [ended, shot, shot, ended], (
-        done.stderr
-    )
-    assert [told.index(ended), len(told)] == [1, 6]
-    assert told[4] == told[0], "the resumed run tells what the straight one told"
+    (whole,) = together(1, train, straight, {})
+    for steps in (1, 4):
+        (shot,) = together(1, train_until_killed, killed, steps)
+        assert (shot.exit_code, shot.value, shot.error) == (-signal.SIGKILL, None, None)
+    (resumed,) = together(1, train, killed, {})
+    assert (whole.exit_code, resumed.exit_code) == (0, 0)
+    tokens, lora, *judged = whole.value
+    assert judged == list(resumed.value[2:])
+    assert torch.equal(tokens, resumed.value[0])
+    assert lora.keys() == resumed.value[1].keys()
+    assert all(torch.equal(tensor, resumed.value[1][name]) for name, tensor in lora.items())
     logs = [
         [(row["step"], row.get("loss/total"), row.get("validate/score")) for row in read_metrics(p)]
         for p in (straight / METRICS_FILE, killed / METRICS_FILE)
@@ -368,8 +370,7 @@ class _Stops:
         pass
 
 
-def test_ctrl_c_saves_and_the_next_call_goes_on(tmp_path: Path) -> None:
-    straight = TinyRun(tmp_path / "a")()
+def test_ctrl_c_saves_and_the_next_call_goes_on(tmp_path: Path, straight: TrainingResult) -> None:
     handler = signal.getsignal(signal.SIGINT)
     run = TinyRun(tmp_path / "b", checkpoint_every=100)
     with pytest.raises(KeyboardInterrupt):

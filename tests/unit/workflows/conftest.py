@@ -23,6 +23,7 @@ OVERRIDES = (
     "encoder.report=judge",
     "train.steps=2",
     "validate.every=0",
+    'validate.prompts=["close-up of {character}"]',
 )
 
 

@@ -16,7 +16,7 @@ from facekit.generation.regions import parse_region
 from facekit.media.images import write_image
 from facekit.media.video import read_clip
 from facekit.types import Face, Image, NoProgress
-from facekit.workflows import long_shots, shoot_plan
+from facekit.workflows import chain_units, shoot_plan
 from facekit.workflows import shoot as shooting
 from facekit.workflows.casting import ShotCast, cast_prompts, parse_regions, whole_picture
 from facekit.workflows.frame_likeness import Likeness
@@ -91,6 +91,8 @@ def test_a_take_is_told_apart_by_who_is_where(trained, tmp_path) -> None:
     ]
     auto = ShotCast(characters=(mira,), is_auto=True, detector="toon-a")
     two = ShotCast(characters=(mira, mira))
+    assert "words by region" in two.fingerprint()
+    assert "words by region" not in placed[0].fingerprint()
     found = [told(one) for one in (whole_picture(mira), None, *placed, auto, two)]
     assert len(set(found)) == len(found)
     assert whole_picture(None) is None
@@ -207,22 +209,51 @@ def plan_chunks(trained, tom: Path, out: Path, *prompts: str, **options) -> Shoo
     return plan_shoot(prompts, character=who, out=out, recipe=trained.recipe, **options)
 
 
-@pytest.mark.parametrize(
-    ("options", "where"),
-    [({"regions": SIDES}, "mira left, tom right"), ({}, "mira auto, tom auto")],
-)
-def test_long_shots_of_several_at_once_are_refused(trained, tom, tmp_path, options, where) -> None:
-    with pytest.raises(UsageError) as error:
-        plan_chunks(trained, tom, tmp_path, BOTH, seconds=20.0, **options)
-    told = str(error.value)
-    assert f"{where}, expected one character in the whole picture" in told
-    assert "; ask for a shot that is drawn at once, or shoot each character alone" in told
+@pytest.fixture
+def five(monkeypatch) -> None:
+    """Chunks of five frames, judged by somebody who finds every frame alike."""
+    monkeypatch.setattr(shoot_plan, "chunk_frames", lambda spec: 5)
+    alike = Likeness(encoder="tiny", min_same_person=0.3, score=lambda x: np.full(len(x), 0.6))
+    for name in ("make_likeness", "make_cast_likeness"):
+        monkeypatch.setattr(shooting, name, lambda *_: alike)
+
+
+def test_several_in_a_long_shot_keep_to_their_regions_in_every_chunk(
+    trained, tom, tmp_path, five, monkeypatch
+) -> None:
+    seen = []
+    real = chain_units._Drawer._place
+
+    def place(self, unit, places, strengths):
+        seen.append((unit.index, {who: region.boxes for who, region in places.items()}))
+        return real(self, unit, places, strengths)
+
+    monkeypatch.setattr(chain_units._Drawer, "_place", place)
+    moves = ("mira=0,0,0.3,1..0.2,0,0.5,1", "tom=right")
+    made = plan_chunks(trained, tom, tmp_path, BOTH, num_frames=9, regions=moves)
+    (clip,) = run_shoot(made, NoProgress(), pipe=trained.backbone.pipe).clips
+    assert read_clip(clip).num_frames == 9
+    first, *_, last = (boxes for _, boxes in seen)
+    assert first[0][0][0] == 0.0
+    assert last[0][-1][0] == pytest.approx(0.2)  # it has come to its end
+    assert first[0][-1] == pytest.approx(dict(seen)[1][0][0])  # and goes on where it was
+    assert all(boxes[1] == ((0.5, 0.0, 1.0, 1.0),) for _, boxes in seen)
+    record = json.loads(clip.with_suffix(".json").read_text())
+    assert record["regions"] == {"mira": moves[0].partition("=")[2], "tom": "right"}
+    assert record["chain"]["delivered_frames"] == 9
+
+
+def test_several_in_a_long_shot_are_looked_for(trained, tom, tmp_path, five) -> None:
     write_image(tmp_path / "park.png", np.zeros((96, 96, 3), np.uint8))
-    with pytest.raises(UsageError, match="begins with a picture or a clip"):
-        plan_chunks(trained, tom, tmp_path, BOTH, first_frame=tmp_path / "park.png", **options)
-    alone = {"character": str(trained.adapter), "recipe": trained.recipe, "out": tmp_path}
-    with pytest.raises(UsageError, match="mira left, expected one character in the whole"):
-        plan_shoot(["@mira"], num_frames=49, regions=["mira=left"], **alone)
+    pipe = trained.backbone.pipe
+    made = plan_chunks(
+        trained, tom, tmp_path, BOTH, num_frames=5, first_frame=tmp_path / "park.png"
+    )
+    (clip,) = run_shoot(made, NoProgress(), pipe=pipe, faces=TwoFaces(4, 60)).clips
+    regions = json.loads(clip.with_suffix(".json").read_text())["regions"]
+    mira, of_tom = (parse_region(regions[name]).boxes for name in ("mira", "tom"))
+    assert len(mira) == len(of_tom) == 1  # as they stand in the picture
+    assert mira[0][2] <= of_tom[0][0]
 
 
 def test_long_shots_of_several_with_one_in_each(trained, tom, tmp_path, monkeypatch) -> None:
@@ -241,7 +272,7 @@ def test_long_shots_of_several_with_one_in_each(trained, tom, tmp_path, monkeypa
         attached.append([who.name for who in characters])
         return attach_characters(pipe, characters, *given, **options)
 
-    monkeypatch.setattr(long_shots, "attach_characters", attach)
+    monkeypatch.setattr(chain_units, "attach_characters", attach)
     prompts = ("close-up of @mira", "close-up of @tom")
     asked = {"num_frames": 6, "strength": (0.5, 1.0), "rule": ChainRule(redraws=0)}
     made = plan_chunks(trained, tom, tmp_path, *prompts, **asked)

@@ -10,10 +10,10 @@ from facekit.backbones.wan import TOON
 from facekit.errors import FaceError, UsageError
 from facekit.generation.hand_over import ChainRule
 from facekit.generation.sample import SampleSettings
-from facekit.media.images import write_image
+from facekit.media.images import read_image, write_image
 from facekit.media.video import read_clip
 from facekit.types import NoProgress
-from facekit.workflows import long_shots, shoot_plan
+from facekit.workflows import chain_units, shoot_plan
 from facekit.workflows import shoot as shooting
 from facekit.workflows.frame_likeness import Likeness, make_likeness
 from facekit.workflows.shoot import plan_shoot, run_shoot
@@ -73,7 +73,7 @@ def test_a_shot_longer_than_the_backbone_draws_is_one_take(trained, tmp_path, al
 
 def test_chunks_that_are_there_are_not_drawn_again(trained, tmp_path, alike, monkeypatch):
     whole = shoot(trained, plan(trained, tmp_path / "whole", num_frames=13)).clips[0]
-    real, drawn = long_shots._Drawer._draw, []
+    real, drawn = chain_units._Drawer._draw, []
 
     def killed(self, unit):
         if unit.index == 2:
@@ -82,7 +82,7 @@ def test_chunks_that_are_there_are_not_drawn_again(trained, tmp_path, alike, mon
         return real(self, unit)
 
     with monkeypatch.context() as patch:
-        patch.setattr(long_shots._Drawer, "_draw", killed)
+        patch.setattr(chain_units._Drawer, "_draw", killed)
         with pytest.raises(KeyboardInterrupt):
             shoot(trained, plan(trained, tmp_path / "two", num_frames=13))
     assert drawn == [0, 1]
@@ -90,7 +90,7 @@ def test_chunks_that_are_there_are_not_drawn_again(trained, tmp_path, alike, mon
     (chunks / "001-0.npz").write_bytes(b"cut short")
 
     monkeypatch.setattr(
-        long_shots._Drawer,
+        chain_units._Drawer,
         "_draw",
         lambda self, unit: (drawn.append(unit.index), real(self, unit))[1],
     )
@@ -157,9 +157,9 @@ def test_without_the_character_nobody_scores(trained, tmp_path, monkeypatch):
 
 
 def test_keyframes_go_over_the_whole_shot(trained, tmp_path, alike, monkeypatch):
-    real, seen = long_shots._Drawer._draw, []
+    real, seen = chain_units._Drawer._draw, []
     monkeypatch.setattr(
-        long_shots._Drawer,
+        chain_units._Drawer,
         "_draw",
         lambda self, unit: (seen.append(unit.strength), real(self, unit))[1],
     )
@@ -181,6 +181,27 @@ def test_the_gallery_of_the_file_scores(trained):
     frames = np.zeros((2, 32, 32, 3), np.uint8)
     assert likeness.score(frames).shape == (2,)
     assert likeness.min_same_person == trained.faces.min_same_person
+
+
+def test_faces_are_located_so_that_they_can_be_put_back(trained, tmp_path, monkeypatch):
+    likeness = make_likeness(load_character(trained.adapter), torch.device("cpu"), trained.faces)
+    assert likeness is not None
+    face = read_image(min(trained.photos.iterdir()))
+    marks = likeness.locate(np.stack([face, np.zeros_like(face)]))
+    assert np.array_equal(marks[0], trained.faces.detect([face])[0][0].landmarks_px)
+
+    seen = []
+    monkeypatch.setattr(
+        shooting,
+        "make_likeness",
+        lambda *_: dataclasses.replace(
+            likeness,
+            score=lambda frames: np.full(len(frames), 0.6),
+            locate=lambda frames: seen.append(len(frames)) or np.full((len(frames), 5, 2), np.nan),
+        ),
+    )
+    shoot(trained, plan(trained, tmp_path, num_frames=9))
+    assert seen == [5, 5], "the frames of both chunks"
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,54 @@ def test_what_fails_is_made_again_and_the_best_is_kept(trained, board, go, tmp_p
     assert go().words == {"pass": 3}  # other gates need no other takes
 
 
+TIGHT = "identity: {p05: 2, coverage: off}"
+SHORT = (
+    BOARD.partition("sequences:")[0]
+    + """\
+sequences:
+  - id: S
+    shots:
+      - {{id: A, frames: 3, action: '@mira nodding', takes: 2}}
+      - {{id: B, frames: 3, action: '@mira talking'}}
+"""
+)
+
+
+def test_a_spent_budget_makes_no_further_takes(trained, board, go, tmp_path):
+    gates = f"{TIGHT}, budget: {{minutes: 1e-6}}"
+    board.write_text(SHORT.format(adapter=trained.adapter, gates=gates))
+    made = go()
+    rows = {row["name"]: row for row in made.rows}
+    assert (rows["S_B"]["verdict"], rows["S_B"]["takes"]) == ("fail", 1)
+    assert rows["S_A"]["takes"] == 2  # what is asked for is made
+    assert "the budget is spent, so the best one is kept" in str(rows["S_B"]["reason"])
+    record = (tmp_path / "renders/ep01/S/S_B/v001" / SHOT_RECORD).read_text()
+    assert "the budget is spent" in record
+    assert [row["verdict"] for row in render_status(board).rows] == ["fail", "fail"]
+    assert go().made == 0  # it stays spent
+    board.write_text(SHORT.format(adapter=trained.adapter, gates=TIGHT))
+    assert go().made == 1  # max_takes is 2
+
+
+def test_on_fail_stop_ends_with_the_first_shot_that_fails(trained, board, go):
+    text = SHORT.format(adapter=trained.adapter, gates=TIGHT)
+    board.write_text(text.replace("keep_best", "stop"))
+    made = go()
+    assert made.exit_code == 5
+    assert made.stopped.endswith("and on_fail is stop")
+    assert made.stopped.split(" ", 1)[0] in ("S_A", "S_B")
+    there = [row["verdict"] for row in made.rows]
+    assert there.count("fail") < 2
+    board.write_text(text)
+    assert go().words == {"fail": 2}
+
+
+def test_gates_that_are_off_let_everything_pass(trained, board, go):
+    off = "identity: {p05: off, coverage: off}, wrong_person: off, swap: off, drift_slope: off"
+    board.write_text(SHORT.format(adapter=trained.adapter, gates=off))
+    assert go().words == {"pass": 2}
+
+
 def test_only_what_is_asked_for_and_what_it_goes_on_from(board, go):
     plan = plan_render(board, device="cpu", only=["B"])
     assert plan.only == {"S_A", "S_B"}

@@ -202,6 +202,7 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return real(path)
 
-    monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(MediaError, match=r"closed: cannot be listed \(Permission denied\)"):
-        scan_takes([tmp_path])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        with pytest.raises(MediaError, match=r"closed: cannot be listed \(Permission denied\)"):
+            scan_takes([tmp_path])

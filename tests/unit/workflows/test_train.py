@@ -62,8 +62,11 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "characters"
 
 
+ONE_PROMPT = 'validate.prompts=["close-up of {character}"]'
+
+
 def _recipe(*overrides: str) -> Recipe:
-    return load_recipe("tiny/train", ["photos.max_yaw_deg=180", *overrides])
+    return load_recipe("tiny/train", ["photos.max_yaw_deg=180", ONE_PROMPT, *overrides])
 
 
 def _train(photos: Path, out: Path, *overrides: str, **options: Any) -> TrainOutcome:

@@ -1,0 +1,166 @@
+"""What will be rendered of a board, and how far it is; nothing is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from facekit.errors import UsageError
+from facekit.workflows.backbone import backbone_spec
+from facekit.workflows.board_plan import BoardPlan, plan_board
+from facekit.workflows.device import AUTO, choose_device
+from facekit.workflows.render_calibration import calibrated, read_calibration
+from facekit.workflows.render_files import Wishes, read_wishes
+from facekit.workflows.render_judge import JudgePlan, plan_judge
+from facekit.workflows.render_media import media_warnings
+from facekit.workflows.render_state import BoardState
+
+__all__ = ["RenderPlan", "find_shots", "plan_render"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RenderPlan:
+    """What will be rendered, and how far it is."""
+
+    board: BoardPlan
+    judge: JudgePlan
+    device: torch.device
+    only: frozenset[str]
+    """Names of the shots that are worked on; all when empty."""
+    wishes: Wishes
+    """As they are kept when the work begins."""
+    state: BoardState
+    warnings: tuple[str, ...]
+    cast: Mapping[str, Path]
+    """Who is in the shots -> character file."""
+
+    def describe(self) -> str:
+        """The board, how far it is and what it still costs."""
+        board = self.board
+        words = [state.word for state in self.state.shots.values()]
+        lines = [
+            f"board: {board.path} ({board.board.project.id})",
+            f"backbone: {board.recipe.base.name}, {board.recipe.base.source or 'its own weights'}",
+            f"device: {board.device}",
+            f"judged by: {self.judge.encoder or 'nobody'}"
+            + f", likeness {self.judge.calibrated or 'by its own threshold: not calibrated'}",
+            f"out: {board.out_dir}",
+            f"shots: {len(words)}, {_told(words)}",
+            board.cost.describe(),
+        ]
+        if self.only:
+            lines.append(f"only: {', '.join(sorted(self.only))}")
+        lines += [f"warning: {warning}" for warning in self.warnings]
+        return "\n".join(lines)
+
+    def to_json(self) -> Mapping[str, object]:
+        """The plan of the board, and what of it is done."""
+        return {
+            **self.board.to_json(),
+            "judge": self.judge.to_json(),
+            "only": sorted(self.only),
+            "state": {name: state.word for name, state in self.state.shots.items()},
+            "warnings": list(self.warnings),
+        }
+
+
+def plan_render(
+    path: Path,
+    *,
+    out: Path | None = None,
+    device: str = AUTO,
+    only: Sequence[str] = (),
+    retake: Mapping[str, int] | None = None,
+) -> RenderPlan:
+    """Look at a board and at what is rendered of it; nothing is written.
+
+    Args:
+        path: The storyboard.
+        out: Folder of the renders; `renders/<project>` when None.
+        device: Where it is drawn, as for `choose_device`.
+        only: Shots to work on, by their names or ids, and those that they go on from; all when
+            empty.
+        retake: Shot -> further takes that are made in any case.
+
+    Raises:
+        StoryboardError: Mistakes of the board.
+        UsageError: No such shot or device; the encoder that trained would judge; or a board that
+            this version cannot draw.
+        RenderError: The records of the folder are damaged.
+    """
+    board = plan_board(path, device=device, out=out)
+    _check_drawable(board)
+    cast = {person.id: person.file for shot in board.shots for person in shot.characters}
+    judge = calibrated(plan_judge(cast), read_calibration(board.out_dir), cast)
+    wishes = read_wishes(board.out_dir)
+    state = BoardState(board, judge, wishes)
+    if retake:
+        takes = dict(wishes.takes)
+        for said, count in retake.items():
+            for name in find_shots(board, [said]):
+                there = max((take.number for take in state.shots[name].takes), default=0)
+                takes[name] = max(there, len(state.shots[name].shot.seeds)) + count
+        picks = {name: take for name, take in wishes.picks.items() if name not in takes}
+        wishes = Wishes(takes=takes, picks=picks)
+        state = BoardState(board, judge, wishes)
+    named = find_shots(board, only)
+    by_name = {shot.name: shot for shot in board.shots}
+    wanted, todo = set(named), list(named)
+    while todo:
+        before = [name for name in by_name[todo.pop()].depends_on if name not in wanted]
+        wanted.update(before)
+        todo += before
+    return RenderPlan(
+        board=board,
+        judge=judge,
+        device=choose_device(device),
+        only=frozenset(wanted),
+        wishes=wishes,
+        state=state,
+        warnings=(*board.warnings, *judge.warnings, *media_warnings(board)),
+        cast=cast,
+    )
+
+
+def find_shots(board: BoardPlan, said: Sequence[str]) -> tuple[str, ...]:
+    """Find shots by name, by id (in every aspect), or by sequence and id.
+
+    Raises:
+        UsageError: There is no such shot.
+    """
+    found: dict[str, None] = {}
+    for text in said:
+        own = [
+            shot.name
+            for shot in board.shots
+            if text in (shot.name, shot.shot, f"{shot.sequence}/{shot.shot}", shot.sequence)
+        ]
+        if not own:
+            known = ", ".join(shot.name for shot in board.shots[:8])
+            more = ", ..." if len(board.shots) > 8 else ""
+            raise UsageError(
+                f"{text}: no such shot on {board.path}, expected one of {known}{more}; correct it"
+            )
+        found.update(dict.fromkeys(own))
+    return tuple(found)
+
+
+def _check_drawable(board: BoardPlan) -> None:
+    spec = backbone_spec(board.recipe)
+    if spec.family.needs_picture:
+        raise UsageError(
+            f"{board.path}: {spec.name} begins every clip with a picture, expected a backbone that"
+            " draws from text; choose another engine.base"
+        )
+    for shot in board.shots:
+        if shot.last_frame is not None:
+            raise UsageError(
+                f"{shot.name}: last_frame is pinned, and {spec.name} ends with no given picture;"
+                " leave it away"
+            )
+
+
+def _told(words: Sequence[str]) -> str:
+    counts = {word: words.count(word) for word in dict.fromkeys(words)}
+    return ", ".join(f"{count} {word}" for word, count in counts.items())

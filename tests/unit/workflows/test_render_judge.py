@@ -1,0 +1,53 @@
+"""By what takes are judged, and what their gates ask for."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from facekit.errors import RenderError, UsageError
+from facekit.generation.storyboard_parts import Gates
+from facekit.workflows.render_judge import Judge, JudgePlan, limits_of, plan_judge
+
+PEOPLE = (
+    SimpleNamespace(id="mira", face_required=True),
+    SimpleNamespace(id="tom", face_required=False),
+)
+
+
+def limits(judge: JudgePlan, **gates: object):
+    shot = SimpleNamespace(gates=Gates(**gates), characters=PEOPLE)
+    return limits_of(shot, judge, 0.35)
+
+
+def test_auto_is_calibrated_or_the_floor_and_a_number_goes_before_both() -> None:
+    judge = JudgePlan(encoder="judge", photos={"mira": (), "tom": ()})
+    assert limits(judge).p05 == {"mira": 0.35, "tom": 0.35}
+    found = dataclasses.replace(judge, p05={"mira": 0.5})
+    assert limits(found).p05 == {"mira": 0.5, "tom": 0.35}
+    assert limits(found, identity={"p05": 0.2}).p05 == {"mira": 0.2, "tom": 0.2}
+    assert limits(found, identity={"p05": "off"}).p05 == {"mira": "off", "tom": "off"}
+    assert limits(judge).demanded == {"mira"}
+    off = limits(judge, swap="off", wrong_person="off", drift_slope="off")
+    assert (off.swap, off.wrong_person, off.drift_slope) == ("off", "off", "off")
+
+
+def test_who_has_no_photos_has_no_limit() -> None:
+    assert limits(JudgePlan(encoder="judge", photos={"tom": ()})).p05 == {"tom": 0.35}
+
+
+def test_thresholds_of_another_encoder_are_refused(trained) -> None:
+    plan = plan_judge({"mira": trained.adapter})
+    assert (plan.encoder, plan.floor, plan.calibrated) == ("judge", None, "")
+    cpu = torch.device("cpu")
+    own = Judge(plan, cpu, trained.judge)
+    assert own.floor == trained.judge.min_same_person
+    old = dataclasses.replace(plan, floor=0.1, calibrated_by="judge@other")
+    with pytest.raises(RenderError, match="calibrated with judge@other, expected judge@1111"):
+        Judge(old, cpu, trained.judge)
+    assert (
+        Judge(dataclasses.replace(old, calibrated_by=own.encoder), cpu, trained.judge).floor == 0.1
+    )
+    with pytest.raises(UsageError, match="no photos of anybody"):
+        Judge(JudgePlan(encoder="judge", photos={}), cpu, trained.judge)

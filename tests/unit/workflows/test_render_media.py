@@ -1,0 +1,79 @@
+"""What an editor gets of a shot, read back from the files."""
+
+import json
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facekit.generation.storyboard_parts import Deliver
+from facekit.media.facts import read_facts
+from facekit.media.video import read_clip
+from facekit.types import Clip
+from facekit.workflows.render_media import shot_delivery, write_media
+from tests.tiny.boards import plans, shots
+
+ENTRY = "id: SH0010, frames: 12, place: park"
+
+
+def planned(deliver):
+    deliver = {"aspects": ["16:9"], "fps": 24, **deliver}
+    (shot,) = plans(shots(ENTRY, more=f"deliver: {json.dumps(deliver)}")).values()
+    return shot, Deliver(**deliver)
+
+
+@pytest.fixture(scope="module")
+def take():
+    frames = np.zeros((9, 96, 176, 3), np.uint8)
+    frames += (20 * np.arange(9, dtype=np.uint8))[:, None, None, None]
+    return Clip(frames=frames, fps=8.0)
+
+
+def test_all_files_have_the_cut_its_handles_and_numbers_that_agree(take, tmp_path):
+    asked = {"handles": 3, "size": [192, 108], "frames": "png", "burn_in": True}
+    shot, deliver = planned(asked)
+    written = write_media(tmp_path, shot, take, deliver)
+    assert "frames are shown 3 times" in str(written["described"])
+    assert "with bars to 192x108" in str(written["described"])
+    movies = {kind: read_facts(tmp_path / str(written[kind])) for kind in ("mezzanine", "review")}
+    for facts in movies.values():
+        assert (facts.num_frames, facts.rate) == (18, Fraction(24))
+        assert (facts.width, facts.height) == (192, 108)
+        # 1001 - 3 frames after midnight: what the timeline calls the first frame of the file
+        assert facts.timecode == "00:00:41:14"
+        assert facts.color_space == "bt709"
+    assert (movies["mezzanine"].tag, movies["review"].codec) == ("apch", "h264")
+    numbers = sorted(path.name.split(".")[1] for path in (tmp_path / "png").iterdir())
+    assert (len(numbers), numbers[0], numbers[-1]) == (18, "0998", "1015")
+    first = np.asarray(Image.open(tmp_path / str(written["frames"])))
+    assert (first.shape, first.max()) == ((108, 192, 3), 0)
+    shown = read_clip(tmp_path / str(written["review"])).frames
+    assert shown[0, -8:].max() > 100, "name and number are burnt in"
+    plain = read_clip(tmp_path / str(written["mezzanine"])).frames
+    levels = plain[:, 40, 96, 0].astype(int)
+    assert np.abs(levels - [20 * (index // 3) for index in range(18)]).max() <= 3
+    again = write_media(tmp_path, shot, take, deliver)  # what a kill has left is replaced
+    assert again == written
+
+
+def test_only_what_is_asked_for_is_written_and_crop_fills_the_picture(take, tmp_path):
+    shot, deliver = planned({"mezzanine": "none", "size": [192, 108], "fit": "crop", "handles": 0})
+    written = write_media(tmp_path, shot, take, deliver)
+    assert [path.name for path in tmp_path.iterdir()] == [written["review"]]
+    assert "cut to 192x108" in str(written["described"])
+    assert read_clip(tmp_path / str(written["review"])).frames[11].min() > 50
+
+
+def test_a_rate_without_timecode_has_files_without_one(tmp_path):
+    shot, deliver = planned({"fps": 12.5, "handles": 0})
+    delivery = shot_delivery(shot, deliver)
+    assert (delivery.timecode, delivery.rate) == (None, Fraction(25, 2))
+
+
+def test_frames_as_exr(take, tmp_path):
+    pytest.importorskip("OpenEXR", reason="the extra exr is not installed")
+    shot, deliver = planned({"frames": "exr", "handles": 0, "review": "none"})
+    written = write_media(tmp_path, shot, take, deliver)
+    assert written["frames"] == f"exr/{shot.name}_{tmp_path.name}.1001.exr"
+    assert len(list((tmp_path / "exr").iterdir())) == 12
