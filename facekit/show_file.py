@@ -55,10 +55,10 @@ class Person(_Closed):
 
     @after(mode="after")
     def _are_keys(self) -> Self:
-        self.keys()
+        self.all_keys()
         return self
 
-    def keys(self) -> tuple[PublicKey, ...]:
+    def all_keys(self) -> tuple[PublicKey, ...]:
         """The key, and those that it replaced."""
         try:
             return tuple(PublicKey.from_line(line) for line in (self.key, *self.former_keys))
@@ -95,7 +95,8 @@ class Channel(_Closed):
     approve: dict[Name, Annotated[int, Field(ge=1, le=100)]] = Field(default_factory=dict)
     """How many people of each role must approve."""
     promote: tuple[Name, ...] = ()
-    """Roles that may move the channel; those of `approve` when empty, anybody without those."""
+    """Roles that may move the channel; those of `approve` when empty, and where that is empty
+    too, those of any channel's `approve`."""
     gates: Gates = Gates()
 
 
@@ -150,7 +151,7 @@ class Show(_Closed):
     def _holds_together(self) -> Self:
         owner: dict[str, str] = {}
         for name, person in self.people.items():
-            for key in person.keys():
+            for key in person.all_keys():
                 if owner.setdefault(key.keyid, name) != name:
                     raise ValueError(f"people.{name}: has the key of {owner[key.keyid]}")
         for name, address in self.registries.items():
@@ -168,12 +169,12 @@ class Show(_Closed):
 
     def keys(self) -> tuple[PublicKey, ...]:
         """All keys of all people."""
-        return tuple(key for person in self.people.values() for key in person.keys())
+        return tuple(key for person in self.people.values() for key in person.all_keys())
 
     def person_of(self, key: PublicKey) -> str | None:
         """Whose key it is; None when nobody's."""
         for name, person in self.people.items():
-            if key in person.keys():
+            if key in person.all_keys():
                 return name
         return None
 
