@@ -16,7 +16,9 @@ from facekit_cli import (
     doctor,
     evaluate,
     lab,
+    preset_share,
     recipe,
+    registry,
     render,
     shoot,
     train,
@@ -88,6 +90,8 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(board.app, name="board")
 app.add_typer(adapter.app, name="adapter")
+app.add_typer(preset_share.app, name="preset")
+app.add_typer(registry.app, name="registry")
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(weights.app, name="weights")
 app.add_typer(lab.app, name="lab")

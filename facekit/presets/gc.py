@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from facekit.errors import RegistryError, UsageError
-from facekit.presets.registry import GC_MARK, PUSHING, Registry
+from facekit.presets.lease import GC_MARK, PUSHING
+from facekit.presets.registry import Registry
 from facekit.presets.store import Found
 from facekit.signing.statements import canonical_json, now_text, parse_time
 

@@ -171,7 +171,7 @@ def refuse_revoked(label: str, standing: Standing, seen: Seen) -> None:
     by = standing.revoked
     if by is None and not seen.is_revoked(standing.digest):
         return
-    why = "seen revoked before; the registry no longer says so, ask who keeps it"
+    why = "revoked, as this machine has seen before; use another version"
     if by is not None:
         said = f": {by.note}" if by.note else ""
         why = f"revoked by {', '.join(by.people)} on {by.at:%Y-%m-%d}{said}; use another version"

@@ -18,7 +18,7 @@ from typing import Any, Final
 from facekit.errors import FacekitError, PackageMissing, RegistryError, UsageError
 from facekit.show_file import RegistryAddress
 
-__all__ = ["Found", "Store", "open_store"]
+__all__ = ["Found", "Store", "full_uri", "open_store"]
 
 _CHUNK: Final = 8 << 20
 _AT_ONCE: Final = 32 << 20
@@ -282,11 +282,9 @@ def open_store(name: str, address: RegistryAddress, base: Path) -> Store:
     import fsspec
     from fsspec.core import url_to_fs
 
-    uri = address.uri
+    uri = full_uri(address.uri, base)
     if "::" in uri:
         raise UsageError(f"{name}: {uri}: chained file systems may hide changes; name the last one")
-    if "://" not in uri:
-        uri = f"file://{(base / Path(uri).expanduser()).absolute()}"
     protocol = uri.partition("://")[0]
     if protocol not in fsspec.available_protocols():
         raise UsageError(
@@ -304,6 +302,18 @@ def open_store(name: str, address: RegistryAddress, base: Path) -> Store:
     except (ValueError, TypeError, OSError) as error:
         raise UsageError(f"{name}: {uri}: {error}; correct the URI or its options") from error
     return Store(fs, str(root), name, one_writer=address.writers == "one")
+
+
+def full_uri(uri: str, base: Path) -> str:
+    """A URI that means the same place from everywhere.
+
+    Args:
+        uri: As `facekit.toml` says it.
+        base: Folder that a relative path begins at.
+    """
+    if "://" in uri:
+        return uri.rstrip("/")
+    return f"file://{os.path.normpath((base / Path(uri).expanduser()).absolute())}"
 
 
 def _modified(info: dict[str, Any]) -> datetime | None:

@@ -12,6 +12,7 @@ from facekit.backbones.spec import BackboneSpec
 from facekit.errors import UsageError
 from facekit.generation.sample import SampleSettings
 from facekit.recipe import Recipe, load_recipe, recipe_digest, training_recipe
+from facekit.workflows.locked_presets import locate_preset
 
 __all__ = [
     "ADAPTER_FILE",
@@ -42,12 +43,16 @@ def find_character(name: str) -> Path:
     """Find the file of a character.
 
     Args:
-        name: A character's name, its folder or its file.
+        name: A character's name, its folder, its file, or a locked preset such as `mira@prod`.
 
     Raises:
         UsageError: None of these; the message lists the characters that are there.
+        PresetRevoked: The preset was withdrawn.
+        RegistryError: The preset is not locked, not here, or long not asked about.
     """
     given = Path(name)
+    if "@" in name and not given.exists():
+        return locate_preset(name)
     if given.is_file() and given.suffix == _SUFFIX:
         return given
     places = (given / ADAPTER_FILE, CHARACTERS_DIR / name / ADAPTER_FILE)

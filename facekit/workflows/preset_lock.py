@@ -24,7 +24,8 @@ from facekit.presets.policy import check_channel
 from facekit.show_file import Show
 from facekit.signing.statements import now_text
 from facekit.types import Progress
-from facekit.workflows.preset_refs import desk, kept_folder, locate_preset, resolve, show_place
+from facekit.workflows.locked_presets import locate_preset
+from facekit.workflows.preset_refs import desk, kept_folder, resolve, show_place
 from facekit.workflows.preset_transfer import bring
 
 __all__ = [

@@ -8,16 +8,15 @@ from pathlib import Path
 
 from facekit.errors import IntegrityError, KeyRefused, UsageError, VersionMissing
 from facekit.media.cache import cache_dir
-from facekit.presets.bundle import open_bundle
-from facekit.presets.lock import LOCK_FILE, check_offline, read_lock
-from facekit.presets.manifest import ADAPTER, Manifest
+from facekit.presets.entries import Entry
+from facekit.presets.manifest import Manifest
 from facekit.presets.names import FOLDER_SUFFIX, is_preset_id, is_version
 from facekit.presets.policy import Pointer, current_pointer, refuse_revoked, standing_of
-from facekit.presets.registry import Entry, Registry, open_registry
+from facekit.presets.registry import Registry, open_registry
 from facekit.presets.seen import Seen
 from facekit.presets.semver import is_prerelease
-from facekit.presets.states import Ignored, Standing, State
-from facekit.presets.store import open_store
+from facekit.presets.states import Ignored, Standing
+from facekit.presets.store import full_uri, open_store
 from facekit.show_file import SHOW_FILE, RegistryAddress, Show, find_show, read_show
 from facekit.signing.home import key_home
 from facekit.signing.keys import PublicKey, SigningKey
@@ -26,9 +25,9 @@ __all__ = [
     "Desk",
     "Reference",
     "Resolved",
+    "address_of",
     "desk",
     "kept_folder",
-    "locate_preset",
     "parse_reference",
     "resolve",
     "show_place",
@@ -124,9 +123,9 @@ def desk(name: str | None = None) -> Iterator[Desk]:
         RegistryError: It cannot be reached.
     """
     folder, show = show_place()
-    chosen, address = _address(show, name)
+    chosen, address = address_of(show, name)
     origin = show.registries[address.mirror_of] if address.mirror_of else address
-    seen = Seen.open(origin.uri)
+    seen = Seen.open(full_uri(origin.uri, folder))
     try:
         store = open_store(chosen, address, folder)
         yield Desk(
@@ -249,55 +248,6 @@ def kept_folder(digest: str) -> Path:
     return cache_dir() / "presets" / f"{digest}{FOLDER_SUFFIX}"
 
 
-def locate_preset(text: str) -> Path:
-    """The character file of a preset that is on this machine, by `NAME@VERSION` or `NAME@CHANNEL`.
-
-    `facekit.lock` decides what a channel means; nothing is downloaded. Revocations that this
-    machine has seen count, and they must have been asked for lately.
-
-    Raises:
-        UsageError: It is not locked, or not on this machine.
-        PresetRevoked: It was withdrawn.
-        RegistryError: Nobody has asked for revocations lately.
-        BundleDamaged: It was changed.
-    """
-    folder, show = show_place()
-    lock = read_lock(folder / LOCK_FILE)
-    reference = parse_reference(text, show, tuple(lock.presets))
-    locked = lock.presets.get(reference.id)
-    wanted = reference.version or reference.channel
-    if locked is None or wanted not in (locked.version, locked.channel, ""):
-        has = "nothing of it" if locked is None else f"{locked.version} {locked.channel}".strip()
-        raise VersionMissing(
-            f"{text}: {LOCK_FILE} has {has}, expected {wanted or 'it'}; lock it with"
-            f" facekit preset lock {text}"
-        )
-    kept = kept_folder(locked.digest)
-    label = f"{reference.id}@{locked.version}"
-    if not kept.is_dir():
-        raise VersionMissing(
-            f"{label}: not on this machine, expected it in {kept.parent}; get it with"
-            " facekit preset sync"
-        )
-    _check_use(show, locked.source, label, locked.digest)
-    if open_bundle(kept).digest != locked.digest:
-        raise IntegrityError(
-            f"{kept}: another preset, expected {label} of {locked.digest[:12]}; remove it and run"
-            " facekit preset sync"
-        )
-    return kept / ADAPTER
-
-
-def _check_use(show: Show, source: str, label: str, digest: str) -> None:
-    _, address = _address(show, source)
-    origin = show.registries[address.mirror_of] if address.mirror_of else address
-    seen = Seen.open(origin.uri)
-    nothing = Standing(digest=digest, state=State.DRAFT, approvals={})
-    refuse_revoked(label, nothing, seen)
-    hours = show.rules.offline_hours
-    check_offline(label, digest, seen, datetime.now(UTC), hours, "it was not asked now")
-
-
 def _newest(registry: Registry, preset_id: str) -> str:
     versions = registry.versions(preset_id)
     released = [version for version in versions if not is_prerelease(version)]
@@ -310,7 +260,12 @@ def _newest(registry: Registry, preset_id: str) -> str:
     return (released or list(versions))[-1]
 
 
-def _address(show: Show, name: str | None) -> tuple[str, RegistryAddress]:
+def address_of(show: Show, name: str | None) -> tuple[str, RegistryAddress]:
+    """A registry by its name, the first one of the show for None.
+
+    Raises:
+        UsageError: There is none of this name.
+    """
     there = ", ".join(show.registries) or "none"
     if not show.registries:
         raise UsageError(

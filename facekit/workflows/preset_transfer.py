@@ -1,15 +1,12 @@
 """Push a preset to a registry, and pull one from it: whole, compared, or not at all."""
 
-import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
-from facekit.errors import FacekitError, RegistryError, SignatureRefused
-from facekit.media.files import ensure_new, ensure_out_dir, remove_file, write_bytes
+from facekit.errors import FacekitError, SignatureRefused
+from facekit.media.files import ensure_new, ensure_out_dir, write_bytes
 from facekit.presets.blobs import fetch_blob
 from facekit.presets.bundle import Bundle, open_bundle
 from facekit.presets.names import FOLDER_SUFFIX, MANIFEST
@@ -21,6 +18,7 @@ from facekit.signing.home import key_home
 from facekit.signing.keys import PublicKey
 from facekit.signing.statements import Subject, now_text
 from facekit.types import Progress
+from facekit.workflows.fetching import fetched_alone, in_megabytes
 from facekit.workflows.preset_refs import Desk, Resolved, desk, kept_folder, resolve
 
 __all__ = [
@@ -182,7 +180,7 @@ def run_push(plan: PushPlan, progress: Progress) -> PushResult:
     with desk(plan.registry) as at:
         size = sum(file.size for file in bundle.manifest.files)
         progress.start(-(-size // _MEGABYTE), f"{bundle.manifest.label}, MB")
-        told = _in_megabytes(progress)
+        told = in_megabytes(progress)
         pushed = at.registry.push(bundle.content, bundle.files, bundle.signatures, told)
         progress.finish()
         at.seen.check_version(pushed.entry.label, pushed.entry.digest)
@@ -249,10 +247,10 @@ def bring(at: Desk, found: Resolved, progress: Progress) -> tuple[Path, str | No
 def _fetch(at: Desk, found: Resolved, kept: Path, progress: Progress) -> Bundle:
     coming = kept.with_name(f".{kept.name}.coming")
     ensure_out_dir(kept.parent)
-    with _alone(coming):
+    with fetched_alone(coming):
         size = sum(file.size for file in found.manifest.files)
         progress.start(-(-size // _MEGABYTE), f"{found.label}, MB")
-        told = _in_megabytes(progress)
+        told = in_megabytes(progress)
         for file in found.manifest.files:
             fetch_blob(at.registry.store, (file.sha256, file.size), coming / file.path, told)
         for name, content in at.registry.signatures(found.entry).items():
@@ -263,41 +261,6 @@ def _fetch(at: Desk, found: Resolved, kept: Path, progress: Progress) -> Bundle:
         shutil.rmtree(kept, ignore_errors=True)
         coming.rename(kept)
     return open_bundle(kept)
-
-
-class _alone:  # noqa: N801 - reads like what it does
-    """One process of this machine fetches a preset at a time."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder.with_name(f"{folder.name}.lock")
-
-    def __enter__(self) -> None:
-        mine = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        mine.write_text(str(os.getpid()))
-        try:
-            while True:
-                try:
-                    os.link(mine, self._path)  # with its content, or not at all
-                    return
-                except FileExistsError:
-                    self._look_who()
-        finally:
-            remove_file(mine)
-
-    def _look_who(self) -> None:
-        try:
-            other = int(self._path.read_text())
-        except (OSError, ValueError):
-            other = 0
-        if other and other != os.getpid() and psutil.pid_exists(other):
-            raise RegistryError(
-                f"{self._path}: process {other} fetches this preset, expected to be alone;"
-                " wait for it"
-            )
-        remove_file(self._path)
-
-    def __exit__(self, *_: object) -> None:
-        remove_file(self._path)
 
 
 def _open_kept(folder: Path, digest: str) -> Bundle | None:
@@ -326,17 +289,3 @@ def _packed_by(bundle: Bundle, at: Desk) -> str | None:
 
 def _ignored(found: Resolved) -> list[str]:
     return [f"not counted: {one.name[:20]}: {one.reason}" for one in found.ignored]
-
-
-def _in_megabytes(progress: Progress) -> Callable[[int], None]:
-    """Tell bytes to a progress that counts whole megabytes."""
-    num_bytes = told = 0
-
-    def advance(more: int) -> None:
-        nonlocal num_bytes, told
-        num_bytes += more
-        if (now := num_bytes // _MEGABYTE) != told:
-            progress.advance(now - told)
-            told = now
-
-    return advance
