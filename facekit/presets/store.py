@@ -62,6 +62,11 @@ class Store:
         """Whether the storage is known to create a file for one of several writers alone."""
         return self.is_local or self.protocol in ("memory", "s3", "s3a")
 
+    def below(self, folder: str) -> "Store":
+        """The same storage, with a folder in it as root."""
+        root = f"{self._root}/{folder}"
+        return Store(self._fs, root, self.name, one_writer=self.one_writer)
+
     def read(self, path: str, limit: int) -> bytes | None:
         """Read a small file; None when it is not there.
 
@@ -279,18 +284,12 @@ def open_store(name: str, address: RegistryAddress, base: Path) -> Store:
         UsageError: The URI is none that can be used.
         PackageMissing: The package for this storage is not installed.
     """
-    import fsspec
     from fsspec.core import url_to_fs
 
     uri = full_uri(address.uri, base)
     if "::" in uri:
         raise UsageError(f"{name}: {uri}: chained file systems may hide changes; name the last one")
     protocol = uri.partition("://")[0]
-    if protocol not in fsspec.available_protocols():
-        raise UsageError(
-            f"{name}: {uri}: no storage is called {protocol}, expected a folder, s3://, gs://, hf://"
-            " or another one that fsspec knows; correct the URI"
-        )
     fresh: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
     try:
         fs, root = url_to_fs(uri, **address.options, **fresh)
@@ -300,7 +299,10 @@ def open_store(name: str, address: RegistryAddress, base: Path) -> Store:
             f"{name}: {uri}: the package that reads {protocol}:// is not installed{extra}"
         ) from error
     except (ValueError, TypeError, OSError) as error:
-        raise UsageError(f"{name}: {uri}: {error}; correct the URI or its options") from error
+        raise UsageError(
+            f"{name}: {uri}: {error}, expected a folder, s3://, hf:// or another storage that"
+            " fsspec knows; correct the URI or its options"
+        ) from error
     return Store(fs, str(root), name, one_writer=address.writers == "one")
 
 
