@@ -167,7 +167,7 @@ class Show(_Closed):
         """Every role that some channel asks for."""
         return frozenset(role for channel in self.policy.values() for role in channel.approve)
 
-    def keys(self) -> tuple[PublicKey, ...]:
+    def all_keys(self) -> tuple[PublicKey, ...]:
         """All keys of all people."""
         return tuple(key for person in self.people.values() for key in person.all_keys())
 

@@ -91,13 +91,6 @@ class Lock(_Closed):
                 raise ValueError(f"presets.{name[:80]!r} is no name of a preset")
         return self
 
-    def find(self, name: str) -> tuple[str, LockedPreset] | None:
-        """A preset by its id, or by the last part of it where that is one alone."""
-        if name in self.presets:
-            return name, self.presets[name]
-        found = [one for one in self.presets if one.rpartition("/")[2] == name]
-        return (found[0], self.presets[found[0]]) if len(found) == 1 else None
-
     def with_presets(self, more: Mapping[str, LockedPreset]) -> dict[str, LockedPreset]:
         """The presets of this lock and these, which win, by id.
 

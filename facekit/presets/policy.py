@@ -257,7 +257,7 @@ def _read_pointer(
 
 def _subject(content: bytes, show: Show, name: str) -> str:
     try:
-        return open_statement(content, show.keys(), kind=PROMOTE, name=name).subjects[0].sha256
+        return open_statement(content, show.all_keys(), kind=PROMOTE, name=name).subjects[0].sha256
     except FacekitError as error:
         raise DoesNotCount(str(error).partition(": ")[2].partition(";")[0]) from error
 

@@ -231,7 +231,7 @@ def read_decision(
         DoesNotCount: With the reason.
     """
     try:
-        statement = open_statement(content, show.keys(), kind=kind, name=name)
+        statement = open_statement(content, show.all_keys(), kind=kind, name=name)
     except FacekitError as error:
         raise DoesNotCount(str(error).partition(": ")[2].partition(";")[0]) from error
     if kind is None and statement.kind not in _KINDS:

@@ -156,7 +156,7 @@ class Store:
         Raises:
             RegistryError: The storage refuses, or cannot tell two writers apart.
         """
-        with self._told(path):
+        with self._told(path, writing=True):
             if self.is_local:
                 return self._link_new(path, content)
             if self.protocol == "memory":
@@ -178,7 +178,7 @@ class Store:
         Raises:
             RegistryError: The storage refuses.
         """
-        with self._told(path):
+        with self._told(path, writing=True):
             if self.is_local:
                 with self._temporary(path, blocks) as temporary:
                     os.replace(temporary, self._full(path))
@@ -257,13 +257,15 @@ class Store:
         file.close()
 
     @contextmanager
-    def _told(self, path: str) -> Iterator[None]:
+    def _told(self, path: str, *, writing: bool = False) -> Iterator[None]:
         """Tell what the storage refuses as a `RegistryError`; that a file is missing stays."""
         try:
             yield
-        except (FacekitError, FileNotFoundError, NotADirectoryError):
+        except FacekitError:
             raise
         except Exception as error:  # every client library has errors of its own
+            if isinstance(error, FileNotFoundError | NotADirectoryError) and not writing:
+                raise
             full = isinstance(error, OSError) and error.errno in _FULL
             why = "no space left" if full else f"{type(error).__name__}: {error}".replace(";", ",")
             raise RegistryError(

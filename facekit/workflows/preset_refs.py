@@ -66,7 +66,7 @@ class Desk:
     @property
     def trusted(self) -> tuple[PublicKey, ...]:
         """Keys whose signatures on presets count: those of the show and those of this user."""
-        known = [*self.show.keys(), *key_home().trusted()]
+        known = [*self.show.all_keys(), *key_home().trusted()]
         return tuple({key.keyid: key for key in known}.values())
 
 

@@ -63,7 +63,7 @@ def test_a_revocation_taken_away_is_remembered(stage: Stage) -> None:
     with pytest.raises(PresetRevoked, match="consent withdrawn"):
         take(stage, seen)
     for path in stage.statements(stage.new).iterdir():
-        if open_statement(path.read_bytes(), stage.show.keys()).kind == REVOKE:
+        if open_statement(path.read_bytes(), stage.show.all_keys()).kind == REVOKE:
             path.unlink()
     with pytest.raises(PresetRevoked, match="has seen before"):
         take(stage, seen)

@@ -196,5 +196,3 @@ def loopback_only(self: socket.socket, address: Any) -> None:
     if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1"):
         raise AssertionError(f"a test tried to connect to {address}")
     _CONNECT(self, address)
-
-
