@@ -1,13 +1,12 @@
 """Where a channel points, and whether what it points at may be there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
 from facekit.errors import (
-    FacekitError,
     GateFailed,
     IntegrityError,
     PolicyRefused,
@@ -28,7 +27,7 @@ from facekit.presets.states import (
 )
 from facekit.show_file import Gates, Show
 from facekit.signing.keys import SigningKey
-from facekit.signing.statements import Subject, open_statement
+from facekit.signing.statements import Subject
 
 __all__ = [
     "Pointer",
@@ -36,6 +35,7 @@ __all__ = [
     "current_pointer",
     "missed_gates",
     "move_channel",
+    "pointers_of",
     "promoting_roles",
     "refuse_revoked",
     "standing_of",
@@ -138,24 +138,46 @@ def move_channel(
     return counter if registry.add_pointer(preset_id, channel, counter, envelope) else None
 
 
+def pointers_of(
+    registry: Registry, show: Show, preset_id: str, now: datetime
+) -> dict[str, tuple[Pointer, ...]]:
+    """All pointers of a preset that count, by channel, the latest first."""
+    return {
+        channel: tuple(
+            one
+            for one in valid_pointers(registry, show, preset_id, channel, now)
+            if isinstance(one, Pointer)
+        )
+        for channel in registry.channels(preset_id)
+    }
+
+
 def standing_of(
-    registry: Registry, show: Show, preset_id: str, digest: str, now: datetime, seen: Seen
+    registry: Registry,
+    show: Show,
+    preset_id: str,
+    digest: str,
+    now: datetime,
+    seen: Seen,
+    pointers: Mapping[str, tuple[Pointer, ...]] | None = None,
 ) -> Standing:
     """Fold everything that a registry has about a digest.
 
     A revocation is remembered, and what is remembered counts even when it is no longer there.
+
+    Args:
+        registry: Where.
+        show: Whose people and roles count.
+        preset_id: Of the preset.
+        digest: Of the version.
+        now: The time.
+        seen: What was seen before.
+        pointers: By `pointers_of`, to ask about several versions; read when None.
     """
-    current, was = [], []
-    for channel in registry.channels(preset_id):
-        pointers = [
-            one
-            for one in valid_pointers(registry, show, preset_id, channel, now)
-            if isinstance(one, Pointer)
-        ]
-        if pointers and pointers[0].digest == digest:
-            current.append(channel)
-        elif any(pointer.digest == digest for pointer in pointers):
-            was.append(channel)
+    if pointers is None:
+        pointers = pointers_of(registry, show, preset_id, now)
+    current = [name for name, all_of in pointers.items() if all_of and all_of[0].digest == digest]
+    was = [name for name, all_of in pointers.items() if any(p.digest == digest for p in all_of)]
     standing = fold(digest, registry.statements(digest), show, now, current_in=current, was_in=was)
     if standing.revoked is not None:
         seen.remember_revoked(digest)
@@ -237,9 +259,8 @@ def _read_pointer(
     counter: int,
     now: datetime,
 ) -> Pointer:
-    digest = _subject(content, show, name)
     roles = promoting_roles(show, channel)
-    decision = read_decision(content, digest, show, now, name=name, roles=roles, kind=PROMOTE)
+    decision = read_decision(content, None, show, now, name=name, roles=roles, kind=PROMOTE)
     told = decision.predicate
     said = (told.get("id"), told.get("channel"), told.get("counter"))
     if said != (preset_id, channel, counter):
@@ -248,18 +269,11 @@ def _read_pointer(
         channel=channel,
         counter=counter,
         version=str(told.get("version", "")),
-        digest=digest,
+        digest=decision.digest,
         people=decision.people,
         at=decision.at,
         sha256=sha256(content).hexdigest(),
     )
-
-
-def _subject(content: bytes, show: Show, name: str) -> str:
-    try:
-        return open_statement(content, show.all_keys(), kind=PROMOTE, name=name).subjects[0].sha256
-    except FacekitError as error:
-        raise DoesNotCount(str(error).partition(": ")[2].partition(";")[0]) from error
 
 
 def _compare_seen(registry: Registry, preset_id: str, pointer: Pointer, seen: Seen) -> None:

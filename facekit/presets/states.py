@@ -66,6 +66,8 @@ class Decision:
     """A statement that counts."""
 
     kind: str
+    digest: str
+    """What it is about."""
     people: tuple[str, ...]
     """Who signed it and may."""
     role: str
@@ -208,7 +210,7 @@ class DoesNotCount(Exception):
 
 def read_decision(
     content: bytes,
-    digest: str,
+    digest: str | None,
     show: Show,
     now: datetime,
     *,
@@ -220,7 +222,7 @@ def read_decision(
 
     Args:
         content: The envelope.
-        digest: What it has to be about, and about nothing else.
+        digest: What it has to be about, and about nothing else; any one digest when None.
         show: Whose people and roles count.
         now: The time.
         name: What messages call it.
@@ -236,7 +238,8 @@ def read_decision(
         raise DoesNotCount(str(error).partition(": ")[2].partition(";")[0]) from error
     if kind is None and statement.kind not in _KINDS:
         raise DoesNotCount(f"says {statement.kind!r}, which is no decision on a preset")
-    if [one.sha256 for one in statement.subjects] != [digest]:
+    subjects = [one.sha256 for one in statement.subjects]
+    if len(subjects) != 1 or digest not in (None, subjects[0]):
         raise DoesNotCount("is about another digest")
     at = _time(statement)
     late = at - now > timedelta(seconds=show.rules.clock_skew_s)
@@ -249,6 +252,7 @@ def read_decision(
     note = str(statement.predicate.get("note", ""))[:2000]
     return Decision(
         kind=statement.kind,
+        digest=subjects[0],
         people=people,
         role=role,
         at=at,

@@ -75,7 +75,7 @@ class Store:
         """
         try:
             with self._told(path):
-                content = bytes(self._fs.cat_file(self._full(path), start=0, end=limit + 1))
+                content = bytes(self._fs.cat_file(self.full(path), start=0, end=limit + 1))
         except FileNotFoundError:
             return None
         except RegistryError:
@@ -99,7 +99,7 @@ class Store:
             try:
                 with self._told(path):
                     end = min(start + _CHUNK, size)
-                    block = bytes(self._fs.cat_file(self._full(path), start=start, end=end))
+                    block = bytes(self._fs.cat_file(self.full(path), start=start, end=end))
             except FileNotFoundError as error:
                 raise RegistryError(
                     f"{self.name}: no {path}, expected it; push the preset again"
@@ -113,7 +113,7 @@ class Store:
         """Bytes of a file; None when it is not there."""
         try:
             with self._told(path):
-                return int(self._fs.info(self._full(path))["size"])
+                return int(self._fs.info(self.full(path))["size"])
         except FileNotFoundError:
             return None
 
@@ -121,7 +121,7 @@ class Store:
         """Names of what lies directly in a folder, sorted; none when it is not there."""
         try:
             with self._told(folder):
-                listed = self._fs.ls(self._full(folder), detail=False)
+                listed = self._fs.ls(self.full(folder), detail=False)
         except (FileNotFoundError, NotADirectoryError):
             return ()
         names = {str(one).rstrip("/").rpartition("/")[2] for one in listed}
@@ -137,7 +137,7 @@ class Store:
         """
         try:
             with self._told(folder):
-                listed = self._fs.find(self._full(folder), detail=True)
+                listed = self._fs.find(self.full(folder), detail=True)
         except FileNotFoundError:
             return ()
         found = []
@@ -181,25 +181,26 @@ class Store:
         with self._told(path, writing=True):
             if self.is_local:
                 with self._temporary(path, blocks) as temporary:
-                    os.replace(temporary, self._full(path))
+                    os.replace(temporary, self.full(path))
             elif size <= _AT_ONCE or self.protocol == "memory":
-                self._fs.pipe_file(self._full(path), b"".join(blocks))
+                self._fs.pipe_file(self.full(path), b"".join(blocks))
             else:
                 self._stream(path, blocks)
 
     def delete(self, path: str) -> None:
         """Remove a file, if it is there."""
         with suppress(FileNotFoundError), self._told(path):
-            self._fs.rm_file(self._full(path))
+            self._fs.rm_file(self.full(path))
 
-    def _full(self, path: str) -> str:
+    def full(self, path: str) -> str:
+        """A path as the file system names it."""
         return f"{self._root}/{path}"
 
     def _create(self, path: str, content: bytes, mode: str) -> bool:
-        if mode == "overwrite" and self._fs.exists(self._full(path)):
+        if mode == "overwrite" and self._fs.exists(self.full(path)):
             return False
         try:
-            self._fs.pipe_file(self._full(path), content, mode=mode)
+            self._fs.pipe_file(self.full(path), content, mode=mode)
         except FileExistsError:
             return False
         return True
@@ -207,7 +208,7 @@ class Store:
     def _link_new(self, path: str, content: bytes) -> bool:
         with self._temporary(path, (content,)) as temporary:
             try:
-                os.link(temporary, self._full(path))
+                os.link(temporary, self.full(path))
             except FileExistsError:
                 return False
             except OSError as error:
@@ -222,14 +223,14 @@ class Store:
                 f"{self.name}: no hard links here, by which several writers are kept apart;"
                 ' keep the registry elsewhere, or promise in facekit.toml writers = "one"'
             )
-        if Path(self._full(path)).exists():
+        if Path(self.full(path)).exists():
             return False
-        os.replace(temporary, self._full(path))
+        os.replace(temporary, self.full(path))
         return True
 
     @contextmanager
     def _temporary(self, path: str, blocks: Iterable[bytes]) -> Iterator[Path]:
-        final = Path(self._full(path))
+        final = Path(self.full(path))
         temporary = final.with_name(f".{final.name}-{secrets.token_hex(4)}.part")
         final.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -245,7 +246,7 @@ class Store:
 
     def _stream(self, path: str, blocks: Iterable[bytes]) -> None:
         """Send a large file in parts; closing would publish a part of it, so it is discarded."""
-        file = self._fs.open(self._full(path), "wb")
+        file = self._fs.open(self.full(path), "wb")
         try:
             for block in blocks:
                 file.write(block)

@@ -9,7 +9,7 @@ from facekit.media.cache import cache_dir
 from facekit.presets.gc import remove_unused
 from facekit.presets.lock import LOCK_FILE, read_lock
 from facekit.presets.names import FOLDER_SUFFIX
-from facekit.presets.policy import Pointer, standing_of, valid_pointers
+from facekit.presets.policy import Pointer, pointers_of, standing_of
 from facekit.presets.semver import is_prerelease, version_key
 from facekit.types import Progress
 from facekit.workflows.preset_refs import Desk, desk, parse_reference, resolve, show_place
@@ -152,17 +152,14 @@ def list_presets(name: str | None = None, *, registry: str | None = None) -> Lis
             return Listing(at.name, tuple(_presets(at)), ())
         known = at.registry.ids() if "/" not in name else ()
         preset_id = parse_reference(name, at.show, known).id
-        pointing: dict[str, list[str]] = {}
-        for channel in at.registry.channels(preset_id):
-            for one in valid_pointers(at.registry, at.show, preset_id, channel, at.now):
-                if isinstance(one, Pointer):
-                    pointing.setdefault(one.digest, []).append(channel)
-                    break
+        pointers = pointers_of(at.registry, at.show, preset_id, at.now)
         versions = []
         for version in at.registry.versions(preset_id):
             entry = at.registry.entry(preset_id, version)
-            standing = standing_of(at.registry, at.show, preset_id, entry.digest, at.now, at.seen)
-            marks = tuple(pointing.get(entry.digest, ()))
+            standing = standing_of(
+                at.registry, at.show, preset_id, entry.digest, at.now, at.seen, pointers
+            )
+            marks = tuple(n for n, all_of in pointers.items() if _is_first(all_of, entry.digest))
             count = len(standing.ignored)
             versions.append(Listed(entry.label, entry.digest, standing.state, marks, count))
         return Listing(at.name, (), tuple(versions))
@@ -223,6 +220,10 @@ def run_gc(plan: GcPlan, progress: Progress) -> Removed:
             removed = Removed(at.name, tuple(one.path for one in unused.files), unused.num_bytes)
     progress.finish()
     return removed
+
+
+def _is_first(pointers: tuple[Pointer, ...], digest: str) -> bool:
+    return bool(pointers) and pointers[0].digest == digest
 
 
 def _presets(at: Desk) -> list[tuple[str, str, int]]:
