@@ -193,11 +193,11 @@ def refuse_revoked(label: str, standing: Standing, seen: Seen) -> None:
     by = standing.revoked
     if by is None and not seen.is_revoked(standing.digest):
         return
-    why = "revoked, as this machine has seen before; use another version"
+    why = "revoked, as this machine has seen before"
     if by is not None:
         said = f": {by.note}" if by.note else ""
-        why = f"revoked by {', '.join(by.people)} on {by.at:%Y-%m-%d}{said}; use another version"
-    raise PresetRevoked(f"{label} ({standing.digest[:12]}): {why}")
+        why = f"revoked by {', '.join(by.people)} on {by.at:%Y-%m-%d}{said}"
+    raise PresetRevoked(f"{label} ({standing.digest[:12]}): {why}; use another version")
 
 
 def check_channel(standing: Standing, manifest: Manifest, show: Show, channel: str) -> None:

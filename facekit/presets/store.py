@@ -297,9 +297,10 @@ def open_store(name: str, address: RegistryAddress, base: Path) -> Store:
     try:
         fs, root = url_to_fs(uri, **address.options, **fresh)
     except ImportError as error:
-        extra = "; pip install 'facekit[s3]'" if protocol in ("s3", "s3a") else f"; {error}"
+        package = "'facekit[s3]'" if protocol in ("s3", "s3a") else f"what it needs ({error})"
         raise PackageMissing(
-            f"{name}: {uri}: the package that reads {protocol}:// is not installed{extra}"
+            f"{name}: {uri}: the package that reads {protocol}:// is not installed;"
+            f" pip install {package}"
         ) from error
     except (ValueError, TypeError, OSError) as error:
         raise UsageError(
