@@ -29,7 +29,7 @@ __all__ = [
 SHOW_FILE: Final = "facekit.toml"
 
 _NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,63}$"
-Name = Annotated[str, StringConstraints(pattern=_NAME)]
+_Name = Annotated[str, StringConstraints(pattern=_NAME)]
 """Of a role, a channel or a registry: small letters, digits, - and _."""
 
 
@@ -51,7 +51,7 @@ class Person(_Closed):
     """A line of an OpenSSH `.pub` file, Ed25519."""
     former_keys: tuple[str, ...] = ()
     """What this key replaced; what was signed with them still counts. Remove one that leaked."""
-    roles: tuple[Name, ...] = ()
+    roles: tuple[_Name, ...] = ()
 
     @after(mode="after")
     def _are_keys(self) -> Self:
@@ -92,9 +92,9 @@ class Gates(_Closed):
 class Channel(_Closed):
     """What has to hold before a channel may point at a preset."""
 
-    approve: dict[Name, Annotated[int, Field(ge=1, le=100)]] = Field(default_factory=dict)
+    approve: dict[_Name, Annotated[int, Field(ge=1, le=100)]] = Field(default_factory=dict)
     """How many people of each role must approve."""
-    promote: tuple[Name, ...] = ()
+    promote: tuple[_Name, ...] = ()
     """Roles that may move the channel; those of `approve` when empty, and where that is empty
     too, those of any channel's `approve`."""
     gates: Gates = Gates()
@@ -109,7 +109,7 @@ class RegistryAddress(_Closed):
     """For the file system, as fsspec takes them, such as `endpoint_url`; never a secret."""
     writers: Literal["many", "one"] = "many"
     """`one` where a storage cannot create a file only if it is absent, so that you promise it."""
-    mirror_of: Name | None = None
+    mirror_of: _Name | None = None
     """The registry that this one copies; it is only read then."""
 
     @after(mode="after")
@@ -125,9 +125,9 @@ class RegistryAddress(_Closed):
 class Rules(_Closed):
     """What holds for every channel."""
 
-    revoke: tuple[Name, ...] = ()
+    revoke: tuple[_Name, ...] = ()
     """Roles that may revoke; the roles of all `approve` when empty."""
-    reject: tuple[Name, ...] = ()
+    reject: tuple[_Name, ...] = ()
     """Roles that may reject; the roles of all `approve` when empty."""
     signed: bool = True
     """Whether a preset must be signed by whoever packed it, with a key that counts."""
@@ -142,9 +142,9 @@ class Show(_Closed):
 
     project: Project = Project()
     people: dict[str, Person] = Field(default_factory=dict)
-    policy: dict[Name, Channel] = Field(default_factory=dict)
+    policy: dict[_Name, Channel] = Field(default_factory=dict)
     """By channel."""
-    registries: dict[Name, RegistryAddress] = Field(default_factory=dict)
+    registries: dict[_Name, RegistryAddress] = Field(default_factory=dict)
     rules: Rules = Rules()
 
     @after(mode="after")

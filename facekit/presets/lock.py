@@ -32,8 +32,8 @@ LOCK_FILE: Final = "facekit.lock"
 
 _LIMIT: Final = 1_000_000
 _HEAD: Final = "# Written by facekit preset lock; commit it, and do not edit it.\n"
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Line = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
+_Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+_Line = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class _Closed(BaseModel):
@@ -43,29 +43,29 @@ class _Closed(BaseModel):
 class LockedBase(_Closed):
     """The backbone that a preset was made for."""
 
-    name: Line
-    repo: Line = ""
-    revision: Line = ""
-    digest: Line = ""
+    name: _Line
+    repo: _Line = ""
+    revision: _Line = ""
+    digest: _Line = ""
 
 
 class LockedPreset(_Closed):
     """One version, for good."""
 
     version: str
-    digest: Sha256
-    source: Line
+    digest: _Sha256
+    source: _Line
     """Name of the registry in `facekit.toml`."""
-    channel: Line = ""
+    channel: _Line = ""
     """That pointed at it; empty where the version was asked for."""
     counter: Annotated[int, Field(ge=0)] = 0
     """Of the channel's pointer; a later lock never goes below it."""
-    approval: Sha256 | None = None
+    approval: _Sha256 | None = None
     """sha256 of the pointer by which it was released."""
-    consent: Sha256 | None = None
+    consent: _Sha256 | None = None
     """sha256 of the consent record in the preset."""
     base: LockedBase
-    encoder: Line = ""
+    encoder: _Line = ""
     """Digest of the face encoder; empty for a plain LoRA."""
 
     @after(mode="after")
@@ -79,7 +79,7 @@ class Lock(_Closed):
     """The whole file."""
 
     schema_: Literal["facekit.lock/1"] = Field(default="facekit.lock/1", alias="schema")
-    libraries: dict[Line, Line] = Field(default_factory=dict)
+    libraries: dict[_Line, _Line] = Field(default_factory=dict)
     """Versions of facekit, torch, diffusers and what else decides how a shot looks."""
     presets: dict[str, LockedPreset] = Field(default_factory=dict)
     """By id."""

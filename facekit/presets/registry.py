@@ -44,7 +44,7 @@ MARK: Final = "facekit-registry.json"
 _SCHEMA: Final = "facekit.registry/1"
 _SMALL: Final = 1_000_000
 
-Blocks = Callable[[], Iterator[bytes]]
+_Blocks = Callable[[], Iterator[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Registry:
     def push(
         self,
         content: bytes,
-        files: Mapping[str, Blocks],
+        files: Mapping[str, _Blocks],
         signatures: Mapping[str, bytes],
         advance: Callable[[int], None] = lambda _: None,
     ) -> Pushed:
@@ -150,7 +150,7 @@ class Registry:
         manifest = read_manifest(content, self.name)
         entry = entry_of(manifest, content, signatures)
         self._compare(entry, self._find(entry.id, entry.version))
-        blobs: dict[Blob, Blocks] = {
+        blobs: dict[Blob, _Blocks] = {
             (file.sha256, file.size): files[file.path] for file in manifest.files
         }
         for data in (content, *signatures.values()):
@@ -265,5 +265,5 @@ def open_registry(store: Store, *, read_only: bool = False) -> Registry:
     return Registry(store, read_only=read_only)
 
 
-def _given(data: bytes) -> Blocks:
+def _given(data: bytes) -> _Blocks:
     return lambda: iter((data,))

@@ -5,10 +5,10 @@ Source: Semantic Versioning 2.0.0, section 11, https://semver.org
 
 __all__ = ["is_prerelease", "version_key"]
 
-Key = tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...], str]
+_Key = tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...], str]
 
 
-def version_key(version: str) -> Key:
+def version_key(version: str) -> _Key:
     """A key that sorts versions, oldest first; a prerelease comes before its release.
 
     What stands behind a plus decides nothing in semver; here it comes last, so that equal input

@@ -136,7 +136,7 @@ class Synced:
         }
 
 
-def installed() -> dict[str, str]:
+def _installed() -> dict[str, str]:
     """Versions of what decides how a shot looks."""
     found = {"facekit": facekit.__version__}
     for name in _LIBRARIES:
@@ -179,7 +179,7 @@ def plan_lock(references: Sequence[str], *, registry: str | None = None) -> Lock
                 approval=None if pointer is None else pointer.sha256,
             )
             at.seen.remember_checked(found.entry.digest, now_text())
-    after = Lock(libraries=installed(), presets=before.with_presets(more))
+    after = Lock(libraries=_installed(), presets=before.with_presets(more))
     return LockPlan(path=path, before=before, after=after)
 
 
@@ -210,7 +210,7 @@ def plan_sync(*, frozen: bool = False) -> SyncPlan:
     if not path.is_file():
         raise UsageError(f"{path}: no lock, expected one; make it with facekit preset lock NAME@V")
     lock = read_lock(path)
-    differences = lock_differences(lock, installed())
+    differences = lock_differences(lock, _installed())
     if frozen and differences:
         raise LockMismatch(
             f"{path}: {', '.join(differences)}; install these versions, or leave --frozen away"

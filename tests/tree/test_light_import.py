@@ -15,6 +15,7 @@ HEAVY = (
     "cv2",
     "diffusers",
     "facexlib",
+    "fsspec",
     "huggingface_hub",
     "insightface",
     "matplotlib",
@@ -53,6 +54,9 @@ COMMANDS = (
     "lab build-toon",
     "board",
     "board plan",
+    "preset",
+    "preset push",
+    "registry",
 )
 
 

@@ -140,6 +140,7 @@ EXTRAS = {
     "fountain",
     "heic",
     "quant",
+    "s3",
     "track",
     "dev",
 }
@@ -165,7 +166,7 @@ def test_what_is_installed_is_what_is_imported(root: Path) -> None:
     wanted = {re.split(r"[>=<\[]", name)[0].lower() for name in project["dependencies"]}
     # What an extra brings may be absent here; its name is that of its module, by its own rules.
     found = {owners.get(name, [name])[0].lower().replace("_", "-") for name in names}
-    assert found == (wanted | {"openexr", "pillow-heif", "screenplain"}) - NOT_IMPORTED
+    assert found == (wanted | {"botocore", "openexr", "pillow-heif", "screenplain"}) - NOT_IMPORTED
     assert set(project["optional-dependencies"]) == EXTRAS
 
 
