@@ -16,6 +16,7 @@
     |   +-- PhotosRefused        3   the photos as a set will not do
     +-- RightsRefused            4   a licence that does not allow what is asked
     |   +-- ConsentRefused       4   no consent, or none for this
+    |   +-- PolicyRefused        4   those who must approve have not
     +-- RenderError              1   a render cannot go on
     |   +-- RenderBusy           1   another render is at work in that folder
     |   +-- WorkerLost           1   a unit ended its worker again and again
@@ -79,6 +80,7 @@ __all__ = [
     "OutputExists",
     "PackageMissing",
     "PhotosRefused",
+    "PolicyRefused",
     "PresetError",
     "PresetRevoked",
     "ProcessLost",
@@ -287,6 +289,10 @@ class OutOfMemory(TrainingError):
 
 class ConsentRefused(RightsRefused):
     """Nobody has agreed to this, or no longer."""
+
+
+class PolicyRefused(RightsRefused):
+    """Those whose approval a show asks for have not given it."""
 
 
 class IntegrityError(FacekitError):

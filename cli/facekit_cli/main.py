@@ -18,7 +18,9 @@ from facekit_cli import (
     keys,
     lab,
     preset,
+    preset_share,
     recipe,
+    registry,
     render,
     shoot,
     train,
@@ -89,9 +91,11 @@ app.command("eval")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(board.app, name="board")
+preset.app.add_typer(preset_share.app)
 app.add_typer(preset.app, name="preset")
 app.add_typer(keys.app, name="keys")
 app.add_typer(adapter.app, name="adapter")
+app.add_typer(registry.app, name="registry")
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(weights.app, name="weights")
 app.add_typer(lab.app, name="lab")

@@ -13,6 +13,7 @@ from facekit.errors import UsageError
 from facekit.generation.sample import SampleSettings
 from facekit.presets.bundle import is_bundle
 from facekit.recipe import Recipe, load_recipe, recipe_digest, training_recipe
+from facekit.workflows.locked_presets import locate_preset
 from facekit.workflows.preset_files import enclosing_bundle, load_any, preset_adapter
 
 __all__ = [
@@ -44,15 +45,20 @@ def find_character(name: str) -> Path:
     """Find the file of a character; that of a preset is verified first.
 
     Args:
-        name: A character's name, its folder or its file; or a preset's folder or archive.
+        name: A character's name, its folder or its file; a preset's folder or archive; or a
+            locked preset such as `mira@prod`.
 
     Raises:
         UsageError: None of these; the message lists the characters that are there.
         BundleDamaged: A preset of which a file is missing, added or changed.
         SignatureRefused: A preset that nobody trusted has signed.
         PresetError: A preset of a later version of facekit.
+        PresetRevoked: The preset was withdrawn.
+        RegistryError: The preset is not locked, not here, or long not asked about.
     """
     given = Path(name)
+    if "@" in name and not given.exists():
+        return locate_preset(name)
     if given.exists() and is_bundle(given):
         return preset_adapter(given)
     if given.is_file() and given.suffix == _SUFFIX:

@@ -6,7 +6,7 @@ from typing import Final
 
 from facekit.adapters.character import Character, load_character
 from facekit.adapters.templates import Templates
-from facekit.errors import FacekitError, KeyRefused, UsageError
+from facekit.errors import FacekitError, KeyRefused, SignatureRefused, UsageError
 from facekit.media.cache import cache_dir
 from facekit.presets.bundle import Bundle, is_bundle, open_bundle
 from facekit.presets.manifest import ADAPTER
@@ -14,6 +14,7 @@ from facekit.presets.names import FOLDER_SUFFIX, MANIFEST
 from facekit.presets.packing import copy_bundle
 from facekit.signing.home import KeyHome, key_home
 from facekit.signing.sealing import open_sealed
+from facekit.workflows.trust import is_locked_unsigned, trusted_keys
 
 __all__ = [
     "SEALED_TEMPLATES",
@@ -32,13 +33,20 @@ SEALED_TEMPLATES: Final = f"{TEMPLATES}.age"
 def open_preset(path: Path | str) -> Bundle:
     """Open a preset whose every byte is as packed, by somebody whose key is trusted.
 
+    The keys of the show's people count beside those of this user. Where the show asks for no
+    signature, one that its lock names by digest needs none.
+
     Raises:
         BundleDamaged: A file is missing, added or changed.
         SignatureRefused: Nobody trusted has signed it.
         PresetError: A later version of facekit wrote it.
     """
     bundle = open_bundle(path)
-    bundle.packed_by(key_home().trusted())
+    try:
+        bundle.packed_by(trusted_keys())
+    except SignatureRefused:
+        if not is_locked_unsigned(bundle.digest):
+            raise
     return bundle
 
 

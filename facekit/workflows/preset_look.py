@@ -23,6 +23,7 @@ from facekit.workflows.licences import licence_finding, refuse_licences
 from facekit.workflows.preset_content import PARITY, PARITY_FRAMES
 from facekit.workflows.preset_drawing import Parity, compare_parity, draw_shots, read_parity
 from facekit.workflows.preset_files import load_any, open_preset, open_templates
+from facekit.workflows.trust import trusted_keys
 
 __all__ = [
     "PresetFacts",
@@ -215,7 +216,7 @@ def plan_verify_preset(
         UsageError: It has no seeded shot to compare with.
     """
     bundle = open_preset(path)
-    statement = bundle.packed_by(key_home().trusted())
+    statement = bundle.packed_by(trusted_keys())
     findings = preset_licences(bundle, commercial=commercial)
     refuse_licences(str(path), findings)
     if parity and bundle.manifest.eval.parity is None:
@@ -274,7 +275,7 @@ def _signature(bundle: Bundle) -> str:
     if content is None:
         return "none"
     try:
-        statement = bundle.packed_by(key_home().trusted())
+        statement = bundle.packed_by(trusted_keys())
     except SignatureRefused as error:
         try:
             said = ", ".join(one.keyid[:12] for one in Envelope.read(content).signatures)

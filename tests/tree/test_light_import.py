@@ -15,6 +15,7 @@ HEAVY = (
     "cv2",
     "diffusers",
     "facexlib",
+    "fsspec",
     "huggingface_hub",
     "insightface",
     "matplotlib",
@@ -56,6 +57,8 @@ COMMANDS = (
     "preset",
     "preset pack",
     "keys",
+    "preset push",
+    "registry",
 )
 
 

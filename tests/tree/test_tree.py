@@ -142,6 +142,7 @@ EXTRAS = {
     "heic",
     "quant",
     "ray",
+    "s3",
     "track",
     "dev",
 }
@@ -167,7 +168,10 @@ def test_what_is_installed_is_what_is_imported(root: Path) -> None:
     wanted = {re.split(r"[>=<\[]", name)[0].lower() for name in project["dependencies"]}
     # What an extra brings may be absent here; its name is that of its module, by its own rules.
     found = {owners.get(name, [name])[0].lower().replace("_", "-") for name in names}
-    assert found == (wanted | {"openexr", "pillow-heif", "ray", "screenplain"}) - NOT_IMPORTED
+    assert (
+        found
+        == (wanted | {"botocore", "openexr", "pillow-heif", "ray", "screenplain"}) - NOT_IMPORTED
+    )
     assert set(project["optional-dependencies"]) == EXTRAS
 
 

@@ -1,0 +1,269 @@
+"""A registry of presets: content by digest, versions, statements and channels, all append-only.
+
+    facekit-registry.json            what this folder is
+    blobs/sha256/ab/cdef...          content
+    presets/ID/VERSION.json          which digest a version is; written last, once, never changed
+    statements/DIGEST/SHA.json       what people have signed about a digest
+    channels/ID/CHANNEL/000000001.json   where a channel points, signed; the highest counts
+    pushing/RANDOM.json              who is at work, so that gc leaves their blobs alone
+
+Nothing here is believed because of where it lies: content is compared with its digest, and
+statements count by their signatures (`facekit.presets.states`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from facekit.errors import BundleDamaged, RegistryError, UsageError, VersionExists, VersionMissing
+from facekit.presets.blobs import Blob, put_blob, read_blob
+from facekit.presets.entries import (
+    COUNTER_DIGITS,
+    Entry,
+    checked_digest,
+    checked_id,
+    checked_name,
+    entry_of,
+    entry_path,
+    pointer_path,
+    read_entry,
+    read_object,
+)
+from facekit.presets.lease import Lease
+from facekit.presets.manifest import MANIFEST_LIMIT, Manifest, read_manifest
+from facekit.presets.names import is_preset_id, is_version
+from facekit.presets.semver import version_key
+from facekit.presets.store import Store
+from facekit.signing.dsse import ENVELOPE_LIMIT
+from facekit.signing.statements import canonical_json
+
+__all__ = ["MARK", "Pushed", "Registry", "create_registry", "open_registry"]
+
+MARK: Final = "facekit-registry.json"
+_SCHEMA: Final = "facekit.registry/1"
+_SMALL: Final = 1_000_000
+
+_Blocks = Callable[[], Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push did."""
+
+    entry: Entry
+    is_new: bool
+    """False when the same content was published under this version already."""
+    sent_bytes: int
+    """Of content that was not there yet."""
+
+
+class Registry:
+    """What lies on a storage, read and appended to.
+
+    Args:
+        store: The storage.
+        read_only: A mirror.
+    """
+
+    def __init__(self, store: Store, *, read_only: bool = False) -> None:
+        self.store, self.read_only = store, read_only
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.store.name
+
+    def ids(self) -> tuple[str, ...]:
+        """All presets, sorted."""
+        return tuple(
+            f"{org}/{name}"
+            for org in self.store.names("presets")
+            for name in self.store.names(f"presets/{org}")
+            if is_preset_id(f"{org}/{name}")
+        )
+
+    def versions(self, preset_id: str) -> tuple[str, ...]:
+        """The versions of a preset, oldest first; none when it is unknown."""
+        names = self.store.names(f"presets/{checked_id(preset_id)}")
+        found = [name.removesuffix(".json") for name in names if name.endswith(".json")]
+        return tuple(sorted(filter(is_version, found), key=version_key))
+
+    def entry(self, preset_id: str, version: str) -> Entry:
+        """Look a version up.
+
+        Raises:
+            VersionMissing: It is not published here.
+            BundleDamaged: The entry is none, or belongs to another version.
+            RegistryError: The storage refuses.
+        """
+        entry = self._find(preset_id, version)
+        if entry is None:
+            there = ", ".join(self.versions(preset_id)[-5:]) or "none"
+            raise VersionMissing(
+                f"{self.name}: no {preset_id}@{version}, expected one of its versions ({there});"
+                " see facekit preset list"
+            )
+        return entry
+
+    def manifest(self, entry: Entry) -> tuple[Manifest, bytes]:
+        """Read the manifest that an entry names, and its bytes.
+
+        Raises:
+            BundleDamaged: It is not there, not of this digest, or of another version.
+        """
+        content = read_blob(self.store, entry.digest, MANIFEST_LIMIT)
+        manifest = read_manifest(content, f"{self.name}: {entry.label}")
+        if (manifest.id, manifest.version) != (entry.id, entry.version):
+            raise BundleDamaged(
+                f"{self.name}: {entry.label}: its manifest is of {manifest.label}, expected that of"
+                " this version; tell who keeps the registry, and get the preset elsewhere"
+            )
+        return manifest, content
+
+    def signatures(self, entry: Entry) -> dict[str, bytes]:
+        """Read the envelopes that came with a preset; raises as `read_blob`."""
+        limit = ENVELOPE_LIMIT
+        return {one.path: read_blob(self.store, one.sha256, limit) for one in entry.signatures}
+
+    def push(
+        self,
+        content: bytes,
+        files: Mapping[str, _Blocks],
+        signatures: Mapping[str, bytes],
+        advance: Callable[[int], None] = lambda _: None,
+    ) -> Pushed:
+        """Publish a version; it is there as a whole, or not at all.
+
+        Args:
+            content: Of `facekit.json`.
+            files: Every file that it lists, by path.
+            signatures: Envelopes by path.
+            advance: Is told how many bytes are there.
+
+        Raises:
+            VersionExists: The version is published with other content.
+            BundleDamaged: A file is not as listed.
+            RegistryError: The storage refuses, or cannot tell two writers apart.
+        """
+        self._check_writable()
+        manifest = read_manifest(content, self.name)
+        entry = entry_of(manifest, content, signatures)
+        self._compare(entry, self._find(entry.id, entry.version))
+        blobs: dict[Blob, _Blocks] = {
+            (file.sha256, file.size): files[file.path] for file in manifest.files
+        }
+        for data in (content, *signatures.values()):
+            blobs[sha256(data).hexdigest(), len(data)] = _given(data)
+        with Lease(self.store, [digest for digest, _ in blobs]):
+            sent = 0
+            for blob, blocks in blobs.items():
+                sent += blob[1] * put_blob(self.store, blob, blocks())
+                advance(blob[1])
+            is_new = self.store.put_new(entry_path(entry.id, entry.version), entry.to_bytes())
+            if not is_new:
+                self._compare(entry, self._find(entry.id, entry.version))
+        return Pushed(entry, is_new, sent)
+
+    def statements(self, digest: str) -> dict[str, bytes]:
+        """What lies there about a digest, by name; nothing was verified.
+
+        One whose name is not the sha256 of its content gives empty bytes, which nobody signed.
+        """
+        folder = f"statements/{checked_digest(digest)}"
+        return {name: self._small(f"{folder}/{name}", name) for name in self.store.names(folder)}
+
+    def add_statement(self, digest: str, envelope: bytes) -> bool:
+        """Add what somebody has signed about a digest; false when it is there already."""
+        self._check_writable()
+        name = f"{sha256(envelope).hexdigest()}.json"
+        return self.store.put_new(f"statements/{checked_digest(digest)}/{name}", envelope)
+
+    def channels(self, preset_id: str) -> tuple[str, ...]:
+        """Names of the channels of a preset, sorted."""
+        return self.store.names(f"channels/{checked_id(preset_id)}")
+
+    def counters(self, preset_id: str, channel: str) -> tuple[int, ...]:
+        """Numbers of a channel's pointers, highest first; nothing was verified."""
+        names = self.store.names(f"channels/{checked_id(preset_id)}/{checked_name(channel)}")
+        stems = [name.removesuffix(".json") for name in names]
+        numbers = [int(stem) for stem in stems if len(stem) == COUNTER_DIGITS and stem.isdecimal()]
+        return tuple(sorted(numbers, reverse=True))
+
+    def pointer(self, preset_id: str, channel: str, counter: int) -> bytes:
+        """The envelope of a pointer; empty when it is not there."""
+        return self.store.read(pointer_path(preset_id, channel, counter), ENVELOPE_LIMIT) or b""
+
+    def add_pointer(self, preset_id: str, channel: str, counter: int, envelope: bytes) -> bool:
+        """Let a channel point elsewhere; false when somebody else took this number."""
+        self._check_writable()
+        return self.store.put_new(pointer_path(preset_id, channel, counter), envelope)
+
+    def _small(self, path: str, name: str) -> bytes:
+        try:
+            content = self.store.read(path, ENVELOPE_LIMIT) or b""
+        except RegistryError:
+            return b""
+        return content if f"{sha256(content).hexdigest()}.json" == name else b""
+
+    def _find(self, preset_id: str, version: str) -> Entry | None:
+        path = entry_path(preset_id, version)
+        content = self.store.read(path, _SMALL)
+        if content is None:
+            return None
+        entry = read_entry(content)
+        if entry is None or (entry.id, entry.version) != (preset_id, version):
+            raise BundleDamaged(
+                f"{self.name}: {path} is no entry of {preset_id}@{version}, expected one; tell who"
+                " keeps the registry"
+            )
+        return entry
+
+    def _compare(self, entry: Entry, found: Entry | None) -> None:
+        if found is not None and found.digest != entry.digest:
+            raise VersionExists(
+                f"{self.name}: {entry.label} is published with digest {found.digest[:12]}, got"
+                f" {entry.digest[:12]}, expected a version of its own; pack it as the next version"
+            )
+
+    def _check_writable(self) -> None:
+        if self.read_only:
+            raise UsageError(
+                f"{self.name}: a mirror, which is only read, expected the registry that it copies;"
+                " name that one"
+            )
+
+
+def create_registry(store: Store) -> Registry:
+    """Make an empty folder a registry; one that is there is left as it is.
+
+    Raises:
+        RegistryError: The storage refuses, or cannot tell two writers apart.
+    """
+    store.put_new(MARK, canonical_json({"schema": _SCHEMA}))
+    return open_registry(store)
+
+
+def open_registry(store: Store, *, read_only: bool = False) -> Registry:
+    """Open what is there.
+
+    Raises:
+        RegistryError: It is none, or one of a later version of facekit.
+    """
+    content = store.read(MARK, _SMALL)
+    if content is None:
+        raise RegistryError(
+            f"{store.name}: no registry there ({MARK} is missing), expected one; make one with"
+            " facekit registry add"
+        )
+    told = read_object(content)
+    if told.get("schema") != _SCHEMA:
+        raise RegistryError(
+            f"{store.name}: {MARK} says {str(told.get('schema'))[:80]!r}, expected {_SCHEMA};"
+            " update facekit"
+        )
+    return Registry(store, read_only=read_only)
+
+
+def _given(data: bytes) -> _Blocks:
+    return lambda: iter((data,))

@@ -1,0 +1,134 @@
+"""What this machine has seen of a registry, so that nothing can be taken back unnoticed.
+
+A storage that somebody else controls may show old files again, or hide new ones. Whoever was
+there before notices: counters of channels never fall, a version never changes its digest, and
+what was revoked stays so.
+"""
+
+import json
+import os
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, Self
+
+from facekit.errors import IntegrityError
+from facekit.media.files import write_text
+from facekit.signing.statements import parse_time
+
+__all__ = ["Seen", "state_folder"]
+
+_SCHEMA: Final = "facekit.seen/1"
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was seen, and the file that keeps it.
+
+    Args:
+        path: The file; None keeps it in memory alone.
+    """
+
+    path: Path | None = None
+    pointers: dict[str, tuple[int, str]] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    revoked: set[str] = field(default_factory=set)
+    checked: dict[str, str] = field(default_factory=dict)
+    """By digest: when the registry was last asked whether it is revoked."""
+    _kept: str = ""
+
+    @classmethod
+    def open(cls, uri: str) -> Self:
+        """Read what was seen of the registry with this URI; its mirrors share it.
+
+        Raises:
+            IntegrityError: The file is damaged.
+        """
+        path = state_folder() / f"{sha256(uri.encode()).hexdigest()[:32]}.json"
+        if not path.is_file():
+            return cls(path)
+        try:
+            text = path.read_text()
+            told: dict[str, Any] = json.loads(text)
+            if told["schema"] != _SCHEMA:
+                raise ValueError(f"schema {told['schema']!r}")
+            return cls(
+                path,
+                {str(key): (int(one[0]), str(one[1])) for key, one in told["pointers"].items()},
+                {str(key): str(one) for key, one in told["versions"].items()},
+                {str(one) for one in told["revoked"]},
+                {str(key): str(one) for key, one in told["checked"].items()},
+                text,
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise IntegrityError(
+                f"{path}: {error}, expected what was seen of {uri}; remove it only if you trust"
+                " the registry as it is now"
+            ) from error
+
+    def save(self) -> None:
+        """Write it, if something is new.
+
+        Raises:
+            OutputError: The file system refuses.
+        """
+        text = json.dumps(
+            {
+                "schema": _SCHEMA,
+                "pointers": dict(sorted(self.pointers.items())),
+                "versions": dict(sorted(self.versions.items())),
+                "revoked": sorted(self.revoked),
+                "checked": dict(sorted(self.checked.items())),
+            },
+            indent=1,
+        )
+        if self.path is not None and text != self._kept:
+            write_text(self.path, text)
+            self._kept = text
+
+    def pointer(self, preset_id: str, channel: str) -> tuple[int, str] | None:
+        """Counter and digest of the latest pointer that was seen."""
+        return self.pointers.get(f"{preset_id}@{channel}")
+
+    def remember_pointer(self, preset_id: str, channel: str, counter: int, digest: str) -> None:
+        """Keep a pointer, if it is later than the one that is kept."""
+        known = self.pointer(preset_id, channel)
+        if known is None or counter > known[0]:
+            self.pointers[f"{preset_id}@{channel}"] = (counter, digest)
+
+    def check_version(self, label: str, digest: str) -> None:
+        """Keep which digest a version is.
+
+        Raises:
+            IntegrityError: It was another one.
+        """
+        known = self.versions.setdefault(label, digest)
+        if known != digest:
+            raise IntegrityError(
+                f"{label}: digest {digest[:12]}, expected {known[:12]} as seen before; a published"
+                " version never changes: ask who keeps the registry"
+            )
+
+    def remember_revoked(self, digest: str) -> None:
+        """Keep that a digest was revoked, for good."""
+        self.revoked.add(digest)
+
+    def is_revoked(self, digest: str) -> bool:
+        """Whether it was ever seen revoked."""
+        return digest in self.revoked
+
+    def remember_checked(self, digest: str, now: str) -> None:
+        """Keep that the registry was asked."""
+        self.checked[digest] = now
+
+    def last_checked(self, digest: str) -> datetime | None:
+        """When the registry was last asked about a digest; None for never."""
+        told = self.checked.get(digest)
+        return None if told is None else parse_time(told)
+
+
+def state_folder() -> Path:
+    """Where it is kept: `XDG_STATE_HOME`, or `.local/state` of the home folder."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "facekit" / "registries"

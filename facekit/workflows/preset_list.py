@@ -1,0 +1,249 @@
+"""What a registry has, what of the lock is no longer the latest, and what can be removed."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from facekit.media.cache import cache_dir
+from facekit.presets.gc import remove_unused
+from facekit.presets.lock import LOCK_FILE, read_lock
+from facekit.presets.names import FOLDER_SUFFIX
+from facekit.presets.policy import Pointer, pointers_of, standing_of
+from facekit.presets.semver import is_prerelease, version_key
+from facekit.types import Progress
+from facekit.workflows.preset_refs import Desk, desk, parse_reference, resolve, show_place
+
+__all__ = [
+    "GcPlan",
+    "Listed",
+    "Listing",
+    "Outdated",
+    "Removed",
+    "list_presets",
+    "outdated",
+    "plan_gc",
+    "run_gc",
+]
+
+_MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A version in a list."""
+
+    label: str
+    digest: str
+    state: str
+    channels: tuple[str, ...]
+    """That point at it."""
+    ignored: int
+    """Statements that do not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Versions of a registry, or the names of its presets alone."""
+
+    registry: str
+    presets: tuple[tuple[str, str, int], ...]
+    """Id, latest version, and how many there are."""
+    versions: tuple[Listed, ...]
+
+    def describe(self) -> str:
+        """A line each."""
+        lines = [f"{name}  {latest}  ({count} versions)" for name, latest, count in self.presets]
+        for one in self.versions:
+            marks = ", ".join(one.channels)
+            told = f"  {one.ignored} not counted" if one.ignored else ""
+            lines.append(f"{one.label}  {one.digest[:12]}  {one.state}  {marks}{told}".rstrip())
+        return "\n".join(lines or [f"{self.registry}: no presets"])
+
+    def to_json(self) -> Mapping[str, object]:
+        """The same as plain data."""
+        return {
+            "registry": self.registry,
+            "presets": [
+                {"id": name, "latest": latest, "versions": count}
+                for name, latest, count in self.presets
+            ],
+            "versions": [
+                {
+                    "preset": one.label,
+                    "digest": one.digest,
+                    "state": one.state,
+                    "channels": list(one.channels),
+                    "ignored": one.ignored,
+                }
+                for one in self.versions
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """What of the lock is no longer the latest."""
+
+    behind: tuple[tuple[str, str, str, str], ...]
+    """Id, locked version, what would be taken now, and why."""
+    current: tuple[str, ...]
+
+    def describe(self) -> str:
+        """A line each."""
+        lines = [f"{name}: {old} -> {new} ({why})" for name, old, new, why in self.behind]
+        return "\n".join([*lines, *(f"{name}: up to date" for name in self.current)] or ["empty"])
+
+    def to_json(self) -> Mapping[str, object]:
+        """The same as plain data."""
+        keys = ("id", "locked", "available", "why")
+        return {
+            "outdated": [dict(zip(keys, one, strict=True)) for one in self.behind],
+            "current": list(self.current),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class GcPlan:
+    """What would be removed."""
+
+    registry: str | None
+    """None for what this machine keeps."""
+    paths: tuple[str, ...]
+    num_bytes: int
+
+    def describe(self) -> str:
+        """How much, and each path."""
+        where = self.registry or "this machine"
+        head = f"{where}: {len(self.paths)} unused, {self.num_bytes / _MEGABYTE:.1f} MB"
+        return "\n".join([head, *self.paths])
+
+    def to_json(self) -> Mapping[str, object]:
+        """The same as plain data."""
+        return {"registry": self.registry, "paths": list(self.paths), "bytes": self.num_bytes}
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What was removed."""
+
+    registry: str | None
+    paths: tuple[str, ...]
+    num_bytes: int
+
+    def describe(self) -> str:
+        """How much."""
+        where = self.registry or "this machine"
+        return f"{where}: {len(self.paths)} removed, {self.num_bytes / _MEGABYTE:.1f} MB"
+
+    def to_json(self) -> Mapping[str, object]:
+        """The same as plain data."""
+        return {"registry": self.registry, "removed": list(self.paths), "bytes": self.num_bytes}
+
+
+def list_presets(name: str | None = None, *, registry: str | None = None) -> Listing:
+    """List the presets of a registry, or the versions of one with their states.
+
+    Raises:
+        RegistryError: It cannot be reached.
+    """
+    with desk(registry) as at:
+        if name is None:
+            return Listing(at.name, tuple(_presets(at)), ())
+        known = at.registry.ids() if "/" not in name else ()
+        preset_id = parse_reference(name, at.show, known).id
+        pointers = pointers_of(at.registry, at.show, preset_id, at.now)
+        versions = []
+        for version in at.registry.versions(preset_id):
+            entry = at.registry.entry(preset_id, version)
+            standing = standing_of(
+                at.registry, at.show, preset_id, entry.digest, at.now, at.seen, pointers
+            )
+            marks = tuple(n for n, all_of in pointers.items() if _is_first(all_of, entry.digest))
+            count = len(standing.ignored)
+            versions.append(Listed(entry.label, entry.digest, standing.state, marks, count))
+        return Listing(at.name, (), tuple(versions))
+
+
+def outdated() -> Outdated:
+    """Compare the lock with what its channels point at now, or with the latest versions.
+
+    Raises:
+        RegistryError: A registry cannot be reached.
+    """
+    folder, _ = show_place()
+    behind, current = [], []
+    for preset_id, locked in read_lock(folder / LOCK_FILE).presets.items():
+        with desk(locked.source) as at:
+            if locked.channel:
+                found = resolve(at, f"{preset_id}@{locked.channel}", revoked=True)
+                new, why = found.entry.version, f"channel {locked.channel}"
+            else:
+                there = [v for v in at.registry.versions(preset_id) if not is_prerelease(v)]
+                later = [v for v in there if version_key(v) > version_key(locked.version)]
+                new, why = (later or [locked.version])[-1], "latest version"
+            standing = standing_of(at.registry, at.show, preset_id, locked.digest, at.now, at.seen)
+            revoked = standing.revoked is not None or at.seen.is_revoked(locked.digest)
+        if revoked:
+            behind.append((preset_id, locked.version, new, "the locked one is revoked"))
+        elif new != locked.version:
+            behind.append((preset_id, locked.version, new, why))
+        else:
+            current.append(preset_id)
+    return Outdated(tuple(behind), tuple(current))
+
+
+def plan_gc(registry: str | None = None) -> GcPlan:
+    """Find what can be removed: here what is not locked, in a registry what nothing refers to.
+
+    Raises:
+        RegistryError: It cannot be reached.
+    """
+    if registry is None:
+        kept = _unlocked()
+        return GcPlan(None, tuple(map(str, kept)), sum(map(_size, kept)))
+    with desk(registry) as at:
+        unused = remove_unused(at.registry, dry_run=True)
+        return GcPlan(at.name, tuple(one.path for one in unused.files), unused.num_bytes)
+
+
+def run_gc(plan: GcPlan, progress: Progress) -> Removed:
+    """Remove it; raises as `plan_gc`."""
+    progress.start(1, "gc")
+    if plan.registry is None:
+        for path in plan.paths:
+            shutil.rmtree(path)
+        removed = Removed(None, plan.paths, plan.num_bytes)
+    else:
+        with desk(plan.registry) as at:
+            unused = remove_unused(at.registry, dry_run=False)
+            removed = Removed(at.name, tuple(one.path for one in unused.files), unused.num_bytes)
+    progress.finish()
+    return removed
+
+
+def _is_first(pointers: tuple[Pointer, ...], digest: str) -> bool:
+    return bool(pointers) and pointers[0].digest == digest
+
+
+def _presets(at: Desk) -> list[tuple[str, str, int]]:
+    found = []
+    for preset_id in at.registry.ids():
+        versions = at.registry.versions(preset_id)
+        if versions:
+            found.append((preset_id, versions[-1], len(versions)))
+    return found
+
+
+def _unlocked() -> list[Path]:
+    """Presets from registries that this show's lock does not name, and pulls that were given up."""
+    folder, _ = show_place()
+    locked = {one.digest for one in read_lock(folder / LOCK_FILE).presets.values()}
+    kept = cache_dir() / "presets"
+    names = [path for path in kept.glob(f"*{FOLDER_SUFFIX}*") if path.is_dir()]
+    names += list(kept.glob(f".*{FOLDER_SUFFIX}.coming"))
+    return sorted({path for path in names if path.name.removesuffix(FOLDER_SUFFIX) not in locked})
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

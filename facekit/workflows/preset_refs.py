@@ -1,0 +1,277 @@
+"""Presets by name, `mira@1.2.0` or `mira@prod`: which show, which registry, which digest."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from facekit.errors import IntegrityError, KeyRefused, UsageError, VersionMissing
+from facekit.media.cache import cache_dir
+from facekit.presets.entries import Entry
+from facekit.presets.manifest import Manifest
+from facekit.presets.names import FOLDER_SUFFIX, is_preset_id, is_version
+from facekit.presets.policy import Pointer, current_pointer, refuse_revoked, standing_of
+from facekit.presets.registry import Registry, open_registry
+from facekit.presets.seen import Seen
+from facekit.presets.semver import is_prerelease
+from facekit.presets.states import Ignored, Standing
+from facekit.presets.store import full_uri, open_store
+from facekit.show_file import SHOW_FILE, RegistryAddress, Show, find_show, read_show
+from facekit.signing.home import key_home
+from facekit.signing.keys import PublicKey, SigningKey
+from facekit.workflows.trust import trusted_keys
+
+__all__ = [
+    "Desk",
+    "Reference",
+    "Resolved",
+    "address_of",
+    "desk",
+    "kept_folder",
+    "parse_reference",
+    "resolve",
+    "show_place",
+    "signer",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What somebody calls a preset."""
+
+    id: str
+    version: str = ""
+    channel: str = ""
+    """Not both; neither is the newest version."""
+
+    def __str__(self) -> str:
+        """As it is written."""
+        return f"{self.id}@{self.version or self.channel}".rstrip("@")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Everything that a command about shared presets works with."""
+
+    folder: Path
+    """Of the show; the working folder where there is none."""
+    show: Show
+    name: str
+    """Of the registry."""
+    address: RegistryAddress
+    registry: Registry
+    seen: Seen
+    now: datetime
+
+    @property
+    def trusted(self) -> tuple[PublicKey, ...]:
+        """Keys whose signatures on presets count: those of the show and those of this user."""
+        return trusted_keys(self.show)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """What a reference means, verified down to the manifest."""
+
+    reference: Reference
+    entry: Entry
+    manifest: Manifest
+    content: bytes
+    """Of `facekit.json`."""
+    standing: Standing
+    pointer: Pointer | None
+    ignored: tuple[Ignored, ...]
+    """Statements and pointers that do not count."""
+
+    @property
+    def label(self) -> str:
+        """`org.studio.show/mira@1.3.0`."""
+        return self.entry.label
+
+    def facts(self) -> Mapping[str, object]:
+        """The same as plain data."""
+        by = self.standing.revoked
+        return {
+            "id": self.entry.id,
+            "version": self.entry.version,
+            "digest": self.entry.digest,
+            "channel": None if self.pointer is None else self.pointer.channel,
+            "counter": None if self.pointer is None else self.pointer.counter,
+            "state": self.standing.state.value,
+            "approvals": {role: list(names) for role, names in self.standing.approvals.items()},
+            "revoked": None if by is None else {"by": list(by.people), "why": by.note},
+            "ignored": [{"name": one.name, "reason": one.reason} for one in self.ignored],
+        }
+
+
+def show_place() -> tuple[Path, Show]:
+    """The folder of the show and the show; the working folder and an empty one where none is."""
+    path = find_show()
+    return (Path.cwd() if path is None else path.parent), read_show(path)
+
+
+@contextmanager
+def desk(name: str | None = None) -> Iterator[Desk]:
+    """Open a registry of the show; what was seen of it is kept at the end, however it ends.
+
+    Args:
+        name: Which; the first one in `facekit.toml` when None.
+
+    Raises:
+        UsageError: There is none of this name.
+        RegistryError: It cannot be reached.
+    """
+    folder, show = show_place()
+    chosen, address = address_of(show, name)
+    origin = show.registries[address.mirror_of] if address.mirror_of else address
+    seen = Seen.open(full_uri(origin.uri, folder))
+    try:
+        store = open_store(chosen, address, folder)
+        yield Desk(
+            folder=folder,
+            show=show,
+            name=chosen,
+            address=address,
+            registry=open_registry(store, read_only=address.mirror_of is not None),
+            seen=seen,
+            now=datetime.now(UTC),
+        )
+    finally:
+        seen.save()
+
+
+def parse_reference(text: str, show: Show, known: tuple[str, ...] = ()) -> Reference:
+    """Read `ID@VERSION`, `ID@CHANNEL` or `ID`; a name without a slash belongs to the project.
+
+    Args:
+        text: As somebody has written it.
+        show: Says which project.
+        known: Ids that a short name may stand for as well.
+
+    Raises:
+        UsageError: It cannot be the name of a preset.
+    """
+    name, _, rest = text.partition("@")
+    found = [one for one in known if one.rpartition("/")[2] == name]
+    if "/" not in name and len(found) == 1:
+        name = found[0]
+    elif "/" not in name and show.project.id:
+        name = f"{show.project.id}/{name}"
+    if not is_preset_id(name):
+        raise UsageError(
+            f"{text}: no preset, expected org.studio.show/NAME@VERSION or @CHANNEL; say the show"
+            f" once in {SHOW_FILE}, [project] id, to write NAME alone"
+        )
+    return Reference(name, version=rest) if is_version(rest) else Reference(name, channel=rest)
+
+
+def resolve(at: Desk, text: str, *, revoked: bool = False) -> Resolved:
+    """Find out which digest a reference means and where it stands; nothing is downloaded but that.
+
+    Args:
+        at: Show and registry.
+        text: As `parse_reference` takes it.
+        revoked: Give one that was revoked as well.
+
+    Raises:
+        VersionMissing: There is none.
+        PresetRevoked: It was withdrawn.
+        IntegrityError: The registry contradicts itself, or what was seen of it before.
+    """
+    reference = parse_reference(text, at.show, at.registry.ids() if "/" not in text else ())
+    pointer: Pointer | None = None
+    ignored: tuple[Ignored, ...] = ()
+    if reference.channel:
+        pointer, ignored = current_pointer(
+            at.registry, at.show, reference.id, reference.channel, at.now, at.seen
+        )
+    version = pointer.version if pointer is not None else reference.version
+    entry = at.registry.entry(reference.id, version or _newest(at.registry, reference.id))
+    if pointer is not None and pointer.digest != entry.digest:
+        raise IntegrityError(
+            f"{at.name}: {reference} points at {pointer.digest[:12]}, expected that of"
+            f" {entry.label}, {entry.digest[:12]}; a published version was replaced, ask who keeps"
+            " the registry"
+        )
+    at.seen.check_version(entry.label, entry.digest)
+    standing = standing_of(at.registry, at.show, entry.id, entry.digest, at.now, at.seen)
+    if not revoked:
+        refuse_revoked(entry.label, standing, at.seen)
+    manifest, content = at.registry.manifest(entry)
+    return Resolved(
+        reference=reference,
+        entry=entry,
+        manifest=manifest,
+        content=content,
+        standing=standing,
+        pointer=pointer,
+        ignored=(*ignored, *standing.ignored),
+    )
+
+
+def signer(
+    show: Show, role: str | None, allowed: frozenset[str], key: str | None
+) -> tuple[SigningKey, str]:
+    """The key to sign a decision with, and the role that its owner decides in.
+
+    Args:
+        show: Whose people count.
+        role: As asked for; found where only one is possible when None.
+        allowed: Roles that may decide this.
+        key: Name of the key; the default one when None.
+
+    Raises:
+        KeyRefused: The key is nobody's of the show, or its owner does not hold such a role.
+    """
+    secret = key_home().signing_key(key)
+    person = show.person_of(secret.public)
+    if person is None:
+        raise KeyRefused(
+            f"key {secret.public.name} ({secret.public.keyid[:12]}): nobody's in {SHOW_FILE},"
+            f" expected that of one of its people; add [people.NAME] with its line there"
+        )
+    roles = [one for one in show.people[person].roles if one in allowed]
+    chosen = role or (roles[0] if len(roles) == 1 else None)
+    if chosen is None or chosen not in roles:
+        expected = " or ".join(sorted(allowed)) or f"a role that {SHOW_FILE} lets decide this"
+        got = ", ".join(show.people[person].roles) or "no role"
+        said = f" and --role {role}" if role else ""
+        raise KeyRefused(
+            f"{person}: {got}{said}, expected {expected}; name one with --role, or ask who holds it"
+        )
+    return secret, chosen
+
+
+def kept_folder(digest: str) -> Path:
+    """Where this machine keeps a preset that came from a registry."""
+    return cache_dir() / "presets" / f"{digest}{FOLDER_SUFFIX}"
+
+
+def _newest(registry: Registry, preset_id: str) -> str:
+    versions = registry.versions(preset_id)
+    released = [version for version in versions if not is_prerelease(version)]
+    if not versions:
+        there = ", ".join(registry.ids()[:8]) or "none"
+        raise VersionMissing(
+            f"{registry.name}: no {preset_id}, expected one of its presets ({there});"
+            " see facekit preset list"
+        )
+    return (released or list(versions))[-1]
+
+
+def address_of(show: Show, name: str | None) -> tuple[str, RegistryAddress]:
+    """A registry by its name, the first one of the show for None.
+
+    Raises:
+        UsageError: There is none of this name.
+    """
+    there = ", ".join(show.registries) or "none"
+    if not show.registries:
+        raise UsageError(
+            f"{SHOW_FILE}: no registry, expected one; add it with facekit registry add NAME URI"
+        )
+    chosen = next(iter(show.registries)) if name is None else name
+    if chosen not in show.registries:
+        raise UsageError(f"{chosen}: no such registry, expected one of {there}; add it first")
+    return chosen, show.registries[chosen]

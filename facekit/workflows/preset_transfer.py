@@ -1,0 +1,291 @@
+"""Push a preset to a registry, and pull one from it: whole, compared, or not at all."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from facekit.errors import FacekitError, SignatureRefused
+from facekit.media.files import ensure_new, ensure_out_dir, write_bytes
+from facekit.presets.blobs import fetch_blob
+from facekit.presets.bundle import Bundle, open_bundle
+from facekit.presets.names import FOLDER_SUFFIX, MANIFEST
+from facekit.presets.packing import copy_bundle
+from facekit.presets.policy import check_channel
+from facekit.presets.registry import Pushed
+from facekit.presets.states import SUBMIT, sign_decision
+from facekit.signing.home import key_home
+from facekit.signing.keys import PublicKey
+from facekit.signing.statements import Subject, now_text
+from facekit.types import Progress
+from facekit.workflows.fetching import fetched_alone, in_megabytes
+from facekit.workflows.preset_refs import Desk, Resolved, desk, kept_folder, resolve
+
+__all__ = [
+    "PullPlan",
+    "Pulled",
+    "PushPlan",
+    "PushResult",
+    "bring",
+    "plan_pull",
+    "plan_push",
+    "run_pull",
+    "run_push",
+]
+
+_MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushPlan:
+    """What will be published where."""
+
+    bundle: Bundle
+    registry: str
+    submit: bool
+    key: str | None
+
+    def describe(self) -> str:
+        """Which version, its digest, how large, and where to."""
+        size = sum(file.size for file in self.bundle.manifest.files)
+        return "\n".join(
+            [
+                f"preset: {self.bundle.manifest.label}",
+                f"digest: {self.bundle.digest}",
+                f"size: {size / _MEGABYTE:.1f} MB in {len(self.bundle.manifest.files)} files",
+                f"to: {self.registry}",
+            ]
+        )
+
+    def to_json(self) -> Mapping[str, object]:
+        """The same as plain data."""
+        return {
+            "preset": self.bundle.manifest.label,
+            "digest": self.bundle.digest,
+            "registry": self.registry,
+            "submit": self.submit,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushResult:
+    """What was published."""
+
+    pushed: Pushed
+    registry: str
+    submitted: bool
+
+    def describe(self) -> str:
+        """What is there now."""
+        entry = self.pushed.entry
+        what = "published" if self.pushed.is_new else "there already, with the same content"
+        lines = [
+            f"{entry.label}: {what} in {self.registry}",
+            f"digest: {entry.digest}",
+            f"sent: {self.pushed.sent_bytes / _MEGABYTE:.1f} MB",
+        ]
+        return "\n".join([*lines, *(["submitted for approval"] if self.submitted else [])])
+
+    def to_json(self) -> Mapping[str, object]:
+        """The same as plain data."""
+        entry = self.pushed.entry
+        return {
+            "id": entry.id,
+            "version": entry.version,
+            "digest": entry.digest,
+            "registry": self.registry,
+            "new": self.pushed.is_new,
+            "sent_bytes": self.pushed.sent_bytes,
+            "submitted": self.submitted,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullPlan:
+    """What will be fetched, and where it goes."""
+
+    reference: str
+    registry: str | None
+    resolved: Resolved
+    out: Path | None
+
+    def describe(self) -> str:
+        """Which version, its state, its size, and where to."""
+        found = self.resolved
+        size = sum(file.size for file in found.manifest.files)
+        return "\n".join(
+            [
+                f"preset: {found.label} ({found.standing.state})",
+                f"digest: {found.entry.digest}",
+                f"size: {size / _MEGABYTE:.1f} MB",
+                f"to: {self.out or kept_folder(found.entry.digest)}",
+                *_ignored(found),
+            ]
+        )
+
+    def to_json(self) -> Mapping[str, object]:
+        """The same as plain data."""
+        return {**self.resolved.facts(), "out": str(self.out) if self.out else None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """What is on this machine now."""
+
+    resolved: Resolved
+    path: Path
+    packed_by: str | None
+
+    def describe(self) -> str:
+        """Where it is and who packed it."""
+        return "\n".join(
+            [
+                f"{self.resolved.label}: {self.path}",
+                f"digest: {self.resolved.entry.digest}",
+                f"state: {self.resolved.standing.state}",
+                f"packed by: {self.packed_by or 'nobody has signed it'}",
+                *_ignored(self.resolved),
+            ]
+        )
+
+    def to_json(self) -> Mapping[str, object]:
+        """The same as plain data."""
+        return {**self.resolved.facts(), "path": str(self.path), "packed_by": self.packed_by}
+
+
+def plan_push(
+    preset: Path, registry: str | None = None, *, submit: bool = False, key: str | None = None
+) -> PushPlan:
+    """Open a preset and look whether its version is free.
+
+    Raises:
+        BundleDamaged: It is not as it was packed.
+        SignatureRefused: Nobody of the show has signed it.
+        RegistryError: The registry cannot be reached.
+    """
+    bundle = open_bundle(preset)
+    with desk(registry) as at:
+        _packed_by(bundle, at)
+        return PushPlan(bundle=bundle, registry=at.name, submit=submit, key=key)
+
+
+def run_push(plan: PushPlan, progress: Progress) -> PushResult:
+    """Send what is missing, then publish.
+
+    Raises:
+        VersionExists: The version is published with other content.
+        RegistryError: The storage refuses.
+    """
+    bundle = plan.bundle
+    with desk(plan.registry) as at:
+        size = sum(file.size for file in bundle.manifest.files)
+        progress.start(-(-size // _MEGABYTE), f"{bundle.manifest.label}, MB")
+        told = in_megabytes(progress)
+        pushed = at.registry.push(bundle.content, bundle.files, bundle.signatures, told)
+        progress.finish()
+        at.seen.check_version(pushed.entry.label, pushed.entry.digest)
+        if plan.submit:
+            secret = key_home().signing_key(plan.key)
+            subject = Subject(pushed.entry.label, pushed.entry.digest)
+            at.registry.add_statement(
+                pushed.entry.digest, sign_decision(SUBMIT, subject, secret, {})
+            )
+        return PushResult(pushed=pushed, registry=at.name, submitted=plan.submit)
+
+
+def plan_pull(
+    reference: str, registry: str | None = None, *, out: Path | None = None, force: bool = False
+) -> PullPlan:
+    """Find out what a name means, and whether it may be used.
+
+    Raises:
+        VersionMissing: There is none.
+        PresetRevoked: It was withdrawn.
+        PolicyRefused: The channel asks for approvals that it lacks.
+        GateFailed: The channel asks for numbers that it does not reach.
+        IntegrityError: The registry contradicts what was seen of it before.
+    """
+    if out is not None:
+        ensure_new(out, force)
+    with desk(registry) as at:
+        found = resolve(at, reference)
+        _check_policy(at, found)
+        return PullPlan(reference=reference, registry=at.name, resolved=found, out=out)
+
+
+def run_pull(plan: PullPlan, progress: Progress) -> Pulled:
+    """Fetch it; after an interruption it goes on where it stopped.
+
+    Raises:
+        BundleDamaged: What came is not what its digest says.
+        SignatureRefused: Nobody of the show has signed it.
+        RegistryError: The storage refuses; what came is kept.
+    """
+    with desk(plan.registry) as at:
+        kept, person = bring(at, plan.resolved, progress)
+        if plan.out is not None:
+            bundle = open_bundle(kept)
+            copy_bundle(bundle, plan.out, archive=plan.out.suffix == FOLDER_SUFFIX)
+        return Pulled(resolved=plan.resolved, path=plan.out or kept, packed_by=person)
+
+
+def bring(at: Desk, found: Resolved, progress: Progress) -> tuple[Path, str | None]:
+    """Make sure that a preset is on this machine, compared and signed.
+
+    Returns:
+        Its folder, and who packed it.
+    """
+    kept = kept_folder(found.entry.digest)
+    bundle = _open_kept(kept, found.entry.digest)
+    if bundle is None:
+        bundle = _fetch(at, found, kept, progress)
+    person = _packed_by(bundle, at)
+    at.seen.remember_checked(found.entry.digest, now_text())
+    return kept, person
+
+
+def _fetch(at: Desk, found: Resolved, kept: Path, progress: Progress) -> Bundle:
+    coming = kept.with_name(f".{kept.name}.coming")
+    ensure_out_dir(kept.parent)
+    with fetched_alone(coming):
+        size = sum(file.size for file in found.manifest.files)
+        progress.start(-(-size // _MEGABYTE), f"{found.label}, MB")
+        told = in_megabytes(progress)
+        for file in found.manifest.files:
+            fetch_blob(at.registry.store, (file.sha256, file.size), coming / file.path, told)
+        for name, content in at.registry.signatures(found.entry).items():
+            write_bytes(coming / name, content)
+        write_bytes(coming / MANIFEST, found.content)
+        progress.finish()
+        _packed_by(open_bundle(coming), at)
+        shutil.rmtree(kept, ignore_errors=True)
+        coming.rename(kept)
+    return open_bundle(kept)
+
+
+def _open_kept(folder: Path, digest: str) -> Bundle | None:
+    """A preset that is here already; None where it is not, or no longer whole."""
+    try:
+        bundle = open_bundle(folder) if folder.is_dir() else None
+    except FacekitError:
+        return None
+    return bundle if bundle is not None and bundle.digest == digest else None
+
+
+def _check_policy(at: Desk, found: Resolved) -> None:
+    if found.pointer is not None:
+        check_channel(found.standing, found.manifest, at.show, found.pointer.channel)
+
+
+def _packed_by(bundle: Bundle, at: Desk) -> str | None:
+    try:
+        signers: tuple[PublicKey, ...] = bundle.packed_by(at.trusted).signers
+    except SignatureRefused:
+        if at.show.rules.signed:
+            raise
+        return None
+    return at.show.person_of(signers[0]) or signers[0].name
+
+
+def _ignored(found: Resolved) -> list[str]:
+    return [f"not counted: {one.name[:20]}: {one.reason}" for one in found.ignored]

@@ -1,0 +1,163 @@
+"""Look whether everything in a registry is whole, signed, and safe with several writers."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from facekit.errors import FacekitError, RegistryError
+from facekit.presets.blobs import blob_path
+from facekit.presets.policy import standing_of, valid_pointers
+from facekit.presets.states import Ignored
+from facekit.types import Progress
+from facekit.workflows.preset_refs import Desk, desk
+
+__all__ = ["CheckPlan", "Checked", "plan_check", "run_check"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckPlan:
+    """What will be looked at."""
+
+    registry: str
+    deep: bool
+
+    def describe(self) -> str:
+        """How closely."""
+        how = "all content is read" if self.deep else "sizes alone, --deep reads all content"
+        return f"registry: {self.registry}\ncheck: {how}"
+
+    def to_json(self) -> Mapping[str, object]:
+        """The same as plain data."""
+        return {"registry": self.registry, "deep": self.deep}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What was found."""
+
+    registry: str
+    versions: int
+    blobs: int
+    faults: tuple[str, ...]
+    """What makes a version unusable."""
+    notes: tuple[str, ...]
+    """What does not count, or is odd."""
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 6 when something is damaged."""
+        return 6 if self.faults else 0
+
+    def describe(self) -> str:
+        """A line per fault and note."""
+        head = f"{self.registry}: {self.versions} versions, {self.blobs} blobs"
+        said = [f"fault: {one}" for one in self.faults] + [f"note: {one}" for one in self.notes]
+        return "\n".join([head, *(said or ["all is well"])])
+
+    def to_json(self) -> Mapping[str, object]:
+        """The same as plain data."""
+        return {
+            "registry": self.registry,
+            "versions": self.versions,
+            "blobs": self.blobs,
+            "faults": list(self.faults),
+            "notes": list(self.notes),
+        }
+
+
+def plan_check(registry: str | None = None, *, deep: bool = False) -> CheckPlan:
+    """Open a registry.
+
+    Raises:
+        RegistryError: It cannot be reached.
+    """
+    with desk(registry) as at:
+        return CheckPlan(registry=at.name, deep=deep)
+
+
+def run_check(plan: CheckPlan, progress: Progress) -> Checked:
+    """Look at every version, statement and pointer, and try whether two writers are kept apart.
+
+    Raises:
+        RegistryError: It cannot be reached.
+    """
+    faults: list[str] = []
+    with desk(plan.registry) as at:
+        notes = list(_check_writers(at))
+        blobs: dict[str, int] = {}
+        labels = [(one, v) for one in at.registry.ids() for v in at.registry.versions(one)]
+        progress.start(max(1, len(labels)), "versions")
+        for preset_id, version in labels:
+            try:
+                blobs |= _check_version(at, preset_id, version, notes)
+            except FacekitError as error:
+                faults.append(str(error))
+            progress.advance()
+        faults += [fault for one in blobs.items() if (fault := _check_blob(at, *one, plan.deep))]
+        for preset_id in at.registry.ids():
+            notes += _check_channels(at, preset_id)
+        progress.finish()
+    return Checked(
+        registry=plan.registry,
+        versions=len(labels),
+        blobs=len(blobs),
+        faults=tuple(faults),
+        notes=tuple(notes),
+    )
+
+
+def _check_version(at: Desk, preset_id: str, version: str, notes: list[str]) -> dict[str, int]:
+    entry = at.registry.entry(preset_id, version)
+    manifest, _ = at.registry.manifest(entry)
+    at.registry.signatures(entry)
+    at.seen.check_version(entry.label, entry.digest)
+    standing = standing_of(at.registry, at.show, preset_id, entry.digest, at.now, at.seen)
+    notes += [f"{entry.label}: {one.name[:12]}: {one.reason}" for one in standing.ignored]
+    return {file.sha256: file.size for file in manifest.files}
+
+
+def _check_blob(at: Desk, digest: str, size: int, deep: bool) -> str:
+    path = blob_path(digest)
+    found = at.registry.store.size(path)
+    if found != size:
+        return f"blob {digest[:12]}: {'missing' if found is None else found}, expected {size} bytes"
+    if deep:
+        total = sha256()
+        for block in at.registry.store.blocks(path, 0, size):
+            total.update(block)
+        if total.hexdigest() != digest:
+            return f"blob {digest[:12]}: other content lies in its place"
+    return ""
+
+
+def _check_channels(at: Desk, preset_id: str) -> list[str]:
+    return [
+        f"{preset_id}: {one.name}: {one.reason}"
+        for channel in at.registry.channels(preset_id)
+        for one in valid_pointers(at.registry, at.show, preset_id, channel, at.now)
+        if isinstance(one, Ignored)
+    ]
+
+
+def _check_writers(at: Desk) -> list[str]:
+    """Create one file twice: the second time must fail. Its date tells how late the clock is."""
+    store = at.registry.store
+    if at.registry.read_only:
+        return []
+    path = f"checks/{secrets.token_hex(8)}.json"
+    try:
+        if not store.put_new(path, b"{}") or store.put_new(path, b"{}"):
+            raise RegistryError(
+                f"{at.name}: the storage let two writers create one file, expected the second to be"
+                ' refused; keep the registry elsewhere, or promise writers = "one"'
+            )
+        found = store.walk("checks")
+    finally:
+        store.delete(path)
+    dates = [one.modified for one in found if one.path == path and one.modified is not None]
+    late = abs((dates[0] - datetime.now(UTC)).total_seconds()) if dates else 0.0
+    if late > at.show.rules.clock_skew_s:
+        return [f"the clocks of the storage and of this machine differ by {late:.0f} s"]
+    return []

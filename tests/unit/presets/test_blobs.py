@@ -1,0 +1,92 @@
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from facekit.errors import BundleDamaged, RegistryError
+from facekit.presets.blobs import blob_path, fetch_blob, put_blob, read_blob
+from facekit.presets.store import Store, open_store
+from facekit.show_file import RegistryAddress
+
+CONTENT = bytes(range(256)) * 40
+BLOB = (sha256(CONTENT).hexdigest(), len(CONTENT))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store("main", RegistryAddress(uri="kept"), tmp_path)
+
+
+def test_content_is_sent_once(store: Store) -> None:
+    assert put_blob(store, BLOB, [CONTENT])
+    assert not put_blob(store, BLOB, [CONTENT])
+    assert read_blob(store, BLOB[0], 20_000) == CONTENT
+
+
+def test_content_that_changes_while_it_is_sent_is_not_published(store: Store) -> None:
+    with pytest.raises(BundleDamaged, match="changed while"):
+        put_blob(store, BLOB, [CONTENT[:-1], b"!"])
+    assert store.size(blob_path(BLOB[0])) is None
+
+
+def test_a_cut_off_blob_is_sent_again(store: Store) -> None:
+    store.put(blob_path(BLOB[0]), [b"half"], 4)
+    assert put_blob(store, BLOB, [CONTENT])
+    assert read_blob(store, BLOB[0], 20_000) == CONTENT
+
+
+class Breaking(Store):
+    """Loses the connection once, after so many bytes."""
+
+    after = 0
+
+    def blocks(self, path: str, start: int, size: int) -> Iterator[bytes]:
+        self.asked.append(start)
+        if self.after:
+            limit, self.after = self.after, 0
+            yield from super().blocks(path, start, limit)
+            raise RegistryError("lost; try again")
+        yield from super().blocks(path, start, size)
+
+    asked: list[int]
+
+
+@pytest.fixture
+def breaking(store: Store) -> Breaking:
+    put_blob(store, BLOB, [CONTENT])
+    made = Breaking(store._fs, store._root, "main")
+    made.asked, made.after = [], 5000
+    return made
+
+
+def test_an_interrupted_fetch_goes_on_where_it_stopped(breaking: Breaking, tmp_path: Path) -> None:
+    out, told = tmp_path / "out" / "w", []
+    with pytest.raises(RegistryError, match="lost"):
+        fetch_blob(breaking, BLOB, out, told.append)
+    assert not out.exists()
+    fetch_blob(breaking, BLOB, out, told.append)
+    assert out.read_bytes() == CONTENT
+    assert breaking.asked == [0, 5000]
+    assert told == [0, 5000, 5000, len(CONTENT) - 5000]
+
+
+@pytest.mark.parametrize("left", [b"other content", CONTENT + b"more"])
+def test_what_is_no_part_of_it_is_begun_anew(store: Store, tmp_path: Path, left: bytes) -> None:
+    put_blob(store, BLOB, [CONTENT])
+    (tmp_path / "w.part").write_bytes(left)
+    fetch_blob(store, BLOB, tmp_path / "w")
+    assert (tmp_path / "w").read_bytes() == CONTENT
+    assert not (tmp_path / "w.part").exists()
+
+
+def test_a_fetched_blob_is_not_fetched_again(breaking: Breaking, tmp_path: Path) -> None:
+    (tmp_path / "w").write_bytes(CONTENT)
+    fetch_blob(breaking, BLOB, tmp_path / "w")
+    assert breaking.asked == []
+
+
+@pytest.mark.parametrize("digest", ["../../x", "A" * 64, "a" * 63, ""])
+def test_what_is_no_digest_makes_no_path(digest: str) -> None:
+    with pytest.raises(BundleDamaged, match="no sha256"):
+        blob_path(digest)

@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pytest
+
+from facekit.errors import RegistryError, UsageError, VersionExists, VersionMissing
+from facekit.presets.registry import Registry, open_registry
+from facekit.presets.store import open_store
+from facekit.show_file import RegistryAddress
+from tests.tiny.presets import ID
+from tests.tiny.registries import Team, folder_registry, is_whole, push
+
+
+@pytest.fixture(scope="module")
+def team() -> Team:
+    return Team()
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return folder_registry(tmp_path / "registry")
+
+
+def test_what_is_pushed_is_there(registry: Registry, team: Team, tmp_path: Path) -> None:
+    bundle = team.bundle(tmp_path / "made")
+    pushed = push(registry, bundle)
+    assert (pushed.is_new, pushed.entry.digest) == (True, bundle.digest)
+    assert pushed.sent_bytes > 0
+    assert is_whole(registry)
+    assert registry.manifest(registry.entry(ID, "1.0.0")) == (bundle.manifest, bundle.content)
+    assert registry.signatures(pushed.entry) == bundle.signatures
+    assert registry.ids() == (ID,)
+    assert registry.store.walk("pushing") == ()
+
+
+def test_a_push_again_changes_nothing(registry: Registry, team: Team, tmp_path: Path) -> None:
+    bundle = team.bundle(tmp_path / "made")
+    push(registry, bundle)
+    before = registry.store.walk("")
+    again = push(registry, bundle)
+    assert (again.is_new, again.sent_bytes) == (False, 0)
+    assert registry.store.walk("") == before
+
+
+def test_a_push_again_mends_what_is_lost(registry: Registry, team: Team, tmp_path: Path) -> None:
+    bundle = team.bundle(tmp_path / "made")
+    push(registry, bundle)
+    for found in registry.store.walk("blobs"):
+        registry.store.delete(found.path)
+    assert not push(registry, bundle).is_new
+    assert is_whole(registry)
+
+
+def test_a_version_is_never_replaced(registry: Registry, team: Team, tmp_path: Path) -> None:
+    first, other = (team.bundle(tmp_path / "made", text=text) for text in "ab")
+    push(registry, first)
+    with pytest.raises(VersionExists, match="published with digest"):
+        push(registry, other)
+    assert registry.entry(ID, "1.0.0").digest == first.digest
+
+
+def test_versions_share_content(registry: Registry, team: Team, tmp_path: Path) -> None:
+    versions = ("1.10.0", "1.9.0", "1.9.0-rc.1")
+    sent = [push(registry, team.bundle(tmp_path / "made", v)).sent_bytes for v in versions]
+    assert registry.versions(ID) == ("1.9.0-rc.1", "1.9.0", "1.10.0")
+    assert len(registry.store.walk("blobs")) == 3 * 3 + 3  # three of each, and three shared
+    assert sent[1] < sent[0]
+
+
+def test_what_is_not_there_is_told(registry: Registry) -> None:
+    with pytest.raises(VersionMissing, match="none"):
+        registry.entry(ID, "1.0.0")
+    with pytest.raises(UsageError, match="no version"):
+        registry.entry(ID, "../../x")
+    with pytest.raises(UsageError, match="no name of a preset"):
+        registry.versions("../mira")
+    with pytest.raises(UsageError, match="no name of a channel"):
+        registry.counters(ID, "..")
+
+
+def test_a_mirror_is_only_read(registry: Registry, team: Team, tmp_path: Path) -> None:
+    bundle = team.bundle(tmp_path / "made")
+    push(registry, bundle)
+    mirror = open_registry(registry.store, read_only=True)
+    assert is_whole(mirror)
+    with pytest.raises(UsageError, match="a mirror"):
+        push(mirror, bundle)
+    with pytest.raises(UsageError, match="a mirror"):
+        mirror.add_statement(bundle.digest, b"x")
+    with pytest.raises(UsageError, match="a mirror"):
+        mirror.add_pointer(ID, "prod", 1, b"x")
+
+
+def test_a_place_that_is_none_is_told(tmp_path: Path) -> None:
+    store = open_store("main", RegistryAddress(uri="empty"), tmp_path)
+    with pytest.raises(RegistryError, match="no registry there"):
+        open_registry(store)
+    store.put_new("facekit-registry.json", b'{"schema": "facekit.registry/9"}')
+    with pytest.raises(RegistryError, match="update facekit"):
+        open_registry(store)

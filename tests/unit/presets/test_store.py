@@ -1,0 +1,106 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from facekit.errors import PackageMissing, RegistryError, UsageError
+from facekit.presets.store import Store, full_uri, open_store
+from facekit.show_file import RegistryAddress
+
+
+@pytest.fixture(params=["folder", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    uri = {"folder": "kept", "memory": f"memory://{tmp_path.name}"}[request.param]
+    return open_store("main", RegistryAddress(uri=uri), tmp_path)
+
+
+def test_a_file_is_created_once(store: Store) -> None:
+    assert store.put_new("a/b.json", b"one")
+    assert not store.put_new("a/b.json", b"two")
+    assert store.read("a/b.json", 10) == b"one"
+
+
+def test_what_is_missing_is_none(store: Store) -> None:
+    assert store.read("no", 10) is None
+    assert store.size("no") is None
+    assert store.names("no") == ()
+    assert store.walk("no") == ()
+    store.delete("no")
+
+
+def test_what_is_too_large_is_refused(store: Store) -> None:
+    store.put_new("a", b"0123456789")
+    assert store.read("a", 10) == b"0123456789"
+    with pytest.raises(RegistryError, match="more than 9 bytes"):
+        store.read("a", 9)
+
+
+def test_an_empty_file_is_empty(store: Store) -> None:
+    store.put_new("a", b"")
+    assert store.read("a", 10) == b""
+
+
+def test_blocks_begin_anywhere(store: Store) -> None:
+    store.put("a", iter([b"012", b"345"]), 6)
+    assert b"".join(store.blocks("a", 2, 6)) == b"2345"
+    assert list(store.blocks("a", 6, 6)) == []
+
+
+def test_a_writer_that_fails_leaves_nothing(store: Store) -> None:
+    def blocks() -> Iterator[bytes]:
+        yield b"half"
+        raise RegistryError("lost; try again")
+
+    with pytest.raises(RegistryError, match="lost"):
+        store.put("a/b", blocks(), 8)
+    assert store.size("a/b") is None
+    assert store.walk("", hidden=True) == ()
+
+
+def test_names_and_files_are_listed(store: Store) -> None:
+    for path in ("a/2", "a/1", "b/c/3"):
+        store.put_new(path, b"x")
+    assert store.names("a") == ("1", "2")
+    assert [found.path for found in store.walk("")] == ["a/1", "a/2", "b/c/3"]
+    assert all(found.modified is not None and found.size == 1 for found in store.walk("a"))
+
+
+def test_a_relative_uri_begins_at_the_show(tmp_path: Path) -> None:
+    assert full_uri("../x", tmp_path / "show") == f"file://{tmp_path}/x"
+    assert full_uri("s3://b/x/", tmp_path) == "s3://b/x"
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [("simplecache::s3://b", "chained"), ("nosuch://b", "not known")],
+)
+def test_an_odd_uri_is_refused(uri: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=said):
+        open_store("main", RegistryAddress(uri=uri), tmp_path)
+
+
+def test_a_missing_package_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "s3fs", None)
+    with pytest.raises(PackageMissing, match=r"facekit\[s3\]"):
+        open_store("main", RegistryAddress(uri="s3://b"), tmp_path)
+
+
+def test_what_the_system_refuses_is_told(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("a file, no folder")
+    store = open_store("main", RegistryAddress(uri="kept"), tmp_path)
+    with pytest.raises(RegistryError, match="registry check"):
+        store.put("a/b", [b"x"], 1)
+
+
+def test_a_folder_without_hard_links_needs_one_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    address = RegistryAddress(uri="kept")
+    with pytest.raises(RegistryError, match="no hard links"):
+        open_store("main", address, tmp_path).put_new("a", b"x")
+    alone = open_store("main", RegistryAddress(uri="kept", writers="one"), tmp_path)
+    assert [alone.put_new("a", b"x"), alone.put_new("a", b"y")] == [True, False]

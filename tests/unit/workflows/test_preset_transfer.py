@@ -1,0 +1,145 @@
+"""Push and pull as the command line does it, in the folder of a show."""
+
+from pathlib import Path
+
+import pytest
+
+from facekit.errors import (
+    IntegrityError,
+    OutputExists,
+    PolicyRefused,
+    RegistryError,
+    SignatureRefused,
+    UsageError,
+    VersionMissing,
+)
+from facekit.presets.bundle import Bundle, open_bundle
+from facekit.signing.home import key_home
+from facekit.types import NoProgress
+from facekit.workflows.preset_refs import desk, kept_folder
+from facekit.workflows.preset_transfer import Pulled, plan_pull, plan_push, run_pull, run_push
+from tests.tiny.presets import ADAPTER
+from tests.tiny.shows import ShowFolder, show_folder
+
+
+@pytest.fixture
+def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ShowFolder:
+    return show_folder(tmp_path, monkeypatch)
+
+
+def pull(reference: str, out: Path | None = None) -> Pulled:
+    return run_pull(plan_pull(reference, out=out), NoProgress())
+
+
+def test_what_is_pushed_is_pulled_byte_by_byte(show: ShowFolder, tmp_path: Path) -> None:
+    bundle = show.bundle("1.0.0", archive=True)
+    result = run_push(plan_push(bundle.source, submit=True), NoProgress())
+    assert result.pushed.is_new
+    pulled = pull("mira@1.0.0", tmp_path / "out.facekit")
+    assert pulled.path.read_bytes() == bundle.source.read_bytes()
+    assert pulled.packed_by == "ana"
+    assert pulled.resolved.standing.state.value == "submitted"
+    assert open_bundle(kept_folder(bundle.digest)).digest == bundle.digest
+
+
+def test_the_newest_version_is_no_prerelease(show: ShowFolder) -> None:
+    for version in ("1.9.0", "1.10.0", "2.0.0-rc.1"):
+        show.push(version)
+    assert plan_pull("mira").resolved.entry.version == "1.10.0"
+
+
+def test_a_damaged_copy_on_this_machine_is_fetched_anew(show: ShowFolder) -> None:
+    bundle = show.push("1.0.0")
+    pull("mira@1.0.0")
+    (kept_folder(bundle.digest) / ADAPTER).write_bytes(b"spoilt")
+    pull("mira@1.0.0")
+    assert open_bundle(kept_folder(bundle.digest)).digest == bundle.digest
+
+
+def test_an_interrupted_pull_goes_on(show: ShowFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second file is refused once; the first one is not fetched again."""
+    bundle = show.push("1.0.0")
+    from facekit.presets import store
+
+    real, asked = store.Store.blocks, []
+
+    def blocks(self: store.Store, path: str, start: int, size: int) -> object:
+        asked.append(path)
+        if len(asked) == 2:
+            raise RegistryError("lost; try again")
+        return real(self, path, start, size)
+
+    monkeypatch.setattr(store.Store, "blocks", blocks)
+    with pytest.raises(RegistryError, match="lost"):
+        pull("mira@1.0.0")
+    assert not kept_folder(bundle.digest).exists()
+    pull("mira@1.0.0")
+    assert len(asked) == len(bundle.manifest.files) + 1
+    assert len(list(kept_folder(bundle.digest).parent.iterdir())) == 1
+
+
+def test_what_nobody_of_the_show_has_packed_is_neither_pushed_nor_pulled(
+    show: ShowFolder,
+) -> None:
+    bundle = show.bundle("1.0.0", signer=None)
+    with pytest.raises(SignatureRefused, match="not signed"):
+        plan_push(bundle.source)
+    with desk() as at:
+        at.registry.push(bundle.content, bundle.files, bundle.signatures)
+    with pytest.raises(SignatureRefused, match="not signed"):
+        pull("mira@1.0.0")
+    show.write("[rules]\nsigned = false\n")
+    assert pull("mira@1.0.0").packed_by is None
+
+
+def test_a_channel_gives_what_its_policy_takes(show: ShowFolder) -> None:
+    bundle: Bundle = show.push("1.0.0")
+    show.promote("1.0.0")
+    assert pull("mira@prod").resolved.entry.digest == bundle.digest
+    with desk() as at:
+        for name in at.registry.statements(bundle.digest):
+            at.registry.store.delete(f"statements/{bundle.digest}/{name}")
+    with pytest.raises(PolicyRefused, match="legal: 0 of 1, td: 0 of 1"):
+        pull("mira@prod")
+
+
+def test_what_was_seen_is_kept_even_when_it_is_refused(show: ShowFolder) -> None:
+    show.push("1.0.0")
+    show.promote("1.0.0")
+    pull("mira@prod")
+    with desk() as at:
+        at.registry.store.delete("channels/org.studio.show/mira/prod/000000001.json")
+    for _ in range(2):
+        with pytest.raises(IntegrityError, match="is none, expected 1"):
+            plan_pull("mira@prod")
+
+
+def test_a_mirror_shares_what_was_seen(show: ShowFolder) -> None:
+    show.push("1.0.0")
+    show.promote("1.0.0")
+    show.mirror()
+    show.push("1.1.0")
+    show.promote("1.1.0")
+    assert plan_pull("mira@1.0.0", "far").registry == "far"
+    with pytest.raises(IntegrityError, match="a mirror may be behind"):
+        plan_pull("mira@prod", "far")
+    with pytest.raises(UsageError, match="a mirror"):
+        run_push(plan_push(show.bundle("1.2.0").source, "far"), NoProgress())
+
+
+def test_nothing_is_replaced_without_force(show: ShowFolder, tmp_path: Path) -> None:
+    show.push("1.0.0")
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(OutputExists):
+        plan_pull("mira@1.0.0", out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("reference", ["nobody", "mira@9.9.9", "mira@gold"])
+def test_what_is_not_there_is_told(show: ShowFolder, reference: str) -> None:
+    show.push("1.0.0")
+    with pytest.raises(VersionMissing):
+        plan_pull(reference)
+
+
+def test_the_keys_of_the_test_are_its_own(show: ShowFolder, tmp_path: Path) -> None:
+    assert tmp_path in key_home().folder.parents
