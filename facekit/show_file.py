@@ -24,6 +24,7 @@ __all__ = [
     "Rules",
     "Show",
     "find_show",
+    "parse_show",
     "read_show",
 ]
 
@@ -32,7 +33,6 @@ SHOW_FILE: Final = "facekit.toml"
 _NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 Name = Annotated[str, StringConstraints(pattern=_NAME)]
 """Of a role, a channel or a registry: small letters, digits, - and _."""
-_LIMIT: Final = 1_000_000
 
 
 class _Closed(BaseModel):
@@ -151,6 +151,8 @@ class ConsentPlace(_Closed):
     territory_exclude: tuple[str, ...] = ()
     media: tuple[str, ...] = ()
     """Such as `film`; all of them when empty."""
+    roles: tuple[Name, ...] = ()
+    """People of these roles alone may sign consents, such as `legal`; everybody when empty."""
     required: bool = False
     """True: characters of which nobody says whose face they are get no shots either."""
 
@@ -232,19 +234,28 @@ def read_show(path: Path | None) -> Show:
     if path is None:
         return Show()
     try:
-        content = path.read_bytes()
-        if len(content) > _LIMIT:
-            raise ValueError(f"{len(content)} bytes")
-        tree: Mapping[str, Any] = tomllib.loads(content.decode())
-        return Show.model_validate(tree)
+        return parse_show(path.read_text(encoding="utf-8"), path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not TOML ({error}); correct that line") from error
+
+
+def parse_show(text: str, name: Path | str) -> Show:
+    """Read the content of a show's file; `name` is what messages call it.
+
+    Raises:
+        UsageError: It says what no show can; every mistake is named.
+    """
+    try:
+        tree: Mapping[str, Any] = tomllib.loads(text)
+        return Show.model_validate(tree)
     except ValidationError as error:
         raise UsageError(
-            f"{path}: {_mistakes(error)}; correct it, docs/howto/registry.md shows a whole one"
+            f"{name}: {_mistakes(error)}; correct it, docs/howto/registry.md shows a whole one"
         ) from error
     except ValueError as error:
-        raise UsageError(f"{path}: not TOML ({error}); correct that line") from error
+        raise UsageError(f"{name}: not TOML ({error}); correct that line") from error
 
 
 def _mistakes(error: ValidationError) -> str:

@@ -74,9 +74,7 @@ LONGEST_DAYS: Final = 3653
 """Ten years with their leap days."""
 
 SubjectType = Literal["real", "synthetic", "fictional-performed", "non-human"]
-Method = Literal[
-    "self-attest", "signed-form", "video-statement", "agreement-ref", "not-required"
-]
+Method = Literal["self-attest", "signed-form", "video-statement", "agreement-ref", "not-required"]
 
 Line = Annotated[str, StringConstraints(max_length=2000, strip_whitespace=True)]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]

@@ -116,7 +116,8 @@ class Ledger:
 
     def lines(self) -> tuple[LedgerLine, ...]:
         """All whole lines, after `verify`; raises as it does."""
-        return self._read()[0]
+        with self._steady():
+            return self._read()[0]
 
     def verify(self, *, expected: str | None = None) -> LedgerHead:
         """Prove that no line was changed, moved or removed.
@@ -130,7 +131,8 @@ class Ledger:
         Raises:
             LedgerDamaged: The message names the first line that is not what was written.
         """
-        lines, head = self._read()
+        with self._steady():
+            lines, head = self._read()
         if expected is not None and expected not in (FIRST, *(line.sha256 for line in lines)):
             raise self._damaged(
                 len(lines), f"no line has the sha256 {expected[:12]}", "the one that was noted"
@@ -169,9 +171,7 @@ class Ledger:
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._damaged(number, f"no line of a ledger ({error})", "JSON") from error
         if line.prev != prev:
-            raise self._damaged(
-                number, "it does not follow the line before", f"prev {prev[:12]}"
-            )
+            raise self._damaged(number, "it does not follow the line before", f"prev {prev[:12]}")
         if line.number != number:
             raise self._damaged(number, f"it is number {line.number}", f"number {number}")
         return line
@@ -247,9 +247,7 @@ class Ledger:
         return self._add(head, "mend", told, at)
 
     def _write_head(self, head: LedgerHead) -> None:
-        write_text(
-            self._head_path, json.dumps({"count": head.count, "sha256": head.sha256}) + "\n"
-        )
+        write_text(self._head_path, json.dumps({"count": head.count, "sha256": head.sha256}) + "\n")
 
     @property
     def _head_path(self) -> Path:
@@ -270,6 +268,11 @@ class Ledger:
             yield
         finally:
             lock.release()
+
+    def _steady(self) -> contextlib.AbstractContextManager[None]:
+        """Nobody writes meanwhile; where nothing can be written, nobody does."""
+        may_lock = self.path.exists() and os.access(self.path.parent, os.W_OK)
+        return self._locked() if may_lock else contextlib.nullcontext()
 
     def _damaged(self, number: int, got: str, expected: str) -> LedgerDamaged:
         return LedgerDamaged(

@@ -62,7 +62,8 @@ def check_consent(
     """
     if consent is None:
         raise ConsentRefused(
-            f"{name}: no consent, expected one of the person; record it with facekit consent record",
+            f"{name}: no consent, expected one of the person; record it with facekit consent"
+            " record",
             rule="exists",
         )
     if consent.record.needs_consent and not consent.signers(trusted):
@@ -179,16 +180,22 @@ def _check_territory(record: ConsentRecord, use: Use, name: str) -> None:
     is_world = not use.territory or WORLD in use.territory
     if WORLD in record.territory:
         left = set(record.territory_exclude)
-        beyond = (left - set(use.territory_exclude)) if is_world else {
-            place for place in asked if _is_in(place, left)
-        }
+        beyond = (
+            (left - set(use.territory_exclude))
+            if is_world
+            else {place for place in asked if _is_in(place, left)}
+        )
     else:
         agreed = set(record.territory)
-        beyond = {WORLD} if is_world else {
-            place
-            for place in asked
-            if not _is_in(place, agreed) or _is_in(place, set(record.territory_exclude))
-        }
+        beyond = (
+            {WORLD}
+            if is_world
+            else {
+                place
+                for place in asked
+                if not _is_in(place, agreed) or _is_in(place, set(record.territory_exclude))
+            }
+        )
     if beyond:
         got = ", ".join(sorted(beyond))
         agreed_text = ", ".join(record.territory)
