@@ -11,7 +11,9 @@ from facekit import __version__
 from facekit_cli import (
     adapter,
     board,
+    character,
     check,
+    consent,
     demo,
     doctor,
     evaluate,
@@ -41,9 +43,9 @@ EXIT_CODES = {
     1: "failed (also where stdout cannot be written)",
     2: "wrong input",
     3: "photos refused",
-    4: "a licence forbids it",
+    4: "a licence or a missing consent forbids it",
     5: "gate missed",
-    6: "weights damaged or missing, or not to be fetched",
+    6: "weights damaged or missing, or not to be fetched; a ledger or signature that fails",
     7: "adapter, backbone, encoder or checkpoint do not go together",
     130: "interrupted",
     141: "who read stdout has stopped",
@@ -87,6 +89,8 @@ app.command("eval")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(board.app, name="board")
+app.add_typer(character.app, name="character")
+app.add_typer(consent.app, name="consent")
 app.add_typer(adapter.app, name="adapter")
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(weights.app, name="weights")

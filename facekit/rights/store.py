@@ -9,7 +9,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
@@ -189,12 +189,7 @@ class ConsentStore:
                 rule="record",
             ) from error
         signed = read_consent(content, str(path))
-        return SignedConsent(
-            record=signed.record,
-            content=signed.content,
-            signatures=signed.signatures,
-            name=path.name.partition(".")[0],
-        )
+        return replace(signed, name=path.name.partition(".")[0])
 
 
 def _age(consent: SignedConsent) -> tuple[datetime, str]:

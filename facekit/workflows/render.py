@@ -29,6 +29,12 @@ from facekit.workflows.render_judge import JudgePlan, plan_judge
 from facekit.workflows.render_lock import locked
 from facekit.workflows.render_outputs import deliver_shot, write_timelines
 from facekit.workflows.render_report import write_sequence_report
+from facekit.workflows.render_rights import (
+    BoardRights,
+    board_rights,
+    note_shot,
+    open_board_ledger,
+)
 from facekit.workflows.render_state import BoardState, ShotState, drawn_seconds
 
 __all__ = [
@@ -56,6 +62,8 @@ class RenderPlan:
     wishes: Wishes
     """As they are kept when the work begins."""
     state: BoardState
+    rights: BoardRights
+    """By what right its characters are used."""
     warnings: tuple[str, ...]
 
     def describe(self) -> str:
@@ -71,6 +79,7 @@ class RenderPlan:
             f"out: {board.out_dir}",
             f"shots: {len(words)}, {_told(words)}",
             board.cost.describe(),
+            *self.rights.describe(),
         ]
         if self.only:
             lines.append(f"only: {', '.join(sorted(self.only))}")
@@ -84,6 +93,7 @@ class RenderPlan:
             "judge": self.judge.to_json(),
             "only": sorted(self.only),
             "state": {name: state.word for name, state in self.state.shots.items()},
+            "permits": [told.removeprefix("right: ") for told in self.rights.describe()],
             "warnings": list(self.warnings),
         }
 
@@ -153,6 +163,7 @@ def plan_render(
     device: str = AUTO,
     only: Sequence[str] = (),
     retake: Mapping[str, int] | None = None,
+    needs_right: bool = True,
 ) -> RenderPlan:
     """Look at a board and at what is rendered of it; nothing is written.
 
@@ -163,12 +174,14 @@ def plan_render(
         only: Shots to work on, by their names or ids, and those that they go on from; all when
             empty.
         retake: Shot -> further takes that are made in any case.
+        needs_right: False where the board is looked at and nothing is made of it.
 
     Raises:
         StoryboardError: Mistakes of the board.
         UsageError: No such shot or device; the encoder that trained would judge; or a board that
             this version cannot draw.
         RenderError: The records of the folder are damaged.
+        ConsentRefused: A person has not agreed to this, or no longer.
     """
     board = plan_board(path, device=device, out=out)
     _check_drawable(board)
@@ -196,6 +209,7 @@ def plan_render(
         before = [name for name in by_name[todo.pop()].depends_on if name not in wanted]
         wanted.update(before)
         todo += before
+    rights = board_rights(board, wanted, check=needs_right)
     return RenderPlan(
         board=board,
         judge=judge,
@@ -203,7 +217,8 @@ def plan_render(
         only=frozenset(wanted),
         wishes=wishes,
         state=state,
-        warnings=(*board.warnings, *judge.warnings, *_media_warnings(board)),
+        rights=rights,
+        warnings=(*board.warnings, *judge.warnings, *rights.warnings, *_media_warnings(board)),
     )
 
 
@@ -229,6 +244,7 @@ def run_render(
     Raises:
         RenderBusy: Another render is at work in the folder.
         OutputError: The folder cannot be written, or the disk is full; what is finished stays.
+        LedgerDamaged: The ledger does not hold, and a person is in the shots.
         WorkerLost: A take has ended several workers.
         FacekitError: Weights or characters that do not fit.
     """
@@ -247,6 +263,8 @@ def run_render(
             crew.close()
         rows = shot_rows(run.state)
         timelines, notes = write_timelines(board)
+        if run.ledger.closed:
+            notes = (*notes, f"not in the ledger of use: {run.ledger.closed}")
         took_s = time.perf_counter() - begun
         manifest = _manifest(plan, run, rows, took_s)
         write_json(board.out_dir / "manifest.json", manifest)
@@ -275,6 +293,7 @@ class _Run:
     def __init__(self, plan: RenderPlan, crew: Crew, progress: Progress) -> None:
         self.plan, self.crew, self.progress = plan, crew, progress
         self.state = BoardState(plan.board, plan.judge, plan.wishes)
+        self.ledger = open_board_ledger(plan.rights)
         self.draw_s = self.other_s = 0.0
         self.made = 0
         self.stopped = ""
@@ -285,6 +304,9 @@ class _Run:
 
     def all_shots(self) -> None:
         """Work until nothing is left to do."""
+        for state in self.state.shots.values():
+            if state.is_delivered and (not self.plan.only or state.shot.name in self.plan.only):
+                self._note(state)  # a kill may have come before its line
         self.progress.start(self._num_left(), "shots")
         while True:
             if not self.stopped:
@@ -309,11 +331,15 @@ class _Run:
                 continue
             begun = time.perf_counter()
             deliver_shot(state, self.plan.board)
+            self._note(state)
             self._refresh(name)
             self.other_s += time.perf_counter() - begun
             if chosen.verdict == "fail" and state.shot.gates.on_fail == "stop":
                 self.stopped = f"{name} failed ({state.decision.reason}) and on_fail is stop"
                 return
+
+    def _note(self, state: ShotState) -> None:
+        note_shot(state, self.plan.board, self.plan.rights, self.ledger)
 
     def _take_in(self, made: MadeTake) -> None:
         name = made.job.shot.name

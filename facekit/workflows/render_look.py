@@ -12,6 +12,7 @@ from facekit.workflows.render_files import Wishes, read_json, read_wishes, write
 from facekit.workflows.render_lock import holder_of, locked
 from facekit.workflows.render_outputs import deliver_shot
 from facekit.workflows.render_report import write_sequence_report
+from facekit.workflows.render_rights import note_shot, open_board_ledger
 from facekit.workflows.render_state import BoardState, drawn_seconds
 
 __all__ = [
@@ -106,7 +107,7 @@ def render_status(path: Path, *, out: Path | None = None) -> RenderStatus:
         StoryboardError: Mistakes of the board.
         RenderError: The records of the folder are damaged.
     """
-    plan = plan_render(path, out=out, device="cpu")
+    plan = plan_render(path, out=out, device="cpu", needs_right=False)
     return RenderStatus(
         out_dir=plan.board.out_dir,
         rows=shot_rows(plan.state),
@@ -146,7 +147,9 @@ def pick_take(path: Path, shot: str, take: str, *, out: Path | None = None) -> P
         write_wishes(board.out_dir, wishes)
         fresh = BoardState(board, plan.judge, wishes)
         here = fresh.shots[name]
+        ledger = open_board_ledger(plan.rights)
         version = here.version if here.is_delivered else deliver_shot(here, board)
+        note_shot(here, board, plan.rights, ledger)
     after = BoardState(board, plan.judge, wishes)
     follow = [
         other.name
@@ -178,7 +181,7 @@ def render_report(path: Path, *, out: Path | None = None) -> WrittenReport:
     Raises:
         RenderBusy: The board is being rendered.
     """
-    plan = plan_render(path, out=out, device="cpu")
+    plan = plan_render(path, out=out, device="cpu", needs_right=False)
     with locked(plan.board.out_dir):
         manifest = read_json(plan.board.out_dir / "manifest.json") or {}
         report = write_sequence_report(plan.state, shot_rows(plan.state), manifest)

@@ -68,8 +68,8 @@ class Permit:
             return ""
         return (
             f"{self.name}: its file does not say whose face it is, so no consent is looked at;"
-            " train it again to have it said, or refuse such files with required = true in [consent] of"
-            " facekit.toml"
+            " train it again to have it said, or refuse such files with required = true in"
+            " [consent] of facekit.toml"
         )
 
     @property

@@ -50,7 +50,7 @@ class RightsPlace:
             key
             for person in people
             if set(person.roles) & set(self.told.roles)
-            for key in person.keys()  # noqa: SIM118  # a method of its own
+            for key in person.all_keys()
         )
 
     def revocations(self) -> tuple[Revocation, ...]:

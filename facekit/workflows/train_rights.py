@@ -1,7 +1,7 @@
 """By what right a character is trained, decided before anything is loaded."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -147,9 +147,7 @@ def attest_self(name: str, place: RightsPlace, **other: Any) -> SignedConsent:
     place.store.add(name, signed)
     told = {"consent": signed.digest, "subject_ref": signed.record.subject_ref}
     place.ledger.append("grant", told)
-    return SignedConsent(
-        record=signed.record, content=signed.content, signatures=signed.signatures, name=name
-    )
+    return replace(signed, name=name)
 
 
 def note_training(rights: TrainRights, name: str, adapter: Path) -> None:
