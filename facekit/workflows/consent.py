@@ -134,7 +134,8 @@ class WrittenRequest:
                 str(self.path),
                 "it is no legal advice: have it read by somebody who knows the law that applies",
                 "next: print it, have it signed, then facekit consent record SCAN --as NAME with"
-                f" the same options, --method signed-form --adult and --subject-ref {self.subject_ref}",
+                " the same options, --method signed-form --adult and"
+                f" --subject-ref {self.subject_ref}",
             ]
         )
 
