@@ -291,12 +291,13 @@ class ConsentRefused(RightsRefused):
     """Nobody has agreed to this, or no longer.
 
     Args:
-        message: As of every error.
+        message: As of every error; the rule is told in it before the next step.
         rule: Which rule refused: `exists`, `signature`, `dates`, `revoked`, `project`, `use`, ...
     """
 
     def __init__(self, message: str, *, rule: str = "") -> None:
-        super().__init__(message)
+        said, semicolon, step = message.rpartition(";")
+        super().__init__(f"{said} (rule: {rule}){semicolon}{step}" if rule and said else message)
         self.rule = rule
 
 

@@ -192,7 +192,7 @@ class ShownConsents:
         if self.in_full:
             (row,), (consent,) = self.rows, self.records
             evidence = [f"  {key[:12]} {place}" for key, place in dict(row["places"]).items()]  # type: ignore[call-overload]
-            told = [f"state: {row['state']}", f"signed by: {row['signed_by'] or 'nobody trusted'}"]
+            told = [f"state: {row['state']}", f"signed by: {_list(row['signed_by'])}"]
             own = [f"name: {consent.name}", f"digest: {consent.digest}"]
             return "\n".join([*own, consent.record.describe(), *evidence, *told])
         return "\n".join(
@@ -459,6 +459,10 @@ def _state(consent: SignedConsent, place: RightsPlace, revocations: Sequence[Rev
     except ConsentRefused as error:
         return error.rule
     return "holds"
+
+
+def _list(names: object) -> str:
+    return ", ".join(names) if isinstance(names, list) and names else "nobody trusted"
 
 
 def _named(consent: SignedConsent, name: str) -> SignedConsent:
