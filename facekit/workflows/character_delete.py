@@ -112,7 +112,7 @@ def plan_delete(
     path = find_character(name)
     character = load_character(path)
     place, digest = find_rights(), file_digest(path)
-    own = own_folder(path)
+    own = own_folder(full_path(path))
     found = tuple(find_traces(character, digest, place, (Path.cwd(), *folders)))
     caches = tuple(_caches())
     photos = tuple(photo_files(character))
