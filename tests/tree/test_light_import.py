@@ -53,6 +53,9 @@ COMMANDS = (
     "lab build-toon",
     "board",
     "board plan",
+    "character delete",
+    "consent",
+    "consent record",
 )
 
 
