@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from facekit.adapters.character_header import SubjectRecord
 from facekit.errors import ConsentRefused, LedgerDamaged, UsageError
 from facekit.recipe import load_recipe
 from facekit.resources import datasets_dir
+from facekit.rights.consent import sign_consent
 from facekit.signing.home import key_home
 from facekit.types import NoProgress
 from facekit.workflows.character_delete import plan_delete, run_delete
@@ -172,10 +174,11 @@ def test_who_takes_it_back_is_not_shot_again_even_if_the_file_of_it_is_gone(trai
 def test_a_later_narrower_consent_takes_the_place_of_a_wider_one(trained, person):
     plan(trained, person, use="test")
     narrow = dataclasses.replace(TERMS, allow=("narrative-fiction",), purpose="less")
-    import time
-
-    time.sleep(1.1)  # records tell seconds apart
-    record_consent([], "mira", narrow, adult=True, renew=True)
+    place = find_rights()
+    content = narrow.content(place, place.store.find("mira").record.subject_ref)
+    later = datetime.now(UTC) + timedelta(seconds=5)  # records tell seconds apart
+    signed = sign_consent({**content, "adult": True}, [place.signing_key()], now=later)
+    place.store.add("mira", signed, again=True)
     assert refusal(plan, trained, person, use="test") == "use"
     plan(trained, person, use="narrative-fiction")
 
