@@ -30,6 +30,7 @@
     |   +-- BundleDamaged        6   a preset whose files are not those of its manifest
     |   +-- SignatureRefused     6   changed after signing, or signed by nobody trusted
     |   +-- KeyRefused           6   a key that is missing, unsafe or not the right one
+    |   +-- LedgerDamaged        6   a ledger of use of which a line was changed or is gone
     +-- RegistryError            1   a registry that cannot be read or written
     |   +-- VersionExists        2   that version is published, with other content
     |   +-- VersionMissing       2   no such preset, version or channel
@@ -71,6 +72,7 @@ __all__ = [
     "InstallationError",
     "IntegrityError",
     "KeyRefused",
+    "LedgerDamaged",
     "LockMismatch",
     "MediaError",
     "NoFaceFound",
@@ -288,7 +290,17 @@ class OutOfMemory(TrainingError):
 
 
 class ConsentRefused(RightsRefused):
-    """Nobody has agreed to this, or no longer."""
+    """Nobody has agreed to this, or no longer.
+
+    Args:
+        message: As of every error; the rule is told in it before the next step.
+        rule: Which rule refused: `exists`, `signature`, `dates`, `revoked`, `project`, `use`, ...
+    """
+
+    def __init__(self, message: str, *, rule: str = "") -> None:
+        said, semicolon, step = message.rpartition(";")
+        super().__init__(f"{said} (rule: {rule}){semicolon}{step}" if rule and said else message)
+        self.rule = rule
 
 
 class PolicyRefused(RightsRefused):
@@ -311,6 +323,10 @@ class SignatureRefused(IntegrityError):
 
 class KeyRefused(IntegrityError):
     """A key that is missing, readable for others, damaged or not the right one."""
+
+
+class LedgerDamaged(IntegrityError):
+    """A ledger of use of which a line was changed, moved or removed."""
 
 
 class RegistryError(FacekitError):

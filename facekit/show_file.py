@@ -15,7 +15,9 @@ from facekit.signing.keys import PublicKey
 __all__ = [
     "SHOW_FILE",
     "Channel",
+    "ConsentPlace",
     "Gates",
+    "LedgerPlace",
     "Person",
     "Project",
     "RegistryAddress",
@@ -137,6 +139,31 @@ class Rules(_Closed):
     """How long a locked preset may be used without asking the registry for revocations."""
 
 
+class ConsentPlace(_Closed):
+    """Where records of consent are kept, and what shots are made for where nobody says it."""
+
+    folder: str = "consent"
+    """From the folder of this file."""
+    use: str = ""
+    """Such as `narrative-fiction`; the first that a consent allows when empty."""
+    territory: tuple[str, ...] = ()
+    """Where the work is shown: `world`, or countries such as `DE`; the world when empty."""
+    territory_exclude: tuple[str, ...] = ()
+    media: tuple[str, ...] = ()
+    """Such as `film`; all of them when empty."""
+    roles: tuple[_Name, ...] = ()
+    """People of these roles alone may sign consents, such as `legal`; everybody when empty."""
+    required: bool = False
+    """True: characters of which nobody says whose face they are get no shots either."""
+
+
+class LedgerPlace(_Closed):
+    """Where the ledger of use is kept."""
+
+    file: str = "ledger.jsonl"
+    """From the folder of this file."""
+
+
 class Show(_Closed):
     """The whole file."""
 
@@ -146,6 +173,8 @@ class Show(_Closed):
     """By channel."""
     registries: dict[_Name, RegistryAddress] = Field(default_factory=dict)
     rules: Rules = Rules()
+    consent: ConsentPlace = ConsentPlace()
+    ledger: LedgerPlace = LedgerPlace()
 
     @after(mode="after")
     def _holds_together(self) -> Self:

@@ -70,7 +70,7 @@ def _homes(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     home = tmp_path_factory.mktemp("home")
     for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "HF_HOME", "TORCH_HOME"):
         monkeypatch.setenv(name, str(home))
-    for name in ("FACEKIT_CACHE", "FACEKIT_WEIGHTS"):
+    for name in ("FACEKIT_CACHE", "FACEKIT_CONSENT", "FACEKIT_LEDGER", "FACEKIT_WEIGHTS"):
         monkeypatch.delenv(name, raising=False)  # the user's own folders, with the user's faces
     monkeypatch.setenv("MPLCONFIGDIR", str(home / "matplotlib"))
     return home

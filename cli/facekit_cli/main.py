@@ -11,7 +11,9 @@ from facekit import __version__
 from facekit_cli import (
     adapter,
     board,
+    character,
     check,
+    consent,
     demo,
     doctor,
     evaluate,
@@ -47,7 +49,7 @@ EXIT_CODES = {
     3: "photos refused",
     4: "a licence or a missing consent forbids it",
     5: "gate missed",
-    6: "weights damaged or missing; a preset or signature that does not hold",
+    6: "weights damaged or missing; a preset, ledger or signature that does not hold",
     7: "adapter, backbone, encoder, checkpoint or preset do not go together",
     130: "interrupted",
     141: "who read stdout has stopped",
@@ -94,6 +96,8 @@ app.add_typer(board.app, name="board")
 preset.app.add_typer(preset_share.app)
 app.add_typer(preset.app, name="preset")
 app.add_typer(keys.app, name="keys")
+app.add_typer(character.app, name="character")
+app.add_typer(consent.app, name="consent")
 app.add_typer(adapter.app, name="adapter")
 app.add_typer(registry.app, name="registry")
 app.add_typer(recipe.app, name="recipe")

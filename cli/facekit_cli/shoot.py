@@ -97,6 +97,22 @@ def shoot(
         ),
     ] = "1",
     identity: Identity = False,
+    use: Annotated[
+        str,
+        typer.Option(
+            "--use",
+            metavar="USE",
+            help="What for, such as narrative-fiction; the show's, or the first that is agreed to.",
+        ),
+    ] = "",
+    territory: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--territory",
+            metavar="PLACE",
+            help="Where it is shown: world, or countries such as DE; the show's, or the world.",
+        ),
+    ] = None,
     settings: Settings = None,
     weights: Weights = None,
     device: Device = "auto",
@@ -126,6 +142,8 @@ def shoot(
             seed=seed,
             takes=takes,
             strength=_strength(strength),
+            use=use,
+            territory=territory or (),
             out=out,
             force=force,
             overrides=read_settings(settings, "base", "sample"),

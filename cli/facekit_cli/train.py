@@ -86,6 +86,28 @@ def train(
             help="Of several processes, each holds only a part of the backbone's weights (FSDP2).",
         ),
     ] = False,
+    consent: Annotated[
+        str | None,
+        typer.Option(
+            "--consent",
+            metavar="REF",
+            help="The person's consent, as facekit consent record keeps it; photographs need one.",
+        ),
+    ] = None,
+    drawn: Annotated[
+        bool,
+        typer.Option(
+            "--drawn",
+            help="Nobody is depicted. Understood where backbone and encoder know drawings alone.",
+        ),
+    ] = False,
+    is_subject: Annotated[
+        bool,
+        typer.Option(
+            "--i-am-the-subject",
+            help="You are the person, of age, and agree to shots of yourself; it is recorded.",
+        ),
+    ] = False,
     out: OutParent = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -116,6 +138,9 @@ def train(
             trigger=trigger,
             device=where,
             allow=allow or (),
+            consent=consent,
+            drawn=drawn,
+            is_subject=is_subject,
             track=[name.strip() for given in track or () for name in given.split(",")],
             estimate=dry_run or base is not None,
             card_gb=vram,

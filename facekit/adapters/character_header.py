@@ -10,9 +10,11 @@ from typing import Any, Literal, Self, TypeAlias, get_args
 
 from facekit.adapters.lora import LoraSettings
 
-__all__ = ["CharacterHeader", "PhotoRecord", "PhotoRole"]
+__all__ = ["CharacterHeader", "PhotoRecord", "PhotoRole", "SubjectKind", "SubjectRecord"]
 
 PhotoRole: TypeAlias = Literal["train", "held_out"]
+
+SubjectKind: TypeAlias = Literal["real", "synthetic", "fictional-performed", "non-human"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -60,6 +62,25 @@ class PhotoRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectRecord:
+    """Whose face it is, as whoever trained it said."""
+
+    type: SubjectKind
+    ref: str = ""
+    """Random, one per person; empty where nobody is depicted."""
+    consent: str = ""
+    """sha256 of the record of consent that it was trained under."""
+
+    def __post_init__(self) -> None:
+        """Refuse a kind that is unknown, and a person without a consent."""
+        if self.type not in get_args(SubjectKind):
+            raise ValueError(f"subject is {self.type!r}, expected one of {get_args(SubjectKind)}")
+        is_person = self.type in ("real", "fictional-performed")
+        if is_person and not (self.ref and _SHA256.fullmatch(self.consent)):
+            raise ValueError(f"subject is {self.type} without reference or consent")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CharacterHeader:
     """What a character file says about itself."""
 
@@ -88,6 +109,9 @@ class CharacterHeader:
     """sha256 of everything that decided the weights; tells one run from another."""
     photos: tuple[PhotoRecord, ...] = ()
     """The usable photos, trained on and held out."""
+    subject: SubjectRecord | None = None
+    """Whose face it is; None where nobody said it, or where the backbone draws drawings alone. It
+    is left out of the file then."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Steps, losses, scores: for people. Only `recipe_digest` is read back, to tell whether a
     recipe beside the file is the one that trained it."""
@@ -108,6 +132,8 @@ class CharacterHeader:
     def to_json(self) -> str:
         """Write as one line of JSON, the same for equal headers."""
         entries = {**asdict(self), "lora_scale": self.lora_scale}
+        if self.subject is None:
+            del entries["subject"]
         return json.dumps(entries, sort_keys=True)
 
     @classmethod
@@ -124,6 +150,8 @@ class CharacterHeader:
         entries["sites"] = tuple(entries["sites"])
         entries["sigma_window"] = tuple(entries["sigma_window"])
         entries["photos"] = tuple(PhotoRecord(**photo) for photo in entries["photos"])
+        if entries.get("subject") is not None:
+            entries["subject"] = SubjectRecord(**entries["subject"])
         if entries["lora"] is not None:
             entries["lora"]["targets"] = tuple(entries["lora"]["targets"])
             entries["lora"] = LoraSettings(**entries["lora"])

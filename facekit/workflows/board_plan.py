@@ -241,9 +241,8 @@ def _warnings(board: Storyboard, found: FoundFacts) -> Iterator[str]:
             f"{backbone.name} is not on this machine, so nobody knows whether it can go on from a"
             " picture"
         )
-    given = [name for name in ("rights", "labels") if name in board.model_fields_set]
-    if given:
-        yield f"{' and '.join(given)}: kept with the plan; this version does not act on them"
+    if "labels" in board.model_fields_set:
+        yield "labels: kept with the plan; this version does not act on them"
 
 
 def _prompt_warnings(shots: Sequence[ShotPlan], found: FoundFacts) -> Iterator[str]:

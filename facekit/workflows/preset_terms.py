@@ -5,18 +5,23 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from facekit.adapters.character import Character
 from facekit.errors import ConsentRefused, UsageError
 from facekit.presets.bundle import open_bundle
 from facekit.presets.manifest import Lineage, Rights, Subject
 from facekit.presets.names import is_preset_id, is_version
-from facekit.signing.statements import canonical_json, parse_time
+from facekit.rights.consent import SignedConsent
+from facekit.rights.consent import read_consent as read_record
+from facekit.rights.policy import check_consent
+from facekit.signing.statements import parse_time
 from facekit.workflows.doctor_findings import Finding
 from facekit.workflows.licences import licence_finding
 from facekit.workflows.preset_content import CONSENT
+from facekit.workflows.rights import choose_consent, consents_of, subject_of
+from facekit.workflows.rights_place import RightsPlace, find_rights
 
 __all__ = [
     "SubjectType",
@@ -56,66 +61,79 @@ def check_names(name: str, version: str, licence: str) -> None:
 
 
 def read_consent(
-    consent: Path | Mapping[str, Any] | None, subject: SubjectType | None
+    consent: Path | Mapping[str, Any] | None, subject: SubjectType | None, character: Character
 ) -> tuple[bytes | None, Subject]:
-    """Read the record of consent, and say whose face it is.
+    """Find the record of consent that allows packing, and say whose face it is.
 
     Args:
-        consent: A file, or what is in it.
-        subject: As whoever packs it says; None is what the consent says.
+        consent: A file, what is in it, or what a record is kept under here. None is the record
+            that the character was trained under, or a later one of the same person.
+        subject: As whoever packs it says; None is what the consent or the character says.
+        character: What is packed.
 
     Returns:
         Content of the record, and the subject for the manifest.
 
     Raises:
-        ConsentRefused: Nobody says whose face it is, or there is no consent of a real person.
+        ConsentRefused: Nobody says whose face it is; there is no consent of a real person; or it
+            does not allow packing, now or at all.
     """
-    if consent is None:
-        if subject is None:
-            raise ConsentRefused(
-                "nobody says whose face it is, expected --subject synthetic for a drawn or invented"
-                " one, or --consent with the record of a real person; say which"
-            )
-        if subject in ("real", "fictional-performed"):
-            raise ConsentRefused(
-                f"--subject {subject}: no consent, expected the record of the person; name it with"
-                " --consent"
-            )
-        return None, Subject(type=subject)
-    told: Any = consent
+    header, place = character.file.header, find_rights()
+    told = subject_of(header, character.source)
+    given = _given(consent, place)
+    about: SubjectType | None = given.record.subject if given else told.type if told else subject
+    if about is None:
+        raise ConsentRefused(
+            "nobody says whose face it is, expected --subject synthetic for a drawn or invented"
+            " one, or --consent with the record of a real person; say which",
+            rule="exists",
+        )
+    if subject not in (None, about):
+        raise ConsentRefused(
+            f"--subject {subject}: {'the record of consent' if given else 'the character'} is about"
+            f" somebody {about}, expected the same; leave --subject away, or name the record of"
+            " this character",
+            rule="subject",
+        )
+    if (
+        given
+        and told
+        and (told.type, told.ref) != (about, given.record.subject_ref if told.ref else "")
+    ):
+        raise ConsentRefused(
+            f"consent: about somebody {about}, {given.record.subject_ref}, expected {told.type}"
+            f" {told.ref}, whom {header.name} was made of; name the record of this character",
+            rule="subject",
+        )
+    use = place.use("pack")
+    if about not in ("real", "fictional-performed"):
+        if given is None:
+            return None, Subject(type=about)
+        check_consent(given, use, trusted=place.trusted(), name="consent")
+    elif given is None and told is None:
+        raise ConsentRefused(
+            f"--subject {about}: no consent, expected the record of the person; name it with"
+            " --consent",
+            rule="exists",
+        )
+    else:
+        ref = told.ref if told else ""
+        known = [given] if given else consents_of(ref, Path(character.source), place)
+        given, _ = choose_consent(known, use, place, header.name)
+    return given.to_bytes(), Subject(
+        type=about,
+        ref=given.record.subject_ref,
+        consent=CONSENT,
+        consent_digest=given.digest,
+    )
+
+
+def _given(consent: Path | Mapping[str, Any] | None, place: RightsPlace) -> SignedConsent | None:
     if isinstance(consent, Path):
-        try:
-            told = json.loads(consent.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConsentRefused(
-                f"{consent}: no record of consent ({error}), expected JSON; name another file"
-            ) from error
-    schema = told.get("schema") if isinstance(told, Mapping) else None
-    if not isinstance(schema, str) or not schema.startswith("facekit.consent/1"):
-        raise ConsentRefused(
-            f"consent: schema {schema!r}, expected facekit.consent/1; make it with facekit consent"
-            " record"
-        )
-    about = told.get("subject", "real")
-    if subject is not None and subject != about:
-        raise ConsentRefused(
-            f"--subject {subject}: the record of consent is about somebody {about}, expected the"
-            " same; leave --subject away, or name the record of this character"
-        )
-    content = json.dumps(told, indent=1, sort_keys=True).encode() + b"\n"
-    bare = {key: value for key, value in told.items() if key != "signatures"}
-    try:
-        return content, Subject(
-            type=about,
-            ref=str(told.get("subject_ref", "")),
-            consent=CONSENT,
-            consent_digest=sha256(canonical_json(bare)).hexdigest(),
-        )
-    except ValueError as error:
-        raise ConsentRefused(
-            f"consent: about somebody {about!r} ({type(error).__name__}), expected a record of"
-            " facekit; make it with facekit consent record"
-        ) from error
+        if not consent.is_file():
+            return place.store.find(str(consent))
+        return read_record(consent.read_bytes(), str(consent))
+    return None if consent is None else read_record(consent, "consent")
 
 
 def retained_until(consent: bytes | None) -> str | None:

@@ -91,8 +91,9 @@ def plan_pack(
         title: For people; the character's name when None.
         summary: For people.
         tags: For people.
-        subject: Whose face it is. None is understood from a consent, which is of a real person.
-        consent: The record of consent, needed for real people.
+        subject: Whose face it is; what the consent or the character says when None.
+        consent: The record of consent: a file, its content, or what it is kept under. Of a
+            character that names its person None finds the record that is valid now.
         licence: Of the adapter: SPDX, or `LicenseRef-...`.
         terms: A file with the terms in full.
         allows_commercial_use: What a licence without an SPDX name does not say by itself.
@@ -112,7 +113,8 @@ def plan_pack(
 
     Raises:
         UsageError: A name, version, time or licence of another form, or options that contradict.
-        ConsentRefused: Nobody says whose face it is, or there is no consent of a real person.
+        ConsentRefused: Nobody says whose face it is; there is no consent of a real person, or none
+            that allows packing now.
         RightsRefused: A licence does not allow the commercial use that is asked for.
         KeyRefused: There is no key to sign with, or no key is meant by a line.
         OutputExists: Something is there.
@@ -124,7 +126,7 @@ def plan_pack(
     spec = backbone_spec(recipe)
     name = preset_id or f"local/{re.sub('[^a-z0-9_-]', '-', header.name.lower())}"
     check_names(name, version, licence)
-    record, about = read_consent(consent, subject)
+    record, about = read_consent(consent, subject, loaded)
     said = allows_commercial(licence)
     rights = Rights(
         license=licence,

@@ -121,6 +121,7 @@ def run_render(
     Raises:
         RenderBusy: Another render is at work in the folder.
         OutputError: The folder cannot be written, or the disk is full; what is finished stays.
+        LedgerDamaged: The ledger does not hold, and a person is in the shots.
         WorkerLost: A take has ended several workers.
         PackageMissing: The board asks for a kind of file that a missing package writes.
         FacekitError: Weights or characters that do not fit.
@@ -142,6 +143,8 @@ def run_render(
         rows = shot_rows(run.state)
         with run.timed("timelines"):
             timelines, notes = write_timelines(board)
+        if run.ledger.closed:
+            notes = (*notes, f"not in the ledger of use: {run.ledger.closed}")
         with run.timed("report"):
             told = _manifest(plan, run, rows, time.perf_counter() - begun)
             report = write_sequence_report(run.state, rows, told)

@@ -12,6 +12,7 @@ from facekit.workflows.render_lock import holder_of, holders_of_shots, locked
 from facekit.workflows.render_outputs import deliver_shot
 from facekit.workflows.render_plan import RenderPlan, find_shots, plan_render
 from facekit.workflows.render_report import ReportForm, write_sequence_report
+from facekit.workflows.render_rights import note_shot, open_board_ledger
 from facekit.workflows.render_rows import shot_rows
 from facekit.workflows.render_state import BoardState, drawn_seconds
 
@@ -107,7 +108,7 @@ def render_status(path: Path, *, out: Path | None = None) -> RenderStatus:
         StoryboardError: Mistakes of the board.
         RenderError: The records of the folder are damaged.
     """
-    plan = plan_render(path, out=out, device="cpu")
+    plan = plan_render(path, out=out, device="cpu", needs_right=False)
     at_work = holder_of(plan.board.out_dir)
     if at_work is None and (part := holders_of_shots(plan.board.out_dir)) is not None:
         at_work = f"{part[1]}, on {part[0].parent.name}"
@@ -145,12 +146,14 @@ def pick_take(path: Path, shot: str, take: str, *, out: Path | None = None) -> P
         there = ", ".join(take_name(one) for one in sorted(known)) or "none made yet"
         raise UsageError(f"{take}: no such take of {name}, expected one of {there}; choose another")
     with locked(board.out_dir):
+        ledger = open_board_ledger(plan.rights)
         wishes = read_wishes(board.out_dir)
         wishes = Wishes(takes=wishes.takes, picks={**wishes.picks, name: number})
         write_wishes(board.out_dir, wishes)
         fresh = BoardState(board, plan.judge, wishes)
         here = fresh.shots[name]
         version = here.version if here.is_delivered else deliver_shot(here, board)
+        note_shot(here, board, plan.rights, ledger)
     after = BoardState(board, plan.judge, wishes)
     follow = [
         other.name
@@ -190,7 +193,7 @@ def render_report(
         RenderBusy: The board is being rendered.
         MediaError: A take cannot be read.
     """
-    plan = plan_render(path, out=out, device="cpu")
+    plan = plan_render(path, out=out, device="cpu", needs_right=False)
     with locked(plan.board.out_dir):
         manifest = read_json(plan.board.out_dir / "manifest.json") or {}
         report = write_sequence_report(plan.state, shot_rows(plan.state), manifest, form)

@@ -12,6 +12,7 @@ from facekit.workflows.render_log import log_event
 from facekit.workflows.render_media import write_contact
 from facekit.workflows.render_outputs import deliver_shot
 from facekit.workflows.render_plan import RenderPlan
+from facekit.workflows.render_rights import note_shot, open_board_ledger
 from facekit.workflows.render_state import BoardState, ShotState, drawn_seconds
 
 __all__ = ["PARTS", "RenderLoop"]
@@ -37,6 +38,7 @@ class RenderLoop:
         self.is_part = is_part
         self.plan, self.crew, self.progress = plan, crew, progress
         self.state = BoardState(plan.board, plan.judge, plan.wishes)
+        self.ledger = open_board_ledger(plan.rights)
         self.draw_s = 0.0
         self.parts = dict.fromkeys(PARTS, 0.0)
         self.made = 0
@@ -63,6 +65,9 @@ class RenderLoop:
 
     def all_shots(self) -> None:
         """Work until nothing is left to do."""
+        for state in self.state.shots.values():
+            if state.is_delivered and (not self.plan.only or state.shot.name in self.plan.only):
+                self._note(state)  # a kill may have come before its line
         self.progress.start(self._num_left(), "shots")
         while True:
             if not self.stopped:
@@ -91,6 +96,7 @@ class RenderLoop:
             with self.timed("deliver"):
                 if is_new:
                     deliver_shot(state, self.plan.board)
+                    self._note(state)
                     self._refresh(name)
                 elif name in self._fresh:  # the same take is the best of more
                     write_contact(state, self.plan.board.out_dir)
@@ -99,6 +105,9 @@ class RenderLoop:
                 self.stopped = f"{name} failed ({state.decision.reason}) and on_fail is stop"
                 self._log("stopped", state, chosen.number, reason=self.stopped)
                 return
+
+    def _note(self, state: ShotState) -> None:
+        note_shot(state, self.plan.board, self.plan.rights, self.ledger)
 
     def _take_in(self, made: MadeTake) -> None:
         name = made.job.shot.name

@@ -14,6 +14,7 @@ from facekit.workflows.render_calibration import calibrated, read_calibration
 from facekit.workflows.render_files import Wishes, read_wishes
 from facekit.workflows.render_judge import JudgePlan, plan_judge
 from facekit.workflows.render_media import media_warnings
+from facekit.workflows.render_rights import BoardRights, board_rights
 from facekit.workflows.render_state import BoardState
 
 __all__ = ["RenderPlan", "find_shots", "plan_render"]
@@ -31,6 +32,8 @@ class RenderPlan:
     wishes: Wishes
     """As they are kept when the work begins."""
     state: BoardState
+    rights: BoardRights
+    """By what right its characters are used."""
     warnings: tuple[str, ...]
     cast: Mapping[str, Path]
     """Who is in the shots -> character file."""
@@ -48,6 +51,7 @@ class RenderPlan:
             f"out: {board.out_dir}",
             f"shots: {len(words)}, {_told(words)}",
             board.cost.describe(),
+            *self.rights.describe(),
         ]
         if self.only:
             lines.append(f"only: {', '.join(sorted(self.only))}")
@@ -61,6 +65,7 @@ class RenderPlan:
             "judge": self.judge.to_json(),
             "only": sorted(self.only),
             "state": {name: state.word for name, state in self.state.shots.items()},
+            "permits": [told.removeprefix("right: ") for told in self.rights.describe()],
             "warnings": list(self.warnings),
         }
 
@@ -72,6 +77,7 @@ def plan_render(
     device: str = AUTO,
     only: Sequence[str] = (),
     retake: Mapping[str, int] | None = None,
+    needs_right: bool = True,
 ) -> RenderPlan:
     """Look at a board and at what is rendered of it; nothing is written.
 
@@ -82,12 +88,14 @@ def plan_render(
         only: Shots to work on, by their names or ids, and those that they go on from; all when
             empty.
         retake: Shot -> further takes that are made in any case.
+        needs_right: False where the board is looked at and nothing is made of it.
 
     Raises:
         StoryboardError: Mistakes of the board.
         UsageError: No such shot or device; the encoder that trained would judge; or a board that
             this version cannot draw.
         RenderError: The records of the folder are damaged.
+        ConsentRefused: A person has not agreed to this, or no longer.
     """
     board = plan_board(path, device=device, out=out)
     _check_drawable(board)
@@ -111,6 +119,7 @@ def plan_render(
         before = [name for name in by_name[todo.pop()].depends_on if name not in wanted]
         wanted.update(before)
         todo += before
+    rights = board_rights(board, wanted, check=needs_right)
     return RenderPlan(
         board=board,
         judge=judge,
@@ -118,7 +127,8 @@ def plan_render(
         only=frozenset(wanted),
         wishes=wishes,
         state=state,
-        warnings=(*board.warnings, *judge.warnings, *media_warnings(board)),
+        rights=rights,
+        warnings=(*board.warnings, *judge.warnings, *rights.warnings, *media_warnings(board)),
         cast=cast,
     )
 

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from facekit.workflows.long_shots import shoot_long
 from facekit.workflows.shoot_plan import ShootPlan, plan_shoot
 from facekit.workflows.take_identity import identify_takes, plan_identities
 from facekit.workflows.takes import BASE_DIR, REPORT_DIR, write_take
+from facekit.workflows.use_ledger import UseLedger, open_ledger
 
 __all__ = ["ShootPlan", "ShootResult", "plan_shoot", "run_shoot", "shoot_takes"]
 
@@ -41,6 +42,8 @@ class ShootResult:
     """Takes that are shorter than what was asked for, by name, and why."""
     identities: tuple[Path, ...] = ()
     """Who is in the takes, one file per take where that was asked for."""
+    unnoted: str = ""
+    """Why the takes are not in the ledger of use; only where nobody is depicted."""
 
     @property
     def exit_code(self) -> int:
@@ -50,6 +53,8 @@ class ShootResult:
     def describe(self) -> str:
         """Write the path of every clip, what ended early and, for one character, the next step."""
         short = [f"stopped: {name} {reason}" for name, reason in self.stopped.items()]
+        if self.unnoted:
+            short.append(f"not in the ledger of use: {self.unnoted}")
         if not self.called:
             return "\n".join([*map(str, self.clips), *short])
         folder = self.clips[0].parent
@@ -92,7 +97,8 @@ def run_shoot(
         AdapterMismatch: A character was made for other weights.
         AdapterError: A character's LoRA cannot be kept to a region of this backbone.
         NoFaceFound: Regions are looked for, and fewer figures are there than characters.
-        OutputError: The folder cannot be written, or the disk is full.
+        OutputError: The folder or the ledger cannot be written, or the disk is full.
+        LedgerDamaged: The ledger does not hold, and a person is in the shots.
         FaceError: A clip that is to be longer ends with somebody else's face.
     """
     left = [index for index, done in enumerate(plan.done) if not done]
@@ -101,8 +107,12 @@ def run_shoot(
     casts = [plan.casts[index] for index in left]
     if faces is None and not is_zero(plan.strength) and any(cast.is_auto for cast in casts):
         faces = load_faces(plan.recipe.encoder.train).to(plan.device)
+    ledger = open_ledger(plan.rights, plan.permits)
+    for index, done in enumerate(plan.done):
+        if done:  # a kill may have come before its line
+            _note(plan, index, ledger)
     if left and plan.is_long:
-        stopped = _shoot_long(plan, left, pipe, progress, faces)
+        stopped = _shoot_long(plan, left, pipe, progress, ledger, faces)
     elif left:
         ensure_out_dir(plan.out_dir)
         shoot_takes(
@@ -117,6 +127,7 @@ def run_shoot(
             casts=casts,
             strength=plan.strength,
             faces=faces,
+            delivered=lambda place: _note(plan, left[place], ledger),
         )
     alone = plan.characters[0] if len(plan.characters) == 1 else None
     clips = tuple(plan.out_dir / f"{shot.name}.mp4" for shot in plan.shots)
@@ -125,11 +136,25 @@ def run_shoot(
         called=call_character(alone.source) if alone else "",
         stopped=stopped,
         identities=identify_takes(clips, judge, plan.device, judging) if judge else (),
+        unnoted=ledger.closed,
     )
 
 
+def _note(plan: ShootPlan, index: int, ledger: UseLedger) -> None:
+    """Write a take into the ledger of use."""
+    there = {one.source for one in plan.casts[index].characters}
+    permits = [one for one in plan.permits if one.source in there]
+    clip = plan.out_dir / f"{plan.shots[index].name}.mp4"
+    ledger.take(clip, permits, job=plan.fingerprints[index])
+
+
 def _shoot_long(
-    plan: ShootPlan, left: Sequence[int], pipe: Any, progress: Progress, faces: FaceDetector | None
+    plan: ShootPlan,
+    left: Sequence[int],
+    pipe: Any,
+    progress: Progress,
+    ledger: UseLedger,
+    faces: FaceDetector | None,
 ) -> Mapping[str, str]:
     """Shoot takes of several chunks; return those that ended early, and why."""
     ensure_out_dir(plan.out_dir)
@@ -150,6 +175,7 @@ def _shoot_long(
             "starts_from": plan.start.source or None,
         }
         taken = shoot_long(pipe, plan, index, record, progress, judges.get(who), faces)
+        _note(plan, index, ledger)
         if taken.stopped:
             stopped[shot.name] = taken.stopped
     return stopped
@@ -177,12 +203,13 @@ def shoot_takes(
     strength: Strength = 1.0,
     faces: FaceDetector | None = None,
     label: str = "shots",
+    delivered: Callable[[int], None] | None = None,
 ) -> tuple[Path, ...]:
     """Shoot and write takes, with characters or, without any, of the bare backbone.
 
     Prompts, as the backbone reads them, fingerprints and casts come in the order of the shots;
     nobody is in them without casts. Progress is told under the label, and `faces` finds the
-    regions that are looked for.
+    regions that are looked for. `delivered` is told the place of every take that is written.
     """
     paths = []
     casts = casts or [None] * len(shots)
@@ -211,6 +238,8 @@ def shoot_takes(
             if regions:
                 record["regions"] = {name: region.text for name, region in regions.items()}
             paths.append(write_take(out_dir, shots[index], clip, record))
+            if delivered is not None:
+                delivered(index)
     return tuple(paths)
 
 

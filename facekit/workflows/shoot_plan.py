@@ -21,6 +21,8 @@ from facekit.workflows.casting import ShotCast, cast_prompts, check_casts, parse
 from facekit.workflows.characters import check_conditioned, load_characters, shooting_recipe
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.frame_likeness import start_warnings
+from facekit.workflows.rights import Permit, permit_all
+from facekit.workflows.rights_place import RightsPlace, find_rights
 from facekit.workflows.shoot_warnings import shoot_warnings
 from facekit.workflows.shot_start import (
     ShotStart,
@@ -69,6 +71,10 @@ class ShootPlan:
     """What one chunk may hand on to the next."""
     unit_fingerprints: tuple[str, ...]
     """Those of the chunks of long takes, whatever their length; one per shot."""
+    rights: RightsPlace
+    """Where consents and the ledger lie."""
+    permits: tuple[Permit, ...]
+    """By what right each character is used; none where strength 0 leaves them out."""
     warnings: tuple[str, ...] = ()
     """What is allowed and better known before the work starts."""
 
@@ -98,6 +104,7 @@ class ShootPlan:
             f"takes: {len(self.shots)}"
             + (f", {sum(self.done)} of them there already" if any(self.done) else ""),
         ]
+        lines += [f"right: {right}" for one in self.permits if (right := one.describe())]
         lines += self.start.describe()
         rows = zip(self.shots, self.prompts, self.casts, self.done, strict=True)
         for shot, prompt, cast, done in rows:
@@ -127,6 +134,7 @@ class ShootPlan:
             "starts_from": self.start.source or None,
             "device": str(self.device),
             "out": str(self.out_dir),
+            "rights": [right for one in self.permits if (right := one.describe())],
             "warnings": list(self.warnings),
             "takes": [
                 {
@@ -155,6 +163,8 @@ def plan_shoot(
     takes: int = 1,
     strength: Strength = 1.0,
     rule: ChainRule | None = None,
+    use: str = "",
+    territory: Sequence[str] = (),
     out: Path | None = None,
     force: bool = False,
     recipe: Recipe | None = None,
@@ -184,6 +194,10 @@ def plan_shoot(
         strength: Of identity and LoRA: 1 is as trained, 0 the bare backbone, `MAX_STRENGTH` the
             most; or keyframes of it, spread evenly over the whole take.
         rule: What one chunk may hand on to the next; the defaults when None.
+        use: What the shots are for, such as "narrative-fiction"; what the show says, or else the
+            first that the consent of each person allows, when empty.
+        territory: Where they are shown: "world" or countries such as "DE"; what the show says, or
+            else the world, when empty.
         out: A folder; when None `shots/<character>`, with `-` between several, or the clip's.
         force: Whether takes of the same name may be replaced.
         recipe: The backbone and how to sample; when None the recipe that trained the character,
@@ -194,6 +208,7 @@ def plan_shoot(
     Raises:
         UsageError: No such character, aspect or device, an unknown `@name`, or sizes or a strength
             that the backbone cannot draw; regions that do not fit the characters.
+        ConsentRefused: A person has not agreed to this, or no longer.
         MediaError: A drawn region, or what the shots begin with, cannot be read.
         RecipeError: The recipe is damaged, or an override does not fit.
         WeightsError: The recipe names a folder without a backbone, or the backbone's tokenizer is
@@ -204,6 +219,11 @@ def plan_shoot(
     """
     check_strength(strength)
     loaded = load_characters((character,) if isinstance(character, str) else character)
+    place = find_rights()
+    permits: tuple[Permit, ...] = ()
+    if not is_zero(strength):
+        asked = place.use("shoot", use=use, territory=tuple(territory))
+        permits = permit_all(((x.name, x.source, x.file.header) for x in loaded), asked, place)
     placed = parse_regions(regions, [one.name for one in loaded])
     found, source = (
         (recipe, "given by the caller") if recipe else shooting_recipe(loaded[0], overrides)
@@ -270,7 +290,7 @@ def plan_shoot(
     )
     where = choose_device(device)
     told = shoot_warnings(shots, texts, loaded, found, strength, has_start=start.is_given)
-    warnings = list(told)
+    warnings = [*told, *(one.warning for one in permits if one.warning)]
     if is_long and not is_zero(strength):
         for one in {who.source: who for cast in casts for who in cast.characters}.values():
             alone = all(len(cast.characters) == 1 for cast in casts)
@@ -293,5 +313,7 @@ def plan_shoot(
         start=start,
         rule=rule,
         unit_fingerprints=of_units,
+        rights=place,
+        permits=permits,
         warnings=tuple(warnings),
     )

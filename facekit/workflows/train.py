@@ -28,6 +28,7 @@ from facekit.workflows.train_folder import (
 )
 from facekit.workflows.train_outcome import TrainOutcome
 from facekit.workflows.train_plan import TrainPlan, plan_train
+from facekit.workflows.train_rights import note_training
 
 __all__ = ["TrainOutcome", "TrainPlan", "plan_train", "run_train"]
 
@@ -159,9 +160,11 @@ def _finish(
         begun.digest,
         masks=masks.used,
         overruled=checked.overruled_codes,
+        told=looked.rights.subject,
     )
     adapter_path = plan.out_dir / ADAPTER_FILE
     file.save(adapter_path)
+    note_training(looked.rights, plan.name, adapter_path)
     outcome = TrainOutcome(
         name=plan.name,
         adapter=adapter_path,

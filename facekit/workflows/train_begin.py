@@ -31,6 +31,7 @@ from facekit.workflows.train_folder import (
 )
 from facekit.workflows.train_outcome import TrainOutcome
 from facekit.workflows.train_plan import TrainPlan
+from facekit.workflows.train_rights import TrainRights, settle_rights
 
 __all__ = ["Begun", "Looked", "begin_run", "look_at_photos"]
 
@@ -47,6 +48,8 @@ class Looked:
     """Draws the face masks of excerpts."""
     noted: tuple[str, ...]
     """What is to be known of clips."""
+    rights: TrainRights
+    """Whose face it is; a self-attestation is recorded by now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,6 +68,7 @@ class Begun:
 def look_at_photos(plan: TrainPlan, faces: FaceVendor, progress: Progress) -> Looked:
     """Choose the photos, the excerpts and who draws their masks; raises as `run_train`."""
     ensure_out_dir(plan.out_dir)
+    rights = settle_rights(plan.rights)
     checked = plan.dataset or _inspect(plan, faces, progress)
     photos = checked.require() if isinstance(checked, Inspection) else checked.photos(faces)
     records = record_photos(photos)
@@ -81,6 +85,7 @@ def look_at_photos(plan: TrainPlan, faces: FaceVendor, progress: Progress) -> Lo
         masks=masks,
         parser=parser,
         noted=(*left_out, *of_excerpts),
+        rights=rights,
     )
 
 
@@ -99,6 +104,8 @@ def begin_run(
     subject = _subject(plan, backbone, settings)
     drawn_by = looked.parser.digest if looked.parser else ""
     of_excerpts = {"excerpt_masks": drawn_by} if looked.photos.excerpts else {}
+    told = looked.rights.subject
+    whose = {"subject": f"{told.type} {told.ref}"} if told else {}
     digest = run_digest(
         settings,
         looked.photos,
@@ -106,7 +113,7 @@ def begin_run(
         backbone_digest=backbone.digest,
         adapter_digest=base_digest(adapter),
         lora=lora,
-        extra={"recipe": recipe_digest(recipe), "parts": parts_digest, **of_excerpts},
+        extra={"recipe": recipe_digest(recipe), "parts": parts_digest, **of_excerpts, **whose},
     )
     finished = finished_outcome(out_dir, digest)
     if finished is not None and not plan.force:

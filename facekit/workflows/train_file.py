@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from facekit.adapters.character_file import CharacterFile, CharacterHeader, build_character
-from facekit.adapters.character_header import PhotoRecord
+from facekit.adapters.character_header import PhotoRecord, SubjectRecord
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import LoraSettings
 from facekit.faces.protocols import FaceVendor
@@ -38,8 +38,12 @@ def character_file(
     *,
     masks: MasksUsed,
     overruled: tuple[str, ...],
+    told: SubjectRecord | None,
 ) -> CharacterFile:
-    """Fold what was learned. Nothing in it depends on when or how often the run was stopped."""
+    """Fold what was learned. Nothing in it depends on when or how often the run was stopped.
+
+    `subject` is what captions call the character, `told` whose face it is.
+    """
     training: Mapping[str, object] = {
         "steps": result.steps,
         "best_step": result.best_step,
@@ -70,6 +74,7 @@ def character_file(
         adapter_digest=base_digest(adapter),
         run_digest=digest,
         photos=records,
+        subject=told,
         training=training,
     )
     return build_character(

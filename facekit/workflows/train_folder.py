@@ -15,6 +15,7 @@ from facekit.training.train_character import CACHE_FILE, HELD_OUT_FILE
 from facekit.training.trainer import METRICS_FILE, STATE_FILE
 from facekit.workflows.characters import ADAPTER_FILE, RECIPE_FILE, RESULT_FILE
 from facekit.workflows.masks import MasksUsed
+from facekit.workflows.rights import CONSENT_FILE
 from facekit.workflows.train_outcome import TrainOutcome
 
 __all__ = [
@@ -150,6 +151,7 @@ def sweep(out_dir: Path) -> None:
 
 def _left_behind(out_dir: Path) -> Iterator[Path]:
     caches = (CACHE_FILE, HELD_OUT_FILE)
-    for name in (STATE_FILE, METRICS_FILE, *caches, ADAPTER_FILE, RESULT_FILE, RECIPE_FILE):
+    own = (ADAPTER_FILE, RESULT_FILE, RECIPE_FILE, CONSENT_FILE)
+    for name in (STATE_FILE, METRICS_FILE, *caches, *own):
         stem, suffix = Path(name).stem, Path(name).suffix
         yield from out_dir.glob(f".{stem}-????????{suffix}")

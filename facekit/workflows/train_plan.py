@@ -29,6 +29,7 @@ from facekit.workflows.masks import MasksUsed, plan_masks
 from facekit.workflows.train_checks import check_memory, check_training
 from facekit.workflows.train_clips import clip_warnings, describe_clips
 from facekit.workflows.train_folder import is_resumed
+from facekit.workflows.train_rights import TrainRights, plan_rights
 from facekit.workflows.train_warnings import plan_warnings
 
 __all__ = ["TrainPlan", "plan_train"]
@@ -66,6 +67,8 @@ class TrainPlan:
     """Whether the backbone knows the name of the character."""
     masks: MasksUsed
     """The face masks that the loss is to look at."""
+    rights: TrainRights
+    """Whose face it is, and who agreed."""
     allow: tuple[str, ...] = ()
     """Codes of reasons against photos that are overruled."""
     dataset: StoredDataset | None = None
@@ -94,6 +97,7 @@ class TrainPlan:
             *([f"clips: {clips}"] if (clips := describe_clips(recipe)) else []),
             f"backbone: {self._backbone()}",
             f"encoder: {vendor_facts(recipe.encoder.train).describe()}",
+            *([f"rights: {rights}"] if (rights := self.rights.describe()) else []),
             f"face masks: {self.masks.describe()}",
             f"device: {device_text(self.device)}",
             *([f"processes: {self._processes()}"] if self.parts else []),
@@ -120,6 +124,7 @@ class TrainPlan:
             "recipe_digest": recipe_digest(self.recipe),
             "trigger": self.trigger,
             "masks": self.masks.to_json(),
+            "rights": self.rights.describe() or None,
             "device": str(self.device),
             "processes": len(self.parts) or 1,
             "samples_of_each": list(self.parts) or [self.recipe.train.batch_size],
@@ -201,6 +206,9 @@ def plan_train(
     device: str = AUTO,
     allow: Sequence[str] = (),
     track: Sequence[str] = (),
+    consent: str | None = None,
+    drawn: bool = False,
+    is_subject: bool = False,
     estimate: bool = False,
     card_gb: float | None = None,
 ) -> TrainPlan:
@@ -219,6 +227,10 @@ def plan_train(
         device: Where the backbone runs, as for `choose_device`.
         allow: Codes of reasons against photos that are overruled, like "blurred".
         track: Trackers that get the log beside its own file: "tensorboard", "wandb".
+        consent: The record of consent of the person: a name, a digest or a file.
+        drawn: Nobody is depicted; needed only where backbone and encoder know more than drawings.
+        is_subject: Whoever trains is the person, of age, and agrees; it is recorded as the run
+            begins.
         estimate: Whether to tell what the run takes, which itself takes seconds.
         card_gb: Memory of a graphics card that is planned for, where this machine has none.
 
@@ -226,6 +238,7 @@ def plan_train(
         UsageError: A name that cannot be a folder and an `@name`, a trigger without a word, an
             unknown backbone, encoder, device or tracker, or what the backbone or the device cannot
             do.
+        ConsentRefused: Photographs without a consent of the person, or one that does not allow it.
         PackageMissing: The optimizer, the weights or a tracker need a package that is not
             installed.
         WeightsError: The base identity adapter is not there; or `base.source` or a trigger is
@@ -262,6 +275,14 @@ def plan_train(
     dataset = open_dataset(photos, recipe, allow)
     found = scan_sources(photos) if dataset is None else dataset.sources
     resumes = is_resumed(out_dir, recipe, force=force)
+    rights = plan_rights(
+        name,
+        recipe,
+        [source.path for source in found],
+        consent=consent,
+        drawn=drawn,
+        is_subject=is_subject,
+    )
     cost = None
     if estimate:
         cost = estimate_run(recipe, where, num_photos=len(found), card_gb=card_gb)
@@ -278,6 +299,7 @@ def plan_train(
         is_finished=resumes and not force and (out_dir / RESULT_FILE).is_file(),
         named=not trigger and _knows(recipe, name),
         masks=plan_masks(recipe, dataset),
+        rights=rights,
         allow=tuple(allow),
         track=tracked,
         dataset=dataset,

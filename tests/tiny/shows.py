@@ -1,4 +1,4 @@
-"""The folder of a show with a registry, three people and their keys; the tests work in it."""
+"""Shows: a file that names who may sign consents; a folder with a registry, people and keys."""
 
 import shutil
 from dataclasses import dataclass
@@ -16,7 +16,16 @@ from facekit.workflows.registries import add_registry
 from tests.tiny.presets import tiny_contents, write_preset
 from tests.tiny.registries import PEOPLE, Team
 
-__all__ = ["ShowFolder", "show_folder"]
+__all__ = ["SHOW", "ShowFolder", "show_folder"]
+
+SHOW = """\
+[people.anna]
+key = "{key}"
+roles = ["{role}"]
+[consent]
+folder = "{folder}"
+roles = ["legal"]
+"""
 
 
 @dataclass

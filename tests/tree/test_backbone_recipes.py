@@ -70,7 +70,9 @@ def test_the_recipe_runs_on_the_tiny_model(
     recipe = load_recipe(f"{name}/train", (*SMALL, frames))
     good_photos(tmp_path / "photos")
 
-    planned = plan_train([tmp_path / "photos"], name="mira", recipe=recipe, out=tmp_path)
+    planned = plan_train(
+        [tmp_path / "photos"], name="mira", recipe=recipe, out=tmp_path, drawn=True
+    )
     trained = run_train(planned, NoProgress(), backbone=backbone)
     header = load_character(trained.adapter).file.header
     shots = plan_shoot(["close-up of @mira"], character=str(trained.adapter), out=tmp_path / "s")

@@ -86,7 +86,7 @@ def test_a_recipe_for_a_card_takes_a_step(
     aspects = 'validate.aspects=["1:1"]'
     recipe = load_recipe(name, (*SMALL, f"memory.offloaded_blocks={few}", aspects))
     good_photos(tmp_path / "photos")
-    plan = plan_train([tmp_path / "photos"], name="mira", recipe=recipe, out=tmp_path)
+    plan = plan_train([tmp_path / "photos"], name="mira", recipe=recipe, out=tmp_path, drawn=True)
     made = run_train(plan, NoProgress(), backbone=backbone(recipe.base.name))
     assert made.steps == 1
     assert made.throughput["tflops"] > 0

@@ -59,6 +59,9 @@ COMMANDS = (
     "keys",
     "preset push",
     "registry",
+    "character delete",
+    "consent",
+    "consent record",
 )
 
 

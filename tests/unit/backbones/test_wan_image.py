@@ -138,7 +138,9 @@ def test_plans_say_that_clips_begin_with_an_empty_picture(
     for module in (train_plan, shoot_warnings):
         monkeypatch.setattr(module, "load_tokenizer", lambda recipe: tiny_pipe(backbone).tokenizer)
     good_photos(tmp_path / "photos")
-    trained = plan_train([tmp_path / "photos"], name="mira", recipe=recipe, out=tmp_path)
+    trained = plan_train(
+        [tmp_path / "photos"], name="mira", recipe=recipe, out=tmp_path, drawn=True
+    )
     assert any("its score says nothing" in warning for warning in trained.warnings)
     assert recipe.validate.every == 0
     tiny_character(tiny_pipe(backbone), backbone).save(tmp_path / "adapter.safetensors")

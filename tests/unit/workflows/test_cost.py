@@ -45,7 +45,7 @@ def test_a_plan_tells_memory_and_time_where_it_is_asked(
     assert asked.cost is not None
     assert asked.cost.step.peak < 2**26
     assert asked.to_json()["cost"] == asked.cost.to_json()
-    plain = plan_train([tmp_path / "photos"], name="mira", recipe=recipe, out=tmp_path)
+    plain = plan_train([tmp_path / "photos"], name="mira", recipe=recipe, out=tmp_path, drawn=True)
     assert plain.cost is None
 
 

@@ -1,10 +1,13 @@
 """Boards rendered on the tiny backbone: what is made, what is kept, what is delivered."""
 
+import dataclasses
 import json
 
 import pytest
 
-from facekit.errors import OutputError, RenderBusy, UsageError
+from facekit.adapters.character_file import CharacterFile
+from facekit.adapters.character_header import SubjectRecord
+from facekit.errors import ConsentRefused, OutputError, RenderBusy, UsageError
 from facekit.media.video import read_clip
 from facekit.types import NoProgress, Plan
 from facekit.workflows import takes as takes_module
@@ -13,6 +16,7 @@ from facekit.workflows.render import plan_render, run_render
 from facekit.workflows.render_draw import Studio
 from facekit.workflows.render_lock import locked
 from facekit.workflows.render_look import pick_take, render_report, render_status, retake_plan
+from facekit.workflows.rights_place import find_rights
 
 BOARD = """\
 schema: facekit.storyboard/1
@@ -232,3 +236,25 @@ def test_two_renders_at_once_and_a_full_disk(board, go, tmp_path, monkeypatch):
     assert not list(out.rglob("*.mp4"))
     assert not (out / ".render.lock").exists()
     assert go().words == {"pass": 3}
+
+
+def test_every_delivered_shot_is_in_the_ledger_once(board, go):
+    go()
+    go()
+    uses = [line.content for line in find_rights().ledger.lines() if line.kind == "use"]
+    assert len(uses) == 3
+    by_file = {told["file"].rpartition("/")[2]: told for told in uses}
+    (who,) = by_file["S_A_v001.mp4"]["people"]
+    assert (who["character"], who["seconds"], who["right"]) == ("mira", 0.5, "nobody depicted")
+    assert by_file["S_C_v001.mp4"]["people"] == []
+
+
+def test_a_board_is_rendered_only_as_agreed_and_looked_at_in_any_case(board, trained, tmp_path):
+    file = CharacterFile.load(trained.adapter)
+    subject = SubjectRecord(type="real", ref="subj_" + "0" * 32, consent="0" * 64)
+    header = dataclasses.replace(file.header, subject=subject)
+    dataclasses.replace(file, header=header).save(tmp_path / "real.safetensors")
+    board.write_text(BOARD.format(adapter=tmp_path / "real.safetensors", gates=LOOSE))
+    with pytest.raises(ConsentRefused, match="rule: exists"):
+        plan_render(board, device="cpu")
+    assert render_status(board).rows

@@ -588,7 +588,7 @@ def test_a_level_that_needs_a_base_adapter_is_refused_where_none_ships(
     photos: Path, out: Path
 ) -> None:
     wan = "wan2_1_t2v_1_3b/train"
-    plan = plan_train([photos], name="mira", recipe=load_recipe(wan), out=out)
+    plan = plan_train([photos], name="mira", recipe=load_recipe(wan), out=out, drawn=True)
     assert "method: a plain LoRA, no identity branch" in plan.describe()
     assert "backbone: wan2_1_t2v_1_3b (licence Apache-2.0)" in plan.describe()
     assert "warning: wan2_1_t2v_1_3b has no base identity adapter, so nothing" in plan.describe()

@@ -1,0 +1,1 @@
+"""Who agreed to what: records of consent, what they allow, and the ledger of use."""

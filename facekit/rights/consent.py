@@ -1,0 +1,383 @@
+"""What somebody agreed to: a record of consent, pseudonymous by its fields, signed by who keeps it.
+
+A record names nobody. The name it is kept under, and where its evidence lies, stay with whoever
+recorded it; evidence is known by its sha256 alone. Nothing here says whether a person is a minor
+or somebody famous: facekit has no database of faces, and takes the word of who records.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import model_validator as after
+
+from facekit.errors import ConsentRefused
+from facekit.signing.dsse import Envelope, Signature
+from facekit.signing.keys import PublicKey, SigningKey
+from facekit.signing.statements import (
+    PAYLOAD_TYPE,
+    Statement,
+    Subject,
+    canonical_json,
+    now_text,
+    parse_time,
+    sign_statement,
+)
+
+__all__ = [
+    "ALWAYS_DENIED",
+    "ANY",
+    "DENIED",
+    "GRANT",
+    "LONGEST_DAYS",
+    "SCHEMA",
+    "WORLD",
+    "Compensation",
+    "ConsentRecord",
+    "Evidence",
+    "Method",
+    "Retention",
+    "RevocationTerms",
+    "SignedConsent",
+    "SubjectType",
+    "Training",
+    "Uses",
+    "new_subject_ref",
+    "read_consent",
+    "sign_consent",
+]
+
+SCHEMA: Final = "facekit.consent/1"
+GRANT: Final = "consent.grant"
+"""Kind of the statement that a record is."""
+
+DENIED: Final = ("sexual", "political-endorsement", "deception", "other-productions")
+"""What is denied unless the record says otherwise."""
+
+ALWAYS_DENIED: Final = ("deception",)
+"""What nobody can agree to, for it is done to others."""
+
+ANY: Final = "any"
+"""Every use that is not denied; every medium."""
+
+WORLD: Final = "world"
+
+LONGEST_DAYS: Final = 3653
+"""Ten years with their leap days."""
+
+SubjectType = Literal["real", "synthetic", "fictional-performed", "non-human"]
+Method = Literal["self-attest", "signed-form", "video-statement", "agreement-ref", "not-required"]
+
+Line = Annotated[str, StringConstraints(max_length=2000, strip_whitespace=True)]
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
+Place = Annotated[str, StringConstraints(pattern=r"^(world|[A-Z]{2}(-[A-Z0-9]{1,3})?)$")]
+"""`world`, or a country by ISO 3166-1, or a part of one by ISO 3166-2."""
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+SubjectRef = Annotated[str, StringConstraints(pattern=r"^subj_[0-9a-f]{32}$")]
+
+_LIMIT: Final = 1_000_000
+_DRAWN: Final = ("synthetic", "non-human")
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Evidence(_Closed):
+    """What proves it, by digest; the thing itself stays with who keeps it."""
+
+    kind: Word
+    """`form`, `video`, `agreement`, `statement`, ..."""
+    sha256: Sha256
+
+
+class Uses(_Closed):
+    """What the face may be used for."""
+
+    allow: tuple[Word, ...] = Field(min_length=1)
+    """Such as `narrative-fiction`; `any` is everything that is not denied."""
+    deny: tuple[Word, ...] = DENIED
+    """What is refused whatever else is said."""
+
+    @after(mode="after")
+    def _holds_together(self) -> Self:
+        if both := sorted(set(self.allow) & set(self.deny)):
+            raise ValueError(f"{both[0]} is both allowed and denied")
+        if missing := sorted(set(ALWAYS_DENIED) - set(self.deny)):
+            raise ValueError(f"{missing[0]} must be denied, for nobody can agree to it")
+        return self
+
+
+class Compensation(_Closed):
+    """What is paid for, counted by the ledger."""
+
+    unit: Literal["none", "per-second", "per-shot", "ref"] = "none"
+    ref: Line = ""
+    """Where it is agreed, for `ref`."""
+
+
+class Retention(_Closed):
+    """How long things are kept."""
+
+    templates_until: date | None = None
+    """After it the character must be deleted and is not used; None for as long as it is valid."""
+    photos_until: date | None = None
+    """After it the photos must be deleted; facekit never deletes them by itself."""
+
+
+class RevocationTerms(_Closed):
+    """How it is taken back."""
+
+    contact: Line = Field(min_length=1)
+    """Whom to tell."""
+    notice_days: int = Field(default=0, ge=0, le=365)
+    """How long after that what is under way may go on; training and packing stop at once."""
+    effect: Literal["stop-new", "withdraw"] = "stop-new"
+    """`withdraw`: everything stops at once, and the character is to be deleted."""
+
+
+class Training(_Closed):
+    """What may be made of the photos."""
+
+    zero_shot: bool = True
+    """Enrol: identity tokens without training (level L0)."""
+    adapter: bool = True
+    """Train tokens or a LoRA."""
+    merge: bool = False
+    """Mix the face with others."""
+
+
+class ConsentRecord(_Closed):
+    """What was agreed."""
+
+    schema_: Literal["facekit.consent/1"] = Field(default=SCHEMA, alias="schema")
+    subject_ref: SubjectRef
+    """Random, one per person; never a name."""
+    subject: SubjectType = "real"
+    controller: Line = Field(min_length=1)
+    """Who keeps it and answers for it."""
+    method: Method
+    reason: Line = ""
+    """Why none is needed, for `not-required`."""
+    evidence: tuple[Evidence, ...] = ()
+    adult: Literal[True] | None = None
+    """True: of age on the day of agreeing. None only where nobody is depicted."""
+    purpose: Line = Field(min_length=1)
+    uses: Uses
+    project: Annotated[str, StringConstraints(max_length=200)] = ""
+    """The production, as `project.id` of its facekit.toml; empty for work outside of any."""
+    territory: tuple[Place, ...] = (WORLD,)
+    territory_exclude: tuple[Place, ...] = ()
+    media: tuple[Word, ...] = (ANY,)
+    valid_from: date
+    valid_until: date
+    """The last day."""
+    compensation: Compensation = Compensation()
+    retention: Retention = Retention()
+    revocation: RevocationTerms
+    train: Training = Training()
+    recorded_at: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+
+    @after(mode="after")
+    def _holds_together(self) -> Self:
+        is_drawn = self.subject in _DRAWN
+        if is_drawn != (self.method == "not-required"):
+            raise ValueError(
+                f"method is {self.method!r} for a subject that is {self.subject}, expected"
+                " not-required for synthetic and non-human ones and no others"
+            )
+        if is_drawn and not self.reason:
+            raise ValueError("not-required without a reason")
+        if not is_drawn and self.adult is not True:
+            raise ValueError("adult is not true")
+        if self.method in ("signed-form", "video-statement") and not self.evidence:
+            raise ValueError(f"method is {self.method} without evidence")
+        if self.method == "agreement-ref" and not (self.evidence or self.reason):
+            raise ValueError("agreement-ref without evidence and without a reason naming it")
+        if self.compensation.unit == "ref" and not self.compensation.ref:
+            raise ValueError("compensation is by reference and there is none")
+        if not self.territory or not self.media:
+            raise ValueError("territory or media is empty")
+        if not self.valid_from <= self.valid_until:
+            raise ValueError("valid_until is before valid_from")
+        if self.valid_until - self.valid_from > timedelta(days=LONGEST_DAYS):
+            raise ValueError("valid for more than ten years")
+        parse_time(self.recorded_at)
+        return self
+
+    @property
+    def needs_consent(self) -> bool:
+        """Whether a person is depicted."""
+        return self.subject not in _DRAWN
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as plain data."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def describe(self) -> str:
+        """What was agreed, a line for each thing."""
+        where = ", ".join(self.territory)
+        if self.territory_exclude:
+            where += f" without {', '.join(self.territory_exclude)}"
+        paid = self.compensation.unit + (f" {self.compensation.ref}" * bool(self.compensation.ref))
+        kept = self.retention.templates_until
+        method = self.method + (f" ({self.reason})" if self.reason else "")
+        return "\n".join(
+            [
+                f"subject: {self.subject_ref} ({self.subject})",
+                f"recorded: {self.recorded_at} by {self.controller}, {method}",
+                f"purpose: {self.purpose}",
+                f"allowed: {', '.join(self.uses.allow)}",
+                f"denied: {', '.join(self.uses.deny)}",
+                f"project: {self.project or 'none, only work outside of any'}",
+                f"territory: {where}; media: {', '.join(self.media)}",
+                f"valid: {self.valid_from} to {self.valid_until}",
+                f"compensation: {paid}",
+                f"kept until: {kept or self.valid_until}",
+                f"revocation: to {self.revocation.contact}, notice of"
+                f" {self.revocation.notice_days} days, then {self.revocation.effect}",
+                f"evidence: {len(self.evidence)}",
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedConsent:
+    """A record and who signed it."""
+
+    record: ConsentRecord
+    content: Mapping[str, Any]
+    """The record as it was read, which is what was signed."""
+    signatures: tuple[Signature, ...]
+    name: str = ""
+    """What it is kept under; no part of the record."""
+
+    @property
+    def digest(self) -> str:
+        """Sha256 (hex) of the record as canonical JSON."""
+        return hashlib.sha256(canonical_json(dict(self.content))).hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """The file: the record and its signatures."""
+        signatures = [
+            {"keyid": one.keyid, "sig": base64.b64encode(one.sig).decode()}
+            for one in self.signatures
+        ]
+        content = {**self.content, "signatures": signatures}
+        return json.dumps(content, indent=1, sort_keys=True).encode() + b"\n"
+
+    def signers(self, trusted: Iterable[PublicKey]) -> tuple[PublicKey, ...]:
+        """Those of the keys that have signed it as it is."""
+        payload = _statement(self.content).payload()
+        return Envelope(payload, PAYLOAD_TYPE, self.signatures).signers(trusted)
+
+
+def new_subject_ref() -> str:
+    """A reference for a person whom facekit has not met."""
+    return f"subj_{secrets.token_hex(16)}"
+
+
+def sign_consent(
+    content: Mapping[str, Any], keys: Sequence[SigningKey], *, now: datetime | None = None
+) -> SignedConsent:
+    """Check what was agreed and sign it.
+
+    Args:
+        content: As of `ConsentRecord`; schema and time of recording are added.
+        keys: Of who records it.
+        now: When; the clock's when None.
+
+    Raises:
+        ConsentRefused: It is no record that facekit can keep, or it is about a minor.
+    """
+    at = now_text() if now is None else now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    record = _parse({"schema": SCHEMA, "recorded_at": at, **content}, "consent")
+    told = record.to_json()
+    envelope = sign_statement(_statement(told), keys)
+    return SignedConsent(record=record, content=told, signatures=envelope.signatures)
+
+
+def read_consent(content: bytes | Mapping[str, Any], name: str) -> SignedConsent:
+    """Read a record with its signatures, of which nothing is verified yet.
+
+    Args:
+        content: Of the file.
+        name: What messages call it.
+
+    Raises:
+        ConsentRefused: It is damaged, of a later version, or about a minor.
+    """
+    told: Any = content
+    if isinstance(content, bytes):
+        try:
+            if len(content) > _LIMIT:
+                raise ValueError(f"{len(content)} bytes")
+            told = json.loads(content, object_pairs_hook=_each_once)
+        except (ValueError, RecursionError) as error:
+            raise _not_a_record(name, str(error)) from error
+    if not isinstance(told, Mapping):
+        raise _not_a_record(name, type(told).__name__)
+    told = dict(told)
+    try:
+        signatures = tuple(
+            Signature(str(one["keyid"]), base64.b64decode(one["sig"], validate=True))
+            for one in told.pop("signatures", ())
+        )
+    except (TypeError, KeyError, ValueError, binascii.Error) as error:
+        raise _not_a_record(name, f"signatures: {error}") from error
+    return SignedConsent(record=_parse(told, name), content=told, signatures=signatures)
+
+
+def _statement(content: Mapping[str, Any]) -> Statement:
+    digest = hashlib.sha256(canonical_json(dict(content))).hexdigest()
+    return Statement(GRANT, (Subject(str(content["subject_ref"]), digest),), dict(content))
+
+
+def _parse(content: Mapping[str, Any], name: str) -> ConsentRecord:
+    is_drawn = content.get("subject") in _DRAWN
+    if content.get("adult") is False or (content.get("adult") is not True and not is_drawn):
+        raise ConsentRefused(
+            f"{name}: nobody attests that the person is an adult, expected adult: true; facekit"
+            " makes no characters of minors, whoever agrees",
+            rule="minor",
+        )
+    try:
+        return ConsentRecord.model_validate(content)
+    except ValidationError as error:
+        raise _not_a_record(name, _mistakes(error)) from error
+
+
+def _mistakes(error: ValidationError) -> str:
+    said = []
+    for one in error.errors(include_url=False, include_input=False):
+        where = ".".join(str(part) for part in one["loc"])
+        message = str(one["msg"]).removeprefix("Value error, ").replace(";", ",")
+        if one["type"] == "extra_forbidden":
+            message = "unknown key"
+        said.append(f"{where}: {message}" if where else message)
+    return ", ".join(said)
+
+
+def _not_a_record(name: str, got: str) -> ConsentRefused:
+    got = re.sub(r"\s+", " ", got)
+    return ConsentRefused(
+        f"{name}: {got}, expected a record of consent ({SCHEMA}); make it with facekit consent"
+        " record",
+        rule="record",
+    )
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key that is there twice, of which readers would take different ones."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
+    return found

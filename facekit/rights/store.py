@@ -1,0 +1,208 @@
+"""Where records of consent lie: a folder of a show, or of the user.
+
+NAME.12345678.consent.json     a record and its signatures; the digits are of its digest
+NAME.12345678.revoke-1a2b.json a signed statement that it was taken back
+NAME.12345678.places.json      where its evidence was; stays here
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Literal
+
+from facekit.errors import ConsentRefused, OutputExists, UsageError
+from facekit.media.files import write_bytes, write_text
+from facekit.rights.consent import SignedConsent, read_consent
+from facekit.signing.keys import PublicKey, SigningKey
+from facekit.signing.statements import (
+    Statement,
+    Subject,
+    now_text,
+    open_statement,
+    parse_time,
+    sign_statement,
+)
+
+__all__ = ["REVOKE", "ConsentStore", "Revocation"]
+
+REVOKE: Final = "consent.revoke"
+"""Kind of the statement that a consent was taken back."""
+
+_SUFFIX: Final = ".consent.json"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """A consent was taken back."""
+
+    digest: str
+    """Of the record."""
+    subject_ref: str
+    at: datetime
+    effect: Literal["stop-new", "withdraw"]
+    reason: str = ""
+
+    def concerns(self, consent: SignedConsent) -> bool:
+        """Whether it takes back this record: the very one, or an earlier one of the person."""
+        if self.digest == consent.digest:
+            return True
+        record = consent.record
+        return record.subject_ref == self.subject_ref and parse_time(record.recorded_at) <= self.at
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentStore:
+    """A folder of records; it may not exist yet."""
+
+    folder: Path
+
+    def add(
+        self,
+        name: str,
+        consent: SignedConsent,
+        *,
+        places: dict[str, str] | None = None,
+        again: bool = False,
+    ) -> Path:
+        """Keep a record under a name.
+
+        Args:
+            name: What to call it; stays in this folder.
+            consent: Signed.
+            places: sha256 of evidence -> where it is.
+            again: Whether the name may have records already, which stay.
+
+        Raises:
+            UsageError: The name cannot be that of a file.
+            OutputExists: There is one of this name.
+            OutputError: The folder cannot be written.
+        """
+        if not _NAME.fullmatch(name):
+            raise UsageError(
+                f"{name!r}: not a name for a consent, expected letters, digits, - and _; choose"
+                " another with --as"
+            )
+        if not again and self._files(name):
+            raise OutputExists(
+                f"{self._files(name)[0]}: there is a consent of this name, expected a new one; add"
+                " --renew for the same person, or choose another with --as"
+            )
+        stem = f"{name}.{consent.digest[:8]}"
+        if places:
+            write_text(self.folder / f"{stem}.places.json", json.dumps(places, indent=1) + "\n")
+        path = self.folder / f"{stem}{_SUFFIX}"
+        write_bytes(path, consent.to_bytes())
+        return path
+
+    def records(self) -> tuple[SignedConsent, ...]:
+        """All records, the latest first; raises as `read_consent`."""
+        found = [self._read(path) for path in self._files("*")]
+        return tuple(sorted(found, key=_age, reverse=True))
+
+    def find(self, reference: str) -> SignedConsent:
+        """Find a record: the latest of a name or a person, one of a digest, or a file.
+
+        Raises:
+            ConsentRefused: There is none.
+        """
+        if reference.endswith(".json") and Path(reference).is_file():
+            return self._read(Path(reference))
+        known = self.records()
+        for one in known:
+            if reference in (one.name, one.record.subject_ref, one.digest):
+                return one
+        is_start = len(reference) >= 8 and [x for x in known if x.digest.startswith(reference)]
+        if is_start:
+            return is_start[0]
+        names = ", ".join(sorted({one.name for one in known}))
+        raise ConsentRefused(
+            f"{reference}: no such consent in {self.folder}, expected"
+            f" {f'one of {names}' if names else 'a record, and none is kept there'}; make one with"
+            " facekit consent record",
+            rule="exists",
+        )
+
+    def of_subject(self, subject_ref: str) -> tuple[SignedConsent, ...]:
+        """The records of a person, the latest first."""
+        return tuple(one for one in self.records() if one.record.subject_ref == subject_ref)
+
+    def revoke(
+        self,
+        consent: SignedConsent,
+        keys: tuple[SigningKey, ...],
+        *,
+        effect: Literal["stop-new", "withdraw"] | None = None,
+        reason: str = "",
+    ) -> tuple[Path, Revocation]:
+        """Take a consent back; a signed statement is added, and nothing is removed.
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
+        told = {"at": now_text(), "effect": effect or consent.record.revocation.effect}
+        subject = Subject(consent.record.subject_ref, consent.digest)
+        statement = Statement(REVOKE, (subject,), {**told, "reason": reason})
+        stem = f"{consent.name or 'consent'}.{consent.digest[:8]}.revoke-{secrets.token_hex(2)}"
+        path = self.folder / f"{stem}.json"
+        write_bytes(path, sign_statement(statement, keys).to_bytes())
+        return path, _revocation(statement)
+
+    def revocations(self, trusted: Iterable[PublicKey]) -> tuple[Revocation, ...]:
+        """Everything that was taken back.
+
+        Raises:
+            SignatureRefused: One is damaged, or signed by nobody trusted; it is not passed over,
+                for it may be real.
+        """
+        keys = tuple(trusted)
+        return tuple(
+            _revocation(open_statement(path.read_bytes(), keys, kind=REVOKE, name=str(path)))
+            for path in sorted(self.folder.glob("*.revoke-*.json"))
+            if not path.name.startswith(".")
+        )
+
+    def places(self, consent: SignedConsent) -> dict[str, str]:
+        """Where the evidence was when it was recorded: sha256 -> path."""
+        path = self.folder / f"{consent.name}.{consent.digest[:8]}.places.json"
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            return {str(key): str(value) for key, value in told.items()}
+        except (OSError, ValueError, AttributeError):
+            return {}
+
+    def _files(self, name: str) -> list[Path]:
+        found = self.folder.glob(f"{name}.????????{_SUFFIX}")
+        return sorted(path for path in found if not path.name.startswith("."))
+
+    def _read(self, path: Path) -> SignedConsent:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ConsentRefused(
+                f"{path}: cannot be read ({error.strerror}), expected a record of consent; check"
+                " its permissions",
+                rule="record",
+            ) from error
+        signed = read_consent(content, str(path))
+        return replace(signed, name=path.name.partition(".")[0])
+
+
+def _age(consent: SignedConsent) -> tuple[datetime, str]:
+    return parse_time(consent.record.recorded_at), consent.digest
+
+
+def _revocation(statement: Statement) -> Revocation:
+    told = statement.predicate
+    (subject,) = statement.subjects
+    return Revocation(
+        digest=subject.sha256,
+        subject_ref=subject.name,
+        at=parse_time(str(told.get("at", ""))).astimezone(UTC),
+        effect="withdraw" if told.get("effect") == "withdraw" else "stop-new",
+        reason=str(told.get("reason", "")),
+    )

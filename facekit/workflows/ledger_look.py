@@ -1,0 +1,117 @@
+"""The ledger of use: what stands in it, whether it holds, who was on screen for how long."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facekit.media.files import ensure_new, write_text
+from facekit.rights.ledger import LedgerHead, LedgerLine
+from facekit.workflows.rights_place import find_rights
+
+__all__ = ["LedgerReport", "read_ledger"]
+
+_COLUMNS = (
+    "at", "render_id", "file", "sha256", "job", "project", "use", "character",
+    "character_sha256", "preset", "subject_ref", "consent", "right", "seconds", "seen_seconds",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerReport:
+    """What a ledger says."""
+
+    path: Path
+    head: LedgerHead
+    lines: Sequence[LedgerLine]
+    rows: Sequence[Mapping[str, object]]
+    """One for each character in each clip."""
+    table: Path | None = None
+    brief: bool = False
+    """Whether to say only that it holds."""
+
+    def describe(self) -> str:
+        """How far it goes, and the seconds of everybody."""
+        kinds = [line.kind for line in self.lines]
+        counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+        told = [
+            f"{self.path}: {self.head.count} lines ({counts or 'nothing yet'}), all as they were"
+            " written",
+            f"head: {self.head.sha256}",
+        ]
+        if self.head.torn:
+            told.append(
+                f"a kill left {len(self.head.torn)} bytes of a line at the end; the next line that"
+                " is added sets them aside and says so"
+            )
+        told += (
+            []
+            if self.brief
+            else [
+                f"{who}: {seconds:.2f} s in {clips} clips" for who, seconds, clips in self._sums()
+            ]
+        )
+        return "\n".join([*told, *([str(self.table)] if self.table else [])])
+
+    def to_json(self) -> Mapping[str, object]:
+        """The same as data."""
+        return {
+            "path": str(self.path),
+            "count": self.head.count,
+            "head": self.head.sha256,
+            "torn_bytes": len(self.head.torn),
+            "uses": [dict(row) for row in self.rows],
+            "sums": [
+                {"who": who, "seconds": round(seconds, 3), "clips": clips}
+                for who, seconds, clips in self._sums()
+            ],
+            "table": None if self.table is None else str(self.table),
+        }
+
+    def _sums(self) -> list[tuple[str, float, int]]:
+        sums: dict[str, tuple[float, int]] = {}
+        for row in self.rows:
+            who = str(row["subject_ref"] or row["character"])
+            seconds, clips = sums.get(who, (0.0, 0))
+            sums[who] = (seconds + float(str(row["seconds"])), clips + 1)
+        return [(who, seconds, clips) for who, (seconds, clips) in sorted(sums.items())]
+
+
+def read_ledger(
+    *,
+    expected: str | None = None,
+    table: Path | None = None,
+    brief: bool = False,
+    force: bool = False,
+) -> LedgerReport:
+    """Verify the ledger and say what is in it.
+
+    Args:
+        expected: The sha256 of a line as it was noted earlier; it must still be there.
+        table: Receives a line for each character in each clip, as CSV.
+        brief: Whether to say only that it holds.
+        force: Whether the table may be replaced.
+
+    Raises:
+        LedgerDamaged: A line was changed, moved or removed.
+        OutputExists: The table is there.
+    """
+    ledger = find_rights().ledger
+    head, lines = ledger.verify(expected=expected), ledger.lines()
+    rows = [
+        {**{key: line.content.get(key) for key in _COLUMNS}, "at": line.at, **person}
+        for line in lines
+        if line.kind == "use"
+        for person in line.content.get("people", ())
+    ]
+    if table is not None:
+        ensure_new(table, force, other="--csv")
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(table, text.getvalue())
+    return LedgerReport(
+        path=ledger.path, head=head, lines=lines, rows=rows, table=table, brief=brief
+    )

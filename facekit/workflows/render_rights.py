@@ -1,0 +1,108 @@
+"""By what right a board is rendered, and the line in the ledger of every delivered shot."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from facekit.rights.policy import Use
+from facekit.workflows.board_export import SHOT_RECORD
+from facekit.workflows.board_plan import BoardPlan
+from facekit.workflows.preset_files import load_any
+from facekit.workflows.render_files import IDENTITY_SUFFIX, read_json, versions
+from facekit.workflows.render_jobs import TAKES_DIR
+from facekit.workflows.render_state import ShotState
+from facekit.workflows.rights import Permit, permit_character
+from facekit.workflows.rights_place import RightsPlace, find_rights
+from facekit.workflows.use_ledger import Appearance, UseLedger, open_ledger
+
+__all__ = ["BoardRights", "board_rights", "note_shot", "open_board_ledger"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardRights:
+    """What holds for a board."""
+
+    place: RightsPlace
+    use: Use
+    permits: Mapping[Path, Permit] = field(default_factory=dict)
+    """By the file of the character."""
+
+    def describe(self) -> list[str]:
+        """A line for each character that depicts somebody."""
+        return [f"right: {one.describe()}" for one in self.permits.values() if one.describe()]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is to be known before the work."""
+        return tuple(one.warning for one in self.permits.values() if one.warning)
+
+
+def board_rights(
+    board: BoardPlan, names: Collection[str] = (), *, check: bool = True
+) -> BoardRights:
+    """Look up by what right the characters of a board are used.
+
+    Args:
+        board: Its `rights` say for what and where; what it does not say, the show around it says.
+        names: Shots that are worked on; all when empty.
+        check: False for looking at a board alone, which needs no right.
+
+    Raises:
+        ConsentRefused: A person has not agreed to this, or no longer.
+    """
+    place = find_rights(board.path.absolute().parent)
+    told = board.board.rights
+    use = place.use(
+        "render",
+        use=told.use,
+        territory=(told.territory,) if told.territory else (),
+        territory_exclude=told.territory_exclude,
+    )
+    files = {
+        person.file: person.id
+        for shot in board.shots
+        for person in shot.characters
+        if not names or shot.name in names
+    }
+    permits = {
+        file: permit_character(name, file, load_any(file).file.header, use, place)
+        for file, name in (files.items() if check else ())
+    }
+    return BoardRights(place=place, use=use, permits=permits)
+
+
+def open_board_ledger(rights: BoardRights) -> UseLedger:
+    """Make sure that shots can be noted before any is made; raises as `open_ledger`."""
+    return open_ledger(rights.place, tuple(rights.permits.values()), rights.use.use)
+
+
+def note_shot(state: ShotState, board: BoardPlan, rights: BoardRights, ledger: UseLedger) -> None:
+    """Write a delivered shot into the ledger, unless it is there; raises as `delivered`.
+
+    The seconds are those of the cut; handles are not shown.
+    """
+    there = versions(board.out_dir, state.shot)
+    record = (read_json(there[-1] / SHOT_RECORD) or {}) if there else {}
+    if "media" not in record:
+        return
+    version, chosen = there[-1], str(record["take"])
+    seconds = state.shot.frames.cut / float(state.shot.frames.rate)
+    people = [
+        Appearance(
+            permit=rights.permits[person.file],
+            seconds=seconds,
+            seen_seconds=_seen(version, chosen, person.id, seconds),
+        )
+        for person in state.shot.characters
+        if person.file in rights.permits
+    ]
+    ledger.delivered(version / str(record["media"]), people, job=str(record["fingerprint"]))
+
+
+def _seen(version: Path, take: str, person: str, seconds: float) -> float | None:
+    """Seconds in which a face was measured, by the part of the take's frames; None unmeasured."""
+    measured = read_json(version / TAKES_DIR / f"{take}{IDENTITY_SUFFIX}") or {}
+    figures = measured.get("figures")
+    people = figures.get("characters") if isinstance(figures, Mapping) else None
+    mine = people.get(person) if isinstance(people, Mapping) else None
+    return seconds * float(mine["coverage"]) if isinstance(mine, Mapping) else None

@@ -1,0 +1,137 @@
+"""Where rights are looked up from here: consents, ledger, keys that count, the show."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from facekit.rights.ledger import Ledger
+from facekit.rights.policy import Action, Use
+from facekit.rights.store import ConsentStore, Revocation
+from facekit.show_file import ConsentPlace, Show, find_show, read_show
+from facekit.signing.home import KeyHome, key_home
+from facekit.signing.keys import PublicKey, SigningKey
+from facekit.signing.statements import parse_time
+
+__all__ = ["RightsPlace", "find_rights"]
+
+_OWN_KEY = "me"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RightsPlace:
+    """What holds in a folder."""
+
+    store: ConsentStore
+    ledger: Ledger
+    keys: KeyHome
+    show: Show
+    show_file: Path | None
+
+    @property
+    def project(self) -> str:
+        """Of the show; empty outside of any."""
+        return self.show.project.id
+
+    @property
+    def told(self) -> ConsentPlace:
+        """What the show says of consent."""
+        return self.show.consent
+
+    def known(self) -> tuple[PublicKey, ...]:
+        """Own keys, those trusted, and those of the show's people."""
+        return (*self.keys.trusted(), *self.show.all_keys())
+
+    def trusted(self) -> tuple[PublicKey, ...]:
+        """Keys that may sign consents: all known ones, unless the show names roles for it."""
+        if not self.told.roles:
+            return self.known()
+        people = self.show.people.values()
+        return tuple(
+            key
+            for person in people
+            if set(person.roles) & set(self.told.roles)
+            for key in person.all_keys()
+        )
+
+    def revocations(self) -> tuple[Revocation, ...]:
+        """Everything that was taken back, also where the file of it has been removed since.
+
+        Raises:
+            SignatureRefused: One is damaged, or signed by nobody trusted.
+            LedgerDamaged: The ledger does not hold.
+        """
+        noted = [
+            Revocation(
+                digest=str(line.content.get("consent", "")),
+                subject_ref=str(line.content.get("subject_ref", "")),
+                at=parse_time(line.at),
+                effect="withdraw" if line.content.get("effect") == "withdraw" else "stop-new",
+            )
+            for line in self.ledger.lines()
+            if line.kind == "revoke"
+        ]
+        return (*self.store.revocations(self.known()), *noted)
+
+    def use(
+        self,
+        action: Action,
+        *,
+        use: str = "",
+        territory: tuple[str, ...] = (),
+        territory_exclude: tuple[str, ...] = (),
+        media: tuple[str, ...] = (),
+    ) -> Use:
+        """Describe a use; what is not said is what the show says."""
+        told = self.told
+        return Use(
+            action=action,
+            use=use or told.use,
+            project=self.project,
+            territory=territory or told.territory,
+            territory_exclude=territory_exclude or told.territory_exclude,
+            media=media or told.media,
+        )
+
+    def signing_key(self, name: str | None = None, *, make: bool = False) -> SigningKey:
+        """The key that signs.
+
+        Args:
+            name: Which; the default one when None.
+            make: Whether one is made where there is none.
+
+        Raises:
+            KeyRefused: There is none, or it cannot be opened.
+        """
+        if make and name is None and not self.keys.own():
+            self.keys.create(_OWN_KEY, passphrase=os.environ.get("FACEKIT_PASSPHRASE"))
+        return self.keys.signing_key(name)
+
+
+def find_rights(folder: Path | None = None) -> RightsPlace:
+    """Find consents and ledger: those of the show around a folder, or else the user's own.
+
+    `FACEKIT_CONSENT` and `FACEKIT_LEDGER` name others.
+
+    Args:
+        folder: Where to look from; the working folder when None.
+
+    Raises:
+        UsageError: The show's file has a mistake.
+    """
+    path = find_show(folder)
+    show = read_show(path)
+    settings = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    home = Path(settings).expanduser() / "facekit"
+    consents = home / "consent" if path is None else path.parent / show.consent.folder
+    ledger = home / "ledger.jsonl" if path is None else path.parent / show.ledger.file
+    if named := os.environ.get("FACEKIT_CONSENT"):
+        consents = Path(named).expanduser()
+    if named := os.environ.get("FACEKIT_LEDGER"):
+        ledger = Path(named).expanduser()
+    return RightsPlace(
+        store=ConsentStore(consents),
+        ledger=Ledger(ledger),
+        keys=key_home(),
+        show=show,
+        show_file=path,
+    )

@@ -1,0 +1,114 @@
+"""One line in the ledger for every clip that is delivered."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facekit.errors import FacekitError
+from facekit.rights.ledger import LedgerLine, new_render_id
+from facekit.weights import file_digest, known_digest
+from facekit.workflows.rights import Permit
+from facekit.workflows.rights_place import RightsPlace
+
+__all__ = ["Appearance", "UseLedger", "open_ledger"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appearance:
+    """A character in a clip."""
+
+    permit: Permit
+    seconds: float
+    """Of the clip that it is in."""
+    seen_seconds: float | None = None
+    """In which its face was measured; None where nobody measured."""
+
+    def to_json(self) -> dict[str, object]:
+        """What the ledger keeps of it."""
+        permit = self.permit
+        return {
+            "character": permit.name,
+            "character_sha256": known_digest(Path(permit.source)),
+            "preset": permit.preset or None,
+            "subject_ref": permit.subject_ref or None,
+            "consent": permit.consent or None,
+            "right": permit.by,
+            "seconds": round(self.seconds, 3),
+            "seen_seconds": None if self.seen_seconds is None else round(self.seen_seconds, 3),
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class UseLedger:
+    """The ledger while clips are delivered."""
+
+    place: RightsPlace
+    use: str = ""
+    closed: str = ""
+    """Why nothing is written; only where nobody is depicted."""
+
+    def delivered(
+        self,
+        media: Path,
+        people: Sequence[Appearance],
+        *,
+        job: str,
+        render_id: str | None = None,
+    ) -> None:
+        """Note a clip; one that is noted already, with this content, is not noted again.
+
+        Args:
+            media: The file as it is handed over.
+            people: Who is in it.
+            job: What it was made by: the fingerprint of the take.
+            render_id: 128 bits as hex that the file carries; random ones when None.
+
+        Raises:
+            OutputError: The ledger cannot be written.
+            LedgerDamaged: It does not hold.
+        """
+        if self.closed:
+            return
+        digest, name = file_digest(media), str(media.absolute())
+        content = {
+            "render_id": render_id or new_render_id(),
+            "file": name,
+            "sha256": digest,
+            "job": job,
+            "project": self.place.project,
+            "use": self.use,
+            "people": [one.to_json() for one in people],
+        }
+
+        def is_there(line: LedgerLine) -> bool:
+            told = line.content
+            return (told.get("sha256"), told.get("file"), told.get("job")) == (digest, name, job)
+
+        self.place.ledger.append_unless("use", content, is_there)
+
+    def take(self, clip: Path, permits: Sequence[Permit], *, job: str) -> None:
+        """Note a take by what its record says of its length; raises as `delivered`."""
+        told = json.loads(clip.with_suffix(".json").read_text(encoding="utf-8"))
+        seconds = int(told["shot"]["num_frames"]) / float(told["fps"])
+        people = [Appearance(permit=permit, seconds=seconds) for permit in permits]
+        self.delivered(clip, people, job=job)
+
+
+def open_ledger(place: RightsPlace, permits: Sequence[Permit], use: str = "") -> UseLedger:
+    """Make sure that clips can be noted before any is made.
+
+    Where nobody is depicted, a ledger that cannot be written stops nothing; `closed` says why.
+
+    Raises:
+        OutputError: It cannot be written, and somebody is in the clips.
+        LedgerDamaged: It does not hold, and somebody is in the clips.
+    """
+    used = next((one.use.use for one in permits if one.use is not None), use)
+    try:
+        place.ledger.ready()
+    except FacekitError as error:
+        if any(one.by != "nobody depicted" for one in permits):
+            raise
+        return UseLedger(place=place, use=used, closed=str(error).partition(";")[0])
+    return UseLedger(place=place, use=used)
