@@ -52,15 +52,14 @@ def frame_hashes(frames: Sequence[Image] | npt.NDArray[np.uint8]) -> tuple[str, 
 
 
 def content_distance(asked: Sequence[str], known: Sequence[str]) -> float:
-    """Mean number of bits, 0 to 64, by which the frames of one differ from the nearest of another.
+    """Mean number of bits, 0 to 64, by which frames differ from the nearest ones of a known file.
 
     64 where one of them has no frames.
     """
     if not asked or not known:
         return 64.0
     first, second = (np.array([int(one, 16) for one in side], np.uint64) for side in (asked, known))
-    bits = np.bitwise_count(first[:, None] ^ second[None, :])
-    return float(max(bits.min(axis=1).mean(), bits.min(axis=0).mean()))
+    return float(np.bitwise_count(first[:, None] ^ second[None, :]).min(axis=1).mean())
 
 
 def _hash(frame: Image) -> str | None:

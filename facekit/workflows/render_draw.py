@@ -138,6 +138,7 @@ class Studio:
                 "regions": {name: region.text for name, region in regions.items()},
                 "chunks": list(shot.frames.chunks),
                 "goes_on_from": None if job.before is None else job.before.as_posix(),
+                "starts_from": _pinned(shot),
                 "draw_s": round(each_s, 3),
                 "device": device_text(self.device),
                 "fingerprint": job.fingerprint,
@@ -322,6 +323,12 @@ def shown_frames(clip: Clip, shot: ShotPlan) -> tuple[Clip, int]:
     shown = shot.frames.source_frames()
     part = clip.frames[shown[0] : shown[-1] + 1]
     return Clip(frames=np.ascontiguousarray(part), fps=clip.fps), shot.frames.head
+
+
+def _pinned(shot: ShotPlan) -> str | None:
+    """The picture that a board begins a shot with."""
+    pin = shot.first_frame
+    return None if pin is None or pin.image is None else str(pin.image)
 
 
 def _start(job: TakeJob) -> Image | None:

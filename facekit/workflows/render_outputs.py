@@ -22,6 +22,7 @@ from facekit.workflows.board_export import (
     rendered_shot,
 )
 from facekit.workflows.board_plan import BoardPlan
+from facekit.workflows.credentials import facts_of, signed_output
 from facekit.workflows.render_files import (
     IDENTITY_SUFFIX,
     link_takes,
@@ -58,7 +59,10 @@ def deliver_shot(state: ShotState, plan: BoardPlan) -> Path:
         link_takes(state.version, version)
     take = version / TAKES_DIR / f"{take_name(chosen.number)}.mp4"
     media = version / f"{shot.name}_{version.name}.mp4"
-    write_clip(media, delivered_clip(read_clip(take), shot))
+    shown = delivered_clip(read_clip(take), shot)
+    facts = facts_of(read_json(take.with_suffix(".json")) or {})
+    with signed_output(media, facts, frames=shown.frames, inputs=(take,)) as place:
+        write_clip(place, shown)
     identity = dict(read_json(take.with_suffix("").with_suffix(IDENTITY_SUFFIX)) or {})
     told = {"take": take_name(chosen.number), "verdict": chosen.verdict}
     identity |= {**told, "reasons": list(chosen.reasons)}
