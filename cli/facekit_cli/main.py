@@ -16,10 +16,12 @@ from facekit_cli import (
     doctor,
     evaluate,
     lab,
+    provenance,
     recipe,
     render,
     shoot,
     train,
+    verify,
     weights,
 )
 from facekit_cli.launched import is_first
@@ -43,7 +45,7 @@ EXIT_CODES = {
     3: "photos refused",
     4: "a licence forbids it",
     5: "gate missed",
-    6: "weights damaged or missing, or not to be fetched",
+    6: "weights, a signature or a file damaged, missing or not to be fetched",
     7: "adapter, backbone, encoder or checkpoint do not go together",
     130: "interrupted",
     141: "who read stdout has stopped",
@@ -84,12 +86,14 @@ app.command("train")(train.train)
 app.command("shoot")(shoot.shoot)
 app.command("render")(render.render)
 app.command("eval")(evaluate.evaluate)
+app.command("verify")(verify.verify)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(board.app, name="board")
 app.add_typer(adapter.app, name="adapter")
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(weights.app, name="weights")
+app.add_typer(provenance.app, name="provenance")
 app.add_typer(lab.app, name="lab")
 
 

@@ -8,6 +8,7 @@ import typer
 from facekit_cli.board import Board, Renders, app
 from facekit_cli.options import Device, DryRun, Json, Weights
 from facekit_cli.output import GOES_ON, execute, show
+from facekit_cli.provenance import NoCredentials, prepared
 
 __all__ = ["NumWorkers", "Only", "pick", "render", "report", "resume", "retake", "status"]
 
@@ -34,6 +35,7 @@ def render(
     workers: NumWorkers = 1,
     device: Device = "auto",
     weights: Weights = None,
+    no_credentials: NoCredentials = False,
     out: Renders = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -46,7 +48,11 @@ def render(
 
     execute(
         "render",
-        lambda: plan_render(board, out=out, device=device, only=only or ()),
+        prepared(
+            lambda: plan_render(board, out=out, device=device, only=only or ()),
+            no_credentials=no_credentials,
+            dry_run=dry_run,
+        ),
         partial(run_render, workers=workers),
         as_json=as_json,
         weights=weights,
@@ -64,12 +70,13 @@ def resume(
     workers: NumWorkers = 1,
     device: Device = "auto",
     weights: Weights = None,
+    no_credentials: NoCredentials = False,
     out: Renders = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Go on with a render that was stopped, or whose board has changed: the same as render."""
-    render(board, None, workers, device, weights, out, dry_run, as_json)
+    render(board, None, workers, device, weights, no_credentials, out, dry_run, as_json)
 
 
 @app.command("status")
@@ -89,6 +96,7 @@ def retake(
     takes: Annotated[int, typer.Option("--takes", min=1, help="Further takes of each.")] = 1,
     device: Device = "auto",
     weights: Weights = None,
+    no_credentials: NoCredentials = False,
     out: Renders = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -99,7 +107,11 @@ def retake(
 
     execute(
         "board.retake",
-        lambda: retake_plan(board, shots, takes=takes, out=out, device=device),
+        prepared(
+            lambda: retake_plan(board, shots, takes=takes, out=out, device=device),
+            no_credentials=no_credentials,
+            dry_run=dry_run,
+        ),
         run_render,
         as_json=as_json,
         weights=weights,

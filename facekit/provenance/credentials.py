@@ -1,29 +1,29 @@
-"""Content credentials (C2PA) in videos and pictures, or beside files that cannot hold them."""
+"""What the content credentials (C2PA) of a file are worth, and what they say."""
 
-import io
 import json
 import mmap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from facekit.errors import FacekitError, KeyRefused, MediaError, SignatureRefused
-from facekit.media.files import atomic_write
-from facekit.provenance.certificates import Certificates, anchors_in
+from facekit.errors import MediaError, SignatureRefused
+from facekit.provenance.certificates import anchors_in
 from facekit.provenance.facts import ORIGIN, Facts
 from facekit.signing.keys import PublicKey
 
 __all__ = [
+    "BYTES",
     "EMBEDDED",
+    "QUIET",
     "SIDECAR",
     "Credentials",
     "Ingredient",
     "State",
     "read_credentials",
+    "read_manifest",
     "sidecar_of",
-    "sign_file",
 ]
 
 State = Literal["none", "valid", "trusted", "invalid"]
@@ -48,13 +48,11 @@ EMBEDDED: Final = {
 SIDECAR: Final = ".c2pa"
 """Suffix of what lies beside all others, such as EXR."""
 
-_BYTES = "application/octet-stream"
-_SOURCES = {
-    "trained": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
-    "drawn": "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia",
-}
+BYTES: Final = "application/octet-stream"
+"""Type of files that hold no credentials."""
+
 _NOT_WRONG = frozenset({"signingCredential.untrusted"})
-_QUIET: Final = {"remote_manifest_fetch": False, "ocsp_fetch": False}
+QUIET: Final = {"remote_manifest_fetch": False, "ocsp_fetch": False}
 """Nothing is asked of the network."""
 
 
@@ -92,73 +90,6 @@ def sidecar_of(path: Path) -> Path:
     return path.with_suffix(SIDECAR)
 
 
-def sign_file(
-    path: Path,
-    facts: Facts,
-    certificates: Certificates,
-    *,
-    out: Path | None = None,
-    inputs: Sequence[Path] = (),
-    timestamp: str | None = None,
-) -> Path:
-    """Give a file its credentials: in it, or in a sidecar where its format holds none.
-
-    Credentials that it has already are kept as those of what it was made from.
-
-    Args:
-        path: A video or a picture.
-        facts: What is said of it.
-        certificates: Who says it.
-        out: Receives the signed file; the file itself when None. A sidecar lies beside it.
-        inputs: Files that went into it; those with credentials become ingredients.
-        timestamp: URL of an authority that attests the time.
-
-    Returns:
-        The file that holds the credentials.
-
-    Raises:
-        KeyRefused: The certificates will not do: expired, for another purpose, another key.
-        MediaError: It is not what its suffix says.
-        OutputError: It cannot be written.
-    """
-    import c2pa
-
-    out = out or path
-    mime = EMBEDDED.get(path.suffix.lower())
-    target = out if mime else sidecar_of(out)
-    settings = {
-        "builder": {
-            "thumbnail": {"enabled": False},
-            "created_assertion_labels": ["c2pa.actions", "c2pa.actions.v2", ORIGIN],
-        },
-        "verify": _QUIET,
-    }
-    held = mime is not None and _has_credentials(path)
-    try:
-        with ExitStack() as stack:
-            signer = stack.enter_context(_signer(certificates, timestamp))
-            context = stack.enter_context(c2pa.Context(c2pa.Settings.from_dict(settings)))
-            manifest = json.dumps(_manifest(out.name, facts, is_edit=held))
-            builder = stack.enter_context(c2pa.Builder.from_json(manifest, context))
-            if held:
-                builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
-            for given in filter(_has_credentials, inputs):
-                told = {"title": given.name, "relationship": "inputTo"}
-                content = stack.enter_context(given.open("rb"))
-                builder.add_ingredient(told, EMBEDDED[given.suffix.lower()], content)
-            source = stack.enter_context(path.open("rb"))
-            temporary = stack.enter_context(atomic_write(target, lasting=False))
-            if mime is None:
-                builder.set_no_embed()
-                temporary.write_bytes(builder.sign(signer, _BYTES, source, io.BytesIO()))
-            else:
-                with temporary.open("w+b") as signed:
-                    builder.sign(signer, mime, source, signed)
-    except c2pa.C2paError as error:
-        raise _unsigned(path, error) from error
-    return target
-
-
 def read_credentials(
     path: Path, trusted: Iterable[PublicKey] = (), *, anchors: str = ""
 ) -> Credentials:
@@ -172,37 +103,64 @@ def read_credentials(
     Raises:
         MediaError: There is no such file.
     """
+    try:
+        told = _read(path, anchors, trusted)
+    except SignatureRefused as error:
+        return Credentials(state="invalid", problems=(str(error),), is_beside=_beside(path))
+    if told is None:
+        return Credentials(state="none")
+    return _credentials(told, path)
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """All that the credentials of a file say, as the C2PA library writes it; None without any.
+
+    Raises:
+        MediaError: There is no such file.
+        SignatureRefused: They are damaged so that they cannot be read.
+    """
+    return _read(path, "", ())
+
+
+def _beside(path: Path) -> bool:
+    """Whether credentials of a file, if it has any, lie beside it."""
+    return path.suffix.lower() not in EMBEDDED
+
+
+def _read(path: Path, anchors: str, trusted: Iterable[PublicKey]) -> dict[str, Any] | None:
     import c2pa
 
-    beside = sidecar_of(path)
-    mime = EMBEDDED.get(path.suffix.lower())
-    is_beside = mime is None and path.suffix.lower() != SIDECAR and beside.is_file()
     if not path.is_file():
         raise MediaError(f"{path}: no such file; check the spelling of the path")
-    if mime is None and not is_beside:
-        return Credentials(state="none")
-    roots = anchors + anchors_in(beside if is_beside else path, trusted)
-    settings: dict[str, Any] = {"verify": {"verify_trust": True, **_QUIET}}
-    if roots:
+    is_beside = _beside(path)
+    holder = sidecar_of(path) if is_beside else path
+    if not holder.is_file():
+        return None
+    settings: dict[str, Any] = {"verify": {"verify_trust": True, **QUIET}}
+    if roots := anchors + anchors_in(holder, trusted):
         settings["trust"] = {"user_anchors": roots}
+    mime = EMBEDDED.get(path.suffix.lower(), BYTES)
     try:
         with ExitStack() as stack:
             source = stack.enter_context(path.open("rb"))
             context = stack.enter_context(c2pa.Context(c2pa.Settings.from_dict(settings)))
-            manifest = beside.read_bytes() if is_beside else None
-            reader = c2pa.Reader(mime or _BYTES, source, manifest, context=context)
-            found = _credentials(json.loads(stack.enter_context(reader).json()), path, is_beside)
+            manifest = holder.read_bytes() if is_beside else None
+            reader = stack.enter_context(c2pa.Reader(mime, source, manifest, context=context))
+            told: dict[str, Any] = json.loads(reader.json())
     except (c2pa.C2paError.ManifestNotFound, c2pa.C2paError.RemoteManifest):
-        return Credentials(state="none")
+        return None
     except c2pa.C2paError as error:
         if not is_beside and not _is_marked(path):
-            return Credentials(state="none")  # a damaged file, and nothing of credentials in it
-        told = " ".join(str(error).split())
-        return Credentials(state="invalid", problems=(told,), is_beside=is_beside)
-    return found
+            return None  # a damaged file, and nothing of credentials in it
+        said = " ".join(str(error).split())
+        raise SignatureRefused(
+            f"{holder}: credentials that cannot be read ({said}), expected whole ones; get the file"
+            " again from where it came"
+        ) from error
+    return told
 
 
-def _credentials(told: dict[str, Any], path: Path, is_beside: bool) -> Credentials:
+def _credentials(told: dict[str, Any], path: Path) -> Credentials:
     active = told["manifests"][told["active_manifest"]]
     signed = active.get("signature_info") or {}
     state = _state(told.get("validation_state"))
@@ -231,7 +189,7 @@ def _credentials(told: dict[str, Any], path: Path, is_beside: bool) -> Credentia
             Ingredient(title=str(one.get("title", "")), state=_ingredient_state(one))
             for one in active.get("ingredients", ())
         ),
-        is_beside=is_beside,
+        is_beside=_beside(path),
     )
 
 
@@ -248,36 +206,6 @@ def _ingredient_state(one: dict[str, Any]) -> State:
     return "invalid" if any(said["code"] not in _NOT_WRONG for said in found) else "valid"
 
 
-def _manifest(title: str, facts: Facts, *, is_edit: bool) -> dict[str, Any]:
-    agent = {"name": "facekit", "version": facts.version}
-    source = _SOURCES[facts.made]
-    assertions: list[dict[str, Any]] = [{"label": ORIGIN, "data": facts.to_json()}]
-    if not is_edit:
-        made = {"action": "c2pa.created", "digitalSourceType": source, "softwareAgent": agent}
-        assertions.insert(0, {"label": "c2pa.actions.v2", "data": {"actions": [made]}})
-    return {"title": title, "claim_generator_info": [agent], "assertions": assertions}
-
-
-def _signer(certificates: Certificates, timestamp: str | None) -> Any:
-    import c2pa
-
-    if certificates.sign is not None:
-        name = c2pa.C2paSigningAlg[certificates.algorithm.upper()]
-        return c2pa.Signer.from_callback(certificates.sign, name, certificates.chain, timestamp)
-    info = c2pa.C2paSignerInfo(
-        certificates.algorithm.encode(),
-        certificates.chain.encode(),
-        certificates.private_key,
-        timestamp.encode() if timestamp else None,
-    )
-    return c2pa.Signer.from_info(info)
-
-
-def _has_credentials(path: Path) -> bool:
-    """Whether a file that can hold credentials holds some, of whatever worth."""
-    return path.suffix.lower() in EMBEDDED and read_credentials(path).state != "none"
-
-
 def _is_marked(path: Path) -> bool:
     """Whether something in a file says that it is a manifest."""
     with path.open("rb") as file:
@@ -285,17 +213,3 @@ def _is_marked(path: Path) -> bool:
             return False
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return content.find(b"c2pa.claim") >= 0 or content.find(b"jumdc2pa") >= 0
-
-
-def _unsigned(path: Path, error: Exception) -> FacekitError:
-    told = " ".join(str(error).split())
-    if "certificate" in told or "ignature" in told:
-        return KeyRefused(
-            f"{path}: cannot be signed ({told}), expected certificates that are valid now, for"
-            " signing content (extended key usage emailProtection), and their key; correct"
-            " [provenance] of facekit.toml"
-        )
-    return MediaError(
-        f"{path}: cannot carry credentials ({told}), expected a whole {path.suffix} file; make it"
-        " again"
-    )

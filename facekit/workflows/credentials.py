@@ -22,8 +22,9 @@ from facekit.provenance.certificates import (
     load_certificates,
     own_root,
 )
-from facekit.provenance.credentials import EMBEDDED, sign_file
+from facekit.provenance.credentials import EMBEDDED
 from facekit.provenance.facts import Facts, Shown, new_render_id
+from facekit.provenance.signing import sign_file
 from facekit.provenance.soft import Output, OutputRecord, frame_hashes
 from facekit.provenance.watermark import VideoSeal, message_of
 from facekit.show_file import Provenance, find_show, read_show
@@ -104,7 +105,7 @@ def facts_of(record: Mapping[str, Any]) -> Facts | None:
     if isinstance(origin := record.get("origin"), Mapping):
         return Facts.from_json(origin)
     told = record.get("cast") or [
-        {"name": record.get("character"), "file": record.get("character_file")}
+        {**record, "name": record.get("character"), "file": record.get("character_file")}
     ]
     return Facts(
         render_id=new_render_id(),
@@ -163,8 +164,16 @@ def sign_output(
     *,
     frames: npt.NDArray[np.uint8] | None = None,
     inputs: Sequence[Path] = (),
+    timestamp: str | None = None,
 ) -> None:
     """Give a file credentials, or every video and picture of a folder.
+
+    Args:
+        path: The file, or a folder.
+        facts: What is said of it; None does nothing.
+        frames: Of the file, to recognise it by.
+        inputs: Files that went into it.
+        timestamp: URL of a time stamp authority; that of facekit.toml when None.
 
     Raises:
         KeyRefused: The certificates will not do.
@@ -176,7 +185,7 @@ def sign_output(
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     for file in files:
         if file.suffix.lower() in _SIGNED and not file.name.startswith("."):
-            _sign(file, file, facts, frames, inputs)
+            _sign(file, file, facts, frames, inputs, timestamp)
 
 
 def output_record() -> OutputRecord:
@@ -232,8 +241,9 @@ def _sign(
     facts: Facts,
     frames: npt.NDArray[np.uint8] | None,
     inputs: Sequence[Path],
+    timestamp: str | None = None,
 ) -> None:
-    timestamp = _settings()[0].timestamp
+    timestamp = timestamp or _settings()[0].timestamp
     sign_file(source, facts, _certificates(), out=path, inputs=inputs, timestamp=timestamp)
     if path.suffix.lower() not in EMBEDDED and source != path:
         source.replace(path)
@@ -267,11 +277,12 @@ def _beside(place: Path | None, name: str) -> Path:
 
 def _shown(told: Mapping[str, Any]) -> Shown:
     """A character of a record, as far as its file is still there."""
+    named = {key: str(told.get(key) or "") for key in ("preset", "preset_digest", "consent")}
     file = Path(str(told.get("file") or ""))
     if not file.is_file():
-        return Shown(name=str(told["name"]))
+        return Shown(name=str(told["name"]), **named)
     digest = known_digest(file)
-    return Shown(name=str(told["name"]), character=digest, recipe=_recipe(file, digest))
+    return Shown(name=str(told["name"]), character=digest, recipe=_recipe(file, digest), **named)
 
 
 @functools.lru_cache(maxsize=64)
