@@ -53,6 +53,10 @@ class FileVerdict:
             lines += [f"  {line}" for line in _facts_lines(self.facts, self._doubt())]
         if self.credentials.state in ("valid", "trusted"):
             lines.append(f"  signed by: {self.credentials.signer}{self._signed_when()}")
+        said = self.credentials.facts
+        if said is not None and self.credentials.state == "invalid":
+            names = ", ".join(one.name for one in said.shown) or "no character"
+            lines.append(f"  says of itself, not to be believed: {names}, render {said.render_id}")
         lines += [f"  wrong: {problem}" for problem in self.credentials.problems]
         lines += [
             f"  made of: {one.title} ({_STATES[one.state]})" for one in self.credentials.ingredients
@@ -209,7 +213,7 @@ def _verdict(
         path=path,
         credentials=credentials,
         how=how,
-        is_sure=same is not None or (how == "credentials" and state == "trusted"),
+        is_sure=not tampered and (same is not None or state == "trusted"),
         facts=output.facts if output is not None else None,
         tampered=tampered,
         unknown=_unknown(credentials, frames=frames, how=how, model=model, mark=mark),
@@ -301,9 +305,9 @@ def _facts_lines(facts: Facts, doubt: str) -> list[str]:
     lines = []
     for one in facts.shown:
         lines.append(f"face: {doubt}{one.name} (character {_short(one.character)})")
-        preset = f"{one.preset} ({_short(one.preset_digest)})" if one.preset else "none"
-        lines.append(f"preset: {doubt}{preset}")
-        lines.append(f"consent: {doubt}{_short(one.consent) if one.consent else 'none recorded'}")
+        preset = f"{doubt}{one.preset} ({_short(one.preset_digest)})" if one.preset else "none"
+        lines.append(f"preset: {preset}")
+        lines.append(f"consent: {doubt + _short(one.consent) if one.consent else 'none recorded'}")
     if not facts.shown:
         lines.append(f"face: {doubt}no character")
     lines.append(f"render: {doubt}{facts.render_id}, by facekit {facts.version} {facts.backbone}")
