@@ -77,7 +77,7 @@ def _draw(seed: int, prompt: str) -> Clip:
 
 def _cost(folder: Path, clip: Clip, rounds: int) -> list[dict[str, object]]:
     """Milliseconds (medians) and bytes of each kind of file."""
-    large = Clip(frames=clip.frames.repeat(4, axis=1).repeat(4, axis=2), fps=clip.fps)
+    large = Clip(frames=clip.frames.repeat(8, axis=1).repeat(8, axis=2), fps=clip.fps)
     wide = plan_delivery(large, fps=24)
     makers: dict[str, Callable[[Path], object]] = {
         "take.mp4": lambda path: write_clip(path, clip),
@@ -127,7 +127,7 @@ def _recognised(folder: Path, clips: list[Clip]) -> dict[str, object]:
         "written": lambda clip: _written(folder, clip),
         "h264_review": lambda clip: _reviewed(folder, clip, None),
         "h264_half_size": lambda clip: _reviewed(folder, clip, (48, 48)),
-        "h264_wide_with_bars": lambda clip: _reviewed(folder, clip, (320, 180)),
+        "h264_1080p_bars": lambda clip: _reviewed(folder, clip, (1920, 1080)),
         "cropped_5_percent": lambda clip: _cropped(clip, 0.05),
         "cropped_20_percent": lambda clip: _cropped(clip, 0.2),
         "mirrored": lambda clip: clip.frames[:, :, ::-1],
