@@ -20,6 +20,7 @@ __all__ = [
     "LedgerPlace",
     "Person",
     "Project",
+    "Provenance",
     "RegistryAddress",
     "Rules",
     "Show",
@@ -164,6 +165,35 @@ class LedgerPlace(_Closed):
     """From the folder of this file."""
 
 
+class Provenance(_Closed):
+    """What the videos and pictures that are made say of themselves."""
+
+    sign: bool = True
+    """Whether they carry content credentials."""
+    certificates: str | None = None
+    """PEM file of a chain, the signing certificate first; facekit makes its own when absent."""
+    private_key: str | None = None
+    """PEM file of the key of the first of `certificates`."""
+    algorithm: Literal["ed25519", "es256", "es384", "es512", "ps256", "ps384", "ps512"] = "ed25519"
+    """Of that key."""
+    anchors: str | None = None
+    """PEM file of roots whose certificates are trusted, beside the keys of `keys trust`."""
+    timestamp: str | None = None
+    """URL of a time stamp authority (RFC 3161), asked for every file; none when absent."""
+    watermark: str | None = None
+    """TorchScript file of VideoSeal, which marks frames invisibly; none when absent."""
+    watermark_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Of that file."""
+
+    @after(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.certificates is None) != (self.private_key is None):
+            raise ValueError("certificates and private_key go together, one alone does nothing")
+        if (self.watermark is None) != (self.watermark_sha256 is None):
+            raise ValueError("watermark and watermark_sha256 go together")
+        return self
+
+
 class Show(_Closed):
     """The whole file."""
 
@@ -175,6 +205,7 @@ class Show(_Closed):
     rules: Rules = Rules()
     consent: ConsentPlace = ConsentPlace()
     ledger: LedgerPlace = LedgerPlace()
+    provenance: Provenance = Provenance()
 
     @after(mode="after")
     def _holds_together(self) -> Self:

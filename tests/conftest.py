@@ -70,8 +70,12 @@ def _homes(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     home = tmp_path_factory.mktemp("home")
     for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "HF_HOME", "TORCH_HOME"):
         monkeypatch.setenv(name, str(home))
-    for name in ("FACEKIT_CACHE", "FACEKIT_CONSENT", "FACEKIT_LEDGER", "FACEKIT_WEIGHTS"):
-        monkeypatch.delenv(name, raising=False)  # the user's own folders, with the user's faces
+    for name in ("CACHE", "CONSENT", "KEYS", "LEDGER", "WEIGHTS"):
+        # the user's own folders, with the user's faces
+        monkeypatch.delenv(f"FACEKIT_{name}", raising=False)
+    # Credentials hold random numbers; what is compared byte for byte is all the rest of a file.
+    # Tests of credentials take this back.
+    monkeypatch.setenv("FACEKIT_CREDENTIALS", "none")
     monkeypatch.setenv("MPLCONFIGDIR", str(home / "matplotlib"))
     return home
 

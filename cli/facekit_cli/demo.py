@@ -6,6 +6,7 @@ import typer
 
 from facekit_cli.options import Device, DryRun, Force, Json, Out, Seed
 from facekit_cli.output import GOES_ON, GOES_ON_WITHOUT_FORCE, execute
+from facekit_cli.provenance import NoCredentials, prepared
 
 __all__ = ["demo"]
 
@@ -17,6 +18,7 @@ def demo(
     ] = False,
     seed: Seed = None,
     device: Device = "auto",
+    no_credentials: NoCredentials = False,
     dry_run: DryRun = False,
     as_json: Json = False,
     force: Force = False,
@@ -30,7 +32,11 @@ def demo(
 
     execute(
         "demo",
-        lambda: plan_demo(out=out, quick=quick, seed=seed, force=force, device=device),
+        prepared(
+            lambda: plan_demo(out=out, quick=quick, seed=seed, force=force, device=device),
+            no_credentials=no_credentials,
+            dry_run=dry_run,
+        ),
         run_demo,
         as_json=as_json,
         dry_run=dry_run,

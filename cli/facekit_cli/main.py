@@ -21,11 +21,13 @@ from facekit_cli import (
     lab,
     preset,
     preset_share,
+    provenance,
     recipe,
     registry,
     render,
     shoot,
     train,
+    verify,
     weights,
 )
 from facekit_cli.launched import is_first
@@ -90,18 +92,20 @@ app.command("train")(train.train)
 app.command("shoot")(shoot.shoot)
 app.command("render")(render.render)
 app.command("eval")(evaluate.evaluate)
+app.command("verify")(verify.verify)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(board.app, name="board")
 preset.app.add_typer(preset_share.app)
 app.add_typer(preset.app, name="preset")
+app.add_typer(registry.app, name="registry")
 app.add_typer(keys.app, name="keys")
 app.add_typer(character.app, name="character")
 app.add_typer(consent.app, name="consent")
 app.add_typer(adapter.app, name="adapter")
-app.add_typer(registry.app, name="registry")
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(weights.app, name="weights")
+app.add_typer(provenance.app, name="provenance")
 app.add_typer(lab.app, name="lab")
 
 

@@ -69,11 +69,18 @@ def pack(
     ] = "1.0.0",
     subject: Annotated[
         Kind | None,
-        typer.Option("--subject", help="Whose face it is; real where a consent is given."),
+        typer.Option(
+            "--subject", help="Whose face it is, where character and consent do not say it."
+        ),
     ] = None,
     consent: Annotated[
         Path | None,
-        typer.Option("--consent", metavar="FILE", help="The record of a real person's consent."),
+        typer.Option(
+            "--consent",
+            metavar="RECORD",
+            help="Consent of a real person, a file or what it is kept under; found where the"
+            " character names its person.",
+        ),
     ] = None,
     title: Annotated[str | None, typer.Option("--title", help="For people.")] = None,
     summary: Annotated[str, typer.Option("--summary", help="For people.")] = "",

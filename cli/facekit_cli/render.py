@@ -9,6 +9,7 @@ import typer
 from facekit_cli.board import Board, Renders, app
 from facekit_cli.options import Device, DryRun, Json, Weights
 from facekit_cli.output import GOES_ON, execute, show
+from facekit_cli.provenance import NoCredentials, prepared
 
 if TYPE_CHECKING:  # help must not wait for it
     from facekit.types import Plan, Progress
@@ -93,6 +94,7 @@ def render(
     to: JobFiles = None,
     device: Device = "auto",
     weights: Weights = None,
+    no_credentials: NoCredentials = False,
     out: Renders = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -103,6 +105,7 @@ def render(
     """
     given = {"--part": part, "--ray": ray, "--emit": emit}
     if emit is not None:
+        given["--no-credentials"] = no_credentials  # set FACEKIT_CREDENTIALS=none for the tasks
         _emit(board, given, only, workers, emit, to, device, weights, out, dry_run, as_json)
         return
 
@@ -131,7 +134,7 @@ def render(
 
     execute(
         "render",
-        plan,
+        prepared(plan, no_credentials=no_credentials, dry_run=dry_run),
         run,
         as_json=as_json,
         weights=weights,
@@ -191,6 +194,7 @@ def resume(
     ray: RayAddress = None,
     device: Device = "auto",
     weights: Weights = None,
+    no_credentials: NoCredentials = False,
     out: Renders = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -202,6 +206,7 @@ def resume(
         ray=ray,
         device=device,
         weights=weights,
+        no_credentials=no_credentials,
         out=out,
         dry_run=dry_run,
         as_json=as_json,
@@ -225,6 +230,7 @@ def retake(
     takes: Annotated[int, typer.Option("--takes", min=1, help="Further takes of each.")] = 1,
     device: Device = "auto",
     weights: Weights = None,
+    no_credentials: NoCredentials = False,
     out: Renders = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -235,7 +241,11 @@ def retake(
 
     execute(
         "board.retake",
-        lambda: retake_plan(board, shots, takes=takes, out=out, device=device),
+        prepared(
+            lambda: retake_plan(board, shots, takes=takes, out=out, device=device),
+            no_credentials=no_credentials,
+            dry_run=dry_run,
+        ),
         run_render,
         as_json=as_json,
         weights=weights,

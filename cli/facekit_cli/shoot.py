@@ -22,6 +22,7 @@ from facekit_cli.options import (
     read_settings,
 )
 from facekit_cli.output import GOES_ON, GOES_ON_WITHOUT_FORCE, execute
+from facekit_cli.provenance import NoCredentials, prepared
 
 __all__ = ["Aspect", "shoot"]
 
@@ -116,6 +117,7 @@ def shoot(
     settings: Settings = None,
     weights: Weights = None,
     device: Device = "auto",
+    no_credentials: NoCredentials = False,
     out: Out = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -129,25 +131,29 @@ def shoot(
 
     execute(
         "shoot",
-        lambda: plan_shoot(
-            _asked(prompts, extend),
-            character=character,
-            regions=regions or (),
-            num_frames=num_frames,
-            seconds=seconds,
-            extend=extend,
-            first_frame=first_frame,
-            last_frame=last_frame,
-            aspect=aspect.value if aspect is not None else None,
-            seed=seed,
-            takes=takes,
-            strength=_strength(strength),
-            use=use,
-            territory=territory or (),
-            out=out,
-            force=force,
-            overrides=read_settings(settings, "base", "sample"),
-            device=device,
+        prepared(
+            lambda: plan_shoot(
+                _asked(prompts, extend),
+                character=character,
+                regions=regions or (),
+                num_frames=num_frames,
+                seconds=seconds,
+                extend=extend,
+                first_frame=first_frame,
+                last_frame=last_frame,
+                aspect=aspect.value if aspect is not None else None,
+                seed=seed,
+                takes=takes,
+                strength=_strength(strength),
+                use=use,
+                territory=territory or (),
+                out=out,
+                force=force,
+                overrides=read_settings(settings, "base", "sample"),
+                device=device,
+            ),
+            no_credentials=no_credentials,
+            dry_run=dry_run,
         ),
         partial(run_shoot, identify=identity),
         as_json=as_json,

@@ -7,6 +7,7 @@ from typing import Final
 
 from facekit.errors import KeyRefused, UsageError
 from facekit.media.files import write_bytes
+from facekit.provenance.certificates import certificates_folder, ensure_certificates, own_root
 from facekit.signing.dsse import ENVELOPE_LIMIT
 from facekit.signing.home import KeyHome, key_home
 from facekit.signing.keys import PublicKey
@@ -38,6 +39,8 @@ class NewKey:
     home: KeyHome
     is_locked: bool
     """Whether a passphrase opens it."""
+    certificates: Path
+    """Folder of the certificates that sign videos and pictures."""
 
     def describe(self) -> str:
         """Where it is, and the line to give to others."""
@@ -51,6 +54,7 @@ class NewKey:
                 f"key: {self.home.folder / self.key.name} ({lock})",
                 f"keyid: {self.key.keyid}",
                 f"give to others: {self.key.line}",
+                f"certificates of videos and pictures: {self.certificates}",
             ]
         )
 
@@ -62,6 +66,7 @@ class NewKey:
             "keyid": self.key.keyid,
             "line": self.key.line,
             "locked": self.is_locked,
+            "certificates": str(self.certificates),
         }
 
 
@@ -75,6 +80,8 @@ class KeyList:
     others: tuple[PublicKey, ...]
     default: str | None
     """The one that signs; None without any."""
+    root: PublicKey | None = None
+    """Root of the certificates that sign videos and pictures; None as long as there are none."""
 
     def describe(self) -> str:
         """A line per key, as others can trust it."""
@@ -83,6 +90,8 @@ class KeyList:
             mark = ", signs" if name == self.default else ""
             lines.append(f"own: {key.line} ({key.keyid[:12]}{mark})")
         lines += [f"trusted: {key.line} ({key.keyid[:12]})" for key in self.others]
+        if self.root is not None:
+            lines.append(f"root of certificates: {self.root.line} ({self.root.keyid[:12]})")
         if not self.own:
             lines.append("no key of yours; make one with: facekit keys init")
         return "\n".join(lines)
@@ -98,6 +107,7 @@ class KeyList:
             "own": own,
             "trusted": others,
             "default": self.default,
+            "root": None if self.root is None else self.root.line,
         }
 
 
@@ -168,7 +178,13 @@ def init_key(name: str, *, passphrase: str | None = None) -> NewKey:
     """
     home = key_home()
     key = home.create(name, passphrase=passphrase)
-    return NewKey(key=key.public, home=home, is_locked=passphrase is not None)
+    ensure_certificates(home)
+    return NewKey(
+        key=key.public,
+        home=home,
+        is_locked=passphrase is not None,
+        certificates=certificates_folder(home),
+    )
 
 
 def show_keys() -> KeyList:
@@ -185,6 +201,7 @@ def show_keys() -> KeyList:
         own=own,
         others=tuple(key for key in home.trusted() if key.keyid not in mine),
         default=home.default_name() if own else None,
+        root=own_root(home),
     )
 
 

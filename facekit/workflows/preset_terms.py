@@ -95,11 +95,8 @@ def read_consent(
             " this character",
             rule="subject",
         )
-    if (
-        given
-        and told
-        and (told.type, told.ref) != (about, given.record.subject_ref if told.ref else "")
-    ):
+    is_other = given and told and told.ref and told.ref != given.record.subject_ref
+    if given and told and (is_other or told.type != about):
         raise ConsentRefused(
             f"consent: about somebody {about}, {given.record.subject_ref}, expected {told.type}"
             f" {told.ref}, whom {header.name} was made of; name the record of this character",

@@ -40,6 +40,7 @@ from facekit.workflows.render_takes import (
     chunks_dir,
     first_picture,
     is_there,
+    pinned_picture,
     shot_of,
     write_void,
 )
@@ -172,6 +173,7 @@ class Studio:
                 "regions": {name: region.text for name, region in regions.items()},
                 "chunks": list(shot.frames.chunks),
                 "goes_on_from": None if job.before is None else job.before.as_posix(),
+                "starts_from": pinned_picture(job.shot),
                 "draw_s": round(made.draw_s + look_s / len(jobs), 3),
                 "device": device_text(self.device),
                 "fingerprint": job.fingerprint,

@@ -12,6 +12,8 @@ from facekit.generation.timeline_files import TIMELINE_SUFFIXES, write_timeline
 from facekit.generation.units import take_name, take_seed
 from facekit.media.files import write_text
 from facekit.media.video import read_clip
+from facekit.provenance.facts import Facts
+from facekit.types import Clip
 from facekit.workflows.board_export import (
     SHOT_RECORD,
     TIMELINE_KEY,
@@ -19,6 +21,7 @@ from facekit.workflows.board_export import (
     rendered_shot,
 )
 from facekit.workflows.board_plan import BoardPlan
+from facekit.workflows.credentials import facts_of, sign_output
 from facekit.workflows.render_files import (
     IDENTITY_SUFFIX,
     link_takes,
@@ -57,7 +60,9 @@ def deliver_shot(state: ShotState, plan: BoardPlan) -> Path:
         version = next_version(plan.out_dir, shot)
         link_takes(state.version, version)
     take = version / TAKES_DIR / f"{take_name(chosen.number)}.mp4"
-    files = write_media(version, shot, read_clip(take), plan.board.deliver)
+    clip = read_clip(take)
+    files = write_media(version, shot, clip, plan.board.deliver)
+    facts = _sign_media(version, files, take, clip)
     media = Path(str(files.get("mezzanine") or files["review"]))
     write_contact(state, plan.out_dir)
     identity = dict(read_json(take.with_suffix("").with_suffix(IDENTITY_SUFFIX)) or {})
@@ -100,6 +105,7 @@ def deliver_shot(state: ShotState, plan: BoardPlan) -> Path:
             for one in state.takes
         ],
         "frames": {"requested": shot.frames.asked, **shot.frames.to_json()},
+        "render_id": None if facts is None else facts.render_id,
         "media": media.name,
         "files": files,
         "plan": shot.to_json(),
@@ -118,6 +124,17 @@ def deliver_shot(state: ShotState, plan: BoardPlan) -> Path:
         },
     )
     return version
+
+
+def _sign_media(version: Path, files: Mapping[str, object], take: Path, clip: Clip) -> Facts | None:
+    """Give every file of a delivery its credentials, made of those of the take."""
+    facts = facts_of(read_json(take.with_suffix(".json")) or {})
+    for kind in ("mezzanine", "review"):
+        if kind in files:
+            sign_output(version / str(files[kind]), facts, frames=clip.frames, inputs=(take,))
+    if "frames" in files:
+        sign_output((version / str(files["frames"])).parent, facts, inputs=(take,))
+    return facts
 
 
 def write_timelines(plan: BoardPlan) -> tuple[tuple[Path, ...], tuple[str, ...]]:

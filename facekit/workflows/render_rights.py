@@ -96,7 +96,12 @@ def note_shot(state: ShotState, board: BoardPlan, rights: BoardRights, ledger: U
         for person in state.shot.characters
         if person.file in rights.permits
     ]
-    ledger.delivered(version / str(record["media"]), people, job=str(record["fingerprint"]))
+    ledger.delivered(
+        version / str(record["media"]),
+        people,
+        job=str(record["fingerprint"]),
+        render_id=record.get("render_id"),
+    )
 
 
 def _seen(version: Path, take: str, person: str, seconds: float) -> float | None:

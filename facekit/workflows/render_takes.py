@@ -15,7 +15,15 @@ from facekit.workflows.render_files import read_json, write_json
 from facekit.workflows.render_jobs import TakeJob
 from facekit.workflows.takes import is_done
 
-__all__ = ["chunks_dir", "first_picture", "is_there", "shot_of", "shown_frames", "write_void"]
+__all__ = [
+    "chunks_dir",
+    "first_picture",
+    "is_there",
+    "pinned_picture",
+    "shot_of",
+    "shown_frames",
+    "write_void",
+]
 
 
 def is_there(job: TakeJob) -> bool:
@@ -70,6 +78,12 @@ def first_picture(job: TakeJob) -> Image | None:
         return np.ascontiguousarray(frames[min(pin.frame, len(frames) - 1)])
     assert pin.image is not None
     return _fitted(read_image(pin.image), shot.height, shot.width)
+
+
+def pinned_picture(shot: ShotPlan) -> str | None:
+    """The file of the picture that a board begins a shot with."""
+    pin = shot.first_frame
+    return None if pin is None or pin.image is None else str(pin.image)
 
 
 def write_void(job: TakeJob, why: str, record: Mapping[str, object]) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from facekit.errors import MediaError, OutputExists
@@ -14,6 +14,7 @@ from facekit.media.images import write_image
 from facekit.media.kinds import VIDEO_SUFFIXES, is_video, read_head
 from facekit.media.video import read_clip, write_clip
 from facekit.types import Clip, Shot
+from facekit.workflows.credentials import facts_of, mark_clip, signed_output
 
 __all__ = [
     "BASE_DIR",
@@ -119,6 +120,9 @@ def _written(out_dir: Path, shot: Shot) -> str | None:
 def write_take(out_dir: Path, shot: Shot, clip: Clip, record: Mapping[str, object]) -> Path:
     """Write the files of one take: json, mp4, png, so that a take with all three is whole.
 
+    Clip and picture carry content credentials, whose bytes differ from one writing to the next;
+    all the rest of the same clip is the same.
+
     What lay there goes first, so that a kill leaves no clip with the record of another one.
 
     Args:
@@ -131,16 +135,32 @@ def write_take(out_dir: Path, shot: Shot, clip: Clip, record: Mapping[str, objec
         The path of the clip.
 
     Raises:
+        KeyRefused: The certificates that sign it will not do.
         OutputError: The folder cannot be written, or the disk is full.
     """
     path = out_dir / f"{shot.name}.mp4"
-    for old in (path, path.with_suffix(".png")):
+    picture = path.with_suffix(".png")
+    for old in (path, picture):
         remove_file(old)
+    facts = facts_of(record)
+    clip = mark_clip(clip, facts)
     content = {"shot": dataclasses.asdict(shot), "fps": clip.fps, **record}
+    if facts is not None:
+        content["origin"] = facts.to_json()
     write_text(path.with_suffix(".json"), json.dumps(content, indent=1, allow_nan=False) + "\n")
-    write_clip(path, clip)
-    write_image(path.with_suffix(".png"), clip.frames[0])
+    inputs = tuple(place for place in _inputs(record) if place.is_file())
+    with signed_output(path, facts, frames=clip.frames, inputs=inputs) as place:
+        write_clip(place, clip)
+    with signed_output(picture, facts, frames=clip.frames[:1], inputs=inputs) as place:
+        write_image(place, clip.frames[0])
     return path
+
+
+def _inputs(record: Mapping[str, object]) -> Iterator[Path]:
+    """The files that a take goes on from."""
+    for key in ("starts_from", "goes_on_from"):
+        if isinstance(said := record.get(key), str):
+            yield Path(said)
 
 
 def scan_takes(paths: Sequence[Path | str]) -> FoundTakes:

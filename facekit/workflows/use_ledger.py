@@ -92,7 +92,8 @@ class UseLedger:
         told = json.loads(clip.with_suffix(".json").read_text(encoding="utf-8"))
         seconds = int(told["shot"]["num_frames"]) / float(told["fps"])
         people = [Appearance(permit=permit, seconds=seconds) for permit in permits]
-        self.delivered(clip, people, job=job)
+        origin = told.get("origin") or {}
+        self.delivered(clip, people, job=job, render_id=origin.get("render_id"))
 
 
 def open_ledger(place: RightsPlace, permits: Sequence[Permit], use: str = "") -> UseLedger:

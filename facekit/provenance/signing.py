@@ -1,0 +1,138 @@
+"""Signing: content credentials (C2PA) go into a file, or beside one that cannot hold them."""
+
+import io
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from facekit.errors import FacekitError, KeyRefused, MediaError
+from facekit.media.files import atomic_write
+from facekit.provenance.certificates import Certificates
+from facekit.provenance.credentials import (
+    BYTES,
+    EMBEDDED,
+    QUIET,
+    read_credentials,
+    sidecar_of,
+)
+from facekit.provenance.facts import ORIGIN, Facts
+
+__all__ = ["sign_file"]
+
+_SOURCES = {
+    "trained": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
+    "drawn": "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia",
+}
+
+
+def sign_file(
+    path: Path,
+    facts: Facts,
+    certificates: Certificates,
+    *,
+    out: Path | None = None,
+    inputs: Sequence[Path] = (),
+    timestamp: str | None = None,
+) -> Path:
+    """Give a file its credentials: in it, or in a sidecar where its format holds none.
+
+    Credentials that it has already are kept as those of what it was made from.
+
+    Args:
+        path: A video or a picture.
+        facts: What is said of it.
+        certificates: Who says it.
+        out: Receives the signed file; the file itself when None. A sidecar lies beside it.
+        inputs: Files that went into it; those with credentials become ingredients.
+        timestamp: URL of an authority that attests the time.
+
+    Returns:
+        The file that holds the credentials.
+
+    Raises:
+        KeyRefused: The certificates will not do: expired, for another purpose, another key.
+        MediaError: It is not what its suffix says.
+        OutputError: It cannot be written.
+    """
+    import c2pa
+
+    out = out or path
+    mime = EMBEDDED.get(path.suffix.lower())
+    target = out if mime else sidecar_of(out)
+    settings = {
+        "builder": {
+            "thumbnail": {"enabled": False},
+            "created_assertion_labels": ["c2pa.actions", "c2pa.actions.v2", ORIGIN],
+        },
+        "verify": QUIET,
+    }
+    held = mime is not None and _has_credentials(path)
+    try:
+        with ExitStack() as stack:
+            signer = stack.enter_context(_signer(certificates, timestamp))
+            context = stack.enter_context(c2pa.Context(c2pa.Settings.from_dict(settings)))
+            manifest = json.dumps(_manifest(out.name, facts, is_edit=held))
+            builder = stack.enter_context(c2pa.Builder.from_json(manifest, context))
+            if held:
+                builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
+            for given in filter(_has_credentials, inputs):
+                told = {"title": given.name, "relationship": "inputTo"}
+                content = stack.enter_context(given.open("rb"))
+                builder.add_ingredient(told, EMBEDDED[given.suffix.lower()], content)
+            source = stack.enter_context(path.open("rb"))
+            temporary = stack.enter_context(atomic_write(target, lasting=False))
+            if mime is None:
+                builder.set_no_embed()
+                temporary.write_bytes(builder.sign(signer, BYTES, source, io.BytesIO()))
+            else:
+                with temporary.open("w+b") as signed:
+                    builder.sign(signer, mime, source, signed)
+    except c2pa.C2paError as error:
+        raise _unsigned(path, error) from error
+    return target
+
+
+def _manifest(title: str, facts: Facts, *, is_edit: bool) -> dict[str, Any]:
+    agent = {"name": "facekit", "version": facts.version}
+    source = _SOURCES[facts.made]
+    assertions: list[dict[str, Any]] = [{"label": ORIGIN, "data": facts.to_json()}]
+    if not is_edit:
+        made = {"action": "c2pa.created", "digitalSourceType": source, "softwareAgent": agent}
+        assertions.insert(0, {"label": "c2pa.actions.v2", "data": {"actions": [made]}})
+    return {"title": title, "claim_generator_info": [agent], "assertions": assertions}
+
+
+def _signer(certificates: Certificates, timestamp: str | None) -> Any:
+    import c2pa
+
+    if certificates.sign is not None:
+        name = c2pa.C2paSigningAlg[certificates.algorithm.upper()]
+        return c2pa.Signer.from_callback(certificates.sign, name, certificates.chain, timestamp)
+    info = c2pa.C2paSignerInfo(
+        certificates.algorithm.encode(),
+        certificates.chain.encode(),
+        certificates.private_key,
+        timestamp.encode() if timestamp else None,
+    )
+    return c2pa.Signer.from_info(info)
+
+
+def _has_credentials(path: Path) -> bool:
+    """Whether a file that can hold credentials holds some, of whatever worth."""
+    return path.suffix.lower() in EMBEDDED and read_credentials(path).state != "none"
+
+
+def _unsigned(path: Path, error: Exception) -> FacekitError:
+    told = " ".join(str(error).split())
+    if "certificate" in told or "ignature" in told:
+        return KeyRefused(
+            f"{path}: cannot be signed ({told}), expected certificates that are valid now, for"
+            " signing content (extended key usage emailProtection), and their key; correct"
+            " [provenance] of facekit.toml"
+        )
+    return MediaError(
+        f"{path}: cannot carry credentials ({told}), expected a whole {path.suffix} file; make it"
+        " again"
+    )

@@ -1,0 +1,319 @@
+"""Every file that is made is given its credentials here, with one call."""
+
+import functools
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+
+import facekit
+from facekit.errors import UsageError
+from facekit.media.files import remove_file
+from facekit.presets.manifest import preset_digest as preset_digest_of
+from facekit.presets.manifest import read_manifest
+from facekit.presets.names import MANIFEST
+from facekit.provenance.certificates import (
+    Certificates,
+    certificates_folder,
+    ensure_certificates,
+    load_certificates,
+    own_root,
+)
+from facekit.provenance.credentials import EMBEDDED
+from facekit.provenance.facts import Facts, Shown, new_render_id
+from facekit.provenance.signing import sign_file
+from facekit.provenance.soft import Output, OutputRecord, frame_hashes
+from facekit.provenance.watermark import VideoSeal, message_of
+from facekit.show_file import Provenance, find_show, read_show
+from facekit.signing.home import key_home
+from facekit.signing.keys import PublicKey
+from facekit.signing.statements import now_text
+from facekit.types import Clip
+from facekit.weights import file_digest, known_digest
+
+__all__ = [
+    "CREDENTIALS_VARIABLE",
+    "anchors",
+    "facts_of",
+    "mark_clip",
+    "output_record",
+    "prepare_credentials",
+    "sign_output",
+    "signed_output",
+    "trusted_roots",
+    "watermark",
+    "why_unsigned",
+]
+
+CREDENTIALS_VARIABLE: Final = "FACEKIT_CREDENTIALS"
+"""`none` makes files without credentials, as `--no-credentials` does."""
+
+_SIGNED = frozenset({*EMBEDDED, ".exr"})
+
+
+def why_unsigned() -> str:
+    """Say what keeps files from getting credentials; empty where they get them.
+
+    Raises:
+        UsageError: The variable or facekit.toml says something unknown.
+    """
+    said = os.environ.get(CREDENTIALS_VARIABLE, "")
+    if said not in ("", "none"):
+        raise UsageError(
+            f"{CREDENTIALS_VARIABLE}={said}, expected none, or nothing at all; correct it"
+        )
+    if said:
+        return f"{CREDENTIALS_VARIABLE}=none"
+    settings, place = _settings()
+    return "" if settings.sign else f"[provenance] sign = false in {place}"
+
+
+def prepare_credentials() -> tuple[str, ...]:
+    """Make sure, before long work, that files can be signed; return what is worth telling.
+
+    Raises:
+        KeyRefused: The certificates will not do.
+        OutputError: None can be made.
+        WeightsError: The watermark's model cannot be used.
+        UsageError: facekit.toml is wrong.
+    """
+    if why := why_unsigned():
+        return (f"credentials: none, as {why} says; nobody will see where these files come from",)
+    told = []
+    if _certificates().is_new:
+        root = certificates_folder(key_home())
+        told.append(
+            f"credentials: files are signed with a key that was made now, {root}; who is to trust"
+            f" it is given {root / 'facekit.pub'}"
+        )
+    watermark()
+    return tuple(told)
+
+
+def facts_of(record: Mapping[str, Any]) -> Facts | None:
+    """What is said of the files of a take, from its record; None where nothing is to be said.
+
+    Args:
+        record: As it lies beside a take; `origin` in it is taken as it is, so that what is made
+            of a take bears its render id.
+    """
+    if why_unsigned():
+        return None
+    if isinstance(origin := record.get("origin"), Mapping):
+        return Facts.from_json(origin)
+    cast = record.get("cast") or [
+        {**record, "name": record.get("character"), "file": record.get("character_file")}
+    ]
+    return Facts(
+        render_id=new_render_id(),
+        version=facekit.__version__,
+        shown=tuple(_shown(one) for one in cast if one.get("name") or one.get("id")),
+        backbone=str(record.get("backbone") or ""),
+        fingerprint=str(record.get("fingerprint") or ""),
+        made="drawn" if "drawn" in record else "trained",
+    )
+
+
+def mark_clip(clip: Clip, facts: Facts | None) -> Clip:
+    """Hide the render id in the frames, where facekit.toml names a model that can."""
+    model = None if facts is None else watermark()
+    if facts is None or model is None:
+        return clip
+    return Clip(frames=model.embed(clip.frames, message_of(facts.render_id)), fps=clip.fps)
+
+
+@contextmanager
+def signed_output(
+    path: Path,
+    facts: Facts | None,
+    *,
+    frames: npt.NDArray[np.uint8] | None = None,
+    inputs: Sequence[Path] = (),
+) -> Iterator[Path]:
+    """Give a name to write a file to; at the end it lies at `path`, with credentials.
+
+    Nobody ever sees `path` without them.
+
+    Args:
+        path: Where the file belongs.
+        facts: What is said of it; None leaves it as it is written.
+        frames: Its frames, to recognise it by.
+        inputs: Files that went into it.
+
+    Raises:
+        KeyRefused: The certificates will not do.
+        OutputError: It cannot be written.
+    """
+    if facts is None:
+        yield path
+        return
+    unsigned = path.with_name(f".{path.stem}-unsigned{path.suffix}")
+    try:
+        yield unsigned
+        _sign(unsigned, path, facts, frames, inputs)
+    finally:
+        remove_file(unsigned)
+
+
+def sign_output(
+    path: Path,
+    facts: Facts | None,
+    *,
+    frames: npt.NDArray[np.uint8] | None = None,
+    inputs: Sequence[Path] = (),
+    timestamp: str | None = None,
+) -> None:
+    """Give a file credentials, or every video and picture of a folder.
+
+    Args:
+        path: The file, or a folder.
+        facts: What is said of it; None does nothing.
+        frames: Of the file, to recognise it by.
+        inputs: Files that went into it.
+        timestamp: URL of a time stamp authority; that of facekit.toml when None.
+
+    Raises:
+        KeyRefused: The certificates will not do.
+        MediaError: A file is not what its suffix says.
+        OutputError: It cannot be written.
+    """
+    if facts is None:
+        return
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    for file in files:
+        if file.suffix.lower() in _SIGNED and not file.name.startswith("."):
+            _sign(file, file, facts, frames, inputs, timestamp)
+
+
+def output_record() -> OutputRecord:
+    """The list of what was made with the keys of this user."""
+    return OutputRecord(certificates_folder(key_home()).parent / "outputs.jsonl")
+
+
+def trusted_roots() -> tuple[PublicKey, ...]:
+    """Keys whose roots are trusted: facekit's own, and those of `keys trust` and of the show."""
+    home = key_home()
+    own = own_root(home)
+    return (*([own] if own else ()), *home.trusted(), *read_show(find_show()).all_keys())
+
+
+def anchors() -> str:
+    """The further roots that facekit.toml names, as PEM.
+
+    Raises:
+        UsageError: They cannot be read.
+    """
+    settings, place = _settings()
+    if settings.anchors is None:
+        return ""
+    path = _beside(place, settings.anchors)
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path}: {error}, expected roots in PEM; correct anchors in [provenance] of {place}"
+        ) from error
+
+
+def watermark() -> VideoSeal | None:
+    """The model that facekit.toml names; None without one.
+
+    Raises:
+        WeightsError: It cannot be used.
+    """
+    settings, place = _settings()
+    if settings.watermark is None or settings.watermark_sha256 is None:
+        return None
+    return _loaded(_beside(place, settings.watermark), settings.watermark_sha256)
+
+
+@functools.cache
+def _loaded(path: Path, sha256: str) -> VideoSeal:
+    return VideoSeal(path, sha256)
+
+
+def _sign(
+    source: Path,
+    path: Path,
+    facts: Facts,
+    frames: npt.NDArray[np.uint8] | None,
+    inputs: Sequence[Path],
+    timestamp: str | None = None,
+) -> None:
+    timestamp = timestamp or _settings()[0].timestamp
+    sign_file(source, facts, _certificates(), out=path, inputs=inputs, timestamp=timestamp)
+    if path.suffix.lower() not in EMBEDDED and source != path:
+        source.replace(path)
+    hashes = () if frames is None else frame_hashes(frames)
+    output_record().add(
+        Output(name=path.name, sha256=file_digest(path), frames=hashes, facts=facts, at=now_text())
+    )
+
+
+def _certificates() -> Certificates:
+    settings, place = _settings()
+    if settings.certificates is None or settings.private_key is None:
+        return ensure_certificates(key_home())
+    return load_certificates(
+        _beside(place, settings.certificates),
+        _beside(place, settings.private_key),
+        settings.algorithm,
+    )
+
+
+def _settings() -> tuple[Provenance, Path | None]:
+    place = find_show()
+    return read_show(place).provenance, place
+
+
+def _beside(place: Path | None, name: str) -> Path:
+    """A path of facekit.toml, which is relative to the folder of that file."""
+    path = Path(name).expanduser()
+    return path if path.is_absolute() or place is None else place.parent / path
+
+
+def _shown(told: Mapping[str, Any]) -> Shown:
+    """A character of a record, as far as its file is still there."""
+    name, file = str(told.get("name") or told["id"]), Path(str(told.get("file") or ""))
+    named = {key: str(told.get(key) or "") for key in ("preset", "preset_digest", "consent")}
+    if not file.is_file():
+        return Shown(name=name, **named)
+    digest = known_digest(file)
+    recipe, consent = _header_facts(file, digest)
+    label, preset_digest, packed = _preset_facts(file)
+    return Shown(
+        name=name,
+        character=digest,
+        recipe=recipe,
+        preset=named["preset"] or label,
+        preset_digest=named["preset_digest"] or preset_digest,
+        consent=named["consent"] or consent or packed,
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _header_facts(file: Path, _digest: str) -> tuple[str, str]:
+    """What a character file says: digests of the recipe and the consent that trained it."""
+    try:
+        with safe_open(str(file), framework="numpy") as opened:
+            header = json.loads((opened.metadata() or {}).get("character", "{}"))
+        recipe = str(header.get("training", {}).get("recipe_digest") or "")
+        return recipe, str((header.get("subject") or {}).get("consent") or "")
+    except (SafetensorError, ValueError, AttributeError):
+        return "", ""  # a plain LoRA
+
+
+def _preset_facts(file: Path) -> tuple[str, str, str]:
+    """Label, digest and consent of the preset that a file lies in; empty where it is in none."""
+    manifest = file.parent.parent / MANIFEST
+    if not manifest.is_file():
+        return "", "", ""
+    content = manifest.read_bytes()
+    told = read_manifest(content, str(manifest))
+    return told.label, preset_digest_of(content), told.subject.consent_digest or ""

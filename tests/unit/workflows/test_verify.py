@@ -1,0 +1,144 @@
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from facekit.errors import MediaError
+from facekit.media.images import write_image
+from facekit.provenance.signing import sign_file
+from facekit.provenance.watermark import VideoSeal, message_of
+from facekit.signing.home import key_home
+from facekit.workflows.credentials import output_record, sign_output
+from facekit.workflows.verify import verify_files
+from tests.tiny.provenance import FACTS, chain, clip, frames, picture
+from tests.unit.provenance.test_watermark import TinySeal, grey
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("FACEKIT_CREDENTIALS")
+    monkeypatch.setenv("FACEKIT_KEYS", str(tmp_path / "keys"))
+    (tmp_path / "show").mkdir()
+    monkeypatch.chdir(tmp_path / "show")
+    return tmp_path / "show"
+
+
+def made(path, seed=0):
+    sign_output(clip(path, seed), FACTS, frames=frames(seed))
+    return path
+
+
+def test_it_says_whose_face_which_preset_and_which_consent(folder):
+    result = verify_files([made(folder / "a.mp4")])
+
+    text = result.describe()
+    for line in (
+        "a.mp4: whole since it was signed, by a trusted key",
+        "face: mira (character aaaaaaaaaaaa)",
+        "preset: org.show/mira@1.0.0",
+        "consent: cccccccccccc",
+        f"render: {FACTS.render_id}, by facekit 0.1.0 toon",
+        "made here as: a.mp4",
+        "cannot be known: when it was signed",
+    ):
+        assert line in text
+    (told,) = json.loads(json.dumps(result.to_json()))["files"]
+    assert (told["sure"], told["how"], told["credentials"]["state"]) == (
+        True,
+        "credentials",
+        "trusted",
+    )
+    assert result.exit_code == 0
+
+
+def test_somebody_who_trusts_the_root_sees_a_trusted_file(folder, tmp_path, monkeypatch):
+    path = made(folder / "a.mp4")
+    root = (tmp_path / "keys" / "credentials" / "facekit.pub").read_text()
+    monkeypatch.setenv("FACEKIT_KEYS", str(tmp_path / "theirs"))
+    (before,) = verify_files([path]).files
+    assert (before.credentials.state, before.is_sure) == ("valid", False)
+
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "trusted.pub").write_text(root)
+
+    (after,) = verify_files([path]).files
+    assert (after.credentials.state, after.is_sure, after.output) == ("trusted", True, None)
+    assert key_home().own() == ()
+
+
+def test_a_folder_is_walked_and_counted(folder):
+    made(folder / "a.mp4")
+    (folder / "deep").mkdir()
+    picture(folder / "deep" / "b.png", seed=7)
+    (folder / "deep" / "c.txt").write_text("no picture")
+
+    result = verify_files([folder, folder / "a.mp4"])
+
+    assert [one.path.name for one in result.files] == ["a.mp4", "b.png"]
+    assert result.describe().endswith("2 files: 1 trusted, 0 tampered with")
+    assert "no credentials, and nothing is known of it here" in result.describe()
+
+
+def test_what_others_signed_says_nothing_of_facekit_but_what_is_known(folder):
+    path = picture(folder / "a.png", seed=3)
+    sign_file(path, replace(FACTS, shown=(), render_id="8" * 32), chain())
+
+    (found,) = verify_files([path]).files
+
+    assert (found.how, found.is_sure, found.tampered) == ("credentials", False, "")
+    assert "face: as it says, no character" in found.describe()
+
+
+def test_bytes_that_are_in_the_list_are_known_without_credentials(folder):
+    path = folder / "a.0001.exr"
+    path.write_bytes(b"v/1\x01 pixels")
+    sign_output(path, FACTS)
+    path.with_suffix(".c2pa").unlink()
+
+    (found,) = verify_files([path]).files
+
+    assert (found.how, found.is_sure, found.facts) == ("file", True, FACTS)
+    assert "these very bytes" in found.describe()
+
+
+def test_a_watermark_leads_to_the_render(folder):
+    net = folder / "tiny.jit"
+    torch.jit.script(TinySeal()).save(str(net))
+    digest = hashlib.sha256(net.read_bytes()).hexdigest()
+    marked = VideoSeal(net, digest).embed(grey(1), message_of(FACTS.render_id))
+    (folder / "facekit.toml").write_text(
+        f'[provenance]\nwatermark = "tiny.jit"\nwatermark_sha256 = "{digest}"\n'
+    )
+    made(folder / "a.mp4", seed=4)
+    write_image(folder / "marked.png", marked[0])
+    write_image(folder / "plain.png", grey(1)[0])
+
+    found, plain = verify_files([folder / "marked.png", folder / "plain.png"]).files
+
+    assert (found.how, found.is_sure, found.facts) == ("watermark", False, FACTS)
+    assert "its watermark names a render" in found.describe()
+    assert plain.how == "nothing"
+    assert not any("names no model" in text for text in plain.unknown)
+
+
+def test_what_cannot_be_looked_at_is_refused(folder):
+    (folder / "a.c2pa").write_bytes(b"x")
+    for path, match in (
+        (folder / "none.mp4", "no such file or folder"),
+        (folder / "a.c2pa", "the credentials of another file"),
+        (folder, "no video and no picture in it"),
+    ):
+        with pytest.raises(MediaError, match=match):
+            verify_files([path])
+
+
+def test_a_damaged_file_is_no_error(folder):
+    (folder / "a.mp4").write_bytes(b"junk")
+
+    (found,) = verify_files([folder / "a.mp4"]).files
+
+    assert (found.how, found.credentials.state) == ("nothing", "none")
+    assert "what it shows: it cannot be decoded" in found.unknown
+    assert list(output_record().all()) == []
