@@ -1,23 +1,17 @@
 """Every file that is made is given its credentials here, with one call."""
 
 import functools
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
 
-import facekit
 from facekit.errors import UsageError
 from facekit.media.files import remove_file
-from facekit.presets.manifest import preset_digest as preset_digest_of
-from facekit.presets.manifest import read_manifest
-from facekit.presets.names import MANIFEST
 from facekit.provenance.certificates import (
     Certificates,
     certificates_folder,
@@ -26,7 +20,7 @@ from facekit.provenance.certificates import (
     own_root,
 )
 from facekit.provenance.credentials import EMBEDDED
-from facekit.provenance.facts import Facts, Shown, new_render_id
+from facekit.provenance.facts import Facts
 from facekit.provenance.signing import sign_file
 from facekit.provenance.soft import Output, OutputRecord, frame_hashes
 from facekit.provenance.watermark import VideoSeal, message_of
@@ -35,12 +29,11 @@ from facekit.signing.home import key_home
 from facekit.signing.keys import PublicKey
 from facekit.signing.statements import now_text
 from facekit.types import Clip
-from facekit.weights import file_digest, known_digest
+from facekit.weights import file_digest
 
 __all__ = [
     "CREDENTIALS_VARIABLE",
     "anchors",
-    "facts_of",
     "mark_clip",
     "output_record",
     "prepare_credentials",
@@ -94,30 +87,6 @@ def prepare_credentials() -> tuple[str, ...]:
         )
     watermark()
     return tuple(told)
-
-
-def facts_of(record: Mapping[str, Any]) -> Facts | None:
-    """What is said of the files of a take, from its record; None where nothing is to be said.
-
-    Args:
-        record: As it lies beside a take; `origin` in it is taken as it is, so that what is made
-            of a take bears its render id.
-    """
-    if why_unsigned():
-        return None
-    if isinstance(origin := record.get("origin"), Mapping):
-        return Facts.from_json(origin)
-    cast = record.get("cast") or [
-        {**record, "name": record.get("character"), "file": record.get("character_file")}
-    ]
-    return Facts(
-        render_id=new_render_id(),
-        version=facekit.__version__,
-        shown=tuple(_shown(one) for one in cast if one.get("name") or one.get("id")),
-        backbone=str(record.get("backbone") or ""),
-        fingerprint=str(record.get("fingerprint") or ""),
-        made="drawn" if "drawn" in record else "trained",
-    )
 
 
 def mark_clip(clip: Clip, facts: Facts | None) -> Clip:
@@ -276,44 +245,3 @@ def _beside(place: Path | None, name: str) -> Path:
     """A path of facekit.toml, which is relative to the folder of that file."""
     path = Path(name).expanduser()
     return path if path.is_absolute() or place is None else place.parent / path
-
-
-def _shown(told: Mapping[str, Any]) -> Shown:
-    """A character of a record, as far as its file is still there."""
-    name, file = str(told.get("name") or told["id"]), Path(str(told.get("file") or ""))
-    named = {key: str(told.get(key) or "") for key in ("preset", "preset_digest", "consent")}
-    if not file.is_file():
-        return Shown(name=name, **named)
-    digest = known_digest(file)
-    recipe, consent = _header_facts(file, digest)
-    label, preset_digest, packed = _preset_facts(file)
-    return Shown(
-        name=name,
-        character=digest,
-        recipe=recipe,
-        preset=named["preset"] or label,
-        preset_digest=named["preset_digest"] or preset_digest,
-        consent=named["consent"] or consent or packed,
-    )
-
-
-@functools.lru_cache(maxsize=64)
-def _header_facts(file: Path, _digest: str) -> tuple[str, str]:
-    """What a character file says: digests of the recipe and the consent that trained it."""
-    try:
-        with safe_open(str(file), framework="numpy") as opened:
-            header = json.loads((opened.metadata() or {}).get("character", "{}"))
-        recipe = str(header.get("training", {}).get("recipe_digest") or "")
-        return recipe, str((header.get("subject") or {}).get("consent") or "")
-    except (SafetensorError, ValueError, AttributeError):
-        return "", ""  # a plain LoRA
-
-
-def _preset_facts(file: Path) -> tuple[str, str, str]:
-    """Label, digest and consent of the preset that a file lies in; empty where it is in none."""
-    manifest = file.parent.parent / MANIFEST
-    if not manifest.is_file():
-        return "", "", ""
-    content = manifest.read_bytes()
-    told = read_manifest(content, str(manifest))
-    return told.label, preset_digest_of(content), told.subject.consent_digest or ""

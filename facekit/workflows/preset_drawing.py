@@ -24,7 +24,8 @@ from facekit.generation.sample import SampleSettings
 from facekit.recipe import Recipe
 from facekit.types import Clip, Image, Progress, Shot
 from facekit.workflows.backbone import backbone_spec, load_backbone
-from facekit.workflows.casting import sample_cast, whole_picture
+from facekit.workflows.cast_sampling import sample_cast
+from facekit.workflows.casting import whole_picture
 from facekit.workflows.device import device_text
 
 __all__ = [

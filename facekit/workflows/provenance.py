@@ -9,7 +9,8 @@ from typing import Any
 from facekit.errors import MediaError, UsageError
 from facekit.media.video import read_clip
 from facekit.provenance.credentials import read_credentials, read_manifest
-from facekit.workflows.credentials import facts_of, sign_output, why_unsigned
+from facekit.workflows.credentials import sign_output, why_unsigned
+from facekit.workflows.origin import facts_of
 
 __all__ = ["ShownManifest", "SignedFiles", "show_manifest", "sign_takes"]
 

@@ -21,7 +21,8 @@ from facekit.workflows.board_export import (
     rendered_shot,
 )
 from facekit.workflows.board_plan import BoardPlan
-from facekit.workflows.credentials import facts_of, sign_output
+from facekit.workflows.credentials import sign_output
+from facekit.workflows.origin import facts_of
 from facekit.workflows.render_files import (
     IDENTITY_SUFFIX,
     link_takes,

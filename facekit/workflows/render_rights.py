@@ -96,11 +96,12 @@ def note_shot(state: ShotState, board: BoardPlan, rights: BoardRights, ledger: U
         for person in state.shot.characters
         if person.file in rights.permits
     ]
+    rendered = record.get("render_id")
     ledger.delivered(
         version / str(record["media"]),
         people,
         job=str(record["fingerprint"]),
-        render_id=record.get("render_id"),
+        render_id=None if rendered is None else str(rendered),
     )
 
 

@@ -14,7 +14,8 @@ from facekit.media.images import write_image
 from facekit.media.kinds import VIDEO_SUFFIXES, is_video, read_head
 from facekit.media.video import read_clip, write_clip
 from facekit.types import Clip, Shot
-from facekit.workflows.credentials import facts_of, mark_clip, signed_output
+from facekit.workflows.credentials import mark_clip, signed_output
+from facekit.workflows.origin import facts_of
 
 __all__ = [
     "BASE_DIR",

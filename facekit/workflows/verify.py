@@ -3,175 +3,32 @@
 import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
 import numpy as np
 
-from facekit.errors import FacekitError, IntegrityError, MediaError
+from facekit.errors import FacekitError, MediaError
 from facekit.media.frames import frame_times, read_frames
 from facekit.media.images import read_image
 from facekit.media.kinds import VIDEO_SUFFIXES
 from facekit.presets.bundle import is_bundle
 from facekit.presets.names import FOLDER_SUFFIX
 from facekit.provenance.credentials import EMBEDDED, SIDECAR, Credentials, read_credentials
-from facekit.provenance.facts import Facts
 from facekit.provenance.soft import LIKELY_BITS, Output, content_distance, frame_hashes
 from facekit.provenance.watermark import Mark, Watermark, pick_mark
 from facekit.rights.ledger import LedgerLine
 from facekit.types import Image
 from facekit.weights import file_digest
 from facekit.workflows.credentials import anchors, output_record, trusted_roots, watermark
-from facekit.workflows.verify_known import (
-    PresetVerdict,
-    facts_of_line,
-    find_line,
-    judge_preset,
-    ledger_words,
-    use_lines,
-)
+from facekit.workflows.verify_known import facts_of_line, find_line, judge_preset, use_lines
+from facekit.workflows.verify_result import FileVerdict, How, VerifyResult
 
-__all__ = ["FileVerdict", "VerifyResult", "verify_files"]
+__all__ = ["verify_files"]
 
 _SUFFIXES: Final = frozenset({*EMBEDDED, *VIDEO_SUFFIXES, ".exr", FOLDER_SUFFIX})
 _LOOKED_AT: Final = 8
-
-How = Literal["credentials", "file", "ledger", "watermark", "looks", "nothing"]
-"""By what a file is known: its credentials, its very bytes in the list of what was made or in the
-ledger of use, a watermark, how its frames look."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class FileVerdict:
-    """What came out about one file."""
-
-    path: Path
-    credentials: Credentials
-    how: How
-    is_sure: bool
-    """Whether `facts` follow from a trusted signature or from the very bytes."""
-    facts: Facts | None
-    sha256: str = ""
-    """Of the file."""
-    tampered: str = ""
-    """What shows that it is not what it says; empty where nothing does."""
-    unknown: tuple[str, ...] = ()
-    """What cannot be known from here."""
-    output: Output | None = None
-    """The file that was made here which this one is, or is likely made of."""
-    line: LedgerLine | None = None
-    """Of the ledger of use: the one of these very bytes, or else of the same render."""
-
-    def describe(self) -> str:
-        """Write it in a few lines."""
-        lines = [f"{self.path}: {self._verdict()}"]
-        if self.facts is not None:
-            lines += [f"  {line}" for line in _facts_lines(self.facts, self._doubt())]
-        if self.credentials.state in ("valid", "trusted"):
-            lines.append(f"  signed by: {self.credentials.signer}{self._signed_when()}")
-        said = self.credentials.facts
-        if said is not None and self.credentials.state == "invalid":
-            names = ", ".join(one.name for one in said.shown) or "no character"
-            lines.append(f"  says of itself, not to be believed: {names}, render {said.render_id}")
-        lines += [f"  wrong: {problem}" for problem in self.credentials.problems]
-        lines += [
-            f"  made of: {one.title} ({_STATES[one.state]})" for one in self.credentials.ingredients
-        ]
-        if self.output is not None:
-            lines.append(f"  made here as: {self.output.name}, {self.output.at}")
-        if self.line is not None:
-            lines += [f"  {told}" for told in ledger_words(self.line, self.sha256)]
-        lines += [f"  cannot be known: {text}" for text in self.unknown]
-        return "\n".join(lines)
-
-    def to_json(self) -> dict[str, Any]:
-        """All of it as plain data."""
-        credentials = dataclasses.asdict(self.credentials)
-        credentials["facts"] = self.credentials.facts and self.credentials.facts.to_json()
-        return {
-            "path": str(self.path),
-            "credentials": credentials,
-            "how": self.how,
-            "sure": self.is_sure,
-            "facts": self.facts and self.facts.to_json(),
-            "tampered": self.tampered,
-            "unknown": list(self.unknown),
-            "output": self.output and self.output.to_json(),
-            "ledger": None
-            if self.line is None
-            else {"line": self.line.number, "at": self.line.at, **self.line.content},
-        }
-
-    def _verdict(self) -> str:
-        if self.tampered:
-            return f"TAMPERED: {self.tampered}"
-        if self.how == "nothing":
-            return "no credentials, and nothing is known of it here"
-        if self.how == "credentials":
-            return _STATES[self.credentials.state]
-        known = {
-            "file": "made here: these very bytes are in the list of what was made",
-            "ledger": "delivered here: these very bytes are in the ledger of use",
-            "watermark": "likely made here: its watermark names a render",
-            "looks": "likely made of a file from here: its frames look alike",
-        }[self.how]
-        return f"{_STATES[self.credentials.state]}; {known}"
-
-    def _doubt(self) -> str:
-        if self.is_sure:
-            return ""
-        return "likely " if self.how in ("watermark", "looks") else "as it says, "
-
-    def _signed_when(self) -> str:
-        at = self.credentials.signed_at
-        return f", {at} by a time stamp authority" if at else ""
-
-
-_STATES: Final = {
-    "none": "no credentials",
-    "valid": "whole since it was signed, by a key that is not trusted here",
-    "trusted": "whole since it was signed, by a trusted key",
-    "invalid": "credentials that do not hold",
-}
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyResult:
-    """What came out about all files."""
-
-    files: tuple[FileVerdict, ...]
-    presets: tuple[PresetVerdict, ...] = ()
-    ledger_fault: str = ""
-    """Why the ledger of use tells nothing; empty where it holds."""
-
-    @property
-    def exit_code(self) -> int:
-        """6 where a file, a preset or the ledger was tampered with.
-
-        A key that is not trusted is no failure of a file.
-        """
-        faults = [one.tampered for one in (*self.files, *self.presets)]
-        return IntegrityError.exit_code if any(faults) or self.ledger_fault else 0
-
-    def describe(self) -> str:
-        """Write all of it, and a last line that counts where there are several files."""
-        parts = [one.describe() for one in (*self.files, *self.presets)]
-        if self.ledger_fault:
-            parts.append(f"ledger of use: {self.ledger_fault}")
-        if len(self.files) > 1:
-            tampered = sum(bool(one.tampered) for one in self.files)
-            trusted = sum(one.how == "credentials" and one.is_sure for one in self.files)
-            parts.append(f"{len(self.files)} files: {trusted} trusted, {tampered} tampered with")
-        return "\n".join(parts)
-
-    def to_json(self) -> Mapping[str, object]:
-        """All of it as plain data."""
-        return {
-            "files": [one.to_json() for one in self.files],
-            "presets": [one.to_json() for one in self.presets],
-            "ledger_fault": self.ledger_fault or None,
-        }
 
 
 def verify_files(paths: Sequence[Path]) -> VerifyResult:
@@ -217,7 +74,7 @@ def _noted(verdict: FileVerdict, lines: Sequence[LedgerLine]) -> FileVerdict:
 def _listed(paths: Sequence[Path]) -> tuple[Path, ...]:
     found: list[Path] = []
     for path in paths:
-        if is_bundle(path):
+        if path.exists() and is_bundle(path):
             found.append(path)
         elif path.is_dir():
             for place, folders, names in os.walk(path):
@@ -360,21 +217,3 @@ def _alike(frames: Sequence[Image], known: Sequence[Output]) -> Output | None:
 
 def _id(output: Output) -> str:
     return output.facts.render_id
-
-
-def _facts_lines(facts: Facts, doubt: str) -> list[str]:
-    lines = []
-    for one in facts.shown:
-        lines.append(f"face: {doubt}{one.name} (character {_short(one.character)})")
-        preset = f"{doubt}{one.preset} ({_short(one.preset_digest)})" if one.preset else "none"
-        lines.append(f"preset: {preset}")
-        lines.append(f"consent: {doubt + _short(one.consent) if one.consent else 'none recorded'}")
-    if not facts.shown:
-        lines.append(f"face: {doubt}no character")
-    made_by = f", by facekit {facts.version} {facts.backbone}" if facts.version else ""
-    lines.append(f"render: {doubt}{facts.render_id}{made_by}")
-    return lines
-
-
-def _short(digest: str) -> str:
-    return digest[:12] or "of unknown digest"

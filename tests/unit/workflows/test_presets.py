@@ -1,21 +1,32 @@
-import hashlib
+import dataclasses
 import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import yaml
 
+from facekit.adapters.character_file import CharacterFile
+from facekit.adapters.character_header import SubjectRecord
 from facekit.errors import ConsentRefused, KeyRefused, OutputExists, RightsRefused, UsageError
 from facekit.presets.bundle import open_bundle
-from facekit.signing.statements import canonical_json
+from facekit.rights.consent import sign_consent
+from facekit.signing.home import key_home
+from facekit.signing.keys import SigningKey
 from facekit.types import NoProgress
+from facekit.workflows.preset_files import load_any
 from facekit.workflows.presets import plan_pack, run_pack
+from facekit.workflows.rights import permit_character
+from facekit.workflows.rights_place import find_rights
+from tests.tiny.consents import today_terms
 
-CONSENT = {
-    "schema": "facekit.consent/1",
-    "subject_ref": "subj_7f3",
-    "method": "self-attest",
-    "retention": {"templates_until": "2029-05-01"},
-}
+
+@pytest.fixture
+def agreed(as_anna):
+    """What somebody agrees to, signed by who packs."""
+    kept = str(datetime.now(UTC).date() + timedelta(99))
+    terms = today_terms(retention={"templates_until": kept})
+    return sign_consent(terms, [key_home().signing_key()])
 
 
 def plan(trained, **options):
@@ -101,37 +112,90 @@ def test_nobody_is_packed_without_a_word_on_whose_face_it_is(as_anna, trained):
         plan(trained, subject="real")
 
 
-def test_a_consent_goes_in_and_is_named(as_anna, trained, tmp_path):
-    (tmp_path / "consent.json").write_text(json.dumps(CONSENT))
+def test_a_consent_goes_in_and_is_named(agreed, trained, tmp_path):
+    (tmp_path / "consent.json").write_bytes(agreed.to_bytes())
     made = run_pack(
         plan(trained, subject=None, consent=tmp_path / "consent.json", pictures=False),
         NoProgress(),
     )
     assert made.manifest.subject.type == "real"
-    assert made.manifest.subject.ref == "subj_7f3"
-    digest = hashlib.sha256(canonical_json(CONSENT)).hexdigest()
-    assert made.manifest.subject.consent_digest == digest
-    assert made.manifest.rights.retain_until == "2029-05-01"
+    assert made.manifest.subject.ref == agreed.record.subject_ref
+    assert made.manifest.subject.consent_digest == agreed.digest
+    assert made.manifest.rights.retain_until == str(agreed.record.retention.templates_until)
     assert made.manifest.eval.parity is None
-    assert json.loads(open_bundle(made.path).read("rights/consent.json")) == CONSENT
+    assert open_bundle(made.path).read("rights/consent.json") == agreed.to_bytes()
 
 
-def test_signatures_are_no_part_of_what_a_consent_says(as_anna, trained):
+def test_signatures_are_no_part_of_what_a_consent_says(agreed, trained):
+    both = [key_home().signing_key(), SigningKey.generate("tom")]
+    signatures = sign_consent(agreed.content, both).to_bytes()
     one, two = (
-        plan(trained, subject=None, consent={**CONSENT, "signatures": signatures})
-        for signatures in ([], [{"keyid": "ab", "sig": "cd"}])
+        plan(trained, subject=None, consent=json.loads(content))
+        for content in (agreed.to_bytes(), signatures)
     )
     assert one.told.subject == two.told.subject
     assert one.told.consent != two.told.consent
 
 
-def test_a_consent_and_a_word_on_whose_face_it_is_agree(as_anna, trained):
-    drawn = {**CONSENT, "subject": "synthetic", "method": "not-required"}
+def test_a_consent_and_a_word_on_whose_face_it_is_agree(agreed, trained):
+    told = today_terms(subject="synthetic", method="not-required", reason="drawn", evidence=[])
+    drawn = json.loads(sign_consent(told, [key_home().signing_key()]).to_bytes())
     assert plan(trained, subject=None, consent=drawn).told.subject.type == "synthetic"
     with pytest.raises(ConsentRefused, match="is about somebody synthetic, expected the same"):
         plan(trained, subject="real", consent=drawn)
-    with pytest.raises(ConsentRefused, match="about somebody 'martian'"):
-        plan(trained, subject=None, consent={**CONSENT, "subject": "martian"})
+    with pytest.raises(ConsentRefused, match="subject: Input should be"):
+        plan(trained, subject=None, consent={**agreed.content, "subject": "martian"})
+
+
+def test_a_consent_that_does_not_allow_it_now_packs_nothing(agreed, trained):
+    def rule(**other):
+        signed = sign_consent(today_terms(**other), [key_home().signing_key()])
+        with pytest.raises(ConsentRefused) as refused:
+            plan(trained, subject=None, consent=json.loads(signed.to_bytes()))
+        return refused.value.rule
+
+    assert rule(valid_from="2020-01-01", valid_until="2021-01-01") == "dates"
+    assert rule(project="org.studio.other") == "project"
+    with pytest.raises(ConsentRefused, match="rule: signature"):
+        plan(trained, subject=None, consent={**agreed.content, "signatures": []})
+    with pytest.raises(ConsentRefused, match="rule: exists"):
+        plan(trained, subject=None, consent=Path("nobody"))
+
+
+def test_a_character_of_a_person_is_packed_by_the_consent_that_holds(agreed, trained, tmp_path):
+    file = CharacterFile.load(trained.adapter)
+    ref = agreed.record.subject_ref
+    whose = SubjectRecord(type="real", ref=ref, consent=agreed.digest)
+    real = tmp_path / "mira" / "adapter.safetensors"
+    dataclasses.replace(file, header=dataclasses.replace(file.header, subject=whose)).save(real)
+    with pytest.raises(ConsentRefused, match="no consent of the person"):
+        plan_pack(str(real), pictures=False)
+    with pytest.raises(ConsentRefused, match="rule: subject"):
+        plan_pack(str(real), pictures=False, subject="synthetic")
+    other = sign_consent(today_terms(subject_ref="subj_" + "1" * 32), [key_home().signing_key()])
+    with pytest.raises(ConsentRefused, match="rule: subject"):
+        plan_pack(str(real), pictures=False, consent=json.loads(other.to_bytes()))
+
+    find_rights().store.add("mira", agreed)
+    made = run_pack(plan_pack(str(real), pictures=False), NoProgress())
+
+    assert made.manifest.subject.consent_digest == agreed.digest
+    packed, place = load_any(made.path), find_rights()
+    assert packed.file.header.subject == whose
+    permit = permit_character("mira", packed.source, packed.file.header, place.use("shoot"), place)
+    assert (permit.consent, permit.preset) == (agreed.digest, made.digest)
+    place.store.revoke(agreed, (key_home().signing_key(),), effect="withdraw")
+    with pytest.raises(ConsentRefused, match="rule: revoked"):
+        plan_pack(str(made.path), pictures=False)
+
+
+def test_a_preset_says_whose_face_it_is_where_its_character_does_not(agreed, trained):
+    find_rights().store.add("mira", agreed)
+    made = run_pack(plan(trained, subject=None, consent=Path("mira"), pictures=False), NoProgress())
+    packed, place = load_any(made.path), find_rights()
+    assert packed.file.header.subject is None
+    permit = permit_character("mira", packed.source, packed.file.header, place.use("shoot"), place)
+    assert (permit.by, permit.consent) == ("consent", agreed.digest)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": "facekit.consent/2"}'])

@@ -128,7 +128,7 @@ def test_what_cannot_be_looked_at_is_refused(folder):
     for path, match in (
         (folder / "none.mp4", "no such file or folder"),
         (folder / "a.c2pa", "the credentials of another file"),
-        (folder, "no video and no picture in it"),
+        (folder, "no video, picture or preset in it"),
     ):
         with pytest.raises(MediaError, match=match):
             verify_files([path])
