@@ -11,7 +11,7 @@ from facekit_cli.output import execute, show
 __all__ = ["app", "delete", "ls", "show_one"]
 
 app = typer.Typer(
-    help="List characters, whose face each is, and remove one with all that was made of it.",
+    help="List characters, whose face each is; remove one with all made of it.",
     no_args_is_help=True,
 )
 

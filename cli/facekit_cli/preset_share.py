@@ -168,7 +168,7 @@ def revoke(
     key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """Sign that a version must not be used any more, by anybody, locked or not; for good."""
+    """Sign that nobody may use a version any more, locked or not; for good."""
     from facekit.workflows.preset_decisions import revoke as decide
 
     show(
@@ -212,7 +212,7 @@ def rollback(
     key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """Let a channel point at an earlier version, by a new pointer; nothing is deleted."""
+    """Let a channel point at an earlier version, by a new signed pointer."""
     from facekit.workflows.preset_decisions import roll_back
 
     show(
@@ -232,7 +232,7 @@ def lock(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Write into facekit.lock what channels point at now, and which libraries are installed."""
+    """Write into facekit.lock what channels point at, and which libraries are here."""
     from facekit.workflows.preset_lock import plan_lock, run_lock
 
     execute(
@@ -287,7 +287,7 @@ def gc(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Remove presets that this show's lock does not name, or unused content of a registry."""
+    """Remove presets that the lock does not name, or unused content of a registry."""
     from facekit.workflows.preset_list import plan_gc, run_gc
 
     execute("preset.gc", lambda: plan_gc(registry), run_gc, as_json=as_json, dry_run=dry_run)

@@ -5,25 +5,12 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import PresetRevoked
-from facekit.presets.policy import check_channel
 from facekit.presets.seen import Seen
 from facekit.presets.states import REVOKE
 from facekit.signing.statements import open_statement
-from facekit.types import NoProgress
-from facekit.workflows.preset_refs import Resolved, resolve
-from facekit.workflows.preset_transfer import bring
+from facekit.workflows.preset_refs import resolve
 from tests.tiny.registries import Team
-from tests.tiny.registry_attacks import ATTACKS, Attack, Stage
-
-
-def take(stage: Stage, seen: Seen, reference: str = "mira@prod") -> Resolved:
-    """What a pull does."""
-    at = stage.desk(seen)
-    found = resolve(at, f"org.studio.show/{reference}")
-    if found.pointer is not None:
-        check_channel(found.standing, found.manifest, at.show, found.pointer.channel)
-    bring(at, found, NoProgress())
-    return found
+from tests.tiny.registry_attacks import ATTACKS, Attack, Stage, take
 
 
 @pytest.fixture(scope="module")

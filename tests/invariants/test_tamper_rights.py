@@ -6,38 +6,12 @@ import pytest
 
 from facekit.adapters.character_header import CharacterHeader, SubjectRecord
 from facekit.errors import ConsentRefused, FacekitError, LedgerDamaged
-from facekit.rights.ledger import Ledger
-from facekit.rights.policy import Use
-from facekit.rights.store import ConsentStore
-from facekit.show_file import Show
-from facekit.signing.home import KeyHome
-from facekit.workflows.rights import permit_character
-from facekit.workflows.rights_place import RightsPlace
-from tests.tiny.consents import LEGAL, NOW, REF, consent
-from tests.tiny.rights_attacks import CONSENT_ATTACKS, LEDGER_ATTACKS
+from tests.tiny.rights_attacks import CONSENT_ATTACKS, LEDGER_ATTACKS, make_place, permit, use_four
 
 
 @pytest.fixture
 def place(tmp_path):
-    made = RightsPlace(
-        store=ConsentStore(tmp_path / "consent"),
-        ledger=Ledger(tmp_path / "ledger.jsonl"),
-        keys=KeyHome(tmp_path / "keys"),
-        show=Show(),
-        show_file=None,
-    )
-    made.keys.trust(LEGAL.public)
-    made.store.add("mira", consent())
-    return made
-
-
-def permit(place, **asked):
-    use = Use(**{"action": "render", "use": "test", "project": "org.studio.show", **asked})
-    subject = SubjectRecord(type="real", ref=REF, consent=consent().digest)
-    header = CharacterHeader(name="mira", level="L2", backbone="toon", subject=subject)
-    source = place.store.folder.parent / "mira" / "adapter.safetensors"
-    # Signed statements carry the clock's time, so what was taken back counts from then on.
-    return permit_character("mira", source, header, use, place, now=NOW)
+    return make_place(tmp_path)
 
 
 def test_without_an_attack_it_is_allowed(place):
@@ -59,8 +33,7 @@ def test_attacks_on_consents_are_found(place, tmp_path, name):
 
 @pytest.mark.parametrize("name", LEDGER_ATTACKS)
 def test_attacks_on_the_ledger_are_found(place, name):
-    for number in range(4):
-        place.ledger.append("use", {"number": number, "seconds": 1.5})
+    use_four(place)
     LEDGER_ATTACKS[name](place.ledger)
     with pytest.raises(LedgerDamaged):
         place.ledger.verify()

@@ -23,16 +23,19 @@ from facekit.errors import (
     SignatureRefused,
 )
 from facekit.presets.bundle import Bundle
+from facekit.presets.policy import check_channel
 from facekit.presets.registry import Registry
 from facekit.presets.seen import Seen
 from facekit.show_file import Show, parse_show
 from facekit.signing.dsse import sign_envelope
 from facekit.signing.keys import SigningKey
-from facekit.workflows.preset_refs import Desk
+from facekit.types import NoProgress
+from facekit.workflows.preset_refs import Desk, Resolved, resolve
+from facekit.workflows.preset_transfer import bring
 from tests.tiny.presets import ADAPTER, ID, tiny_contents, write_preset
 from tests.tiny.registries import NOW, Team, folder_registry, push
 
-__all__ = ["ATTACKS", "Attack", "Stage"]
+__all__ = ["ATTACKS", "Attack", "Stage", "take"]
 
 
 class Stage:
@@ -474,3 +477,13 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("one bit of the signature", lambda s: _flip(_signature_blob(s, s.new)), BundleDamaged),
     Attack("the signature taken away", lambda s: _signature_blob(s, s.new).unlink(), BundleDamaged),
 )
+
+
+def take(stage: Stage, seen: Seen, reference: str = "mira@prod") -> Resolved:
+    """What a pull does."""
+    at = stage.desk(seen)
+    found = resolve(at, f"org.studio.show/{reference}")
+    if found.pointer is not None:
+        check_channel(found.standing, found.manifest, at.show, found.pointer.channel)
+    bring(at, found, NoProgress())
+    return found

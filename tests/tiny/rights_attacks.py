@@ -5,11 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from facekit.adapters.character_header import CharacterHeader, SubjectRecord
+from facekit.rights import policy
 from facekit.rights.consent import SignedConsent
 from facekit.rights.ledger import Ledger
 from facekit.rights.store import ConsentStore
+from facekit.show_file import Show
+from facekit.signing.home import KeyHome
 from facekit.signing.statements import Statement, Subject, sign_statement
-from tests.tiny.consents import LEGAL, REF, STRANGER, consent, days, terms
+from facekit.workflows.rights import Permit, permit_character
+from facekit.workflows.rights_place import RightsPlace
+from tests.tiny.consents import LEGAL, NOW, REF, STRANGER, consent, days, terms
 
 Attack: TypeAlias = Callable[[ConsentStore, Path], None]
 Use: TypeAlias = dict[str, Any]
@@ -233,3 +239,33 @@ LEDGER_ATTACKS: dict[str, Callable[[Ledger], None]] = {
     "a false head": false_head,
     "the file is gone": gone,
 }
+
+
+def make_place(folder: Path) -> RightsPlace:
+    """Where a consent lies that allows what `permit` asks for."""
+    made = RightsPlace(
+        store=ConsentStore(folder / "consent"),
+        ledger=Ledger(folder / "ledger.jsonl"),
+        keys=KeyHome(folder / "keys"),
+        show=Show(),
+        show_file=None,
+    )
+    made.keys.trust(LEGAL.public)
+    made.store.add("mira", consent())
+    return made
+
+
+def permit(place: RightsPlace, **asked: Any) -> Permit:
+    """Ask whether a character of the person may be used."""
+    use = policy.Use(**{"action": "render", "use": "test", "project": "org.studio.show", **asked})
+    subject = SubjectRecord(type="real", ref=REF, consent=consent().digest)
+    header = CharacterHeader(name="mira", level="L2", backbone="toon", subject=subject)
+    source = place.store.folder.parent / "mira" / "adapter.safetensors"
+    # Signed statements carry the clock's time, so what was taken back counts from then on.
+    return permit_character("mira", source, header, use, place, now=NOW)
+
+
+def use_four(place: RightsPlace) -> None:
+    """Write the four lines that are attacked."""
+    for number in range(4):
+        place.ledger.append("use", {"number": number, "seconds": 1.5})

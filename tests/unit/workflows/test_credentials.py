@@ -11,7 +11,6 @@ from facekit.provenance.facts import Facts
 from facekit.types import Clip, Shot
 from facekit.workflows.credentials import (
     anchors,
-    facts_of,
     output_record,
     prepare_credentials,
     sign_output,
@@ -19,6 +18,7 @@ from facekit.workflows.credentials import (
     trusted_roots,
     why_unsigned,
 )
+from facekit.workflows.origin import facts_of
 from facekit.workflows.takes import is_done, write_take
 from tests.tiny.provenance import FACTS, chain, clip, frames
 
@@ -93,20 +93,6 @@ def test_what_is_made_of_a_take_bears_its_render_id(tmp_path):
     record = json.loads(take(tmp_path / "out").with_suffix(".json").read_text())
 
     assert facts_of(record).render_id == record["origin"]["render_id"]
-
-
-def test_presets_and_consent_of_a_record_are_told():
-    cast = [
-        {"name": "mira", "file": "gone", "preset": "org/mira@1.0.0", "consent": "c" * 64},
-        {"name": "tom", "file": "gone"},
-    ]
-
-    shown = facts_of({**RECORD, "character": None, "cast": cast}).shown
-
-    assert [one.name for one in shown] == ["mira", "tom"]
-    assert (shown[0].preset, shown[0].consent) == ("org/mira@1.0.0", "c" * 64)
-    assert facts_of({"drawn": 3}).made == "drawn"
-    assert facts_of({"drawn": 3}).shown == ()
 
 
 def test_a_folder_is_signed_file_by_file(tmp_path):

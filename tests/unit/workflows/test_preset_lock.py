@@ -8,6 +8,7 @@ from facekit.errors import (
     LockMismatch,
     PresetRevoked,
     RegistryError,
+    SignatureRefused,
     UsageError,
     VersionMissing,
 )
@@ -62,6 +63,19 @@ def test_a_revoked_preset_is_refused_though_it_is_locked_and_here(show: ShowFold
     with pytest.raises(PresetRevoked):
         lock()
     assert outdated().behind[0][3] == "the locked one is revoked"
+
+
+def test_the_keys_of_the_show_are_enough_to_use_what_is_locked(
+    show: ShowFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock("mira@prod")
+    sync()
+    monkeypatch.setenv("FACEKIT_KEYS", str(tmp_path / "nobody"))
+    adapter = find_character("mira@prod")
+    assert find_character(str(adapter)) == adapter
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SignatureRefused):
+        find_character(str(adapter))
 
 
 def test_a_registry_that_is_away_may_be_for_a_while(

@@ -9,9 +9,13 @@ from facekit.errors import MediaError
 from facekit.media.images import write_image
 from facekit.provenance.signing import sign_file
 from facekit.provenance.watermark import VideoSeal, message_of
-from facekit.signing.home import key_home
+from facekit.signing.home import KeyHome, key_home
+from facekit.signing.keys import SigningKey
+from facekit.weights import file_digest
 from facekit.workflows.credentials import output_record, sign_output
+from facekit.workflows.rights_place import find_rights
 from facekit.workflows.verify import verify_files
+from tests.tiny.presets import tiny_contents, write_preset
 from tests.tiny.provenance import FACTS, chain, clip, frames, picture
 from tests.unit.provenance.test_watermark import TinySeal, grey
 
@@ -20,6 +24,7 @@ from tests.unit.provenance.test_watermark import TinySeal, grey
 def folder(tmp_path, monkeypatch):
     monkeypatch.delenv("FACEKIT_CREDENTIALS")
     monkeypatch.setenv("FACEKIT_KEYS", str(tmp_path / "keys"))
+    monkeypatch.setenv("FACEKIT_LEDGER", str(tmp_path / "ledger.jsonl"))
     (tmp_path / "show").mkdir()
     monkeypatch.chdir(tmp_path / "show")
     return tmp_path / "show"
@@ -142,3 +147,48 @@ def test_a_damaged_file_is_no_error(folder):
     assert (found.how, found.credentials.state) == ("nothing", "none")
     assert "what it shows: it cannot be decoded" in found.unknown
     assert list(output_record().all()) == []
+
+
+def test_the_ledger_of_use_tells_what_a_file_was_delivered_for(folder):
+    path = made(folder / "a.mp4")
+    bare = picture(folder / "b.png", seed=7)
+    people = [{"character": "mira", "consent": "c" * 64, "seconds": 1.5}]
+    for file, render_id in ((path, FACTS.render_id), (bare, "7" * 32)):
+        told = {"file": str(file), "sha256": file_digest(file), "render_id": render_id}
+        find_rights().ledger.append("use", {**told, "use": "test", "people": people})
+
+    first, second = verify_files([path, bare]).files
+
+    assert first.line is not None
+    assert first.line.number == 1
+    assert "ledger: line 1, this file delivered" in first.describe()
+    assert (second.how, second.is_sure, second.facts.render_id) == ("ledger", True, "7" * 32)
+    assert "mira, 1.5 s, by consent cccccccccccc" in second.describe()
+    json.dumps(second.to_json())
+
+    ledger = find_rights().ledger.path
+    ledger.write_bytes(ledger.read_bytes().replace(b"1.5", b"0.5"))
+    result = verify_files([path])
+    assert result.exit_code == 6
+    assert "ledger of use: " in result.describe()
+    assert result.files[0].line is None
+
+
+def test_presets_are_verified_with_the_files_of_a_folder(folder):
+    key = KeyHome(key_home().folder).create("anna")
+    good = write_preset(folder / "good.facekit", tiny_contents(), key=key)
+    strange = SigningKey.generate("stranger")
+    write_preset(folder / "strange.facekit", tiny_contents(), key=strange)
+    (good.source / "README.md").touch()
+    whole = verify_files([folder])
+
+    assert [one.path.name for one in whole.presets] == ["good.facekit", "strange.facekit"]
+    assert whole.exit_code == 0
+    assert "by anna" in whole.describe()
+    assert "cannot be known: who packed it" in whole.describe()
+
+    (good.source / "README.md").write_text("changed")
+    (broken,) = verify_files([good.source]).presets
+    assert broken.tampered
+    assert verify_files([good.source]).exit_code == 6
+    json.dumps(verify_files([folder]).to_json())
