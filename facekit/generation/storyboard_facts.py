@@ -53,7 +53,9 @@ class CastFacts:
     phrase: str
     """What stands for `@name` in a prompt."""
     has_identity: bool
-    """Whether it has an identity branch, which regions and keyframes need."""
+    """Whether it has an identity branch, which keyframes and identity guidance need."""
+    keeps_to_region: bool = True
+    """Whether its LoRA, if it has one, can be kept to a part of the picture of this backbone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -166,6 +166,7 @@ def _find_cast(located: LocatedBoard, found: FoundFacts) -> None:
             digest=known_digest(file),
             phrase=character.trigger or character.name,
             has_identity=character.file.identity is not None,
+            keeps_to_region=found.spec is None or character.keeps_to_region(found.spec),
         )
 
 

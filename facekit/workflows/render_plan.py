@@ -29,7 +29,9 @@ class RenderPlan:
     only: frozenset[str]
     """Names of the shots that are worked on; all when empty."""
     wishes: Wishes
-    """As they are kept when the work begins."""
+    """What people asked for so far, and now."""
+    retake: Mapping[str, int]
+    """What is asked for now: shot -> takes in all. Kept with the wishes when the work begins."""
     state: BoardState
     warnings: tuple[str, ...]
     cast: Mapping[str, Path]
@@ -95,14 +97,13 @@ def plan_render(
     judge = calibrated(plan_judge(cast), read_calibration(board.out_dir), cast)
     wishes = read_wishes(board.out_dir)
     state = BoardState(board, judge, wishes)
-    if retake:
-        takes = dict(wishes.takes)
-        for said, count in retake.items():
-            for name in find_shots(board, [said]):
-                there = max((take.number for take in state.shots[name].takes), default=0)
-                takes[name] = max(there, len(state.shots[name].shot.seeds)) + count
-        picks = {name: take for name, take in wishes.picks.items() if name not in takes}
-        wishes = Wishes(takes=takes, picks=picks)
+    asked: dict[str, int] = {}
+    for said, count in (retake or {}).items():
+        for name in find_shots(board, [said]):
+            there = max((take.number for take in state.shots[name].takes), default=0)
+            asked[name] = max(there, len(state.shots[name].shot.seeds)) + count
+    if asked:
+        wishes = wishes.with_takes(asked)
         state = BoardState(board, judge, wishes)
     named = find_shots(board, only)
     by_name = {shot.name: shot for shot in board.shots}
@@ -117,6 +118,7 @@ def plan_render(
         device=choose_device(device),
         only=frozenset(wanted),
         wishes=wishes,
+        retake=asked,
         state=state,
         warnings=(*board.warnings, *judge.warnings, *media_warnings(board)),
         cast=cast,
