@@ -8,7 +8,7 @@ import torch
 
 from facekit.errors import UsageError
 from facekit.workflows.backbone import backbone_spec
-from facekit.workflows.board_plan import BoardPlan, plan_board
+from facekit.workflows.board_plan import BoardPlan, plan_board, undrawn
 from facekit.workflows.device import AUTO, choose_device
 from facekit.workflows.render_calibration import calibrated, read_calibration
 from facekit.workflows.render_files import Wishes, read_wishes
@@ -149,18 +149,8 @@ def find_shots(board: BoardPlan, said: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_drawable(board: BoardPlan) -> None:
-    spec = backbone_spec(board.recipe)
-    if spec.family.needs_picture:
-        raise UsageError(
-            f"{board.path}: {spec.name} begins every clip with a picture, expected a backbone that"
-            " draws from text; choose another engine.base"
-        )
-    for shot in board.shots:
-        if shot.last_frame is not None:
-            raise UsageError(
-                f"{shot.name}: last_frame is pinned, and {spec.name} ends with no given picture;"
-                " leave it away"
-            )
+    for why in undrawn(board.shots, backbone_spec(board.recipe)):
+        raise UsageError(f"{board.path}: {why}")
 
 
 def _told(words: Sequence[str]) -> str:

@@ -50,7 +50,7 @@ def regions_of(
             found[person.id] = parse_region(str(person.mask))
         elif person.box is not None:
             found[person.id] = box_region([person.box])
-    if not any(person.region == "auto" for person in shot.characters):
+    if not shot.looks_for_regions:
         return found
     names = [person.id for person in shot.characters]
     if start is not None:
