@@ -6,7 +6,7 @@ from facekit.errors import UsageError
 from facekit.generation.storyboard import ShotEntry, Storyboard, full_name
 from facekit.generation.storyboard_facts import BackboneFacts, CastFacts
 from facekit.generation.storyboard_loading import LocatedBoard
-from facekit.generation.storyboard_people import people_in, region_box
+from facekit.generation.storyboard_people import people_in
 from facekit.generation.storyboard_timing import BoardTiming, pinned_frame
 from facekit.generation.storyboard_yaml import KeyPath, Mistake
 from facekit.media.timecode import clock_frames, exact_rate

@@ -214,7 +214,8 @@ def test_nothing_is_found_on_a_board_that_was_not_understood(tmp_path):
 
 def test_what_a_render_would_refuse_is_told_of_the_plan():
     pins = "first_frame: {image: a.png}, last_frame: {image: b.png}"
-    made = plans(shots(f"id: SH0010, frames: 9, place: a, {pins}", "id: SH0020, frames: 9, place: b"))
+    entries = (f"id: SH0010, frames: 9, place: a, {pins}", "id: SH0020, frames: 9, place: b")
+    made = plans(shots(*entries))
     (why,) = undrawn(tuple(made.values()), get_spec("toon"))
     assert why.startswith("SEQ010_SH0010: last_frame is pinned")
     (why,) = undrawn((), get_spec("wan2_1_i2v_14b"))
