@@ -33,6 +33,8 @@ class BackboneFacts:
     """Whether a clip can end with a given picture."""
     needs_picture: bool = False
     """Whether every clip begins with a given picture."""
+    tells_regions: bool = True
+    """Whether a region can read other words than the rest of the picture."""
     knows: Callable[[str], bool] = field(default=lambda _: True, hash=False, compare=False)
     """Whether it knows all words of a text."""
 
