@@ -76,7 +76,7 @@ def parse_region(text: str) -> Region:
     if text in NAMED_REGIONS:
         return Region(text=text, boxes=(NAMED_REGIONS[text],))
     path = Path(text)
-    if path.suffix and path.is_file():
+    if path.suffix and _is_file(path):
         drawn = read_image(path)
         mask = (drawn.mean(axis=-1) / 255.0).astype(np.float32)
         if not mask.any():
@@ -85,6 +85,13 @@ def parse_region(text: str) -> Region:
             )
         return Region(text=text, mask=mask, digest=pixel_digest(drawn))
     return Region(text=text, boxes=tuple(_parse_box(part, text) for part in text.split(_MOVES_TO)))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # the boxes of many frames are longer than a name may be
+        return False
 
 
 def _parse_box(part: str, text: str) -> Box:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from facekit.adapters.character import load_character
 from facekit.adapters.made_for import check_backbone
+from facekit.backbones.family import Family
 from facekit.backbones.hub import pipeline_folder
 from facekit.backbones.spec import BackboneSpec, spec_names
 from facekit.errors import FacekitError, MediaError, UsageError, WeightsMissing
@@ -105,6 +106,7 @@ def _find_backbone(located: LocatedBoard, found: FoundFacts) -> None:
         begins_with_picture=begins,
         ends_with_picture=ends,
         needs_picture=spec.family.needs_picture,
+        tells_regions=type(spec.family).text_projection is not Family.text_projection,
         knows=_vocabulary(recipe, spec),
     )
 
@@ -166,6 +168,7 @@ def _find_cast(located: LocatedBoard, found: FoundFacts) -> None:
             digest=known_digest(file),
             phrase=character.trigger or character.name,
             has_identity=character.file.identity is not None,
+            keeps_to_region=found.spec is None or character.keeps_to_region(found.spec),
         )
 
 

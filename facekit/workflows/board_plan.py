@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from facekit.backbones.spec import BackboneSpec
 from facekit.generation.storyboard import Storyboard
 from facekit.generation.storyboard_checks import check_board
 from facekit.generation.storyboard_feasible import check_feasible
@@ -25,6 +26,7 @@ __all__ = [
     "check_file",
     "plan_board",
     "review_file",
+    "undrawn",
 ]
 
 RENDERS_DIR = Path("renders")
@@ -193,6 +195,7 @@ def plan_board(
     assert board is not None
     assert recipe is not None
     assert found.backbone is not None
+    assert found.spec is not None
     facts = BoardFacts(backbone=found.backbone, cast=found.cast, pictures=found.pictures)
     shots = plan_shots(located, facts)
     where = choose_device(device)
@@ -215,8 +218,32 @@ def plan_board(
         rates=rates,
         cost=cost_of(shots, rates, named),
         out_dir=out or RENDERS_DIR / board.project.id,
-        warnings=(*_warnings(board, found), *_prompt_warnings(shots, found)),
+        warnings=(
+            *_warnings(board, found),
+            *_prompt_warnings(shots, found),
+            *(f"facekit render refuses it: {why}" for why in undrawn(shots, found.spec)),
+        ),
     )
+
+
+def undrawn(shots: Sequence[ShotPlan], spec: BackboneSpec) -> Iterator[str]:
+    """Tell what of a plan this version cannot draw.
+
+    Args:
+        shots: Planned.
+        spec: Their backbone.
+    """
+    if spec.family.needs_picture:
+        yield (
+            f"{spec.name} begins every clip with a picture, expected a backbone that draws from"
+            " text; choose another engine.base"
+        )
+    for shot in shots:
+        if shot.last_frame is not None:
+            yield (
+                f"{shot.name}: last_frame is pinned, and {spec.name} ends with no given picture;"
+                " leave it away"
+            )
 
 
 def _warnings(board: Storyboard, found: FoundFacts) -> Iterator[str]:

@@ -129,8 +129,12 @@ def run_render(
     board = plan.board
     check_media(board.board.deliver)
     with locked(board.out_dir):
-        if plan.wishes != read_wishes(board.out_dir):
-            write_wishes(board.out_dir, plan.wishes)
+        # as they are now: somebody may have picked a take since the plan was made
+        kept = read_wishes(board.out_dir)
+        wishes = kept.with_takes(plan.retake)
+        if wishes != kept:
+            write_wishes(board.out_dir, wishes)
+        plan = dataclasses.replace(plan, wishes=wishes)
         if crew is None and studio is not None:
             crew = InProcess(studio)
         crew = crew or hire(workers, board.recipe, plan.device, plan.judge)

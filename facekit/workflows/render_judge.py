@@ -27,7 +27,7 @@ from facekit.workflows.photos import find_photos
 
 __all__ = ["Judge", "JudgePlan", "limits_of", "middles", "plan_judge"]
 
-_FIGURES = 2
+_FIGURES = 3
 """Another number where other figures are taken of a take, so that takes are measured again."""
 
 

@@ -8,7 +8,7 @@ import torch
 
 from facekit.errors import UsageError
 from facekit.workflows.backbone import backbone_spec
-from facekit.workflows.board_plan import BoardPlan, plan_board
+from facekit.workflows.board_plan import BoardPlan, plan_board, undrawn
 from facekit.workflows.device import AUTO, choose_device
 from facekit.workflows.render_calibration import calibrated, read_calibration
 from facekit.workflows.render_files import Wishes, read_wishes
@@ -29,7 +29,9 @@ class RenderPlan:
     only: frozenset[str]
     """Names of the shots that are worked on; all when empty."""
     wishes: Wishes
-    """As they are kept when the work begins."""
+    """What people asked for so far, and now."""
+    retake: Mapping[str, int]
+    """What is asked for now: shot -> takes in all. Kept with the wishes when the work begins."""
     state: BoardState
     warnings: tuple[str, ...]
     cast: Mapping[str, Path]
@@ -95,14 +97,13 @@ def plan_render(
     judge = calibrated(plan_judge(cast), read_calibration(board.out_dir), cast)
     wishes = read_wishes(board.out_dir)
     state = BoardState(board, judge, wishes)
-    if retake:
-        takes = dict(wishes.takes)
-        for said, count in retake.items():
-            for name in find_shots(board, [said]):
-                there = max((take.number for take in state.shots[name].takes), default=0)
-                takes[name] = max(there, len(state.shots[name].shot.seeds)) + count
-        picks = {name: take for name, take in wishes.picks.items() if name not in takes}
-        wishes = Wishes(takes=takes, picks=picks)
+    asked: dict[str, int] = {}
+    for said, count in (retake or {}).items():
+        for name in find_shots(board, [said]):
+            there = max((take.number for take in state.shots[name].takes), default=0)
+            asked[name] = max(there, len(state.shots[name].shot.seeds)) + count
+    if asked:
+        wishes = wishes.with_takes(asked)
         state = BoardState(board, judge, wishes)
     named = find_shots(board, only)
     by_name = {shot.name: shot for shot in board.shots}
@@ -117,6 +118,7 @@ def plan_render(
         device=choose_device(device),
         only=frozenset(wanted),
         wishes=wishes,
+        retake=asked,
         state=state,
         warnings=(*board.warnings, *judge.warnings, *media_warnings(board)),
         cast=cast,
@@ -147,18 +149,8 @@ def find_shots(board: BoardPlan, said: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_drawable(board: BoardPlan) -> None:
-    spec = backbone_spec(board.recipe)
-    if spec.family.needs_picture:
-        raise UsageError(
-            f"{board.path}: {spec.name} begins every clip with a picture, expected a backbone that"
-            " draws from text; choose another engine.base"
-        )
-    for shot in board.shots:
-        if shot.last_frame is not None:
-            raise UsageError(
-                f"{shot.name}: last_frame is pinned, and {spec.name} ends with no given picture;"
-                " leave it away"
-            )
+    for why in undrawn(board.shots, backbone_spec(board.recipe)):
+        raise UsageError(f"{board.path}: {why}")
 
 
 def _told(words: Sequence[str]) -> str:

@@ -109,6 +109,13 @@ def test_what_is_no_region_is_refused(text: str, told: str) -> None:
         parse_region(text)
 
 
+def test_a_way_of_many_boxes_is_read_again() -> None:
+    """Longer than the name of a file may be."""
+    way = box_region([(place / 100, 0.1, 0.5 + place / 100, 1.0) for place in range(49)])
+    assert len(way.text) > 255
+    np.testing.assert_allclose(parse_region(way.text).boxes, way.boxes)
+
+
 def test_regions_that_cover_one_another_are_refused() -> None:
     both = {"mira": parse_region("left"), "tom": box_region([(0.1, 0, 0.6, 1)])}
     with pytest.raises(UsageError, match=r"s: the regions of mira \(left\) and tom .* share 80%"):
