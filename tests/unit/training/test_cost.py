@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,12 @@ def made(layers: int = 4) -> Outline:
     return replace(found, network=network, vae=vae)
 
 
-def cost(*sets: str, layers: int = 4, device: str = "cuda") -> StepCost:
+@cache
+def cost(*sets: str, device: str = "cuda") -> StepCost:
     plain = ("loss.preservation=0", "memory.checkpointing_every=0", "train.precision=float32")
     settings = TrainSettings.from_recipe(load_recipe("wan2_1_t2v_1_3b/train", (*plain, *sets)))
     spec = replace(WAN, sizes={"1:1": (64, 64)})
-    return step_cost(spec, made(layers), settings, LORA, Situation(device=device, num_views=2))
+    return step_cost(spec, made(), settings, LORA, Situation(device=device, num_views=2))
 
 
 @pytest.mark.parametrize("every", [0, 1])

@@ -53,6 +53,19 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
     return TinyRun(tmp_path_factory.mktemp("straight"))()
 
 
+@pytest.fixture(scope="module")
+def enrolled(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+    return TinyRun(tmp_path_factory.mktemp("enrolled"), level="L0")()
+
+
+FEW: dict[str, Any] = {"precision": "bfloat16", "steps": 3, "validate_every": 0}
+
+
+@pytest.fixture(scope="module")
+def in_bfloat16(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+    return TinyRun(tmp_path_factory.mktemp("bfloat16"), **FEW)(validate=None)
+
+
 def _steps(run: TinyRun) -> list[dict[str, Any]]:
     return [row for row in read_metrics(run.out_dir / METRICS_FILE) if "loss/total" in row]
 
@@ -75,7 +88,8 @@ def test_every_level_runs_through_the_same_call(
         assert result.tokens_KC.shape == (4, 16)
 
 
-def test_the_pipeline_is_given_back_as_it_was(tiny_run: TinyRun) -> None:
+def test_the_pipeline_is_given_back_as_it_was(tmp_path: Path) -> None:
+    tiny_run = TinyRun(tmp_path, steps=2, validate_every=1)
     transformer = tiny_run.pipe.transformer
     before = {name: tensor.clone() for name, tensor in transformer.state_dict().items()}
     flags = [parameter.requires_grad for parameter in transformer.parameters()]
@@ -89,9 +103,8 @@ def test_the_pipeline_is_given_back_as_it_was(tiny_run: TinyRun) -> None:
     assert not getattr(transformer, "peft_config", None)
 
 
-def test_the_start_equals_enrolment(tmp_path: Path) -> None:
-    enrolled = TinyRun(tmp_path / "0", level="L0")()
-    trained = TinyRun(tmp_path / "1", level="L1", steps=1, token_lr=1e-12)()
+def test_the_start_equals_enrolment(tmp_path: Path, enrolled: TrainingResult) -> None:
+    trained = TinyRun(tmp_path, level="L1", steps=1, token_lr=1e-12)()
     assert enrolled.tokens_KC is not None
     assert trained.tokens_KC is not None
     torch.testing.assert_close(enrolled.tokens_KC, trained.tokens_KC)
@@ -159,11 +172,10 @@ def test_preservation_is_zero_at_the_start(tmp_path: Path) -> None:
     assert _steps(run)[0]["loss/preservation"] == 0.0
 
 
-def test_held_out_photos_are_never_looked_at(tmp_path: Path) -> None:
-    run = TinyRun(tmp_path / "a")
-    other = TinyRun(tmp_path / "b")
+def test_held_out_photos_are_never_looked_at(tmp_path: Path, straight: TrainingResult) -> None:
+    other = TinyRun(tmp_path)
     other.photos = replace(other.photos, held_out=())
-    assert _bytes(run()) == _bytes(other())
+    assert _bytes(straight) == _bytes(other())
 
 
 @pytest.mark.parametrize("pool", ["mean", "concat"])
@@ -224,7 +236,7 @@ def test_masks_of_photos_decide_what_is_learned(tmp_path: Path) -> None:
             replace(photo, mask=mask) for photo, mask in zip(other.photos.train, drawn, strict=True)
         ),
     )
-    assert _bytes(plain()) != _bytes(other())
+    assert _bytes(plain(validate=None)) != _bytes(other(validate=None))
 
 
 def test_gradient_checkpointing_gives_the_same(tmp_path: Path, straight: TrainingResult) -> None:
@@ -234,22 +246,22 @@ def test_gradient_checkpointing_gives_the_same(tmp_path: Path, straight: Trainin
     torch.testing.assert_close(straight.tokens_KC, checkpointed.tokens_KC)
 
 
-def test_gradient_checkpointing_goes_with_bfloat16(tmp_path: Path) -> None:
+def test_gradient_checkpointing_goes_with_bfloat16(
+    tmp_path: Path, in_bfloat16: TrainingResult
+) -> None:
     """Blocks that ran again in the backward pass took another kernel than the first time."""
-    changes: dict[str, Any] = {"precision": "bfloat16", "steps": 2, "validate_every": 0}
-    plain = TinyRun(tmp_path / "a", **changes)()
-    checkpointed = TinyRun(tmp_path / "b", memory=MemorySection(checkpointing_every=1), **changes)()
-    assert plain.tokens_KC is not None
+    memory = MemorySection(checkpointing_every=1)
+    checkpointed = TinyRun(tmp_path, memory=memory, **FEW)(validate=None)
+    assert in_bfloat16.tokens_KC is not None
     assert checkpointed.tokens_KC is not None
-    torch.testing.assert_close(plain.tokens_KC, checkpointed.tokens_KC)
+    torch.testing.assert_close(in_bfloat16.tokens_KC, checkpointed.tokens_KC)
 
 
-def test_bfloat16_is_repeatable(tmp_path: Path) -> None:
-    first = TinyRun(tmp_path / "a", precision="bfloat16")()
-    second = TinyRun(tmp_path / "b", precision="bfloat16")()
-    assert _bytes(first) == _bytes(second)
-    assert first.lora is not None
-    assert {tensor.dtype for tensor in first.lora.values()} == {torch.float32}
+def test_bfloat16_is_repeatable(tmp_path: Path, in_bfloat16: TrainingResult) -> None:
+    second = TinyRun(tmp_path, **FEW)(validate=None)
+    assert _bytes(in_bfloat16) == _bytes(second)
+    assert second.lora is not None
+    assert {tensor.dtype for tensor in second.lora.values()} == {torch.float32}
 
 
 def test_photos_as_clips_that_stand_still(tmp_path: Path) -> None:
@@ -289,10 +301,11 @@ def _judged(scores: dict[int, float], calls: list[int]) -> Callable[[int], Valid
 
 
 @pytest.mark.parametrize("every", [0, 3])
-def test_training_that_only_makes_it_worse_gives_enrolment(tmp_path: Path, every: int) -> None:
+def test_training_that_only_makes_it_worse_gives_enrolment(
+    tmp_path: Path, enrolled: TrainingResult, every: int
+) -> None:
     """Validation at step 0 is a candidate, so a run is never worse than L0 without a word."""
-    enrolled = TinyRun(tmp_path / "a", level="L0")()
-    run, calls = TinyRun(tmp_path / "b", validate_every=every), []
+    run, calls = TinyRun(tmp_path, validate_every=every), []
     result = run(validate=_judged({0: 0.5, 3: 0.4, 6: 0.5}, calls))
     assert calls == ([0, 3, 6] if every else [0, 6])
     assert (result.best_step, result.best_score, result.start_score) == (0, 0.5, 0.5)
@@ -323,8 +336,10 @@ def test_a_resumed_run_remembers_the_start_and_does_not_judge_it_again(tmp_path:
 
 
 def test_an_average_is_what_is_kept(tmp_path: Path) -> None:
-    plain = TinyRun(tmp_path / "a", validate_every=0)()
-    averaged = TinyRun(tmp_path / "b", validate_every=0, ema=0.99)()
+    plain, averaged = (
+        TinyRun(tmp_path / name, steps=3, **change)(validate=None)
+        for name, change in (("a", {}), ("b", {"ema": 0.99}))
+    )
     assert _bytes(plain) != _bytes(averaged)
 
 
@@ -390,7 +405,8 @@ def test_a_thread_can_train(tmp_path: Path) -> None:
 
 
 def test_a_state_of_another_run_is_refused(tiny_run: TinyRun) -> None:
-    tiny_run()
+    tiny_run.settings = replace(tiny_run.settings, steps=1)
+    tiny_run(validate=None)
     tiny_run.digest = "e" * 64
     with pytest.raises(CheckpointMismatch, match="made by another recipe"):
         tiny_run()
