@@ -94,7 +94,7 @@ def write_yaml(data: object) -> str:
 
 _REFUSED_LETTERS = {
     "\\t": "a line begins with a tab, expected spaces",
-    "@": "text begins with @, expected quotes around it, as in action: \"@mira talking\"",
+    "@": 'text begins with @, expected quotes around it, as in action: "@mira talking"',
 }
 """What YAML alone would call a token, in the words of who wrote the line."""
 

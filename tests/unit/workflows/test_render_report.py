@@ -87,9 +87,9 @@ def test_the_report_knows_each_shot_and_leads_to_its_files(out, trained):
 
 def test_nothing_to_report_on_is_told_and_what_is_left_is_counted(rendered, tmp_path):
     path = rendered / "board.yaml"
-    with pytest.raises(UsageError, match="no take in .* yet.*; run: facekit render"):
+    with pytest.raises(UsageError, match=r"no take in .* yet.*; run: facekit render"):
         render_report(path, out=tmp_path / "none")
-    with pytest.raises(UsageError, match="S_A has no takes yet.*; run: facekit render"):
+    with pytest.raises(UsageError, match=r"S_A has no takes yet.*; run: facekit render"):
         pick_take(path, "S_A", "t01", out=tmp_path / "none")
     there = rendered / "renders" / "ep01"
     assert plan_render(path, out=tmp_path / "none", device="cpu").cost_left.shots == 3
