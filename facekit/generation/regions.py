@@ -102,8 +102,8 @@ def _parse_box(part: str, text: str) -> Box:
         known = ", ".join(NAMED_REGIONS)
         raise UsageError(
             f"region {text!r}: unknown{meant}, expected {AUTO}, one of {known}, a box such as"
-            " 0,0,0.5,1, or the path of a picture that is white where the character is; choose one of"
-            " these"
+            " 0,0,0.5,1, or the path of a picture that is white where the character is; choose one"
+            " of these"
         ) from None
     if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
         raise UsageError(
