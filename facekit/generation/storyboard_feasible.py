@@ -9,7 +9,7 @@ from facekit.generation.storyboard_loading import LocatedBoard
 from facekit.generation.storyboard_people import people_in
 from facekit.generation.storyboard_timing import BoardTiming, pinned_frame
 from facekit.generation.storyboard_yaml import KeyPath, Mistake
-from facekit.media.timecode import clock_frames, exact_rate
+from facekit.media.timecode import clock_frames, exact_rate, has_timecode
 
 __all__ = ["check_feasible"]
 
@@ -52,6 +52,11 @@ def _deliver(board: Storyboard, backbone: BackboneFacts) -> Iterator[Mistake]:
             known = ", ".join(backbone.sizes)
             yield Mistake(path=("deliver", "aspects"), text=f"{text} {known}")
     rate = exact_rate(backbone.fps if deliver.fps is None else deliver.fps)
+    meant = exact_rate(round(float(rate) * 1.001) / 1.001)
+    if not has_timecode(rate) and has_timecode(meant) and abs(rate - meant) < 0.02:
+        text = f"got {float(rate):g}, expected {float(meant):.5g}, which means {meant}"
+        yield Mistake(path=("deliver", "fps"), text=text)
+        return
     try:
         clock_frames(deliver.timecode, rate)
     except UsageError:

@@ -7,7 +7,7 @@ from facekit.generation.finding import FIRST_PASS_STEPS
 from facekit.generation.storyboard_shot import ShotPlan
 from facekit.workflows.board_rates import Rate, estimate_pass
 
-__all__ = ["BoardCost", "cost_of", "shot_seconds", "time_words"]
+__all__ = ["BoardCost", "cost_of", "counted", "shot_seconds", "time_words"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,8 @@ class BoardCost:
 
     def describe(self) -> str:
         """One line."""
-        line = f"cost: {self.shots} shots, {self.takes} takes, {self.chunks} clips drawn,"
-        line += f" {self.drawn_frames} frames; "
+        line = f"cost: {counted(self.shots, 'shot')}, {counted(self.takes, 'take')},"
+        line += f" {counted(self.chunks, 'clip')} drawn, {self.drawn_frames} frames; "
         if self.seconds is None or self.worst_seconds is None:
             return f"{line}time unknown ({self.basis})"
         most = time_words(self.worst_seconds)
@@ -94,6 +94,11 @@ def cost_of(shots: Sequence[ShotPlan], rates: Sequence[Rate], device: str) -> Bo
         worst_seconds=sum(s * n for s, n in zip(known, most, strict=True)) if is_known else None,
         basis=basis,
     )
+
+
+def counted(number: int, word: str) -> str:
+    """Write how many: `1 take`, `2 takes`."""
+    return f"{number} {word}" + ("" if number == 1 else "s")
 
 
 def time_words(seconds: float) -> str:

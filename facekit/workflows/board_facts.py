@@ -161,7 +161,7 @@ def _find_cast(located: LocatedBoard, found: FoundFacts) -> None:
             if found.spec is not None:
                 check_backbone(character.source, character.file.header, found.spec.name)
         except FacekitError as error:
-            found.mistakes.append(Mistake(path=path, text=_said(error)))
+            found.mistakes.append(Mistake(path=path, text=_said(error) + _train_first(error)))
             continue
         found.cast[name] = CastFacts(
             file=file,
@@ -190,6 +190,12 @@ def _find_pictures(located: LocatedBoard, found: FoundFacts) -> None:
                 found.mistakes.append(Mistake(path=where, text=_said(error)))
                 continue
             found.pictures[name] = PictureFacts(file=file, digest=known_digest(file))
+
+
+def _train_first(error: FacekitError) -> str:
+    """The command that makes a character, where an error tells it."""
+    _, told, command = error.next_step.partition("train one with: ")
+    return f" ({command} makes one)" if told else ""
 
 
 def _said(error: FacekitError) -> str:

@@ -13,7 +13,7 @@ from facekit.generation.storyboard_people import people_in
 from facekit.generation.storyboard_plan import BoardFacts, in_making_order, plan_shots
 from facekit.generation.storyboard_shot import ShotPlan
 from facekit.recipe import Recipe
-from facekit.workflows.board_cost import BoardCost, cost_of, shot_seconds, time_words
+from facekit.workflows.board_cost import BoardCost, cost_of, counted, shot_seconds, time_words
 from facekit.workflows.board_facts import FoundFacts, find_facts
 from facekit.workflows.board_measure import measure_rates
 from facekit.workflows.board_rates import Rate, load_rates
@@ -45,8 +45,8 @@ class CheckedBoard:
         """The file, what it holds, and what is better known."""
         shots = sum(len(sequence.shots) for sequence in self.board.sequences)
         lines = [
-            f"{self.path}: fine, {_count(len(self.board.sequences), 'sequence')},"
-            f" {_count(shots, 'shot')}, {_count(len(self.board.cast), 'character')}",
+            f"{self.path}: fine, {counted(len(self.board.sequences), 'sequence')},"
+            f" {counted(shots, 'shot')}, {counted(len(self.board.cast), 'character')}",
             *(f"warning: {warning}" for warning in self.warnings),
         ]
         return "\n".join(lines)
@@ -285,7 +285,3 @@ def _prompt_warnings(shots: Sequence[ShotPlan], found: FoundFacts) -> Iterator[s
                 f"{shot.name}: {found.backbone.name} does not know"
                 f" {', '.join(map(repr, unknown))}, so to it any unknown word means the same"
             )
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" + ("" if number == 1 else "s")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from facekit.errors import UsageError
 from facekit.types import Progress
-from facekit.workflows.board_cost import time_words
+from facekit.workflows.board_cost import counted, time_words
 from facekit.workflows.render_crew import Crew, hire
 from facekit.workflows.render_files import read_wishes
 from facekit.workflows.render_lock import locked_shots
@@ -44,7 +44,7 @@ class PartResult:
             for row in self.rows
         ]
         lines.append(
-            f"made: {self.made} takes in {time_words(self.took_s)},"
+            f"made: {counted(self.made, 'take')} in {time_words(self.took_s)},"
             f" {time_words(self.draw_s)} of it drawing"
         )
         if self.stopped:

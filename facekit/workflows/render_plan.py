@@ -8,6 +8,7 @@ import torch
 
 from facekit.errors import UsageError
 from facekit.workflows.backbone import backbone_spec
+from facekit.workflows.board_cost import BoardCost, cost_of
 from facekit.workflows.board_plan import BoardPlan, plan_board, undrawn
 from facekit.workflows.device import AUTO, choose_device
 from facekit.workflows.render_calibration import calibrated, read_calibration
@@ -33,6 +34,8 @@ class RenderPlan:
     retake: Mapping[str, int]
     """What is asked for now: shot -> takes in all. Kept with the wishes when the work begins."""
     state: BoardState
+    cost_left: BoardCost
+    """Of the shots that are still to do, those of `only` alone where it says some."""
     warnings: tuple[str, ...]
     cast: Mapping[str, Path]
     """Who is in the shots -> character file."""
@@ -49,7 +52,7 @@ class RenderPlan:
             + f", likeness {self.judge.calibrated or 'by its own threshold: not calibrated'}",
             f"out: {board.out_dir}",
             f"shots: {len(words)}, {_told(words)}",
-            board.cost.describe(),
+            self.cost_left.describe() if self.cost_left.shots else "cost: nothing is left to draw",
         ]
         if self.only:
             lines.append(f"only: {', '.join(sorted(self.only))}")
@@ -60,6 +63,7 @@ class RenderPlan:
         """The plan of the board, and what of it is done."""
         return {
             **self.board.to_json(),
+            "cost_left": self.cost_left.to_json(),
             "judge": self.judge.to_json(),
             "only": sorted(self.only),
             "state": {name: state.word for name, state in self.state.shots.items()},
@@ -112,8 +116,14 @@ def plan_render(
         before = [name for name in by_name[todo.pop()].depends_on if name not in wanted]
         wanted.update(before)
         todo += before
+    left = [
+        shot
+        for name, shot in by_name.items()
+        if state.shots[name].word in ("to do", "waiting") and (not wanted or name in wanted)
+    ]
     return RenderPlan(
         board=board,
+        cost_left=cost_of(left, board.rates, board.device),
         judge=judge,
         device=choose_device(device),
         only=frozenset(wanted),

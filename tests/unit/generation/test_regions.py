@@ -96,6 +96,8 @@ def test_a_soft_border_fades() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        ("lefft", r"region 'lefft': unknown \(did you mean 'left'\?\), expected auto"),
+        ("none.png", "region 'none.png': unknown, for there is no such file, expected a picture"),
         ("middle", "region 'middle': unknown, expected auto, one of left, right"),
         ("0,0,1", "unknown"),
         ("0.5,0,0.5,1", "is empty or leaves the picture"),

@@ -173,3 +173,18 @@ def test_what_the_show_cannot_do_is_told(more, facts, said):
 def test_what_cannot_be_delivered_is_told(deliver, said):
     (found,) = told(shots(GOOD, more=f"deliver: {{{deliver}}}"))
     assert said in found[1]
+
+
+@pytest.mark.parametrize(
+    ("fps", "said"),
+    [
+        (23.97, ["got 23.97, expected 23.976, which means 24000/1001"]),
+        (29.98, ["got 29.98, expected 29.97, which means 30000/1001"]),
+        (12.5, []),
+        (23.98, []),
+        (0.01, []),
+    ],
+)
+def test_a_rate_beside_one_that_editors_know_is_a_mistake(fps, said):
+    board = shots(GOOD, more=f"deliver: {{fps: {fps}, handles: 0}}")
+    assert [text for _, text in told(board)] == said
