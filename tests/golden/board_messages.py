@@ -6,16 +6,12 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
 from facekit.generation.storyboard_script import read_fountain
 from facekit.generation.timeline import build_timeline
 from facekit.generation.timeline_files import write_timeline
-from facekit.media.images import write_image
 from facekit.workflows.board_export import export_board
 from facekit.workflows.board_files import import_board, new_board
 from facekit.workflows.board_plan import check_file
-from facekit.workflows.render_plan import plan_render
 from tests.tiny.timelines import cut
 
 _BAD = """\
@@ -38,19 +34,10 @@ project: {id: ep01}
 sequences: [{id: SEQ010, shots: [{id: SH0010, frames: 9, place: park}]}]
 """
 
-_PINNED = """\
-schema: facekit.storyboard/1
-project: {id: ep01}
-engine: {base: tiny}
-sequences: [{id: A, shots: [{id: B, frames: 9, place: park, last_frame: {image: end.png}}]}]
-"""
-
 
 def board_cases(tmp: Path) -> dict[str, Callable[[], object]]:
     (tmp / "bad.yaml").write_text(_BAD)
     (tmp / "good.yaml").write_text(_GOOD)
-    (tmp / "pinned.yaml").write_text(_PINNED)
-    write_image(tmp / "end.png", np.zeros((16, 16, 3), np.uint8))
     (tmp / "broken.yaml").write_text("a: [1\nb: 2")
     (tmp / "latin.yaml").write_bytes(b"a: \xe9")
     (tmp / "shots.csv").write_text("shot,secnds\nSH0010,4\n")
@@ -65,7 +52,6 @@ def board_cases(tmp: Path) -> dict[str, Callable[[], object]]:
         "board: not YAML": lambda: check_file(tmp / "broken.yaml"),
         "board: not UTF-8": lambda: check_file(tmp / "latin.yaml"),
         "board: missing": lambda: check_file(tmp / "none.yaml"),
-        "board: what is not drawn": lambda: plan_render(tmp / "pinned.yaml", device="cpu"),
         "board: no ending": lambda: new_board(tmp / "board.txt"),
         "board import: unknown column": lambda: import_board(tmp / "shots.csv", tmp / "x.yaml"),
         "board import: another kind": lambda: import_board(tmp / "a.pdf", tmp / "x.yaml"),

@@ -13,7 +13,6 @@ COMPOSED = {
     "facekit/media/unpack.py": "{source.name}: {source.refusal}",
     "facekit/recipe/loading.py": "{_explain(where, error)}",
     "facekit/workflows/recipes.py": "{'\\n'.join(mistakes)}",
-    "facekit/workflows/render_plan.py": "{board.path}: {why}",
     "facekit/workflows/train_checks.py": "{'\\n'.join(mistakes)}",
 }
 """Messages made of parts that have their next step already; a golden shows each of them."""
