@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.multi_character_work import NUM_JUDGES, NUM_PHOTOS, Bench, Subject
+from benchmarks.multi_character_people import NUM_JUDGES, NUM_PHOTOS, Bench, Subject
 from facekit.digests import json_digest
 from facekit.evaluation.metrics import centroid, counted_similarities, demands_face, mean_or_none
 from facekit.evaluation.take_figures import judge_take

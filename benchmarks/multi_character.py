@@ -285,7 +285,7 @@ def write_sheet(path: Path, bench: Bench, groups: Sequence[tuple[Subject, ...]])
         np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0)), constant_values=255)
         for row in rows
     ]
-    write_image(path, np.concatenate(padded).repeat(2, axis=0).repeat(2, axis=1))
+    write_image(path, np.concatenate(padded))
 
 
 if __name__ == "__main__":

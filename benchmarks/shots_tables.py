@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["cast_table", "chain_table", "gates_table"]
+__all__ = ["cast_table", "chain_table", "gates_table", "shots_table"]
 
 _CAST_WAYS = {
     "regions": "regions given",
@@ -28,6 +28,46 @@ _CHAIN_WAYS = {
     "plain": "last frame handed on, first chunk with the character",
 }
 _GATE_WAYS = ("one", "gates", "calibrated", "blind", "best_of_3")
+
+
+def shots_table(results_dir: Path) -> str:
+    """Return what the README says of shots, in markdown; bold misses its goal."""
+    cast = _read(results_dir / "multi_character.json")
+    chain = _read(results_dir / "continuation.json")
+    gates = _read(results_dir / "gates.json")["ways"]
+    goal, lost = cast["goal_right_place"], chain["ways"]["facekit"]["loss"]
+    rows = []
+    for group, title in (("pairs", "two"), ("triples", "three")):
+        right = cast[group]["regions"]["right_place"]
+        told = (
+            f"{_percents(right)}; without regions {_percents(cast[group]['naive']['right_place'])}"
+        )
+        rows.append(
+            [
+                f"right person in the right place, {title} in a shot (`multi_character.json`)",
+                f"at least {goal:.0%}",
+                told if right["mean"] >= goal else f"**{told}**",
+            ]
+        )
+    told = f"{lost:.0%}; handing on the last frame, without the character"
+    told += f" {chain['ways']['plain']['loss']:.0%}"
+    rows.append(
+        [
+            f"likeness lost over one shot of {chain['seconds']:g} seconds (`continuation.json`)",
+            f"at most {chain['goal_loss']:.0%}",
+            told if lost <= chain["goal_loss"] else f"**{told}**",
+        ]
+    )
+    first, again = gates["one"], gates["gates"]
+    rows.append(
+        [
+            f"shots that pass, {again['takes']['mean']:.2f} takes a shot (`gates.json`)",
+            "",
+            f"{_percents(again['pass_second'])}; one take a shot {_percents(first['pass_second'])}",
+        ]
+    )
+    lines = ["| Shots | goal | reached |", "| --- | --- | --- |"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def cast_table(results_dir: Path) -> str:

@@ -9,14 +9,20 @@ os.environ["TRANSFORMERS_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ["MPLBACKEND"] = "agg"
+# Rewriting and compiling the modules of the tests again takes each worker 4 s, and a process that
+# a test starts compiles all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import gc
+import itertools
 import shutil
 import socket
 import sys
 from pathlib import Path
 
 import pytest
+
+sys.dont_write_bytecode = False
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -65,9 +71,14 @@ def _one_thread() -> None:
         torch.set_num_threads(1)
 
 
+_NUMBERS = itertools.count()
+
+
 @pytest.fixture(autouse=True)
 def _homes(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    home = tmp_path_factory.mktemp("home")
+    # Not by `mktemp`: with thousands of them, it and `tmp_path` look through all for a free number.
+    home = tmp_path_factory.getbasetemp() / "homes" / str(next(_NUMBERS))
+    home.mkdir(parents=True)
     for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "HF_HOME", "TORCH_HOME"):
         monkeypatch.setenv(name, str(home))
     for name in ("CACHE", "CONSENT", "KEYS", "LEDGER", "WEIGHTS"):

@@ -113,8 +113,11 @@ class LineProgress:
             return
         self._spoke = now
         since, before = self._first
-        left_s = (now - since) / max(self._done - before, 1) * (self._total - self._done)
-        parts = [f"{self._done}/{self._total}", f"{_clock_text(left_s)} left", info]
+        left = ""
+        if self._done > before:  # the first step alone tells no pace
+            left_s = (now - since) / (self._done - before) * (self._total - self._done)
+            left = f"{_clock_text(left_s)} left"
+        parts = [f"{self._done}/{self._total}", left, info]
         self._say(f"{self._label}: {', '.join(part for part in parts if part)}")
 
     def finish(self) -> None:

@@ -43,6 +43,16 @@ class Character:
         settings = self.file.header.lora
         return None if settings is None else (settings, self.file.lora)
 
+    def keeps_to_region(self, spec: BackboneSpec) -> bool:
+        """Whether it can be kept to a part of the picture: its LoRA, for the identity branch can.
+
+        Args:
+            spec: The backbone; knows whose tokens a layer reads.
+        """
+        lora = self.lora
+        place = spec.family.lora_place
+        return lora is None or all(place(path) is not None for path in lora[1])
+
     def conditioning(
         self, strength: Strength = 1.0, mask_LHW: Tensor | None = None
     ) -> Conditioning | None:
@@ -82,9 +92,8 @@ def load_character(path: Path | str) -> Character:
 def no_identity(character: Character, option: str) -> AdapterError:
     """Make the error that refuses an option of the identity branch for a plain LoRA."""
     return AdapterError(
-        f"{character.source}: a plain LoRA acts on the whole picture and has no identity branch,"
-        f" got {option}, expected none; leave it away, or train {character.name} with an"
-        " identity.level above none"
+        f"{character.source}: a plain LoRA has no identity branch, got {option}, expected none;"
+        f" leave it away, or train {character.name} with an identity.level above none"
     )
 
 

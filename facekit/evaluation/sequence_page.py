@@ -101,7 +101,8 @@ def _tiles(content: SequenceContent) -> str:
     if least is not None and least[1].cross_shot.pair is not None:
         names = " and ".join(least[1].shots[place] for place in least[1].cross_shot.pair)
         pair = f"{least[1].name} in {names}"
-    wasted = f"{100 * cost.wasted_s / cost.draw_s:.0f} % of it for takes that are not delivered"
+    share = 100 * cost.wasted_s / cost.draw_s if cost.draw_s else 0.0
+    wasted = f"{share:.0f} % of it for takes that are not delivered"
     tiles = [
         ("Shots", str(len(shots)), told, verdict_bar(counts, KINDS, order)),
         ("Cut", f"{film_s:.0f} s", "all aspects together", ""),

@@ -39,11 +39,6 @@ class FaceChain:
         """Shape (N, 4), one per frame."""
         return np.stack([face.box_xyxy_px for face in self.faces])
 
-    @property
-    def area_px(self) -> float:
-        """Of the box, the mean over the frames."""
-        return float(np.mean([face.width_px * face.height_px for face in self.faces]))
-
 
 def overlap(one: FloatArray, other: FloatArray) -> float:
     """Intersection over union of two boxes (left, top, right, bottom), 0..1."""

@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,7 @@ def parse_region(text: str) -> Region:
     if text in NAMED_REGIONS:
         return Region(text=text, boxes=(NAMED_REGIONS[text],))
     path = Path(text)
-    if path.suffix and path.is_file():
+    if path.suffix and _is_file(path):
         drawn = read_image(path)
         mask = (drawn.mean(axis=-1) / 255.0).astype(np.float32)
         if not mask.any():
@@ -87,14 +88,29 @@ def parse_region(text: str) -> Region:
     return Region(text=text, boxes=tuple(_parse_box(part, text) for part in text.split(_MOVES_TO)))
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # the boxes of many frames are longer than a name may be
+        return False
+
+
 def _parse_box(part: str, text: str) -> Box:
     try:
         left, top, right, bottom = (float(number) for number in part.split(","))
     except ValueError:
+        if Path(text).suffix and "," not in text:
+            raise UsageError(
+                f"region {text!r}: unknown, for there is no such file, expected a picture that is"
+                " white where the character is; check the spelling of the path"
+            ) from None
+        near = get_close_matches(text, NAMED_REGIONS, n=1, cutoff=0.7)
+        meant = f" (did you mean {near[0]!r}?)" if near else ""
         known = ", ".join(NAMED_REGIONS)
         raise UsageError(
-            f"region {text!r}: unknown, expected {AUTO}, one of {known}, a box such as 0,0,0.5,1,"
-            " or the path of a picture that is white where the character is; choose one of these"
+            f"region {text!r}: unknown{meant}, expected {AUTO}, one of {known}, a box such as"
+            " 0,0,0.5,1, or the path of a picture that is white where the character is; choose one"
+            " of these"
         ) from None
     if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
         raise UsageError(

@@ -33,6 +33,8 @@ class BackboneFacts:
     """Whether a clip can end with a given picture."""
     needs_picture: bool = False
     """Whether every clip begins with a given picture."""
+    tells_regions: bool = True
+    """Whether a region can read other words than the rest of the picture."""
     knows: Callable[[str], bool] = field(default=lambda _: True, hash=False, compare=False)
     """Whether it knows all words of a text."""
 
@@ -53,7 +55,9 @@ class CastFacts:
     phrase: str
     """What stands for `@name` in a prompt."""
     has_identity: bool
-    """Whether it has an identity branch, which regions and keyframes need."""
+    """Whether it has an identity branch, which keyframes and identity guidance need."""
+    keeps_to_region: bool = True
+    """Whether its LoRA, if it has one, can be kept to a part of the picture of this backbone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,10 @@ from facekit.errors import UsageError
 from facekit.generation.storyboard import ShotEntry, Storyboard, full_name
 from facekit.generation.storyboard_facts import BackboneFacts, CastFacts
 from facekit.generation.storyboard_loading import LocatedBoard
-from facekit.generation.storyboard_people import people_in, region_box
+from facekit.generation.storyboard_people import people_in
 from facekit.generation.storyboard_timing import BoardTiming, pinned_frame
 from facekit.generation.storyboard_yaml import KeyPath, Mistake
-from facekit.media.timecode import clock_frames, exact_rate
+from facekit.media.timecode import clock_frames, exact_rate, has_timecode
 
 __all__ = ["check_feasible"]
 
@@ -34,7 +34,7 @@ def check_feasible(
         name = full_name(sequence.id, shot.id)
         whole = timing.whole[name]
         found += _guidance(board, backbone, path, whole)
-        found += _people(path, shot, whole, cast)
+        found += _people(board, backbone, path, shot, whole, cast)
         if (shot.seconds is None) == (shot.frames is None):
             continue  # told already
         found += _pins(path, name, whole, timing, backbone)
@@ -52,6 +52,11 @@ def _deliver(board: Storyboard, backbone: BackboneFacts) -> Iterator[Mistake]:
             known = ", ".join(backbone.sizes)
             yield Mistake(path=("deliver", "aspects"), text=f"{text} {known}")
     rate = exact_rate(backbone.fps if deliver.fps is None else deliver.fps)
+    meant = exact_rate(round(float(rate) * 1.001) / 1.001)
+    if not has_timecode(rate) and has_timecode(meant) and abs(rate - meant) < 0.02:
+        text = f"got {float(rate):g}, expected {float(meant):.5g}, which means {meant}"
+        yield Mistake(path=("deliver", "fps"), text=text)
+        return
     try:
         clock_frames(deliver.timecode, rate)
     except UsageError:
@@ -93,21 +98,37 @@ def _guidance(
 
 
 def _people(
-    path: KeyPath, shot: ShotEntry, whole: ShotEntry, cast: Mapping[str, CastFacts]
+    board: Storyboard,
+    backbone: BackboneFacts,
+    path: KeyPath,
+    shot: ShotEntry,
+    whole: ShotEntry,
+    cast: Mapping[str, CastFacts],
 ) -> Iterator[Mistake]:
-    people = people_in(whole)
-    plain = [x.id for x in people if x.id in cast and not cast[x.id].has_identity]
-    if len(people) > 1 and plain and (shot.characters or not shot.extend_of):
-        text = f"{', '.join(plain)}: a plain LoRA acts on the whole picture, expected an identity"
-        yield Mistake(path=(*path, "characters"), text=f"{text} branch where several are in a shot")
+    people = [person for person in people_in(whole) if person.id in cast]
+    plain = [person.id for person in people if not cast[person.id].has_identity]
+    where = (*path, "characters")
+    if people and (shot.characters or not shot.extend_of):
+        placed = [
+            person.id
+            for person in people
+            if (len(people_in(whole)) > 1 or person.mask is not None or person.region is not None)
+            and not cast[person.id].keeps_to_region
+        ]
+        if placed:
+            text = f"{', '.join(placed)}: in a region, where a LoRA cannot be kept on"
+            text += f" {backbone.name}, expected a character without one (level L0 or L1)"
+            yield Mistake(path=where, text=text)
+        show, own = board.engine.defaults, whole.override.engine
+        asked = show.identity_guidance if own.identity_guidance is None else own.identity_guidance
+        asked = backbone.identity_guidance if asked is None else asked
+        if asked is not None and len(plain) == len(people_in(whole)):
+            text = f"{', '.join(plain)}: a plain LoRA has no identity branch, expected no"
+            yield Mistake(path=where, text=f"{text} identity_guidance")
     for person in shot.characters:
-        has_place = person.mask is not None or region_box(person) is not None
-        if person.id in plain and len(people) == 1 and has_place:
-            text = f"{person.id}: a plain LoRA acts on the whole picture, expected no region"
-            yield Mistake(path=(*path, "characters"), text=text)
         if person.id in plain and isinstance(person.strength, tuple):
             text = f"{person.id}: a plain LoRA has one strength, expected no keyframes"
-            yield Mistake(path=(*path, "characters"), text=text)
+            yield Mistake(path=where, text=text)
 
 
 def _pins(

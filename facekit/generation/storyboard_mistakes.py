@@ -1,6 +1,7 @@
 """Puts what pydantic finds wrong with a storyboard into words, with the place in the file."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
@@ -79,11 +80,14 @@ def explain(
         elif kind == "too_short" and any(one[: len(path)] == path for one in dropped):
             yield None, gone[:-1] or gone
         elif kind == "extra_forbidden":
-            near = nearest(key, _keys_at(path[:-1])) or _elsewhere(key)
+            known = _keys_at(path[:-1])
+            listed = f", expected some of {', '.join(known)}" if known else ""
+            near = nearest(key, known) or _elsewhere(key) or listed
             yield Mistake(path=path, text=f"unknown key{near}"), path
         else:
             expected = dict.fromkeys(_expectation(item) for item in items)
-            text = f"got {_short(first['input'])}, expected {' or '.join(expected)}"
+            near = _nearest_value(items)
+            text = f"got {_short(first['input'])}{near}, expected {' or '.join(expected)}"
             yield Mistake(path=path, text=text), gone
 
 
@@ -99,7 +103,21 @@ def _droppable(path: KeyPath, data: Any) -> KeyPath:
     return path
 
 
+def _nearest_value(items: Sequence[Mapping[str, Any]]) -> str:
+    """Name the word that was meant, where a value is one of a few words."""
+    word = items[0]["input"]
+    listed = [str(item["ctx"]["expected"]) for item in items if item["type"] == "literal_error"]
+    known = re.findall(r"'([^']*)'", " ".join(listed))
+    if not isinstance(word, str) or not word or len(known) < 2:
+        return ""
+    by_small = {one.lower(): one for one in known}
+    found = by_small.get(word.lower())
+    return f" (did you mean {found!r}?)" if found else nearest(word, known)
+
+
 def _short(value: object) -> str:
+    if value is None:
+        return "nothing"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

@@ -178,7 +178,7 @@ class _Planner:
                 mask_digest=mask.digest if mask else "",
                 strength=self._strength(person, frames),
                 regional_prompt=regional_prompt(written, person.id, facts.phrase)
-                if len(people) > 1
+                if len(people) > 1 and self._facts.backbone.tells_regions
                 else "",
                 face_required=size_kind(shot.size) in _FACES
                 if person.face is None

@@ -163,6 +163,11 @@ class ShotPlan:
         return len(self.frames.chunks) > 1 or self.extends is not None
 
     @property
+    def looks_for_regions(self) -> bool:
+        """Whether it must be found out where somebody stands."""
+        return any(person.region == "auto" for person in self.characters)
+
+    @property
     def regional_prompts(self) -> tuple[str, ...]:
         """What the region of each character reads; nothing where all read the shot's prompt."""
         words = tuple(person.regional_prompt for person in self.characters)

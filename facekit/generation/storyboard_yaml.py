@@ -92,6 +92,13 @@ def write_yaml(data: object) -> str:
     return text
 
 
+_REFUSED_LETTERS = {
+    "\\t": "a line begins with a tab, expected spaces",
+    "@": 'text begins with @, expected quotes around it, as in action: "@mira talking"',
+}
+"""What YAML alone would call a token, in the words of who wrote the line."""
+
+
 class _NotPlain(Exception):
     """Something in the text is no plain data."""
 
@@ -157,4 +164,7 @@ def _damaged(error: Exception) -> Mistake:
     mark = getattr(error, "problem_mark", None)
     said = getattr(error, "problem", None) or str(error).partition("\n")[0]
     line = 1 if mark is None else mark.line + 1
+    letter = re.fullmatch(r"found character '(.+)' that cannot start any token", said)
+    if letter is not None and (text := _REFUSED_LETTERS.get(letter[1])) is not None:
+        return Mistake(path=(), text=text, line=line)
     return Mistake(path=(), text=f"not YAML ({said}), expected a storyboard", line=line)

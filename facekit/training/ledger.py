@@ -21,6 +21,15 @@ __all__ = ["Ledger", "fake_ledger", "operations"]
 _aten = torch.ops.aten
 _FLASH = _aten._scaled_dot_product_flash_attention_for_cpu
 _FLASH_BACKWARD = _aten._scaled_dot_product_flash_attention_for_cpu_backward
+_BY_VALUE = frozenset(
+    {
+        _aten._flash_attention_forward,
+        _aten._flash_attention_backward,
+        _aten._efficient_attention_forward,
+        _aten._efficient_attention_backward,
+    }
+)
+"""Attention over sequences whose lengths are numbers in a tensor."""
 
 
 class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -76,8 +85,28 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def operations(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int:
     """Floating point operations of one call, as a dispatch mode sees it."""
-    count = _FLOPS.get(func._overloadpacket)
-    return 0 if count is None else int(count(*args, **kwargs, out_val=out))
+    packet = func._overloadpacket
+    count = _FLOPS.get(packet)
+    if count is None:
+        return 0
+    if packet in _BY_VALUE:
+        return int(count(*args, **kwargs, out_val=out))
+    # Shapes decide, and a formula takes longer to ask than a small product to compute.
+    key = (packet, *map(_shape, args), *((name, _shape(kwargs[name])) for name in kwargs))
+    if key not in _known:
+        _known[key] = int(count(*args, **kwargs, out_val=out))
+    return _known[key]
+
+
+def _shape(given: Any) -> Any:
+    """What an operation's work depends on of one argument, and can be looked up by."""
+    if isinstance(given, Tensor):
+        return given.shape
+    return tuple(given) if isinstance(given, list) else given
+
+
+_known: dict[tuple[Any, ...], int] = {}
+"""Operations by what was called and the shapes of its arguments."""
 
 
 class _FakeLedger(Ledger):  # type: ignore[no-untyped-call]

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from facekit.generation.finding import FIRST_PASS_STEPS
 from facekit.generation.storyboard_shot import ShotPlan
 from facekit.workflows.board_rates import Rate, estimate_pass
 
-__all__ = ["BoardCost", "cost_of", "shot_seconds", "time_words"]
+__all__ = ["BoardCost", "cost_of", "counted", "shot_seconds", "time_words"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +43,8 @@ class BoardCost:
 
     def describe(self) -> str:
         """One line."""
-        line = f"cost: {self.shots} shots, {self.takes} takes, {self.chunks} clips drawn,"
-        line += f" {self.drawn_frames} frames; "
+        line = f"cost: {counted(self.shots, 'shot')}, {counted(self.takes, 'take')},"
+        line += f" {counted(self.chunks, 'clip')} drawn, {self.drawn_frames} frames; "
         if self.seconds is None or self.worst_seconds is None:
             return f"{line}time unknown ({self.basis})"
         most = time_words(self.worst_seconds)
@@ -51,7 +52,10 @@ class BoardCost:
 
 
 def shot_seconds(shot: ShotPlan, rates: Sequence[Rate], device: str) -> tuple[float | None, bool]:
-    """Tell how long one take takes, and whether just its sizes were measured."""
+    """Tell how long one take takes, and whether just its sizes were measured.
+
+    With the pass that looks for regions; without the chunks that a chain may draw again.
+    """
     total, is_measured = 0.0, True
     for chunk in shot.frames.chunks:
         each = estimate_pass(rates, shot.backbone, device, shot.height, shot.width, chunk)
@@ -59,6 +63,13 @@ def shot_seconds(shot: ShotPlan, rates: Sequence[Rate], device: str) -> tuple[fl
             return None, False
         total += each.seconds * shot.num_inference_steps * shot.passes
         is_measured = is_measured and each.is_measured
+    if shot.looks_for_regions and shot.extends is None and shot.first_frame is None:
+        first = estimate_pass(
+            rates, shot.backbone, device, shot.height, shot.width, shot.frames.chunks[0]
+        )
+        assert first is not None, "known, as for all chunks"
+        steps = min(FIRST_PASS_STEPS, shot.num_inference_steps)
+        total += first.seconds * steps * min(shot.passes, 2)  # the identity is not guided in it
     return total, is_measured
 
 
@@ -83,6 +94,11 @@ def cost_of(shots: Sequence[ShotPlan], rates: Sequence[Rate], device: str) -> Bo
         worst_seconds=sum(s * n for s, n in zip(known, most, strict=True)) if is_known else None,
         basis=basis,
     )
+
+
+def counted(number: int, word: str) -> str:
+    """Write how many: `1 take`, `2 takes`."""
+    return f"{number} {word}" + ("" if number == 1 else "s")
 
 
 def time_words(seconds: float) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facekit.adapters.made_for import check_backbone
+from facekit.backbones.family import Family
 from facekit.backbones.hub import pipeline_folder
 from facekit.backbones.spec import BackboneSpec, spec_names
 from facekit.errors import FacekitError, MediaError, UsageError, WeightsMissing
@@ -105,6 +106,7 @@ def _find_backbone(located: LocatedBoard, found: FoundFacts) -> None:
         begins_with_picture=begins,
         ends_with_picture=ends,
         needs_picture=spec.family.needs_picture,
+        tells_regions=type(spec.family).text_projection is not Family.text_projection,
         knows=_vocabulary(recipe, spec),
     )
 
@@ -159,13 +161,14 @@ def _find_cast(located: LocatedBoard, found: FoundFacts) -> None:
             if found.spec is not None:
                 check_backbone(character.source, character.file.header, found.spec.name)
         except FacekitError as error:
-            found.mistakes.append(Mistake(path=path, text=_said(error)))
+            found.mistakes.append(Mistake(path=path, text=_said(error) + _train_first(error)))
             continue
         found.cast[name] = CastFacts(
             file=file,
             digest=known_digest(file),
             phrase=character.trigger or character.name,
             has_identity=character.file.identity is not None,
+            keeps_to_region=found.spec is None or character.keeps_to_region(found.spec),
         )
 
 
@@ -187,6 +190,12 @@ def _find_pictures(located: LocatedBoard, found: FoundFacts) -> None:
                 found.mistakes.append(Mistake(path=where, text=_said(error)))
                 continue
             found.pictures[name] = PictureFacts(file=file, digest=known_digest(file))
+
+
+def _train_first(error: FacekitError) -> str:
+    """The command that makes a character, where an error tells it."""
+    _, told, command = error.next_step.partition("train one with: ")
+    return f" ({command} makes one)" if told else ""
 
 
 def _said(error: FacekitError) -> str:

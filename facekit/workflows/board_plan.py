@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from facekit.backbones.spec import BackboneSpec
 from facekit.generation.storyboard import Storyboard
 from facekit.generation.storyboard_checks import check_board
 from facekit.generation.storyboard_feasible import check_feasible
@@ -12,7 +13,7 @@ from facekit.generation.storyboard_people import people_in
 from facekit.generation.storyboard_plan import BoardFacts, in_making_order, plan_shots
 from facekit.generation.storyboard_shot import ShotPlan
 from facekit.recipe import Recipe
-from facekit.workflows.board_cost import BoardCost, cost_of, shot_seconds, time_words
+from facekit.workflows.board_cost import BoardCost, cost_of, counted, shot_seconds, time_words
 from facekit.workflows.board_facts import FoundFacts, find_facts
 from facekit.workflows.board_measure import measure_rates
 from facekit.workflows.board_rates import Rate, load_rates
@@ -25,6 +26,7 @@ __all__ = [
     "check_file",
     "plan_board",
     "review_file",
+    "undrawn",
 ]
 
 RENDERS_DIR = Path("renders")
@@ -43,8 +45,8 @@ class CheckedBoard:
         """The file, what it holds, and what is better known."""
         shots = sum(len(sequence.shots) for sequence in self.board.sequences)
         lines = [
-            f"{self.path}: fine, {_count(len(self.board.sequences), 'sequence')},"
-            f" {_count(shots, 'shot')}, {_count(len(self.board.cast), 'character')}",
+            f"{self.path}: fine, {counted(len(self.board.sequences), 'sequence')},"
+            f" {counted(shots, 'shot')}, {counted(len(self.board.cast), 'character')}",
             *(f"warning: {warning}" for warning in self.warnings),
         ]
         return "\n".join(lines)
@@ -193,6 +195,7 @@ def plan_board(
     assert board is not None
     assert recipe is not None
     assert found.backbone is not None
+    assert found.spec is not None
     facts = BoardFacts(backbone=found.backbone, cast=found.cast, pictures=found.pictures)
     shots = plan_shots(located, facts)
     where = choose_device(device)
@@ -215,8 +218,32 @@ def plan_board(
         rates=rates,
         cost=cost_of(shots, rates, named),
         out_dir=out or RENDERS_DIR / board.project.id,
-        warnings=(*_warnings(board, found), *_prompt_warnings(shots, found)),
+        warnings=(
+            *_warnings(board, found),
+            *_prompt_warnings(shots, found),
+            *(f"facekit render refuses it: {why}" for why in undrawn(shots, found.spec)),
+        ),
     )
+
+
+def undrawn(shots: Sequence[ShotPlan], spec: BackboneSpec) -> Iterator[str]:
+    """Tell what of a plan this version cannot draw.
+
+    Args:
+        shots: Planned.
+        spec: Their backbone.
+    """
+    if spec.family.needs_picture:
+        yield (
+            f"{spec.name} begins every clip with a picture, expected a backbone that draws from"
+            " text; choose another engine.base"
+        )
+    for shot in shots:
+        if shot.last_frame is not None:
+            yield (
+                f"{shot.name}: last_frame is pinned, and {spec.name} ends with no given picture;"
+                " leave it away"
+            )
 
 
 def _warnings(board: Storyboard, found: FoundFacts) -> Iterator[str]:
@@ -257,7 +284,3 @@ def _prompt_warnings(shots: Sequence[ShotPlan], found: FoundFacts) -> Iterator[s
                 f"{shot.name}: {found.backbone.name} does not know"
                 f" {', '.join(map(repr, unknown))}, so to it any unknown word means the same"
             )
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" + ("" if number == 1 else "s")

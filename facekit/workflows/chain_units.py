@@ -125,6 +125,8 @@ def chain_record(
     likeness, rule = work.likeness, work.rule
     if likeness is not None:
         rule = dataclasses.replace(rule, min_same_person=likeness.min_same_person)
+    if likeness is None or likeness.locate is None:
+        rule = dataclasses.replace(rule, anchor=0.0)  # no face could be put back
     return {
         "requested_frames": chained.requested_frames,
         "delivered_frames": chained.clip.num_frames,

@@ -11,7 +11,7 @@ from facekit.evaluation.metrics import demands_face
 from facekit.faces.protocols import FaceDetector
 from facekit.generation.chunks import Drawn, LongShot
 from facekit.generation.finding import find_regions, left_to_right, regions_of_faces
-from facekit.generation.regions import Region
+from facekit.generation.regions import Region, region_between
 from facekit.types import Clip, Progress, Shot
 from facekit.workflows.cast_sampling import regional_prompts
 from facekit.workflows.chain_units import ChainCast, ChainWork, chain_record, draw_units
@@ -98,7 +98,10 @@ def shoot_long(
     content: dict[str, object] = {**record, "chain": chain}
     if cast is not None and cast.regions:
         rows = zip(plan.casts[index].characters, cast.regions, strict=True)
-        content["regions"] = {who.name: where.text for who, where in rows if where is not None}
+        told_of = (cast.region_frames, 0, done.num_frames)  # after them it stays
+        content["regions"] = {
+            who.name: region_between(where, *told_of).text for who, where in rows if where
+        }
     path = write_take(plan.out_dir, done, chained.clip, content)
     shutil.rmtree(work.store, ignore_errors=True)
     return LongTake(path=path, stopped=chained.stopped)

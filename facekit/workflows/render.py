@@ -15,7 +15,7 @@ import facekit
 from facekit.errors import GateFailed
 from facekit.types import Progress
 from facekit.weights import file_digest
-from facekit.workflows.board_cost import time_words
+from facekit.workflows.board_cost import counted, time_words
 from facekit.workflows.render_crew import Crew, InProcess, hire
 from facekit.workflows.render_draw import Studio
 from facekit.workflows.render_files import read_wishes, write_json, write_wishes
@@ -74,7 +74,7 @@ class RenderResult:
         words = ", ".join(f"{count} {word}" for word, count in self.words.items())
         lines.append(f"shots: {len(self.rows)}, {words}")
         lines.append(
-            f"made: {self.made} takes in {time_words(self.took_s)},"
+            f"made: {counted(self.made, 'take')} in {time_words(self.took_s)},"
             f" {time_words(self.draw_s)} of it drawing"
         )
         if self.stopped:
@@ -130,8 +130,12 @@ def run_render(
     board = plan.board
     check_media(board.board.deliver)
     with locked(board.out_dir):
-        if plan.wishes != read_wishes(board.out_dir):
-            write_wishes(board.out_dir, plan.wishes)
+        # as they are now: somebody may have picked a take since the plan was made
+        kept = read_wishes(board.out_dir)
+        wishes = kept.with_takes(plan.retake)
+        if wishes != kept:
+            write_wishes(board.out_dir, wishes)
+        plan = dataclasses.replace(plan, wishes=wishes)
         if crew is None and studio is not None:
             crew = InProcess(studio)
         crew = crew or hire(workers, board.recipe, plan.device, plan.judge)

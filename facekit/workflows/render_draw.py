@@ -35,7 +35,7 @@ from facekit.workflows.render_jobs import MadeTake, TakeJob
 from facekit.workflows.render_judge import JudgePlan
 from facekit.workflows.render_log import log_take
 from facekit.workflows.render_measure import TakeMeasurer
-from facekit.workflows.render_regions import regions_of
+from facekit.workflows.render_regions import regions_of, told_regions
 from facekit.workflows.render_takes import (
     chunks_dir,
     first_picture,
@@ -170,7 +170,7 @@ class Studio:
                 "resolved_prompt": job.shot.prompt,
                 "negative_prompt": shot.negative_prompt,
                 "cast": [person.to_json() for person in job.shot.characters],
-                "regions": {name: region.text for name, region in regions.items()},
+                "regions": told_regions(regions, shot, made.clip.num_frames),
                 "chunks": list(shot.frames.chunks),
                 "goes_on_from": None if job.before is None else job.before.as_posix(),
                 "starts_from": pinned_picture(job.shot),

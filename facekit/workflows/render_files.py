@@ -45,6 +45,11 @@ class Wishes:
     picks: Mapping[str, int] = field(default_factory=dict)
     """Shot -> the take to deliver."""
 
+    def with_takes(self, takes: Mapping[str, int]) -> "Wishes":
+        """These, and so many takes of some shots, of which no take is picked any longer."""
+        picks = {name: number for name, number in self.picks.items() if name not in takes}
+        return Wishes(takes={**self.takes, **takes}, picks=picks)
+
 
 def read_wishes(out_dir: Path) -> Wishes:
     """Read them; none where nobody asked.

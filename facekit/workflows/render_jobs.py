@@ -45,8 +45,8 @@ class TakeJob:
     def batch_key(self) -> tuple[object, ...] | None:
         """Equal for takes that can be drawn at once; None for one that is drawn by itself."""
         shot = self.shot
-        is_auto = any(person.region == "auto" for person in shot.characters)
-        if len(shot.frames.chunks) > 1 or self.before or shot.first_frame or is_auto:
+        is_given = bool(self.before or shot.first_frame)
+        if len(shot.frames.chunks) > 1 or is_given or shot.looks_for_regions:
             return None
         people = [
             (x.file, x.region, x.box, x.mask_digest, x.strengths(0, shot.frames.chunks[0]))

@@ -27,7 +27,7 @@ from facekit.workflows.preset_files import load_any
 
 __all__ = ["Judge", "JudgePlan", "limits_of", "middles", "plan_judge"]
 
-_FIGURES = 2
+_FIGURES = 3
 """Another number where other figures are taken of a take, so that takes are measured again."""
 
 
@@ -96,8 +96,8 @@ def plan_judge(cast: Mapping[str, Path], *, encoder: str | None = None) -> Judge
             found = find_photos(character)
             photos[name], enrolled[name] = found.held_out, found.enrolled
         except FacekitError as error:
-            told = str(error).partition(",")[0]
-            warnings.append(f"{name}: no photos to judge by ({told}), so its shots need a look")
+            told = str(error).partition(", expected")[0]
+            warnings.append(f"{name}: no photos to judge by, so its shots need a look: {told}")
     if encoder:
         check_vendor(encoder)
     return JudgePlan(

@@ -153,7 +153,9 @@ def _read(path: Path) -> dict[str, object] | None:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except OSError:
+        return {"host": "unknown"}  # not ours to read: as of another machine, by its silence
+    except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
 

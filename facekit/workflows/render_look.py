@@ -143,7 +143,11 @@ def pick_take(path: Path, shot: str, take: str, *, out: Path | None = None) -> P
     number = take_number(take)
     known = {one.number for one in state.takes if one.is_drawn}
     if number is None or number not in known:
-        there = ", ".join(take_name(one) for one in sorted(known)) or "none made yet"
+        if not known:
+            raise UsageError(
+                f"{take}: {name} has no takes yet, expected one to pick; run: facekit render {path}"
+            )
+        there = ", ".join(take_name(one) for one in sorted(known))
         raise UsageError(f"{take}: no such take of {name}, expected one of {there}; choose another")
     with locked(board.out_dir):
         ledger = open_board_ledger(plan.rights)
@@ -190,10 +194,16 @@ def render_report(
         form: How large, and where it goes; the defaults when None.
 
     Raises:
+        UsageError: Nothing is rendered yet.
         RenderBusy: The board is being rendered.
         MediaError: A take cannot be read.
     """
     plan = plan_render(path, out=out, device="cpu", needs_right=False)
+    if not any(one.is_drawn for shot in plan.state.shots.values() for one in shot.takes):
+        raise UsageError(
+            f"{path}: no take in {plan.board.out_dir} yet, expected some to report on;"
+            f" run: facekit render {path}"
+        )
     with locked(plan.board.out_dir):
         manifest = read_json(plan.board.out_dir / "manifest.json") or {}
         report = write_sequence_report(plan.state, shot_rows(plan.state), manifest, form)

@@ -6,10 +6,10 @@ import torch
 
 from facekit.backbones.spec import BackboneSpec
 from facekit.faces.protocols import FaceVendor
-from facekit.generation.regions import make_masks, parse_region
+from facekit.generation.regions import make_masks, parse_region, region_between
 from facekit.generation.units import take_name
 from facekit.media.video import read_clip
-from facekit.types import Clip, FloatArray
+from facekit.types import FloatArray
 from facekit.workflows.render_files import IDENTITY_SUFFIX, read_json, write_json
 from facekit.workflows.render_jobs import TakeJob
 from facekit.workflows.render_judge import Judge, JudgePlan, middles
@@ -71,10 +71,10 @@ class TakeMeasurer:
         record = read_json(clip_path.with_suffix(".json")) or {}
         judge = self.load()
         if judge is not None and "void" not in record and clip_path.is_file():
-            clip, first = shown_frames(read_clip(clip_path), job.shot)
-            report, figures = judge.measure(
-                clip, job.shot, self._masks(job, record, clip), job.shot.start_frame - first
-            )
+            whole = read_clip(clip_path)
+            clip, first = shown_frames(whole, job.shot)
+            masks = self._masks(job, record, whole.num_frames, clip.num_frames)
+            report, figures = judge.measure(clip, job.shot, masks, job.shot.start_frame - first)
             content = {**report.to_json(), **content, "figures": figures.to_json()}
             content["floor"] = round(judge.floor, 4)
             content["ceilings"] = {name: round(value, 4) for name, value in judge.ceilings.items()}
@@ -91,11 +91,16 @@ class TakeMeasurer:
         write_json(path, content)
 
     def _masks(
-        self, job: TakeJob, record: Mapping[str, object], clip: Clip
+        self, job: TakeJob, record: Mapping[str, object], num_drawn: int, num_shown: int
     ) -> dict[str, FloatArray]:
+        """Where everybody should be in the frames that are shown."""
         told = record.get("regions")
         if not isinstance(told, Mapping) or len(told) < 2:
             return {}
-        regions = {str(name): parse_region(str(text)) for name, text in told.items()}
-        masks = make_masks(regions, shot_of(job, clip.num_frames), self._spec, check=False)
+        first = job.shot.frames.source_frames()[0]
+        regions = {
+            str(name): region_between(parse_region(str(text)), num_drawn, first, num_shown)
+            for name, text in told.items()
+        }
+        masks = make_masks(regions, shot_of(job, num_shown), self._spec, check=False)
         return {name: mask.numpy() for name, mask in masks.items()}

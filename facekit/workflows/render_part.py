@@ -3,15 +3,16 @@
 Timelines and the report belong to the last render, that finds all parts there.
 """
 
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from facekit.errors import UsageError
 from facekit.types import Progress
-from facekit.workflows.board_cost import time_words
+from facekit.workflows.board_cost import counted, time_words
 from facekit.workflows.render_crew import Crew, hire
+from facekit.workflows.render_files import read_wishes
 from facekit.workflows.render_lock import locked_shots
 from facekit.workflows.render_loop import RenderLoop
 from facekit.workflows.render_plan import RenderPlan
@@ -23,7 +24,7 @@ _WAIT_S = 240.0
 """A task that a scheduler begins anew waits until the lock of the lost one is silent enough."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PartResult:
     """What a part has made. A missed gate is no failure of it: the last render tells that."""
 
@@ -43,7 +44,7 @@ class PartResult:
             for row in self.rows
         ]
         lines.append(
-            f"made: {self.made} takes in {time_words(self.took_s)},"
+            f"made: {counted(self.made, 'take')} in {time_words(self.took_s)},"
             f" {time_words(self.draw_s)} of it drawing"
         )
         if self.stopped:
@@ -90,6 +91,7 @@ def run_part(
         )
     folders = [board.out_dir / shot.folder for shot in board.shots if shot.name in plan.only]
     with locked_shots(board.out_dir, folders, wait_s=_WAIT_S):
+        plan = dataclasses.replace(plan, wishes=read_wishes(board.out_dir))  # it may have waited
         crew = crew or hire(workers, board.recipe, plan.device, plan.judge)
         try:
             run = RenderLoop(plan, crew, progress, is_part=True)

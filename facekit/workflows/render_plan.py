@@ -8,7 +8,8 @@ import torch
 
 from facekit.errors import UsageError
 from facekit.workflows.backbone import backbone_spec
-from facekit.workflows.board_plan import BoardPlan, plan_board
+from facekit.workflows.board_cost import BoardCost, cost_of
+from facekit.workflows.board_plan import BoardPlan, plan_board, undrawn
 from facekit.workflows.device import AUTO, choose_device
 from facekit.workflows.render_calibration import calibrated, read_calibration
 from facekit.workflows.render_files import Wishes, read_wishes
@@ -30,8 +31,12 @@ class RenderPlan:
     only: frozenset[str]
     """Names of the shots that are worked on; all when empty."""
     wishes: Wishes
-    """As they are kept when the work begins."""
+    """What people asked for so far, and now."""
+    retake: Mapping[str, int]
+    """What is asked for now: shot -> takes in all. Kept with the wishes when the work begins."""
     state: BoardState
+    cost_left: BoardCost
+    """Of the shots that are still to do, those of `only` alone where it says some."""
     rights: BoardRights
     """By what right its characters are used."""
     warnings: tuple[str, ...]
@@ -50,7 +55,7 @@ class RenderPlan:
             + f", likeness {self.judge.calibrated or 'by its own threshold: not calibrated'}",
             f"out: {board.out_dir}",
             f"shots: {len(words)}, {_told(words)}",
-            board.cost.describe(),
+            self.cost_left.describe() if self.cost_left.shots else "cost: nothing is left to draw",
             *self.rights.describe(),
         ]
         if self.only:
@@ -62,6 +67,7 @@ class RenderPlan:
         """The plan of the board, and what of it is done."""
         return {
             **self.board.to_json(),
+            "cost_left": self.cost_left.to_json(),
             "judge": self.judge.to_json(),
             "only": sorted(self.only),
             "state": {name: state.word for name, state in self.state.shots.items()},
@@ -103,14 +109,13 @@ def plan_render(
     judge = calibrated(plan_judge(cast), read_calibration(board.out_dir), cast)
     wishes = read_wishes(board.out_dir)
     state = BoardState(board, judge, wishes)
-    if retake:
-        takes = dict(wishes.takes)
-        for said, count in retake.items():
-            for name in find_shots(board, [said]):
-                there = max((take.number for take in state.shots[name].takes), default=0)
-                takes[name] = max(there, len(state.shots[name].shot.seeds)) + count
-        picks = {name: take for name, take in wishes.picks.items() if name not in takes}
-        wishes = Wishes(takes=takes, picks=picks)
+    asked: dict[str, int] = {}
+    for said, count in (retake or {}).items():
+        for name in find_shots(board, [said]):
+            there = max((take.number for take in state.shots[name].takes), default=0)
+            asked[name] = max(there, len(state.shots[name].shot.seeds)) + count
+    if asked:
+        wishes = wishes.with_takes(asked)
         state = BoardState(board, judge, wishes)
     named = find_shots(board, only)
     by_name = {shot.name: shot for shot in board.shots}
@@ -120,12 +125,19 @@ def plan_render(
         wanted.update(before)
         todo += before
     rights = board_rights(board, wanted, check=needs_right)
+    left = [
+        shot
+        for name, shot in by_name.items()
+        if state.shots[name].word in ("to do", "waiting") and (not wanted or name in wanted)
+    ]
     return RenderPlan(
         board=board,
+        cost_left=cost_of(left, board.rates, board.device),
         judge=judge,
         device=choose_device(device),
         only=frozenset(wanted),
         wishes=wishes,
+        retake=asked,
         state=state,
         rights=rights,
         warnings=(*board.warnings, *judge.warnings, *rights.warnings, *media_warnings(board)),
@@ -157,18 +169,9 @@ def find_shots(board: BoardPlan, said: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_drawable(board: BoardPlan) -> None:
-    spec = backbone_spec(board.recipe)
-    if spec.family.needs_picture:
-        raise UsageError(
-            f"{board.path}: {spec.name} begins every clip with a picture, expected a backbone that"
-            " draws from text; choose another engine.base"
-        )
-    for shot in board.shots:
-        if shot.last_frame is not None:
-            raise UsageError(
-                f"{shot.name}: last_frame is pinned, and {spec.name} ends with no given picture;"
-                " leave it away"
-            )
+    for why in undrawn(board.shots, backbone_spec(board.recipe)):
+        what, _, step = why.rpartition("; ")
+        raise UsageError(f"{board.path}: {what}; {step}")
 
 
 def _told(words: Sequence[str]) -> str:

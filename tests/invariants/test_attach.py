@@ -1,4 +1,7 @@
-"""What must hold on every backbone whenever identity is attached."""
+"""What must hold on every backbone whenever identity is attached.
+
+Backbones whose tiny networks are the same but for the width of the texts share their tests.
+"""
 
 import copy
 from collections.abc import Iterator
@@ -6,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import ModelMixin
 from torch.utils.checkpoint import CheckpointError
 
 from facekit.adapters.attach import attach
@@ -15,7 +19,8 @@ from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import LoraSettings, add_lora
 from facekit.backbones import get_spec
 from tests.tiny.backbones import (
-    BACKBONES,
+    KINDS,
+    SAME_BUT_FOR_TEXT,
     embeddings,
     grid_of,
     network_of,
@@ -28,7 +33,7 @@ from tests.tiny.backbones import (
 )
 
 
-@pytest.fixture(params=BACKBONES)
+@pytest.fixture(params=KINDS)
 def backbone(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -66,6 +71,27 @@ def _state(pipe: Any) -> list[object]:
 @pytest.fixture
 def adapter(pipe: Any, backbone: str) -> IdentityAdapter:
     return tiny_adapter(network_of(pipe), get_spec(backbone))
+
+
+@pytest.mark.parametrize("name", SAME_BUT_FOR_TEXT)
+def test_what_stands_for_another_differs_in_the_width_of_texts_alone(name: str) -> None:
+    ours, theirs = (
+        {key: dict(part.config) for key, part in pipe.components.items() if _is_net(part)}
+        for pipe in (tiny_pipe(name), tiny_pipe(SAME_BUT_FOR_TEXT[name]))
+    )
+    widths = ("text_dim", "caption_channels")
+    for config in (ours["transformer"], theirs["transformer"]):
+        assert [config.pop(width) for width in widths if width in config]
+    assert ours == theirs
+    spec, other = get_spec(name), get_spec(SAME_BUT_FOR_TEXT[name])
+    assert spec.family is other.family
+    assert spec.process == other.process
+    for fact in ("lora_targets", "lora_excluded", "site_every", "num_experts"):
+        assert getattr(spec, fact) == getattr(other, fact)
+
+
+def _is_net(part: Any) -> bool:
+    return isinstance(part, ModelMixin)
 
 
 def test_a_new_adapter_is_a_bit_exact_no_op(pipe: Any, backbone: str) -> None:

@@ -16,7 +16,7 @@ from facekit.backbones import get_spec
 from facekit.errors import AdapterError, AdapterMismatch, UsageError
 from facekit.workflows import api
 from tests.tiny.backbones import (
-    BACKBONES,
+    KINDS,
     embeddings,
     network_of,
     predict,
@@ -28,7 +28,7 @@ from tests.tiny.backbones import (
 )
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("backbone", KINDS)
 def test_a_reloaded_file_samples_the_same_as_what_was_trained(
     backbone: str, tmp_path: Path
 ) -> None:

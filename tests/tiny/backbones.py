@@ -19,6 +19,14 @@ from facekit.adapters.lora import (
 from facekit.backbones import BackboneSpec, detect_spec, get_spec, spec_names
 
 BACKBONES = spec_names()
+SAME_BUT_FOR_TEXT = {
+    "ltx_video_13b": "ltx_video_2b",
+    "wan2_1_t2v_14b": "wan2_1_t2v_1_3b",
+    "wan2_1_vace_14b": "wan2_1_vace_1_3b",
+}
+"""Backbones whose tiny pipelines differ from another's in nothing but the width of the texts."""
+KINDS = tuple(name for name in BACKBONES if name not in SAME_BUT_FOR_TEXT)
+"""One backbone of each kind of tiny pipeline."""
 EMBEDDING_DIM = 8
 GRID = (3, 4, 6)
 

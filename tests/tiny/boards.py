@@ -44,13 +44,14 @@ def backbone(**changes: object) -> BackboneFacts:
     return BackboneFacts(**{**facts, **changes})  # type: ignore[arg-type]
 
 
-def cast_facts(*, has_identity: bool = True) -> dict[str, CastFacts]:
+def cast_facts(*, has_identity: bool = True, keeps_to_region: bool = True) -> dict[str, CastFacts]:
     return {
         name: CastFacts(
             file=Path(f"{name}.safetensors"),
             digest=letter * 64,
             phrase=f"a person called {name}",
             has_identity=has_identity,
+            keeps_to_region=keeps_to_region,
         )
         for name, letter in (("mira", "a"), ("tom", "b"))
     }

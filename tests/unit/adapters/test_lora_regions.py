@@ -185,6 +185,9 @@ def test_layers_that_read_more_than_the_picture_are_refused() -> None:
     pipe, spec = tiny_pipe("cogvideox_2b"), get_spec("cogvideox_2b")
     base = sample(pipe, spec)
     both = character("cogvideox_2b")
+    assert not both.keeps_to_region(spec)
+    assert character("cogvideox_2b", has_lora=False).keeps_to_region(spec)
+    assert character("toon").keeps_to_region(get_spec("toon"))
     with pytest.raises(AdapterError, match="expected layers that a mask can be laid on"):
         attach_characters(pipe, both, masks_LHW=[HALF])
     assert torch.equal(sample(pipe, spec), base)

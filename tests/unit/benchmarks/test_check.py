@@ -1,20 +1,24 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmarks.check import confusion, draw_confusion, measure_rates, rates
+from benchmarks.check import draw_confusion, measure_rates, rates
 from benchmarks.planted import DEFECTS, NUM_CLEAN, TUNING_SEED
-from facekit.faces.toon import load_toon_faces
-from facekit.recipe import load_recipe
+
+CHARACTERS = 2
 
 
-def test_planted_defects_are_found_and_clean_photos_are_used(tmp_path: Path):
+@pytest.fixture(scope="module")
+def values() -> dict[str, Any]:
     """The small version of the benchmark, on characters of its own."""
-    seeds = range(TUNING_SEED + 200, TUNING_SEED + 203)
-    counts = confusion(tmp_path, seeds, load_recipe("toon/train").photos, load_toon_faces("toon-a"))
-    assert sum(counts.values()) == len(seeds) * (NUM_CLEAN + len(DEFECTS) + 1)
-    table = rates(counts)
+    return measure_rates(TUNING_SEED + 200, CHARACTERS, "toon-a")
+
+
+def test_planted_defects_are_found_and_clean_photos_are_used(values: dict[str, Any]):
+    table, counts = values["rates"], values["confusion"]
+    assert sum(counts.values()) == CHARACTERS * (NUM_CLEAN + len(DEFECTS) + 1)
     assert table["clean"]["false_alarms"] <= 0.08
     missed = {kind for kind in DEFECTS if table[kind]["found"] < 1.0}
     assert len(missed) <= 1, counts
@@ -39,10 +43,9 @@ def test_rates_tell_found_from_named_and_named_first():
     assert table["bar"] == {"photos": 4, "found": 0.75, "named": 0.5, "named_first": 0.25}
 
 
-def test_what_is_published_adds_up(tmp_path: Path):
-    values = measure_rates(TUNING_SEED + 203, 1, "toon-a")
+def test_what_is_published_adds_up(tmp_path: Path, values: dict[str, Any]):
     json.dumps(values, allow_nan=False)
-    assert sum(values["confusion"].values()) == NUM_CLEAN + len(DEFECTS) + 1
+    assert values["characters"] == CHARACTERS
     false = sum(values["false_alarms_by_code"].values())
     assert false == pytest.approx(values["rates"]["clean"]["false_alarms"], abs=1e-3)
     draw_confusion(values["confusion"], tmp_path / "check.png")

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.readme import SHOTS, with_table
 from benchmarks.results import RESULTS_DIR
-from benchmarks.shots_tables import cast_table, chain_table, gates_table
+from benchmarks.shots_tables import cast_table, chain_table, gates_table, shots_table
 
 
 def interval(mean: float) -> dict[str, Any]:
@@ -65,3 +65,21 @@ def test_gates_tell_what_they_cost(tmp_path: Path) -> None:
     table = gates_table(tmp_path)
     assert "| gates | 0.50 | 0.5 | 50% (40% to 60%) | 0.50 (0.40 to 0.60) |" in table
     assert "Of the retakes 10% (39 in all)" in table
+
+
+def test_the_readme_tells_goals_that_are_missed(tmp_path: Path) -> None:
+    cast = {"goal_right_place": 0.95}
+    for group, mean in (("pairs", 0.96), ("triples", 0.8)):
+        ways = {"regions": {"right_place": interval(mean)}, "naive": {"right_place": interval(0.5)}}
+        cast[group] = ways  # type: ignore[assignment]
+    chain = {
+        "seconds": 61.0, "goal_loss": 0.05,
+        "ways": {"facekit": {"loss": -0.1}, "plain": {"loss": 0.9}},
+    }  # fmt: skip
+    row = {"takes": interval(1.5), "pass_second": interval(0.8)}
+    gates = {"ways": {"one": row, "gates": row}}
+    for name, found in (("multi_character", cast), ("continuation", chain), ("gates", gates)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(found))
+    lines = shots_table(tmp_path).splitlines()
+    assert [("**" in line) for line in lines[2:]] == [False, True, False, False]
+    assert "-10%; handing on the last frame, without the character 90%" in lines[4]

@@ -15,7 +15,10 @@ from facekit_cli.launched import is_first, may_tell, num_processes, require_sing
 from facekit_cli.main import main
 from tests.tiny.processes import together
 
-ONE_PROMPT = ("--set", 'validate.prompts=["close-up of {character}"]')
+ONE_CLIP = (
+    *("--set", 'validate.prompts=["close-up of {character}"]', "--set", "validate.seeds=[11]"),
+    *("--set", 'validate.aspects=["1:1"]', "--set", "sample.num_inference_steps=2"),
+)
 TRAIN = [
     "--as",
     "mira",
@@ -23,7 +26,7 @@ TRAIN = [
     "tiny/train",
     "--device",
     "cpu",
-    *ONE_PROMPT,
+    *ONE_CLIP,
     "--json",
     "--set",
 ]

@@ -35,6 +35,18 @@ def test_what_was_done_before_the_run_goes_on_is_not_called_fast() -> None:
     assert stream.getvalue().splitlines()[1:] == ["train: 93/100, 0:28 left, loss 2"]
 
 
+def test_a_first_long_step_tells_no_time_left() -> None:
+    now = [0.0]
+    stream = io.StringIO()
+    progress = LineProgress(stream, clock=lambda: now[0])
+    progress.start(3, "shots")
+    for shot in ("A", "B"):
+        now[0] += 60.0
+        progress.advance(1, shot)
+    told = ["shots: 0/3", "shots: 1/3, A", "shots: 2/3, 1:00 left, B"]
+    assert stream.getvalue().splitlines() == told
+
+
 def test_a_stage_that_never_began_is_not_done() -> None:
     stream = io.StringIO()
     with LineProgress(stream) as progress:

@@ -96,6 +96,8 @@ def test_a_soft_border_fades() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        ("lefft", r"region 'lefft': unknown \(did you mean 'left'\?\), expected auto"),
+        ("none.png", "region 'none.png': unknown, for there is no such file, expected a picture"),
         ("middle", "region 'middle': unknown, expected auto, one of left, right"),
         ("0,0,1", "unknown"),
         ("0.5,0,0.5,1", "is empty or leaves the picture"),
@@ -107,6 +109,13 @@ def test_a_soft_border_fades() -> None:
 def test_what_is_no_region_is_refused(text: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         parse_region(text)
+
+
+def test_a_way_of_many_boxes_is_read_again() -> None:
+    """Longer than the name of a file may be."""
+    way = box_region([(place / 100, 0.1, 0.5 + place / 100, 1.0) for place in range(49)])
+    assert len(way.text) > 255
+    np.testing.assert_allclose(parse_region(way.text).boxes, way.boxes)
 
 
 def test_regions_that_cover_one_another_are_refused() -> None:

@@ -6,9 +6,10 @@ from tests.tiny.boards import backbone, cast_facts, shots
 GOOD = "id: SH0010, frames: 9, place: park"
 
 
-def told(board, *, has_identity=True, **changes):
+def told(board, *, has_identity=True, keeps_to_region=True, **changes):
     assert board.mistakes == ()
-    found = check_feasible(board, backbone(**changes), cast_facts(has_identity=has_identity))
+    cast = cast_facts(has_identity=has_identity, keeps_to_region=keeps_to_region)
+    found = check_feasible(board, backbone(**changes), cast)
     return [(board.where.line(x.path), x.text) for x in found]
 
 
@@ -108,14 +109,36 @@ def test_other_aspects_than_those_of_the_shot_before_are_told():
     assert (line, "is not made in 9:16" in text) == (9, True)
 
 
-def test_a_plain_lora_has_no_region():
-    board = shots(
-        "id: SH0010, frames: 9, characters: [{id: mira, region: left}]",
-        "id: SH0020, frames: 9, characters: [{id: mira}, {id: tom}]",
-        "id: SH0030, frames: 9, characters: [{id: mira, strength: [[0, 1]]}]",
-        "id: SH0040, frames: 9, characters: [{id: mira, strength: 0.5}]",
-    )
-    assert [line for line, _ in told(board, has_identity=False)] == [8, 9, 10]
+PLACED = (
+    "id: SH0010, frames: 9, characters: [{id: mira, region: left}]",
+    "id: SH0020, frames: 9, characters: [{id: mira}, {id: tom}]",
+    "id: SH0030, frames: 9, characters: [{id: mira, strength: [[0, 1]]}]",
+    "id: SH0040, frames: 9, characters: [{id: mira, strength: 0.5}]",
+)
+
+
+def test_a_plain_lora_keeps_to_its_region_and_has_one_strength():
+    ((line, text),) = told(shots(*PLACED), has_identity=False)
+    assert (line, text) == (10, "mira: a plain LoRA has one strength, expected no keyframes")
+
+
+def test_a_lora_that_cannot_be_kept_to_a_region_is_told_where_there_is_one():
+    found = told(shots(*PLACED), keeps_to_region=False)
+    assert [line for line, _ in found] == [8, 9]
+    assert "mira, tom: in a region, where a LoRA cannot be kept on toon" in found[1][1]
+
+
+@pytest.mark.parametrize("where", ["show", "shot"])
+def test_identity_guidance_of_nobody_but_plain_loras_is_told(where):
+    entry, more = "id: SH0010, frames: 9, characters: [{id: mira}]", None
+    if where == "show":
+        more = "engine: {defaults: {identity_guidance: 2}}"
+    else:
+        entry += ", override: {engine: {identity_guidance: 2}}"
+    board = shots(GOOD.replace("SH0010", "SH0005"), entry, more=more or "world: {}")
+    ((line, text),) = told(board, has_identity=False)
+    assert (line, "mira: a plain LoRA has no identity branch" in text) == (9, True)
+    assert told(board) == []
 
 
 @pytest.mark.parametrize(
@@ -150,3 +173,18 @@ def test_what_the_show_cannot_do_is_told(more, facts, said):
 def test_what_cannot_be_delivered_is_told(deliver, said):
     (found,) = told(shots(GOOD, more=f"deliver: {{{deliver}}}"))
     assert said in found[1]
+
+
+@pytest.mark.parametrize(
+    ("fps", "said"),
+    [
+        (23.97, ["got 23.97, expected 23.976, which means 24000/1001"]),
+        (29.98, ["got 29.98, expected 29.97, which means 30000/1001"]),
+        (12.5, []),
+        (23.98, []),
+        (0.01, []),
+    ],
+)
+def test_a_rate_beside_one_that_editors_know_is_a_mistake(fps, said):
+    board = shots(GOOD, more=f"deliver: {{fps: {fps}, handles: 0}}")
+    assert [text for _, text in told(board)] == said

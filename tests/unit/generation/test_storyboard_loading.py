@@ -134,3 +134,23 @@ def test_a_gate_that_there_is_not_is_refused_with_the_nearest_name(gates, said, 
     with pytest.raises(StoryboardError) as caught:
         read_storyboard(path)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("shot", "said"),
+    [
+        ("size: CUU", "size: got 'CUU' (did you mean 'CU'?), expected 'ECU'"),
+        ("size: ms", "size: got 'ms' (did you mean 'MS'?), expected 'ECU'"),
+        ("size: 7", "size: got 7, expected 'ECU'"),
+        ("characters: [{id: mira, region: lefft}]", "got 'lefft' (did you mean 'left'?), expect"),
+        ("override: {engine: {steps: 4}}", "unknown key, expected some of num_inference_steps, "),
+        ("takes: ", "takes: got nothing"),
+    ],
+)
+def test_words_that_there_are_not_are_told_with_the_nearest(shot, said, tmp_path):
+    path = tmp_path / "board.yaml"
+    listed = f"sequences: [{{id: S, shots: [{{id: A, frames: 9, place: park, {shot}}}]}}]\n"
+    path.write_text(f"{HEAD}{listed}")
+    with pytest.raises(StoryboardError) as caught:
+        read_storyboard(path)
+    assert said in str(caught.value)

@@ -57,6 +57,9 @@ def test_regions_of_several_are_told_their_own_words():
         "a person beside a person called tom",
     ]
     assert "regional_prompt" in both.characters[0].content()
+    pair = shots("id: SH0010, frames: 9, prompt: '@mira beside @tom'")
+    (whole,) = plans(pair, tells_regions=False).values()
+    assert whole.regional_prompts == (), "a backbone that reads one prompt all over the picture"
 
 
 def test_regions_and_strength_are_resolved():

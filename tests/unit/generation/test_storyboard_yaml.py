@@ -65,3 +65,16 @@ def test_what_is_written_comes_back():
         "letters": "Zürich 東京",
     }
     assert read_yaml(write_yaml(data)).data == data
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("a: 1\nb:\n\tc: 2", 3, "a line begins with a tab, expected spaces"),
+        ("a: 1\naction: @mira talking", 2, "expected quotes around it"),
+    ],
+)
+def test_tabs_and_names_without_quotes_are_told_in_words(text, line, said):
+    (mistake,) = read_yaml(text).mistakes
+    assert mistake.line == line
+    assert said in mistake.text

@@ -1,6 +1,7 @@
 """The training of the toon VAE: what it changes, and that no device matters."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from diffusers import AutoencoderKLWan
 
 from facekit.faces.toon import ToonFaces
 from facekit.faces.toon_nets import DetectorNet, EmbedderNet, RefinerNet
+from facekit.toon import vae_training
 from facekit.toon.vae import new_vae
 from facekit.toon.vae_training import refine_vae, train_vae
 from tests.tiny.far_device import assert_same_far_away
@@ -17,6 +19,18 @@ def _vae() -> AutoencoderKLWan:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return new_vae()
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two pictures and one piece of a clip in a step, so that it takes little time."""
+    real = vae_training._pick
+
+    def pick(*given: Any, **how: Any) -> Any:
+        few = {"picture": 2, "clip": 1}
+        return [(kind, shard, few[kind], num) for kind, shard, _, num in real(*given, **how)]
+
+    monkeypatch.setattr(vae_training, "_pick", pick)
 
 
 @pytest.fixture

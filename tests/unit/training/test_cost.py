@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from facekit.backbones import get_spec
 from facekit.recipe import load_recipe
 from facekit.training.batches import Batch
 from facekit.training.cost import (
+    Probed,
     Situation,
     StepCost,
     _low_noise,
@@ -48,11 +50,28 @@ def made(layers: int = 4) -> Outline:
     return replace(found, network=network, vae=vae)
 
 
-def cost(*sets: str, layers: int = 4, device: str = "cuda") -> StepCost:
-    plain = ("loss.preservation=0", "memory.checkpointing_every=0", "train.precision=float32")
-    settings = TrainSettings.from_recipe(load_recipe("wan2_1_t2v_1_3b/train", (*plain, *sets)))
-    spec = replace(WAN, sizes={"1:1": (64, 64)})
-    return step_cost(spec, made(layers), settings, LORA, Situation(device=device, num_views=2))
+PLAIN = ("loss.preservation=0", "memory.checkpointing_every=0", "train.precision=float32")
+SPEC = replace(WAN, sizes={"1:1": (64, 64)})
+
+
+def settings_of(*sets: str) -> TrainSettings:
+    return TrainSettings.from_recipe(load_recipe("wan2_1_t2v_1_3b/train", (*PLAIN, *sets)))
+
+
+@cache
+def probed(*sets: str, device: str = "cuda") -> Probed:
+    situation = Situation(device=device, num_views=2)
+    return probe_step(SPEC, made(2), settings_of(*sets), LORA, situation)
+
+
+def cost(*sets: str, device: str = "cuda") -> StepCost:
+    situation = Situation(device=device, num_views=2)
+    return weigh(SPEC, made(2), settings_of(*sets), situation)(probed(*sets, device=device))
+
+
+def held(*sets: str) -> StepCost:
+    """Of the plain step, with what changes only how much its parts weigh."""
+    return weigh(SPEC, made(2), settings_of(*sets), Situation(num_views=2))(probed())
 
 
 @pytest.mark.parametrize("every", [0, 1])
@@ -126,22 +145,21 @@ def test_settings_that_save_memory_do() -> None:
     recomputed = cost("memory.checkpointing_every=1")
     assert recomputed.activations < plain.activations
     assert plain.flops < recomputed.flops < 2 * plain.flops
-    assert cost("lora.rank=2", "train.optimizer=adamw_8bit").trained < plain.trained
+    assert held("train.optimizer=adamw_8bit").trained < plain.trained
     double = cost("train.batch_size=2")
     assert double.activations > 1.5 * plain.activations
     assert double.tokens == 2 * plain.tokens
-    assert cost("train.precision=bfloat16", "memory.base_weights=bfloat16").base < plain.base
+    assert held("train.precision=bfloat16", "memory.base_weights=bfloat16").base < plain.base
 
 
 def test_weights_are_counted_as_they_are_held() -> None:
     settings = TrainSettings.from_recipe(load_recipe("wan2_1_t2v_1_3b/train"))
     spec, outlined = replace(WAN, sizes={"1:1": (64, 64)}), made()
-    probed = probe_step(spec, made(), settings, LORA, Situation(num_views=2))
 
     def base(how: str, waiting: int = 0) -> StepCost:
         held = {"base_weights": how, "offloaded_blocks": waiting}
         changed = replace(settings, memory=settings.memory.model_copy(update=held))
-        return weigh(spec, outlined, changed, Situation(num_views=2))(probed)
+        return weigh(spec, outlined, changed, Situation(num_views=2))(probed())
 
     kinds = [base(how).base for how in ("float32", "bfloat16", "float8", "nf4")]
     assert kinds == sorted(kinds, reverse=True)

@@ -2,6 +2,7 @@
 
 import torch
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 from facekit.training.ledger import Ledger, fake_ledger
 
@@ -66,3 +67,13 @@ def test_a_question_for_a_number_is_answered() -> None:
         chosen = [int(index) for index in (sigma_B < 0).nonzero().flatten()]
         assert len(chosen) == 3
         assert sigma_B[sigma_B < 0].shape == (3,)
+
+
+def test_operations_are_those_that_torch_counts_whatever_was_seen_before() -> None:
+    for channels in (4, 8, 4):
+        net = torch.nn.Sequential(
+            torch.nn.Conv2d(3, channels, 3), torch.nn.Flatten(2), torch.nn.Linear(16, channels)
+        )
+        with FlopCounterMode(display=False) as counter, Ledger() as ledger:
+            net(torch.rand(2, 3, 6, 6)).sum().backward()
+        assert ledger.flops == counter.get_total_flops() > 0

@@ -33,6 +33,20 @@ def test_chunks_steps_passes_and_takes_are_counted():
     assert cost.to_json()["delivered_frames"] == 50
 
 
+def test_the_pass_that_looks_for_regions_is_counted():
+    pair = "characters: [{id: mira}, {id: tom}]"
+    given = "characters: [{id: mira, region: left}, {id: tom, region: right}]"
+    pinned = f"{pair}, first_frame: {{image: a.png}}"
+    found = plans(
+        shots(
+            *(f"id: SH00{n}0, frames: 17, {x}" for n, x in enumerate((pair, given, pinned), 1)),
+            more="deliver: {handles: 0}",
+        )
+    )
+    took = [shot_seconds(shot, [RATE], "cpu")[0] for shot in found.values()]
+    assert took == [pytest.approx(0.1 * 2 * steps) for steps in (28, 20, 20)]
+
+
 def test_unknown_time_is_called_unknown():
     cost = cost_of(planned(), [], "cpu")
     assert cost.seconds is None

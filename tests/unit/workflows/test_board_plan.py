@@ -7,15 +7,17 @@ import shutil
 import numpy as np
 import pytest
 
+from facekit.backbones import get_spec
 from facekit.errors import StoryboardError, UsageError
 from facekit.media.images import write_image
 from facekit.types import Plan
 from facekit.workflows import board_plan, characters
 from facekit.workflows.board_facts import find_facts
 from facekit.workflows.board_files import new_board
-from facekit.workflows.board_plan import check_file, plan_board
+from facekit.workflows.board_plan import check_file, plan_board, undrawn
 from facekit.workflows.board_rates import Rate, record_rate
 from tests.tiny.backbones import tiny_character, tiny_pipe
+from tests.tiny.boards import plans, shots
 
 BAD = """\
 schema: facekit.storyboard/1
@@ -208,3 +210,13 @@ def test_nothing_is_found_on_a_board_that_was_not_understood(tmp_path):
     path = tmp_path / "board.yaml"
     path.write_text("- 1\n")
     assert find_facts(board_plan.parse_storyboard(path)).backbone is None
+
+
+def test_what_a_render_would_refuse_is_told_of_the_plan():
+    pins = "first_frame: {image: a.png}, last_frame: {image: b.png}"
+    entries = (f"id: SH0010, frames: 9, place: a, {pins}", "id: SH0020, frames: 9, place: b")
+    made = plans(shots(*entries))
+    (why,) = undrawn(tuple(made.values()), get_spec("toon"))
+    assert why.startswith("SEQ010_SH0010: last_frame is pinned")
+    (why,) = undrawn((), get_spec("wan2_1_i2v_14b"))
+    assert "begins every clip with a picture, expected a backbone that draws from text" in why

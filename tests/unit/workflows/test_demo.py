@@ -25,10 +25,10 @@ def plan(trained, tmp_path):
     return make
 
 
-def run(trained, made):
+def run(trained, made, progress=None):
     return run_demo(
         made,
-        NoProgress(),
+        progress or NoProgress(),
         faces=trained.faces,
         report_faces=trained.judge,
         backbone=trained.backbone,
@@ -87,7 +87,7 @@ def record_of(folder):
     return json.loads((folder / "demo.json").read_text())
 
 
-def test_a_finished_demo_keeps_its_times(trained, plan, tmp_path):
+def test_a_finished_demo_keeps_its_times_and_force_counts_anew(trained, plan, tmp_path):
     """Every further call added its times, though it only found everything there."""
     run(trained, plan())
     first = record_of(tmp_path / "demo")
@@ -97,9 +97,6 @@ def test_a_finished_demo_keeps_its_times(trained, plan, tmp_path):
     assert record_of(tmp_path / "demo")["seconds"] == first["seconds"]
     assert record_of(tmp_path / "demo")["total_seconds"] == first["total_seconds"]
 
-
-def test_force_counts_anew(trained, plan, tmp_path):
-    run(trained, plan())
     path = tmp_path / "demo" / "demo.json"
     path.write_text(json.dumps({**record_of(tmp_path / "demo"), "seconds": {"train": 1e6}}))
 
@@ -184,30 +181,19 @@ def test_shots_of_another_build_are_not_taken_for_this_ones(plan, tmp_path, monk
 
 
 def test_the_plan_says_what_is_there_already(trained, plan, tmp_path):
-    """In an empty folder it promised to go on where it had stopped."""
-    assert plan().describe().endswith(f"out: {tmp_path / 'demo'}")
-    demo._Stages(plan())
-    assert plan().describe().endswith("(goes on where it stopped)")
-    result = run(trained, plan())
-    assert plan().describe().endswith("(finished; only measured anew)")
-    assert plan(force=True).describe().endswith(f"out: {tmp_path / 'demo'}")
-    assert "\ntime over all sittings: " in result.describe()
-
-
-def test_every_stage_has_a_name_of_its_own(trained, plan):
-    """Two stages were called "Checking photos" and two "shots"."""
+    """In an empty folder it promised to go on; two stages had one name ("shots")."""
     labels = []
 
     class Listens(NoProgress):
         def start(self, total, label):
             labels.append(label)
 
-    run_demo(
-        plan(),
-        Listens(),
-        faces=trained.faces,
-        report_faces=trained.judge,
-        backbone=trained.backbone,
-    )
+    assert plan().describe().endswith(f"out: {tmp_path / 'demo'}")
+    demo._Stages(plan())
+    assert plan().describe().endswith("(goes on where it stopped)")
+    result = run(trained, plan(), Listens())
     assert "the same without the character" in labels
     assert len(set(labels)) == len(labels)
+    assert plan().describe().endswith("(finished; only measured anew)")
+    assert plan(force=True).describe().endswith(f"out: {tmp_path / 'demo'}")
+    assert "\ntime over all sittings: " in result.describe()

@@ -131,12 +131,14 @@ def test_retakes_and_picks_make_new_versions_and_followers_follow(board, go, tmp
     assert go(plan).made == 1
     chosen = json.loads(sorted((out / "S/S_A").glob(f"v*/{SHOT_RECORD}"))[-1].read_text())["take"]
     other = next(x for x in ("t01", "t02", "t03") if x != chosen)
+    older = plan_render(board, device="cpu")
     picked = pick_take(board, "A", other)
     assert isinstance(picked, Plan)
     assert picked.follow == ["S_B"]
     assert json.loads((picked.version / SHOT_RECORD).read_text())["take"] == other
     assert (picked.version / "takes" / "t03.mp4").is_file()
-    assert go().made == 1  # the one that goes on from another take now
+    # The one that goes on from another take now; what was picked after the plan stays picked.
+    assert go(older).made == 1
     assert sorted(path.name for path in (out / "S/S_B").iterdir()) == ["v001", "v002"]
     assert {name: files(out)[name] for name in there} == there  # nothing was overwritten
     pick_take(board, "A", chosen)

@@ -51,3 +51,13 @@ def test_thresholds_of_another_encoder_are_refused(trained) -> None:
     )
     with pytest.raises(UsageError, match="no photos of anybody"):
         Judge(JudgePlan(encoder="judge", photos={}), cpu, trained.judge)
+
+
+def test_photos_that_are_away_are_named_in_a_whole_sentence(trained, monkeypatch) -> None:
+    def away(character: object) -> None:
+        raise UsageError("a: 9 of 9 photos are not in b (c.png, d.png), expected those; name it")
+
+    monkeypatch.setattr("facekit.workflows.render_judge.find_photos", away)
+    told = "mira: no photos to judge by, so its shots need a look: a: 9 of 9 photos are not in b"
+    (warning,) = plan_judge({"mira": trained.adapter}).warnings
+    assert warning == f"{told} (c.png, d.png)"

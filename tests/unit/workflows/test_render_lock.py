@@ -70,6 +70,15 @@ def test_a_damaged_lock_holds_nobody(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_lock_that_nobody_here_may_read_is_told_by_its_silence(tmp_path):
+    path = tmp_path / LOCK_FILE
+    path.mkdir()  # root may read every file, but no folder as one
+    with pytest.raises(RenderBusy), locked(tmp_path):
+        pass
+    os.utime(path, (0, 0))
+    assert holder_of(tmp_path) is None
+
+
 def test_another_machine_that_has_been_silent_is_gone(tmp_path):
     _change(tmp_path, host="elsewhere")
     assert "on elsewhere" in str(holder_of(tmp_path))

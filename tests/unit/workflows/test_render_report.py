@@ -8,10 +8,11 @@ from urllib.parse import unquote
 
 import pytest
 
+from facekit.errors import UsageError
 from facekit.types import NoProgress
 from facekit.workflows.render import plan_render, run_render
 from facekit.workflows.render_draw import Studio
-from facekit.workflows.render_look import render_report
+from facekit.workflows.render_look import pick_take, render_report
 from facekit.workflows.render_report import ReportForm
 from tests.unit.workflows.conftest import register_encoders
 
@@ -82,6 +83,20 @@ def test_the_report_knows_each_shot_and_leads_to_its_files(out, trained):
     assert len(ways) > 8
     assert [way for way in ways if not (out / "report" / unquote(way)).exists()] == []
     assert "S, The kitchen" in page
+
+
+def test_nothing_to_report_on_is_told_and_what_is_left_is_counted(rendered, tmp_path):
+    path = rendered / "board.yaml"
+    with pytest.raises(UsageError, match=r"no take in .* yet.*; run: facekit render"):
+        render_report(path, out=tmp_path / "none")
+    with pytest.raises(UsageError, match=r"S_A has no takes yet.*; run: facekit render"):
+        pick_take(path, "S_A", "t01", out=tmp_path / "none")
+    there = rendered / "renders" / "ep01"
+    assert plan_render(path, out=tmp_path / "none", device="cpu").cost_left.shots == 3
+    assert plan_render(path, out=there, device="cpu").cost_left.shots == 1
+    done = plan_render(path, out=there, device="cpu", only=["S_A"])
+    assert "cost: nothing is left to draw" in done.describe()
+    assert done.to_json()["cost_left"]["takes"] == 0
 
 
 def test_a_published_report_names_no_place(out, tmp_path):

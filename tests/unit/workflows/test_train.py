@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import facekit
-from facekit.adapters.character import attach_characters, load_character
+from facekit.adapters.character import load_character
 from facekit.errors import (
     CheckpointMismatch,
     MediaError,
@@ -46,15 +46,20 @@ class Alike(TinyFaces):
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    folder = tmp_path / "photos"
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("drawn") / "photos"
     rng = np.random.default_rng(0)
     for index in range(5):
         coarse = rng.integers(40, 220, (8, 8, 3), dtype=np.uint8)
         write_image(folder / f"{index}.png", np.kron(coarse, np.ones((12, 12, 1), np.uint8)))
     (folder / "0.txt").write_text("close-up of @mira in the park, blue eyes, happy")
     return folder
+
+
+@pytest.fixture
+def photos(drawn: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(drawn, tmp_path / "photos")
 
 
 @pytest.fixture
@@ -74,11 +79,26 @@ def _train(photos: Path, out: Path, *overrides: str, **options: Any) -> TrainOut
     return run_train(plan, NoProgress(), faces=Alike())
 
 
+@pytest.fixture(scope="module")
+def trained_once(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainOutcome:
+    """What becomes of `drawn`; for tests that only read it, or change a copy of it."""
+    with pytest.MonkeyPatch.context() as patch:  # homes are of one test each
+        patch.setenv("FACEKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return _train(drawn, tmp_path_factory.mktemp("trained_once") / "characters")
+
+
+@pytest.fixture
+def finished(trained_once: TrainOutcome, out: Path) -> Path:
+    """A copy of the character, in `out`; its photos are as good as those of `photos`."""
+    shutil.copytree(trained_once.adapter.parents[1], out)
+    return out / "mira" / "adapter.safetensors"
+
+
 def test_a_dataset_gives_the_same_character_bit_for_bit(
-    photos: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photos: Path, trained_once: TrainOutcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The photos are checked once; then nothing is looked for and nothing encoded again."""
-    plain = _train(photos, out)
+    plain = trained_once
     plan = plan_check([photos], recipe=_recipe(), name="mira", out=tmp_path / "checked")
     report = run_check(plan, faces=Alike())
     assert report.accepted
@@ -108,9 +128,10 @@ def test_a_dataset_gives_the_same_character_bit_for_bit(
     assert [line for line in outcome.warnings if "speaks of the face" in line]
 
 
-def test_photos_become_a_character(photos: Path, out: Path) -> None:
-    outcome = _train(photos, out)
-    folder = out / "mira"
+def test_photos_become_a_character(trained_once: TrainOutcome) -> None:
+    outcome = trained_once
+    folder = outcome.adapter.parent
+    assert (folder.parent.name, folder.name) == ("characters", "mira")
     assert outcome.adapter == folder / "adapter.safetensors"
     files = {path.name for path in folder.iterdir()}
     assert {
@@ -140,23 +161,16 @@ def test_photos_that_are_set_aside_are_named(
     folder = tmp_path / "from a phone"
     shutil.copytree(photos, folder)
     (folder / "new.heic").write_bytes(b"something")
-    outcome = _train(folder, out)
+    outcome = _train(folder, out, "identity.level=L0")
     (said,) = [warning for warning in outcome.warnings if "set aside" in warning]
     reason = "HEIC, which is read with the extra heic alone, and that is not installed; pip"
     assert said.startswith(f"set aside: {folder}/new.heic: {reason}")
 
 
-def test_the_character_goes_onto_a_stock_pipeline(photos: Path, out: Path) -> None:
-    outcome = _train(photos, out)
-    pipe = load_backbone(_recipe()).pipe
-    with attach_characters(pipe, load_character(outcome.adapter)):
-        pass
-
-
 def test_what_was_validated_is_what_is_attached(
     photos: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Validation and shooting agree on what the stored strength and window mean."""
+    """On a stock pipeline, and with the same meaning of the stored strength and window."""
     validated = []
 
     def watch(recipe: Any, photos: Any, subject: Any, pipe: Any, *rest: Any) -> Any:
@@ -181,54 +195,55 @@ def test_what_was_validated_is_what_is_attached(
 
 @pytest.mark.parametrize("level", ["L0", "L1", "none"])
 def test_other_levels(photos: Path, out: Path, level: str) -> None:
-    _train(photos, out, f"identity.level={level}")
+    _train(photos, out, f"identity.level={level}", "train.steps=1")
     file = load_character(out / "mira").file
     assert (file.identity is None) == (level == "none")
     assert bool(file.lora) == (level == "none")
 
 
-def test_the_same_command_gives_the_finished_character(photos: Path, out: Path) -> None:
-    first = _train(photos, out)
+def test_the_same_command_gives_the_finished_character(
+    drawn: Path, trained_once: TrainOutcome
+) -> None:
+    out = trained_once.adapter.parents[1]
     before = {path: path.stat().st_mtime_ns for path in (out / "mira").rglob("*")}
-    again = _train(photos, out)
-    assert again == first
+    again = _train(drawn, out)
+    assert again == trained_once
     after = {path: path.stat().st_mtime_ns for path in (out / "mira").rglob("*")}
     assert {p: t for p, t in after.items() if p.is_file()} == {
         p: t for p, t in before.items() if p.is_file()
     }
 
 
-def test_a_finished_character_is_the_one_in_its_folder(photos: Path, out: Path) -> None:
+def test_a_finished_character_is_the_one_in_its_folder(
+    photos: Path, finished: Path, trained_once: TrainOutcome
+) -> None:
     """The folder that was written down led nowhere once the whole had moved."""
-    first = _train(photos, out)
-    moved = out.rename(out.with_name("moved"))
-    assert _train(photos, moved).adapter == moved / "mira" / "adapter.safetensors"
-    assert _train(photos, moved).best_step == first.best_step
+    again = _train(photos, finished.parents[1])
+    assert again.was_there
+    assert (again.adapter, again.best_step) == (finished, trained_once.best_step)
 
 
 def test_a_finished_character_is_opened_before_it_is_called_finished(
-    photos: Path, out: Path
+    photos: Path, finished: Path
 ) -> None:
-    adapter = _train(photos, out).adapter
-    whole = adapter.read_bytes()
-    adapter.write_bytes(whole[:-100])
-    assert _train(photos, out).adapter.read_bytes() == whole
+    whole = finished.read_bytes()
+    finished.write_bytes(whole[:-100])
+    assert _train(photos, finished.parents[1]).adapter.read_bytes() == whole
 
 
-def test_a_kill_before_the_last_file_is_no_trouble(photos: Path, out: Path) -> None:
-    _train(photos, out, "identity.level=L0")
+def test_a_kill_before_the_last_file_is_no_trouble(photos: Path, out: Path, finished: Path) -> None:
     (out / "mira" / "result.json").unlink()
-    _train(photos, out, "identity.level=L0")
+    _train(photos, out)
     assert (out / "mira" / "result.json").is_file()
 
 
-def test_equal_runs_give_equal_files_and_force_trains_again(photos: Path, out: Path) -> None:
-    adapter = _train(photos, out).adapter
-    first = adapter.read_bytes()
-    other = _train(photos, out.parent / "elsewhere").adapter
-    assert other.read_bytes() == first
-    _train(photos, out, force=True)
-    assert adapter.read_bytes() == first
+def test_equal_runs_give_equal_files_and_force_trains_again(
+    photos: Path, out: Path, finished: Path
+) -> None:
+    first = finished.read_bytes()
+    forced = _train(photos, out, force=True)
+    assert not forced.was_there
+    assert forced.adapter.read_bytes() == first
 
 
 def test_a_character_file_does_not_tell_where_its_photos_were(
@@ -236,16 +251,14 @@ def test_a_character_file_does_not_tell_where_its_photos_were(
 ) -> None:
     here = _train(photos, out, "identity.level=L0").adapter.read_bytes()
     monkeypatch.chdir(photos.parent)
-    there = _train(Path("photos"), Path("other"), "identity.level=L0").adapter.read_bytes()
-    assert there == here
     shutil.copytree("photos", "somewhere/else")
     moved = _train(Path("somewhere/else"), Path("moved"), "identity.level=L0").adapter
     assert moved.read_bytes() == here
     assert str(photos).encode() not in here
 
 
-def test_an_interrupted_run_goes_on(photos: Path, out: Path) -> None:
-    straight = _train(photos, out.parent / "straight").adapter.read_bytes()
+def test_an_interrupted_run_goes_on(photos: Path, out: Path, trained_once: TrainOutcome) -> None:
+    straight = trained_once.adapter.read_bytes()
 
     class Stops(NoProgress):
         def advance(self, n: int = 1, info: str = "") -> None:
@@ -264,9 +277,10 @@ def test_an_interrupted_run_goes_on(photos: Path, out: Path) -> None:
     assert made.describe().count(" s\n") == 1
 
 
-def test_a_finished_character_is_not_called_unfinished(photos: Path, out: Path) -> None:
+def test_a_finished_character_is_not_called_unfinished(
+    photos: Path, out: Path, finished: Path
+) -> None:
     """It "goes on where it stopped", and told the time of the first call as its own."""
-    _train(photos, out)
     plan = plan_train([photos], name="mira", recipe=_recipe(), out=out)
     assert plan.is_finished
     assert "out: " + str(out / "mira") + " (a finished character of this recipe" in plan.describe()
@@ -277,39 +291,29 @@ def test_a_finished_character_is_not_called_unfinished(photos: Path, out: Path) 
     assert not forced.is_finished
 
 
-def test_what_a_kill_left_behind_is_swept(photos: Path, out: Path) -> None:
-    plan = plan_train([photos], name="mira", recipe=_recipe(), out=out)
-    left = out / "mira" / ".state-0123abcd.safetensors"
-    left.parent.mkdir(parents=True)
-    left.write_bytes(b"half")
-    run_train(plan, NoProgress(), faces=Alike())
-    assert not left.exists()
-
-
 def test_the_contrastive_loss_finds_other_faces(photos: Path, out: Path) -> None:
-    overrides = ("loss.contrastive=0.1", "loss.identity_max_sigma=1.0")
+    overrides = ("loss.contrastive=0.1", "loss.identity_max_sigma=1.0", "train.steps=2")
     _train(photos, out, *overrides)
     assert "loss/contrastive" in (out / "mira" / "metrics.jsonl").read_text()
 
 
-def test_another_recipe_is_refused_and_force_replaces(photos: Path, out: Path) -> None:
-    _train(photos, out)
+def test_another_recipe_is_refused_and_force_replaces(
+    photos: Path, out: Path, finished: Path
+) -> None:
     with pytest.raises(CheckpointMismatch, match="another recipe"):
         _train(photos, out, "train.seed=5")
-    _train(photos, out, "train.seed=5", force=True)
+    _train(photos, out, "train.seed=5", "train.steps=1", force=True)
     assert load_character(out / "mira").file.header.training["seed"] == 5
 
 
-def test_other_photos_are_refused(photos: Path, out: Path) -> None:
-    _train(photos, out)
+def test_other_photos_are_refused(photos: Path, out: Path, finished: Path) -> None:
     (photos / "4.png").unlink()
     with pytest.raises(CheckpointMismatch, match="other photos"):
         _train(photos, out)
 
 
-def test_another_vae_is_another_run(photos: Path, out: Path) -> None:
+def test_another_vae_is_another_run(photos: Path, out: Path, finished: Path) -> None:
     """Latents of the photos are kept in the folder; those of another VAE must not pass for them."""
-    _train(photos, out)
     backbone = load_backbone(_recipe())
     with torch.no_grad():
         next(iter(backbone.pipe.vae.parameters())).mul_(1.5)
@@ -318,16 +322,18 @@ def test_another_vae_is_another_run(photos: Path, out: Path) -> None:
         run_train(plan, NoProgress(), faces=Alike(), backbone=backbone)
 
 
-def test_a_kill_before_the_first_file_had_its_name_leaves_no_obstacle(
-    photos: Path, out: Path
-) -> None:
+def test_what_a_kill_left_behind_is_no_obstacle_and_is_swept(photos: Path, out: Path) -> None:
+    """Neither a recipe, before the first file had its name, nor a state."""
     (out / "mira").mkdir(parents=True)
-    left = out / "mira" / ".recipe-0123abcd.toml"
-    left.write_text("half of a reci")
+    recipe = out / "mira" / ".recipe-0123abcd.toml"
+    recipe.write_text("half of a reci")
     plan = plan_train([photos], name="mira", recipe=_recipe("train.steps=1"), out=out)
     assert not plan.resumes
+    state = out / "mira" / ".state-0123abcd.safetensors"
+    state.write_bytes(b"half")
     run_train(plan, NoProgress(), faces=Alike())
-    assert not left.exists()
+    assert not recipe.exists()
+    assert not state.exists()
 
 
 def test_a_folder_with_something_else_is_refused(photos: Path, out: Path) -> None:
@@ -335,7 +341,7 @@ def test_a_folder_with_something_else_is_refused(photos: Path, out: Path) -> Non
     (out / "mira" / "notes.txt").write_text("mine")
     with pytest.raises(OutputExists, match="holds something else"):
         _train(photos, out)
-    _train(photos, out, force=True)
+    _train(photos, out, "identity.level=L0", force=True)
     assert (out / "mira" / "notes.txt").read_text() == "mine"
 
 
@@ -409,13 +415,13 @@ def test_a_trigger_needs_words(photos: Path, out: Path, trigger: str) -> None:
 
 
 def test_another_trigger_is_another_character(photos: Path, out: Path) -> None:
-    _train(photos, out, trigger="a man")
+    _train(photos, out, "train.steps=1", trigger="a man")
     with pytest.raises(CheckpointMismatch, match="another trigger"):
-        _train(photos, out, trigger="a woman")
+        _train(photos, out, "train.steps=1", trigger="a woman")
 
 
-def test_the_start_is_told_beside_the_best(photos: Path, out: Path) -> None:
-    outcome = _train(photos, out)
+def test_the_start_is_told_beside_the_best(trained_once: TrainOutcome) -> None:
+    outcome = trained_once
     start = outcome.likeness_at_start
     assert start is not None
     assert outcome.likeness is not None
@@ -423,7 +429,7 @@ def test_the_start_is_told_beside_the_best(photos: Path, out: Path) -> None:
     assert f"({start:.3f} at step 0, before training)" in outcome.describe()
     told = any("no checkpoint passed" in warning for warning in outcome.warnings)
     assert told == (outcome.likeness == start)
-    header = load_character(out / "mira").file.header
+    header = load_character(outcome.adapter).file.header
     assert header.training["likeness_at_start"] == start
 
 
