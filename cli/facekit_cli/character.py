@@ -8,7 +8,13 @@ import typer
 from facekit_cli.options import DryRun, Json
 from facekit_cli.output import execute, show
 
-__all__ = ["app", "delete", "ls", "show_one"]
+__all__ = [
+    "Name",
+    "app",
+    "delete",
+    "ls",
+    "show_one",
+]
 
 app = typer.Typer(
     help="List characters, whose face each is; remove one with all made of it.",

@@ -13,7 +13,42 @@ from facekit_cli.output import show
 if TYPE_CHECKING:  # help must not wait for it
     from facekit.workflows.consent import ConsentTerms
 
-__all__ = ["app", "check", "ledger", "record", "request", "revoke", "show_one"]
+__all__ = [
+    "AllowUse",
+    "Contact",
+    "Controller",
+    "DenyUse",
+    "Doing",
+    "Effect",
+    "EffectOf",
+    "Exclude",
+    "From",
+    "KeyName",
+    "Media",
+    "Method",
+    "Name",
+    "NoTraining",
+    "Notice",
+    "Paid",
+    "PaidRef",
+    "Photos",
+    "Project",
+    "Purpose",
+    "Reference",
+    "SubjectRef",
+    "SubjectType",
+    "Templates",
+    "Territory",
+    "Unit",
+    "Until",
+    "app",
+    "check",
+    "ledger",
+    "record",
+    "request",
+    "revoke",
+    "show_one",
+]
 
 app = typer.Typer(
     help="Ask for consent, record it, check it, take it back; the ledger of use.",
