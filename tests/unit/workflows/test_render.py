@@ -119,7 +119,9 @@ def test_after_a_kill_it_goes_on_and_gives_the_same_pictures(board, go, tmp_path
     go()
     assert set(out.rglob("*.mp4")) == set(whole)
     for path, frames in whole.items():  # other batches round otherwise
-        assert abs(read_clip(path).frames - frames).max() <= 4
+        apart = abs(read_clip(path).frames - frames)
+        # A delivery is lossy: a level of the take may become some of a pixel of it.
+        assert apart.max() <= 4 if path.parent.name == "takes" else apart.mean() < 0.5
 
 
 def test_retakes_and_picks_make_new_versions_and_followers_follow(board, go, tmp_path):
