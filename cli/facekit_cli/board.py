@@ -10,9 +10,7 @@ from facekit_cli.output import show
 
 __all__ = ["Board", "Renders", "app", "export", "import_", "new", "plan", "validate"]
 
-app = typer.Typer(
-    help="Begin, check, plan, render, judge, import and export storyboards.", no_args_is_help=True
-)
+app = typer.Typer(help="Begin, check, plan, import and export storyboards.", no_args_is_help=True)
 
 Board = Annotated[Path, typer.Argument(metavar="BOARD", help="A storyboard, a .yaml file.")]
 Renders = Annotated[

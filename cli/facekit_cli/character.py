@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 app = typer.Typer(
-    help="List characters, whose face each is; remove one with all made of it.",
+    help="List characters, whose face each is; delete one and all of it.",
     no_args_is_help=True,
 )
 

@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 app = typer.Typer(
-    help="Ask for consent, record it, check it, take it back; the ledger of use.",
+    help="Request, record, check and revoke consent; ledger of use.",
     no_args_is_help=True,
 )
 

@@ -23,7 +23,7 @@ def demo(
     as_json: Json = False,
     force: Force = False,
 ) -> None:
-    """Take the sample photos through training, shooting and measuring.
+    """Take sample photos through training, shooting, measuring.
 
     It ends with a report. Exit code 0 says that all of it ran, whatever the gates say; the verdict
     is in the result.

@@ -11,7 +11,7 @@ from facekit_cli.output import execute, show
 __all__ = ["Name", "add", "app", "check", "list_", "login"]
 
 app = typer.Typer(
-    help="Add, list and check registries, where a team keeps its presets.", no_args_is_help=True
+    help="Add, list and check the places where presets are kept.", no_args_is_help=True
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What facekit.toml calls it.")]

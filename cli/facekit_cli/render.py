@@ -99,7 +99,7 @@ def render(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Render a storyboard: draw, judge, draw again what fails, deliver.
+    """Render a storyboard: draw, judge, redraw, deliver.
 
     What is finished is never made again; run it again to go on.
     """

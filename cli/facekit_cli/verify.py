@@ -18,7 +18,7 @@ def verify(
     ],
     as_json: Json = False,
 ) -> None:
-    """Tell where a file comes from: whose face, which preset, under what consent.
+    """Tell where a file comes from: which face, preset, consent.
 
     What is sure, what is likely, and what cannot be known. Exit code 6 where a file was tampered
     with; a key that is not trusted here is no failure.

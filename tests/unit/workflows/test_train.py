@@ -619,14 +619,14 @@ def test_all_that_must_be_fetched_first_is_told_by_the_plan(
     recipe = load_recipe("animatediff_sd15/train")
     (warning,) = [
         each
-        for each in plan_train([photos], name="mira", recipe=recipe, out=out).warnings
+        for each in plan_train([photos], name="mira", recipe=recipe, out=out, drawn=True).warnings
         if "not on this machine" in each
     ]
     spec = backbone_spec(recipe)
     (motion, commit), (images, _) = spec.family.repositories(spec)
     assert f"run: hf download {motion} --revision {commit} && hf download {images}" in warning
     (cache / f"models--{motion.replace('/', '--')}" / "snapshots" / commit).mkdir(parents=True)
-    plan = plan_train([photos], name="mira", recipe=recipe, out=out)
+    plan = plan_train([photos], name="mira", recipe=recipe, out=out, drawn=True)
     assert motion not in plan.describe()
     assert images in plan.describe()
 
@@ -636,7 +636,7 @@ def test_which_of_two_networks_is_trained_is_told(
     photos: Path, out: Path, expert: str, noise: str
 ) -> None:
     recipe = load_recipe("wan2_2_t2v_a14b/train", [f"lora.expert={expert}"])
-    plan = plan_train([photos], name="mira", recipe=recipe, out=out)
+    plan = plan_train([photos], name="mira", recipe=recipe, out=out, drawn=True)
     assert f"the LoRA for the network of {noise} noise alone" in plan.describe()
     one = plan_train([photos], name="mira", recipe=_recipe(), out=out)
     assert "lora.expert" not in one.describe()
