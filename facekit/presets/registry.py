@@ -11,7 +11,7 @@ Nothing here is believed because of where it lies: content is compared with its 
 statements count by their signatures (`facekit.presets.states`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -169,9 +169,17 @@ class Registry:
         """What lies there about a digest, by name; nothing was verified.
 
         One whose name is not the sha256 of its content gives empty bytes, which nobody signed.
+
+        Raises:
+            RegistryError: The storage refuses; a revocation might be among what it keeps back.
         """
         folder = f"statements/{checked_digest(digest)}"
-        return {name: self._small(f"{folder}/{name}", name) for name in self.store.names(folder)}
+        names = self.store.names(folder)
+        contents = self.store.read_many([f"{folder}/{name}" for name in names], ENVELOPE_LIMIT)
+        return {
+            name: content if content and f"{sha256(content).hexdigest()}.json" == name else b""
+            for name, content in zip(names, contents, strict=True)
+        }
 
     def add_statement(self, digest: str, envelope: bytes) -> bool:
         """Add what somebody has signed about a digest; false when it is there already."""
@@ -190,21 +198,15 @@ class Registry:
         numbers = [int(stem) for stem in stems if len(stem) == COUNTER_DIGITS and stem.isdecimal()]
         return tuple(sorted(numbers, reverse=True))
 
-    def pointer(self, preset_id: str, channel: str, counter: int) -> bytes:
-        """The envelope of a pointer; empty when it is not there."""
-        return self.store.read(pointer_path(preset_id, channel, counter), ENVELOPE_LIMIT) or b""
+    def pointers(self, preset_id: str, channel: str, counters: Sequence[int]) -> tuple[bytes, ...]:
+        """The envelopes of pointers; empty for one that is not there, or far too large."""
+        paths = [pointer_path(preset_id, channel, counter) for counter in counters]
+        return tuple(content or b"" for content in self.store.read_many(paths, ENVELOPE_LIMIT))
 
     def add_pointer(self, preset_id: str, channel: str, counter: int, envelope: bytes) -> bool:
         """Let a channel point elsewhere; false when somebody else took this number."""
         self._check_writable()
         return self.store.put_new(pointer_path(preset_id, channel, counter), envelope)
-
-    def _small(self, path: str, name: str) -> bytes:
-        try:
-            content = self.store.read(path, ENVELOPE_LIMIT) or b""
-        except RegistryError:
-            return b""
-        return content if f"{sha256(content).hexdigest()}.json" == name else b""
 
     def _find(self, preset_id: str, version: str) -> Entry | None:
         path = entry_path(preset_id, version)

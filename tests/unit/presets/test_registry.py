@@ -9,6 +9,8 @@ from facekit.show_file import RegistryAddress
 from tests.tiny.presets import ID
 from tests.tiny.registries import Team, folder_registry, is_whole, push
 
+DIGEST = "0" * 64
+
 
 @pytest.fixture(scope="module")
 def team() -> Team:
@@ -97,3 +99,12 @@ def test_a_place_that_is_none_is_told(tmp_path: Path) -> None:
     store.put_new("facekit-registry.json", b'{"schema": "facekit.registry/9"}')
     with pytest.raises(RegistryError, match="update facekit"):
         open_registry(store)
+
+
+def test_a_statement_that_cannot_be_read_is_not_passed_over(
+    registry: Registry, tmp_path: Path
+) -> None:
+    """It might be the revocation."""
+    (tmp_path / "registry" / "statements" / DIGEST / f"{DIGEST}.json").mkdir(parents=True)
+    with pytest.raises(RegistryError, match="refused"):
+        registry.statements(DIGEST)

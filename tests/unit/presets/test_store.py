@@ -40,6 +40,21 @@ def test_an_empty_file_is_empty(store: Store) -> None:
     assert store.read("a", 10) == b""
 
 
+def test_many_are_read_as_one_is(store: Store) -> None:
+    store.put_new("a", b"0123456789")
+    store.put_new("b/c", b"")
+    assert store.read_many(["a", "no", "b/c"], 10) == (b"0123456789", None, b"")
+    assert store.read_many(["a"], 9) == (b"",)
+    assert store.read_many([], 9) == ()
+
+
+def test_one_of_many_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    store = open_store("main", RegistryAddress(uri="kept"), tmp_path)
+    store.put_new("a/b", b"one")
+    with pytest.raises(RegistryError, match="a refused"):
+        store.read_many(["a/b", "a"], 10)
+
+
 def test_blocks_begin_anywhere(store: Store) -> None:
     store.put("a", iter([b"012", b"345"]), 6)
     assert b"".join(store.blocks("a", 2, 6)) == b"2345"
