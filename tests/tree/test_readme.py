@@ -37,6 +37,10 @@ def test_command_line_parses(line: str) -> None:
     context = root.make_context("facekit", list(arguments))
     name, command, rest = root.resolve_command(context, list(arguments))
     parsed = command.make_context(name, rest, parent=context)
+    if isinstance(command, TyperGroup):
+        name, inner, rest = command.resolve_command(parsed, rest)
+        assert name is not None and inner is not None
+        parsed = inner.make_context(name, rest, parent=parsed)
     assert parsed.params
 
 
