@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import typer.main
+from typer.core import TyperGroup
 
 import facekit
 from facekit_cli.main import app
@@ -39,7 +40,8 @@ def test_command_line_parses(line: str) -> None:
     parsed = command.make_context(name, rest, parent=context)
     if isinstance(command, TyperGroup):
         name, inner, rest = command.resolve_command(parsed, rest)
-        assert name is not None and inner is not None
+        assert name is not None
+        assert inner is not None
         parsed = inner.make_context(name, rest, parent=parsed)
     assert parsed.params
 
