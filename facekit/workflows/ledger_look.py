@@ -13,7 +13,7 @@ from facekit.workflows.rights_place import find_rights
 __all__ = ["LedgerReport", "read_ledger"]
 
 _COLUMNS = (
-    "at", "render_id", "file", "sha256", "job", "project", "use", "character",
+    "at", "render_id", "file", "slot", "replaced", "sha256", "job", "project", "use", "character",
     "character_sha256", "preset", "subject_ref", "consent", "right", "seconds", "seen_seconds",
 )  # fmt: skip
 
@@ -72,6 +72,8 @@ class LedgerReport:
     def _sums(self) -> list[tuple[str, float, int]]:
         sums: dict[str, tuple[float, int]] = {}
         for row in self.rows:
+            if row["replaced"]:
+                continue
             who = str(row["subject_ref"] or row["character"])
             seconds, clips = sums.get(who, (0.0, 0))
             sums[who] = (seconds + float(str(row["seconds"])), clips + 1)
@@ -99,10 +101,16 @@ def read_ledger(
     """
     ledger = find_rights().ledger
     head, lines = ledger.verify(expected=expected), ledger.lines()
+    uses = [line for line in lines if line.kind == "use"]
+    latest = {str(line.content.get("slot", line.number)): line.number for line in uses}
     rows = [
-        {**{key: line.content.get(key) for key in _COLUMNS}, "at": line.at, **person}
-        for line in lines
-        if line.kind == "use"
+        {
+            **{key: line.content.get(key) for key in _COLUMNS},
+            "at": line.at,
+            "replaced": line.number not in latest.values(),
+            **person,
+        }
+        for line in uses
         for person in line.content.get("people", ())
     ]
     if table is not None:

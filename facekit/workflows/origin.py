@@ -1,8 +1,9 @@
-"""What is said of a file that is made: who is in it, of which preset, under what consent."""
+"""Who is in a file: what is said of one that is made, and what one that lies there says."""
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,24 @@ from safetensors import SafetensorError, safe_open
 import facekit
 from facekit.presets.manifest import preset_digest, read_manifest
 from facekit.presets.names import MANIFEST
+from facekit.provenance.credentials import read_credentials
 from facekit.provenance.facts import Facts, Shown, new_render_id
 from facekit.weights import known_digest
 from facekit.workflows.credentials import why_unsigned
 
-__all__ = ["facts_of"]
+__all__ = ["INPUTS", "Person", "facts_of", "people_in", "people_of"]
+
+INPUTS = ("starts_from", "goes_on_from")
+"""What the record of a take calls the files that it goes on from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A character that is in a file."""
+
+    shown: Shown
+    file: Path | None
+    """Of the character; None where it is not there any more."""
 
 
 def facts_of(record: Mapping[str, Any]) -> Facts | None:
@@ -29,29 +43,85 @@ def facts_of(record: Mapping[str, Any]) -> Facts | None:
         return None
     if isinstance(origin := record.get("origin"), Mapping):
         return Facts.from_json(origin)
-    cast = record.get("cast") or [
-        {**record, "name": record.get("character"), "file": record.get("character_file")}
-    ]
     return Facts(
         render_id=new_render_id(),
         version=facekit.__version__,
-        shown=tuple(_shown(one) for one in cast if one.get("name") or one.get("id")),
+        shown=tuple(one.shown for one in people_of(record)),
         backbone=str(record.get("backbone") or ""),
         fingerprint=str(record.get("fingerprint") or ""),
         made="drawn" if "drawn" in record else "trained",
     )
 
 
-def _shown(told: Mapping[str, Any]) -> Shown:
+def people_in(path: Path) -> tuple[Person, ...]:
+    """Who is in a clip or a picture: by the record beside it, else by its credentials.
+
+    Args:
+        path: The file; of one that neither says anything about, nobody is known.
+
+    Raises:
+        SignatureRefused: Its credentials hold facts that are none.
+    """
+    return _people_in(path, frozenset())
+
+
+def people_of(record: Mapping[str, Any]) -> tuple[Person, ...]:
+    """Who is in a take, by its record: its cast, and whoever is in what it goes on from.
+
+    Raises:
+        SignatureRefused: As `people_in`.
+    """
+    return _people_of(record, frozenset())
+
+
+def _people_of(record: Mapping[str, Any], above: frozenset[Path]) -> tuple[Person, ...]:
+    own = [_person(one) for one in _cast(record)]
+    begun = [
+        person
+        for key in INPUTS
+        if isinstance(said := record.get(key), str) and Path(said).is_file()
+        for person in _people_in(Path(said), above)
+    ]
+    return tuple({(x.shown.name, x.shown.character): x for x in [*begun, *own]}.values())
+
+
+def _people_in(path: Path, above: frozenset[Path]) -> tuple[Person, ...]:
+    if path.absolute() in above:  # records that name one another
+        return ()
+    beside = path.with_suffix(".json")
+    try:
+        record = json.loads(beside.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        record = None
+    if isinstance(record, Mapping) and isinstance(record.get("shot"), Mapping):
+        return _people_of(record, above | {path.absolute()})
+    facts = read_credentials(path).facts
+    return () if facts is None else tuple(Person(shown=one, file=None) for one in facts.shown)
+
+
+def _cast(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The characters of a record that are drawn with any strength."""
+    cast = record.get("cast") or [
+        {**record, "name": record.get("character"), "file": record.get("character_file")}
+    ]
+    for one in cast:
+        told = one.get("strength", record.get("strength", 1.0))
+        keys = told if isinstance(told, list | tuple) else (told,)  # also pairs: frame, strength
+        is_drawn = any(key[-1] if isinstance(key, list | tuple) else key for key in keys)
+        if is_drawn and (one.get("name") or one.get("id")):
+            yield one
+
+
+def _person(told: Mapping[str, Any]) -> Person:
     """A character of a record, as far as its file is still there."""
     name, file = str(told.get("name") or told["id"]), Path(str(told.get("file") or ""))
     named = {key: str(told.get(key) or "") for key in ("preset", "preset_digest", "consent")}
     if not file.is_file():
-        return Shown(name=name, **named)
+        return Person(shown=Shown(name=name, **named), file=None)
     digest = known_digest(file)
     recipe, consent = _header_facts(file, digest)
     label, of_preset, packed = _preset_facts(file)
-    return Shown(
+    shown = Shown(
         name=name,
         character=digest,
         recipe=recipe,
@@ -59,6 +129,7 @@ def _shown(told: Mapping[str, Any]) -> Shown:
         preset_digest=named["preset_digest"] or of_preset,
         consent=named["consent"] or consent or packed,
     )
+    return Person(shown=shown, file=file)
 
 
 @functools.lru_cache(maxsize=64)

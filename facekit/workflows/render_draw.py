@@ -169,7 +169,7 @@ class Studio:
                 "facekit": facekit.__version__,
                 "resolved_prompt": job.shot.prompt,
                 "negative_prompt": shot.negative_prompt,
-                "cast": [person.to_json() for person in job.shot.characters],
+                "cast": job.cast_json(),
                 "regions": told_regions(regions, shot, made.clip.num_frames),
                 "chunks": list(shot.frames.chunks),
                 "goes_on_from": None if job.before is None else job.before.as_posix(),

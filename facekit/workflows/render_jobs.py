@@ -1,6 +1,7 @@
 """A take as work to hand out, and what comes back; without torch, so that workers begin quickly."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 from facekit.generation.storyboard_shot import ShotPlan
@@ -26,10 +27,20 @@ class TakeJob:
     anchor: Path | None = None
     """Clip of the take that the first shot of such a row has: what is gone on is measured by it."""
 
+    consents: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """sha256 of the consent that a character is used under, by its file."""
+
     @property
     def name(self) -> str:
         """What the unit is called."""
         return unit_name(self.shot.name, self.number)
+
+    def cast_json(self) -> list[Mapping[str, object]]:
+        """Who is in it and under which consent, as plain data."""
+        return [
+            {**one.to_json(), "consent": self.consents.get(str(one.file), "")}
+            for one in self.shot.characters
+        ]
 
     @property
     def takes_dir(self) -> Path:

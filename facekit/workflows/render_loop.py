@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from facekit.generation.units import take_name, take_seed
 from facekit.types import Progress
@@ -86,7 +87,9 @@ class RenderLoop:
             for number in state.decision.make:
                 if (name, number) not in self._in_flight:
                     self._in_flight.add((name, number))
-                    self.crew.submit(self.state.job(state, number))
+                    self.plan.rights.check_again()
+                    job = self.state.job(state, number)
+                    self.crew.submit(replace(job, consents=self.plan.rights.consents))
                     if number > len(state.shot.seeds):
                         self._log("retaken", state, number, reason=state.decision.reason)
             chosen = state.decision.chosen

@@ -13,6 +13,7 @@ from facekit.workflows.render_jobs import TAKES_DIR
 from facekit.workflows.render_state import ShotState
 from facekit.workflows.rights import Permit, permit_character
 from facekit.workflows.rights_place import RightsPlace, find_rights
+from facekit.workflows.start_rights import check_again
 from facekit.workflows.use_ledger import Appearance, UseLedger, open_ledger
 
 __all__ = ["BoardRights", "board_rights", "note_shot", "open_board_ledger"]
@@ -30,6 +31,15 @@ class BoardRights:
     def describe(self) -> list[str]:
         """A line for each character that depicts somebody."""
         return [f"right: {one.describe()}" for one in self.permits.values() if one.describe()]
+
+    @property
+    def consents(self) -> dict[str, str]:
+        """The consent that each character is used under, by its file."""
+        return {one.source: one.consent for one in self.permits.values() if one.consent}
+
+    def check_again(self) -> None:
+        """Refuse what was taken back since the render began; raises as `check_again`."""
+        check_again(tuple(self.permits.values()), self.place)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -102,6 +112,7 @@ def note_shot(state: ShotState, board: BoardPlan, rights: BoardRights, ledger: U
         people,
         job=str(record["fingerprint"]),
         render_id=None if rendered is None else str(rendered),
+        slot=version.parent,
     )
 
 

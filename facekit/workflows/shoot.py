@@ -24,6 +24,7 @@ from facekit.workflows.characters import call_character
 from facekit.workflows.frame_likeness import Likeness, make_cast_likeness, make_likeness
 from facekit.workflows.long_shots import shoot_long
 from facekit.workflows.shoot_plan import ShootPlan, plan_shoot
+from facekit.workflows.start_rights import check_again
 from facekit.workflows.take_identity import identify_takes, plan_identities
 from facekit.workflows.takes import BASE_DIR, REPORT_DIR, write_take
 from facekit.workflows.use_ledger import UseLedger, open_ledger
@@ -107,7 +108,7 @@ def run_shoot(
     casts = [plan.casts[index] for index in left]
     if faces is None and not is_zero(plan.strength) and any(cast.is_auto for cast in casts):
         faces = load_faces(plan.recipe.encoder.train).to(plan.device)
-    ledger = open_ledger(plan.rights, plan.permits)
+    ledger = open_ledger(plan.rights, plan.all_permits)
     for index, done in enumerate(plan.done):
         if done:  # a kill may have come before its line
             _note(plan, index, ledger)
@@ -127,6 +128,7 @@ def run_shoot(
             casts=casts,
             strength=plan.strength,
             faces=faces,
+            consents=_consents(plan),
             delivered=lambda place: _note(plan, left[place], ledger),
         )
     alone = plan.characters[0] if len(plan.characters) == 1 else None
@@ -141,11 +143,22 @@ def run_shoot(
 
 
 def _note(plan: ShootPlan, index: int, ledger: UseLedger) -> None:
-    """Write a take into the ledger of use."""
+    """Write a take into the ledger of use, and look whether more may be made.
+
+    Raises:
+        ConsentRefused: What was allowed when the work began was taken back meanwhile.
+    """
     there = {one.source for one in plan.casts[index].characters}
     permits = [one for one in plan.permits if one.source in there]
     clip = plan.out_dir / f"{plan.shots[index].name}.mp4"
-    ledger.take(clip, permits, job=plan.fingerprints[index])
+    ledger.take(clip, [*permits, *plan.start_permits], job=plan.fingerprints[index])
+    if index < len(plan.shots) - 1:
+        check_again(plan.all_permits, plan.rights)
+
+
+def _consents(plan: ShootPlan) -> dict[str, str]:
+    """The consent that each character is used under, by its file."""
+    return {one.source: one.consent for one in plan.permits if one.consent}
 
 
 def _shoot_long(
@@ -169,7 +182,7 @@ def _shoot_long(
         if is_judged and who not in judges:
             judges[who] = _likeness(cast, shot, plan)
         record = {
-            **_record(plan.spec, plan.settings, cast, plan.strength),
+            **_record(plan.spec, plan.settings, cast, plan.strength, _consents(plan)),
             "resolved_prompt": plan.prompts[index],
             "fingerprint": plan.fingerprints[index],
             "starts_from": plan.start.source or None,
@@ -202,6 +215,7 @@ def shoot_takes(
     casts: Sequence[ShotCast | None] = (),
     strength: Strength = 1.0,
     faces: FaceDetector | None = None,
+    consents: Mapping[str, str] | None = None,
     label: str = "shots",
     delivered: Callable[[int], None] | None = None,
 ) -> tuple[Path, ...]:
@@ -209,7 +223,8 @@ def shoot_takes(
 
     Prompts, as the backbone reads them, fingerprints and casts come in the order of the shots;
     nobody is in them without casts. Progress is told under the label, and `faces` finds the
-    regions that are looked for. `delivered` is told the place of every take that is written.
+    regions that are looked for. `consents` are those that each character is used under, by its
+    file: the takes name them. `delivered` is told the place of every take that is written.
     """
     paths = []
     casts = casts or [None] * len(shots)
@@ -231,7 +246,7 @@ def shoot_takes(
         )
         for index, (clip, regions) in zip(places, taken, strict=True):
             record = {
-                **_record(spec, settings, cast, strength),
+                **_record(spec, settings, cast, strength, consents or {}),
                 "resolved_prompt": prompts[index],
                 "fingerprint": fingerprints[index],
             }
@@ -248,10 +263,14 @@ def _key(cast: ShotCast | None) -> tuple[object, ...]:
 
 
 def _record(
-    spec: BackboneSpec, settings: SampleSettings, cast: ShotCast | None, strength: Strength
+    spec: BackboneSpec,
+    settings: SampleSettings,
+    cast: ShotCast | None,
+    strength: Strength,
+    consents: Mapping[str, str],
 ) -> dict[str, object]:
     return {
-        **_who(cast),
+        **_who(cast, consents),
         "strength": strength if cast else 0.0,
         "backbone": spec.name,
         "sampling": dataclasses.asdict(settings),
@@ -259,11 +278,16 @@ def _record(
     }
 
 
-def _who(cast: ShotCast | None) -> dict[str, object]:
+def _who(cast: ShotCast | None, consents: Mapping[str, str]) -> dict[str, object]:
     """Who is in a take: one character by its name, or all of the cast."""
     if cast is None:
         return {"character": None, "character_file": None}
     if cast.is_plain:
         (one,) = cast.characters
-        return {"character": one.name, "character_file": one.source}
-    return {"character": None, "character_file": None, "cast": cast.to_json()}
+        consent = {"consent": consents[one.source]} if one.source in consents else {}
+        return {"character": one.name, "character_file": one.source, **consent}
+    people = [
+        {**told, "consent": consents[who.source]} if who.source in consents else told
+        for who, told in zip(cast.characters, cast.to_json(), strict=True)
+    ]
+    return {"character": None, "character_file": None, "cast": people}

@@ -32,6 +32,7 @@ from facekit.workflows.shot_start import (
     plan_start,
     strength_text,
 )
+from facekit.workflows.start_rights import describe_permits, permit_start
 from facekit.workflows.take_fingerprint import take_fingerprint
 from facekit.workflows.takes import find_done
 
@@ -75,6 +76,8 @@ class ShootPlan:
     """Where consents and the ledger lie."""
     permits: tuple[Permit, ...]
     """By what right each character is used; none where strength 0 leaves them out."""
+    start_permits: tuple[Permit, ...]
+    """The same for further people in what the shots begin with."""
     warnings: tuple[str, ...] = ()
     """What is allowed and better known before the work starts."""
 
@@ -90,6 +93,11 @@ class ShootPlan:
         is_continued = self.start.take is not None
         return count_chunks(new, self.chunk_frames, is_continued=is_continued)
 
+    @property
+    def all_permits(self) -> tuple[Permit, ...]:
+        """By what right everybody is in the shots, also in what they begin with."""
+        return (*self.permits, *self.start_permits)
+
     def describe(self) -> str:
         """Write the character, the backbone, the settings and every take."""
         source = self.recipe.base.source
@@ -104,7 +112,7 @@ class ShootPlan:
             f"takes: {len(self.shots)}"
             + (f", {sum(self.done)} of them there already" if any(self.done) else ""),
         ]
-        lines += [f"right: {right}" for one in self.permits if (right := one.describe())]
+        lines += [f"right: {right}" for right in describe_permits(self.all_permits)]
         lines += self.start.describe()
         rows = zip(self.shots, self.prompts, self.casts, self.done, strict=True)
         for shot, prompt, cast, done in rows:
@@ -134,7 +142,7 @@ class ShootPlan:
             "starts_from": self.start.source or None,
             "device": str(self.device),
             "out": str(self.out_dir),
-            "rights": [right for one in self.permits if (right := one.describe())],
+            "rights": describe_permits(self.all_permits),
             "warnings": list(self.warnings),
             "takes": [
                 {
@@ -220,9 +228,9 @@ def plan_shoot(
     check_strength(strength)
     loaded = load_characters((character,) if isinstance(character, str) else character)
     place = find_rights()
+    asked = place.use("shoot", use=use, territory=tuple(territory))
     permits: tuple[Permit, ...] = ()
     if not is_zero(strength):
-        asked = place.use("shoot", use=use, territory=tuple(territory))
         permits = permit_all(((x.name, x.source, x.file.header) for x in loaded), asked, place)
     placed = parse_regions(regions, [one.name for one in loaded])
     found, source = (
@@ -244,6 +252,8 @@ def plan_shoot(
         last_frame=last_frame,
         aspect=aspect,
     )
+    given = Path(start.source) if start.is_given else None
+    begun = () if given is None else permit_start(given, permits, asked, place)
     frames = asked_frames(num_frames, seconds, settings.fps) or found.sample.num_frames
     shots = start.name_shots(
         [
@@ -290,7 +300,7 @@ def plan_shoot(
     )
     where = choose_device(device)
     told = shoot_warnings(shots, texts, loaded, found, strength, has_start=start.is_given)
-    warnings = [*told, *(one.warning for one in permits if one.warning)]
+    warnings = [*told, *(one.warning for one in (*permits, *begun) if one.warning)]
     if is_long and not is_zero(strength):
         for one in {who.source: who for cast in casts for who in cast.characters}.values():
             alone = all(len(cast.characters) == 1 for cast in casts)
@@ -315,5 +325,6 @@ def plan_shoot(
         unit_fingerprints=of_units,
         rights=place,
         permits=permits,
+        start_permits=begun,
         warnings=tuple(warnings),
     )

@@ -15,7 +15,7 @@ from facekit.media.kinds import VIDEO_SUFFIXES, is_video, read_head
 from facekit.media.video import read_clip, write_clip
 from facekit.types import Clip, Shot
 from facekit.workflows.credentials import mark_clip, signed_output
-from facekit.workflows.origin import facts_of
+from facekit.workflows.origin import INPUTS, facts_of
 
 __all__ = [
     "BASE_DIR",
@@ -159,7 +159,7 @@ def write_take(out_dir: Path, shot: Shot, clip: Clip, record: Mapping[str, objec
 
 def _inputs(record: Mapping[str, object]) -> Iterator[Path]:
     """The files that a take goes on from."""
-    for key in ("starts_from", "goes_on_from"):
+    for key in INPUTS:
         if isinstance(said := record.get(key), str):
             yield Path(said)
 

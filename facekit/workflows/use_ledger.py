@@ -55,14 +55,20 @@ class UseLedger:
         *,
         job: str,
         render_id: str | None = None,
+        slot: Path | None = None,
     ) -> None:
         """Note a clip; one that is noted already, with this content, is not noted again.
+
+        A line that is noted in the place of another one replaces it, so that nobody's seconds are
+        counted twice.
 
         Args:
             media: The file as it is handed over.
             people: Who is in it.
             job: What it was made by: the fingerprint of the take.
             render_id: 128 bits as hex that the file carries; random ones when None.
+            slot: What the clip takes the place in: the folder of a shot, of which the latest
+                version is shown; the file itself when None.
 
         Raises:
             OutputError: The ledger cannot be written.
@@ -70,10 +76,11 @@ class UseLedger:
         """
         if self.closed:
             return
-        digest, name = file_digest(media), str(media.absolute())
+        digest, place = file_digest(media), self._place(slot or media)
         content = {
             "render_id": render_id or new_render_id(),
-            "file": name,
+            "file": str(media.absolute()),
+            "slot": place,
             "sha256": digest,
             "job": job,
             "project": self.place.project,
@@ -83,9 +90,14 @@ class UseLedger:
 
         def is_there(line: LedgerLine) -> bool:
             told = line.content
-            return (told.get("sha256"), told.get("file"), told.get("job")) == (digest, name, job)
+            return (told.get("sha256"), told.get("slot"), told.get("job")) == (digest, place, job)
 
         self.place.ledger.append_unless("use", content, is_there)
+
+    def _place(self, path: Path) -> str:
+        """A path from the ledger's folder, which stays the same where a show is moved."""
+        path, folder = path.absolute(), self.place.ledger.path.absolute().parent
+        return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
 
     def take(self, clip: Path, permits: Sequence[Permit], *, job: str) -> None:
         """Note a take by what its record says of its length; raises as `delivered`."""
