@@ -3,19 +3,16 @@
 Source: C2PA 2.2, certificate profile, https://c2pa.org/specifications/specifications/2.2
 """
 
-import mmap
 import os
 import shutil
 import tempfile
-import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -26,12 +23,12 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from facekit.errors import KeyRefused, OutputError
+from facekit.media.files import write_text
 from facekit.signing.home import KeyHome
 from facekit.signing.keys import PublicKey, SigningKey
 
 __all__ = [
     "Certificates",
-    "anchors_in",
     "certificates_folder",
     "ensure_certificates",
     "load_certificates",
@@ -42,8 +39,6 @@ _NAME = "facekit"
 _YEARS = timedelta(days=3652)
 """Of the leaf, too: without a time stamp, credentials are worth nothing once it has expired."""
 _RENEW = timedelta(days=180)
-_WINDOW = 64 * 1024
-_MARK = b"c2pa.signature"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,61 +126,6 @@ def load_certificates(chain: Path, private_key: Path, algorithm: str = "ed25519"
     return Certificates(chain=text, private_key=key, algorithm=algorithm)
 
 
-def anchors_in(path: Path, trusted: Iterable[PublicKey]) -> str:
-    """Find roots of trusted keys among the certificates that a file brings, as PEM.
-
-    A root counts because its key is trusted and signed it; that the file brings it means nothing.
-
-    Args:
-        path: A file with credentials, or a sidecar.
-        trusted: Ed25519 keys.
-    """
-    keys = {key.keyid for key in trusted}
-    found = {
-        one.public_bytes(Encoding.PEM).decode()
-        for one in _certificates_in(path)
-        if _is_root_of(one, keys)
-    }
-    return "".join(sorted(found))
-
-
-def _is_root_of(certificate: x509.Certificate, keyids: set[str]) -> bool:
-    try:
-        key = certificate.public_key()
-        if not isinstance(key, Ed25519PublicKey):
-            return False
-        if PublicKey(key.public_bytes_raw()).keyid not in keyids:
-            return False
-        certificate.verify_directly_issued_by(certificate)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
-
-
-def _certificates_in(path: Path) -> Iterator[x509.Certificate]:
-    """Every certificate near the signature of a manifest; nothing is believed of them."""
-    if path.stat().st_size == 0:
-        return
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        at = content.find(_MARK)
-        done = 0
-        while at >= 0:
-            window = content[max(at, done) : at + _WINDOW]
-            yield from _certificates(window)
-            done = at + _WINDOW
-            at = content.find(_MARK, at + 1)
-
-
-def _certificates(window: bytes) -> Iterator[x509.Certificate]:
-    at = window.find(b"\x30\x82")
-    while at >= 0:
-        size = 4 + int.from_bytes(window[at + 2 : at + 4], "big")
-        with suppress(ValueError), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of strange certificates
-            yield x509.load_der_x509_certificate(window[at : at + size])
-        at = window.find(b"\x30\x82", at + 1)
-
-
 def _make(folder: Path, now: datetime) -> bool:
     """Make all files in one move; false when another process was faster."""
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -197,11 +137,7 @@ def _make(folder: Path, now: datetime) -> bool:
         _write_secret(fresh / "key.pem", secret)
         signer = _private(root)
         name = f"{_NAME} {root.public.keyid[:12]}"
-        builder = _builder(f"{name} root", f"{name} root", signer.public_key(), signer, now)
-        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
-        usage = _usage(digital_signature=False, key_cert_sign=True, crl_sign=True)
-        certificate = builder.add_extension(usage, True).sign(signer, None)
-        text = certificate.public_bytes(Encoding.PEM).decode()
+        text = _root(name, signer, now)
         (fresh / "root.pem").write_text(text, encoding="ascii")
         leaf = _leaf(name, key.public_key(), signer, now)
         (fresh / "chain.pem").write_text(leaf + text, encoding="ascii")
@@ -217,7 +153,7 @@ def _make(folder: Path, now: datetime) -> bool:
 
 
 def _renew(folder: Path, now: datetime) -> None:
-    """Give the same key a new certificate."""
+    """Give the same keys new certificates, that of the root too: what it signed ends with it."""
     signer = _private(SigningKey.load(folder / _NAME))
     old = x509.load_pem_x509_certificates((folder / "chain.pem").read_bytes())[0]
     (name,) = old.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
@@ -227,11 +163,17 @@ def _renew(folder: Path, now: datetime) -> None:
             f"{folder / 'chain.pem'}: not of an Ed25519 key, expected what facekit made; remove the"
             " folder to have it made anew"
         )
-    leaf = _leaf(str(name.value), key, signer, now)
-    fresh = folder / ".chain.pem.new"
-    root = (folder / "root.pem").read_text(encoding="ascii")
-    fresh.write_text(leaf + root, encoding="ascii")
-    fresh.replace(folder / "chain.pem")
+    root = _root(str(name.value), signer, now)
+    write_text(folder / "root.pem", root)
+    write_text(folder / "chain.pem", _leaf(str(name.value), key, signer, now) + root)
+
+
+def _root(name: str, signer: Ed25519PrivateKey, now: datetime) -> str:
+    builder = _builder(f"{name} root", f"{name} root", signer.public_key(), signer, now)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+    usage = _usage(digital_signature=False, key_cert_sign=True, crl_sign=True)
+    certificate = builder.add_extension(usage, True).sign(signer, None)
+    return certificate.public_bytes(Encoding.PEM).decode()
 
 
 def _leaf(name: str, key: Ed25519PublicKey, signer: Ed25519PrivateKey, now: datetime) -> str:

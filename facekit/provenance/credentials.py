@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from facekit.errors import MediaError, SignatureRefused
-from facekit.provenance.certificates import anchors_in
+from facekit.provenance.anchors import anchors_in
 from facekit.provenance.facts import ORIGIN, Facts
 from facekit.signing.keys import PublicKey
 

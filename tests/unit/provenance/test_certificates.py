@@ -7,16 +7,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from facekit.errors import KeyRefused, OutputError
 from facekit.provenance.certificates import (
-    anchors_in,
     certificates_folder,
     ensure_certificates,
     load_certificates,
     own_root,
 )
-from facekit.provenance.signing import sign_file
 from facekit.signing.home import KeyHome
-from facekit.signing.keys import SigningKey
-from tests.tiny.provenance import FACTS, chain, clip
 
 
 @pytest.fixture
@@ -69,6 +65,19 @@ def test_what_ends_soon_is_renewed_by_the_same_root(home):
     assert leaf_of(new).public_key() == leaf_of(old).public_key()
     leaf, root = x509.load_pem_x509_certificates(new.chain.encode())
     leaf.verify_directly_issued_by(root)
+    assert root.not_valid_after_utc >= leaf.not_valid_after_utc
+
+
+def test_several_may_renew_at_once(home):
+    early = datetime.now(UTC) - timedelta(days=3600)
+    ensure_certificates(home, now=early)
+    old = (certificates_folder(home) / "chain.pem").read_text()
+    for _ in range(5):
+        (certificates_folder(home) / "chain.pem").write_text(old)
+        with ThreadPoolExecutor(6) as pool:
+            for found in pool.map(lambda _: ensure_certificates(home), range(6)):
+                leaf, root = x509.load_pem_x509_certificates(found.chain.encode())
+                leaf.verify_directly_issued_by(root)
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
@@ -89,18 +98,3 @@ def test_damaged_certificates_are_refused(home):
 def test_no_certificates_are_refused(tmp_path):
     with pytest.raises(KeyRefused):
         load_certificates(tmp_path / "chain.pem", tmp_path / "key.pem")
-
-
-def test_roots_are_found_by_their_keys_alone(home, tmp_path):
-    ours, theirs = clip(tmp_path / "ours.mp4"), clip(tmp_path / "theirs.mp4")
-    sign_file(ours, FACTS, ensure_certificates(home))
-    sign_file(theirs, FACTS, chain())
-    key = own_root(home)
-
-    found = anchors_in(ours, [key])
-
-    assert x509.load_pem_x509_certificates(found.encode())[0].public_key() is not None
-    assert anchors_in(theirs, [key]) == ""
-    assert anchors_in(ours, [SigningKey.generate("b").public]) == ""
-    (tmp_path / "empty.mp4").touch()
-    assert anchors_in(tmp_path / "empty.mp4", [key]) == ""
