@@ -63,6 +63,11 @@ def _noted(verdict: FileVerdict, lines: Sequence[LedgerLine]) -> FileVerdict:
     digest = file_digest(verdict.path)
     facts = verdict.facts
     line = find_line(lines, digest, "" if facts is None else facts.render_id)
+    is_other = line is not None and line.content.get("sha256") != digest
+    if is_other and verdict.how == "credentials" and verdict.credentials.state != "trusted":
+        # Anybody can write the number of a render into credentials of their own.
+        told = "whether it is the render that it names: the ledger notes other bytes for it"
+        return dataclasses.replace(verdict, sha256=digest, unknown=(*verdict.unknown, told))
     verdict = dataclasses.replace(verdict, sha256=digest, line=line)
     if line is None or verdict.how != "nothing" or line.content.get("sha256") != digest:
         return verdict

@@ -174,6 +174,21 @@ def test_the_ledger_of_use_tells_what_a_file_was_delivered_for(folder):
     assert result.files[0].line is None
 
 
+def test_a_number_of_the_ledger_in_credentials_of_a_stranger_proves_nothing(folder):
+    told = {"sha256": "0" * 64, "file": "film.mp4", "render_id": FACTS.render_id, "people": []}
+    find_rights().ledger.append("use", told)
+    sign_file(picture(folder / "a.png"), FACTS, chain())
+
+    (verdict,) = verify_files([folder / "a.png"]).files
+
+    assert verdict.line is None
+    assert not verdict.is_sure
+    assert "ledger: " not in verdict.describe()
+    assert "whether it is the render that it names: the ledger notes other bytes" in (
+        verdict.describe()
+    )
+
+
 def test_presets_are_verified_with_the_files_of_a_folder(folder):
     key = KeyHome(key_home().folder).create("anna")
     good = write_preset(folder / "good.facekit", tiny_contents(), key=key)
