@@ -11,6 +11,7 @@ A prompt is padded with vectors that the backbone attends to, so another length 
 picture than the one that training knew.
 """
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from facekit.adapters.character import CharacterAttachment as Attachment
 from facekit.adapters.conditioning import Strength
 from facekit.adapters.guidance import Guidance, Unconditional
 from facekit.workflows.preset_files import load_any as load_character
+from facekit.workflows.rights import permit_all
+from facekit.workflows.rights_place import find_rights
 
 __all__ = ["Attachment", "Character", "attach", "load_character"]
 
@@ -37,8 +40,12 @@ def attach(
     identity_guidance: float | None = None,
     guidance_scale: float | None = None,
     allow_other_weights: bool = False,
+    use: str = "",
 ) -> Attachment:
     """Attach one or several characters to a stock diffusers pipeline.
+
+    The consent of a real person is checked here, as by ``facekit shoot``. What the pipeline then
+    draws is neither noted in the ledger of use nor given credentials.
 
     Args:
         pipe: A plain pipeline, such as ``WanPipeline.from_pretrained(...)``; which backbone it is
@@ -55,12 +62,15 @@ def attach(
         guidance_scale: The one that the pipeline is called with, needed for ``three_way``.
         allow_other_weights: Go on when the backbone has the right shape but other weights, such as
             a finetuned one.
+        use: What the clips are for, such as "narrative-fiction"; what the show says, or else the
+            first that the consent of each person allows, when empty.
 
     Returns:
         Takes ``set_strength``, ``switch_to`` and ``detach``, knows the backbone's ``spec``, and
         detaches at the end of a ``with`` block.
 
     Raises:
+        ConsentRefused: A person has not agreed to this, or no longer.
         AdapterMismatch: The pipeline is not the backbone that the character was made for.
         AlreadyAttached: Characters are attached already.
         AdapterError: Options that contradict each other, or that a plain LoRA has no part in; or
@@ -68,6 +78,11 @@ def attach(
     """
     several = (character,) if isinstance(character, Character | Path | str) else character
     loaded = [item if isinstance(item, Character) else load_character(item) for item in several]
+    place = find_rights()
+    asked = place.use("shoot", use=use)
+    for one in permit_all(((x.name, x.source, x.file.header) for x in loaded), asked, place):
+        if one.warning:
+            warnings.warn(one.warning, stacklevel=2)
     return attach_characters(
         pipe,
         loaded,
