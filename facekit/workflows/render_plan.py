@@ -169,9 +169,8 @@ def find_shots(board: BoardPlan, said: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_drawable(board: BoardPlan) -> None:
-    for why in undrawn(board.shots, backbone_spec(board.recipe)):
-        what, _, step = why.rpartition("; ")
-        raise UsageError(f"{board.path}: {what}; {step}")
+    for why, step in undrawn(board.shots, backbone_spec(board.recipe)):
+        raise UsageError(f"{board.path}: {why}; {step}")
 
 
 def _told(words: Sequence[str]) -> str:
