@@ -39,7 +39,9 @@ TIMELINE_KEY = "timeline"
 ExportFormat: TypeAlias = TimelineFormat | Literal["csv"]
 """What can be written of a board: its timeline, or the list of its shots."""
 
-_LIST_LACKS = "a shot list holds what has a column: not the cast, dialogue, engine, gates or deliver"
+_LIST_LACKS = (
+    "a shot list holds what has a column: not the cast, dialogue, engine, gates or deliver"
+)
 _SUFFIXES = {"prores422hq": ".mov", "h264": ".mp4"}
 
 

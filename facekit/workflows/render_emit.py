@@ -7,7 +7,7 @@ timelines and the report.
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -43,6 +43,8 @@ class EmitPlan:
     only: tuple[str, ...] = ()
     """What was asked for; all when empty."""
     weights: tuple[Path, ...] = ()
+    photos: Mapping[str, str] = field(default_factory=dict)
+    """Where photos are: member -> folder."""
 
     def describe(self) -> str:
         """What for, where, and how much each task does."""
@@ -103,6 +105,7 @@ def plan_emit(
     device: str = AUTO,
     only: Sequence[str] = (),
     weights: Sequence[Path] = (),
+    photos: Sequence[str] = (),
 ) -> EmitPlan:
     """Share what is missing of a board out among tasks; nothing is written.
 
@@ -115,6 +118,7 @@ def plan_emit(
             need not have one.
         only: Shots, as for `plan_render`.
         weights: Given to every task.
+        photos: Where the photos of the cast are, as for `plan_render`; given to every task.
 
     Raises:
         UsageError: No such kind or device, no folder, or nothing is left to draw.
@@ -138,7 +142,7 @@ def plan_emit(
         raise OutputExists(
             f"{to}: exists and is not an empty folder; choose another --to, or remove it"
         )
-    plan = plan_render(path, out=out, device="cpu", only=only)
+    plan = plan_render(path, out=out, device="cpu", only=only, photos=photos)
     shots = [shot for shot in plan.board.shots if not plan.only or shot.name in plan.only]
     groups = [
         group
@@ -162,6 +166,7 @@ def plan_emit(
         device=device,
         only=tuple(only),
         weights=tuple(weights),
+        photos=plan.photos,
     )
 
 
@@ -212,6 +217,7 @@ def _task_script(plan: EmitPlan) -> str:
     words = ["facekit", "render", str(plan.board), "--out", str(plan.out_dir)]
     words += ["--device", plan.device]
     words += [word for path in plan.weights for word in ("--weights", str(path))]
+    words += [word for item in plan.photos.items() for word in ("--photos", "=".join(item))]
     command = shlex.join(words)
     lines = [
         "#!/bin/sh",

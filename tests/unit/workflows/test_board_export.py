@@ -121,7 +121,8 @@ def test_a_list_of_shots_can_be_made_a_board_again(board, tmp_path):
     made = export_board(board, files)
     assert made.describe().splitlines() == [
         str(files["csv"]),
-        "note: a shot list holds what has a column: not the cast, dialogue, engine, gates or deliver",
+        "note: a shot list holds what has a column: not the cast, dialogue, engine, gates or"
+        " deliver",
     ]
     import_board(files["csv"], tmp_path / "again.yaml")
     again = read_storyboard(tmp_path / "again.yaml")
