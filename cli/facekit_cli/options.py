@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # help must not wait for it
 __all__ = [
     "PHOTOS",
     "Allow",
+    "CastPhotos",
     "Base",
     "Device",
     "DryRun",
