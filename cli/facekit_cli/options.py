@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # help must not wait for it
 __all__ = [
     "PHOTOS",
     "Allow",
-    "CastPhotos",
     "Base",
+    "CastPhotos",
     "Device",
     "DryRun",
     "Force",
