@@ -7,18 +7,71 @@ timelines and the report.
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
+from facekit.errors import OutputExists, UsageError
+from facekit.generation.storyboard_shot import ShotPlan
 from facekit.media.files import ensure_out_dir, full_path, write_text
 from facekit.types import Progress
-from facekit.workflows.render_emit_plan import EMIT_KINDS, EmitPlan, plan_emit
+from facekit.workflows.device import AUTO
+from facekit.workflows.render import plan_render
+from facekit.workflows.render_job_files import SUBMIT, openjd_template, sbatch
+from facekit.workflows.render_state import ShotState
 
 __all__ = ["EMIT_KINDS", "EmitPlan", "EmittedJobs", "plan_emit", "run_emit"]
 
-_CORES = 4
+EMIT_KINDS = ("slurm", "openjd")
+_MAX_TASKS = 1000
+"""Slurm's arrays end there unless an administrator allows more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmitPlan:
+    """Job files that will be written."""
+
+    kind: str
+    board: Path
+    project: str
+    out_dir: Path
+    to: Path
+    tasks: tuple[tuple[str, ...], ...]
+    """Names of the shots of each."""
+    device: str
+    only: tuple[str, ...] = ()
+    """What was asked for; all when empty."""
+    weights: tuple[Path, ...] = ()
+    photos: Mapping[str, str] = field(default_factory=dict)
+    """Where photos are: member -> folder."""
+
+    def describe(self) -> str:
+        """What for, where, and how much each task does."""
+        shots = [len(task) for task in self.tasks]
+        return "\n".join(
+            [
+                f"board: {self.board} ({self.project})",
+                f"job files: {self.kind}, in {self.to}",
+                f"tasks: {len(shots)} with {sum(shots)} shots, {max(shots)} in the longest, and one"
+                " that comes last",
+                f"device: {self.device}, "
+                + ("no graphics card" if self.device == "cpu" else "a graphics card for each task"),
+                f"out: {self.out_dir}; it, the board and all that it names must be visible to every"
+                " task under the same paths",
+            ]
+        )
+
+    def to_json(self) -> Mapping[str, object]:
+        """The same as plain data."""
+        return {
+            "kind": self.kind,
+            "board": str(self.board),
+            "out": str(self.out_dir),
+            "to": str(self.to),
+            "tasks": [list(task) for task in self.tasks],
+            "device": self.device,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +96,80 @@ class EmittedJobs:
         }
 
 
+def plan_emit(
+    path: Path,
+    kind: str,
+    to: Path | None,
+    *,
+    out: Path | None = None,
+    device: str = AUTO,
+    only: Sequence[str] = (),
+    weights: Sequence[Path] = (),
+    photos: Sequence[str] = (),
+) -> EmitPlan:
+    """Share what is missing of a board out among tasks; nothing is written.
+
+    Args:
+        path: The storyboard.
+        kind: One of `EMIT_KINDS`.
+        to: Folder of the job files.
+        out: Folder of the renders; `renders/<project>` when None.
+        device: `cpu`, or `auto` and `cuda` that ask for a graphics card for each task; this machine
+            need not have one.
+        only: Shots, as for `plan_render`.
+        weights: Given to every task.
+        photos: Where the photos of the cast are, as for `plan_render`; given to every task.
+
+    Raises:
+        UsageError: No such kind or device, no folder, or nothing is left to draw.
+        OutputExists: The folder is not empty.
+        StoryboardError: Mistakes of the board.
+    """
+    if kind not in EMIT_KINDS:
+        raise UsageError(
+            f"--emit {kind}: no such job files, expected one of {', '.join(EMIT_KINDS)}; correct it"
+        )
+    if to is None:
+        raise UsageError(
+            f"--emit {kind} without --to, expected a folder for the job files; add --to PATH"
+        )
+    if device not in (AUTO, "cpu", "cuda"):
+        raise UsageError(
+            f"--device {device} with --emit: the scheduler gives every task its card, expected"
+            " auto, cpu or cuda; leave it away"
+        )
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise OutputExists(
+            f"{to}: exists and is not an empty folder; choose another --to, or remove it"
+        )
+    plan = plan_render(path, out=out, device="cpu", only=only, photos=photos)
+    shots = [shot for shot in plan.board.shots if not plan.only or shot.name in plan.only]
+    groups = [
+        group
+        for group in _connected(shots)
+        if any(_is_open(plan.state.shots[name]) for name in group)
+    ]
+    if not groups:
+        raise UsageError(
+            f"{path}: every shot is there, expected some that are to be drawn; run facekit render"
+            " without --emit for timelines and the report"
+        )
+    count = min(len(groups), _MAX_TASKS)
+    shares = [groups[place::count] for place in range(count)]
+    return EmitPlan(
+        kind=kind,
+        board=path,
+        project=plan.board.board.project.id,
+        out_dir=plan.board.out_dir,
+        to=to,
+        tasks=tuple(tuple(name for group in share for name in group) for share in shares),
+        device=device,
+        only=tuple(only),
+        weights=tuple(weights),
+        photos=plan.photos,
+    )
+
+
 def run_emit(plan: EmitPlan, progress: Progress) -> EmittedJobs:
     """Write the job files.
 
@@ -53,14 +180,17 @@ def run_emit(plan: EmitPlan, progress: Progress) -> EmittedJobs:
     files = {"task.sh": _task_script(plan)}
     if plan.kind == "slurm":
         files |= {
-            "shots.sbatch": _sbatch(plan, f"1-{len(plan.tasks)}"),
-            "last.sbatch": _sbatch(plan, None),
-            "submit.sh": _SUBMIT,
+            "shots.sbatch": sbatch(plan.project, plan.to, plan.device, f"1-{len(plan.tasks)}"),
+            "last.sbatch": sbatch(plan.project, plan.to, plan.device, None),
+            "submit.sh": SUBMIT,
         }
         submit = f"sh {shlex.quote(str(plan.to / 'submit.sh'))}, with options of sbatch after it"
     else:
         files["template.yaml"] = yaml.safe_dump(
-            _openjd_template(plan), sort_keys=False, allow_unicode=True, width=100
+            openjd_template(plan.project, plan.to, plan.device, len(plan.tasks)),
+            sort_keys=False,
+            allow_unicode=True,
+            width=100,
         )
         submit = f"submit {plan.to / 'template.yaml'} with what your farm has for it"
     for name, text in files.items():
@@ -68,6 +198,22 @@ def run_emit(plan: EmitPlan, progress: Progress) -> EmittedJobs:
     return EmittedJobs(
         files=tuple(plan.to / name for name in files), tasks=len(plan.tasks), submit=submit
     )
+
+
+def _connected(shots: Sequence[ShotPlan]) -> list[tuple[str, ...]]:
+    """Groups of shots that go on from each other, in order of the cut."""
+    group_of = {shot.name: {shot.name} for shot in shots}
+    for shot in shots:
+        for name in shot.depends_on:
+            joined = group_of[shot.name] | group_of[name]
+            group_of.update(dict.fromkeys(joined, joined))
+    found = {frozenset(group_of[shot.name]): None for shot in shots}
+    return [tuple(shot.name for shot in shots if shot.name in group) for group in found]
+
+
+def _is_open(state: ShotState) -> bool:
+    waits = bool(state.waits_for or state.decision.make)
+    return waits or (state.decision.chosen is not None and not state.is_delivered)
 
 
 def _task_script(plan: EmitPlan) -> str:
@@ -97,70 +243,3 @@ def _task_script(plan: EmitPlan) -> str:
 
 def _only(shots: Sequence[str]) -> str:
     return shlex.join([word for name in shots for word in ("--only", name)])
-
-
-def _sbatch(plan: EmitPlan, array: str | None) -> str:
-    folder = full_path(plan.to)
-    log = folder / "logs" / ("%A_%a.txt" if array else "%j.txt")
-    lines = ["#!/bin/sh", f"#SBATCH --job-name={plan.project}"]
-    lines += [f"#SBATCH --array={array}"] if array else []
-    lines += ["#SBATCH --ntasks=1", f"#SBATCH --cpus-per-task={_CORES}"]
-    lines += [] if plan.device == "cpu" else ["#SBATCH --gpus-per-task=1"]
-    lines += ["#SBATCH --requeue", f'#SBATCH --output="{log}"']
-    task = '"$SLURM_ARRAY_TASK_ID"' if array else "last"
-    return "\n".join([*lines, f"exec sh {shlex.quote(str(folder / 'task.sh'))} {task}"]) + "\n"
-
-
-_SUBMIT = """\
-#!/bin/sh
-# Gives the tasks to Slurm: sh submit.sh, with options of sbatch such as -p gpu -t 2:00:00 after it.
-set -eu
-cd "$(dirname "$0")"
-job=$(sbatch --parsable "$@" shots.sbatch)
-# also after tasks that were lost: the last one makes what they left
-sbatch --dependency="afterany:${job%%;*}" "$@" last.sbatch
-"""
-
-
-def _openjd_template(plan: EmitPlan) -> dict[str, object]:
-    """The job as an Open Job Description template.
-
-    Source: https://github.com/OpenJobDescription/openjd-specifications (jobtemplate-2023-09).
-    """
-    room: dict[str, object] = {"amounts": [{"name": "amount.worker.vcpu", "min": 1}]}
-    if plan.device != "cpu":
-        room = {"amounts": [{"name": "amount.worker.gpu", "min": 1}]}
-
-    def script(task: str) -> dict[str, object]:
-        run = {"command": "sh", "args": ["{{Param.Jobs}}/task.sh", task]}
-        return {"actions": {"onRun": run}}
-
-    tasks = {"name": "Task", "type": "INT", "range": f"1-{len(plan.tasks)}"}
-    return {
-        "specificationVersion": "jobtemplate-2023-09",
-        "name": plan.project,
-        "parameterDefinitions": [
-            {
-                "name": "Jobs",
-                "type": "PATH",
-                "objectType": "DIRECTORY",
-                "dataFlow": "IN",
-                "default": str(full_path(plan.to)),
-                "description": "Folder of task.sh, which names board and renders by whole paths.",
-            }
-        ],
-        "steps": [
-            {
-                "name": "Shots",
-                "parameterSpace": {"taskParameterDefinitions": [tasks]},
-                "hostRequirements": room,
-                "script": script("{{Task.Param.Task}}"),
-            },
-            {
-                "name": "Last",
-                "dependencies": [{"dependsOn": "Shots"}],
-                "hostRequirements": room,
-                "script": script("last"),
-            },
-        ],
-    }

@@ -102,9 +102,11 @@ def test_where_photos_are_now_is_remembered(trained, board, go, tmp_path):
     gone = BOARD.format(adapter=away, gates=LOOSE)
     board.write_text(gone[: gone.index("      - {id: B")])
     assert any("no photos" in told for told in plan_render(board, device="cpu").warnings)
+    assert go().words == {"review": 1}
+    takes = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("takes/*.mp4")}
     said = plan_render(board, device="cpu", photos=[f"mira={trained.photos}"])
-    made = go(said)
-    assert (made.made, made.words) == (2, {"pass": 1})
+    assert go(said).words == {"pass": 1}
+    assert {path: path.stat().st_mtime_ns for path in takes} == takes  # judged anew, not drawn
     later = plan_render(board, device="cpu")
     assert (later.judge.digest, later.state.shots["S_A"].word) == (said.judge.digest, "pass")
     pick_take(board, "S_A", "t02")

@@ -13,7 +13,7 @@ from openjd.model import decode_job_template
 
 from facekit.errors import OutputExists, UsageError
 from facekit.types import NoProgress, Plan
-from facekit.workflows import render_emit_plan
+from facekit.workflows import render_emit
 from facekit.workflows.render import plan_render, run_render
 from facekit.workflows.render_emit import EmitPlan, plan_emit, run_emit
 from facekit.workflows.render_part import run_part
@@ -142,7 +142,7 @@ def test_every_task_knows_where_photos_are(board: Path, tmp_path: Path) -> None:
 def test_more_groups_than_an_array_has_room_for_share_tasks(
     board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(render_emit_plan, "_MAX_TASKS", 2)
+    monkeypatch.setattr(render_emit, "_MAX_TASKS", 2)
     plan = plan_emit(board, "slurm", tmp_path / "jobs")
     assert plan.tasks == (("S_A", "S_B", "S_D"), ("S_C_16x9",))
 
