@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.judge_photos import NUM_JUDGES, NUM_PHOTOS, draw_photo
 from benchmarks.likeness_work import load_clips, save_clips
 from facekit.adapters.character import Character, load_character
 from facekit.digests import json_digest
@@ -20,10 +21,10 @@ from facekit.generation.continuation import continuation_pipeline, continue_clip
 from facekit.generation.hand_over import ChainRule
 from facekit.generation.sample import SampleSettings, sample
 from facekit.identity.gallery import build_gallery
-from facekit.media.images import pixel_digest, read_image, write_image
+from facekit.media.images import pixel_digest, read_image
 from facekit.media.video import write_clip
 from facekit.recipe import load_recipe
-from facekit.toon import HELD_OUT_SEED, ToonCharacter, draw, sample_scene
+from facekit.toon import HELD_OUT_SEED, ToonCharacter
 from facekit.types import Clip, NoProgress, Shot
 from facekit.workflows.api import attach
 from facekit.workflows.backbone import Backbone, load_backbone
@@ -32,8 +33,7 @@ from facekit.workflows.toon_truth import phrase_of
 from facekit.workflows.train import plan_train, run_train
 
 FIRST_SEED = HELD_OUT_SEED + 40_000
-NUM_PHOTOS = 8
-NUM_JUDGES = 6
+_PHOTOS_SALT = 0xC0
 NAME = "hero"
 PLAIN = ChainRule(min_share=0.0, window=1, redraws=0, colours=0.0, soften_px=0.0, guidance=1.0)
 WAYS: Mapping[str, str] = {
@@ -83,9 +83,12 @@ class Bench:
         seed = FIRST_SEED + index
         toon = ToonCharacter.from_seed(seed)
         photos = self.work / "photos" / str(seed)
-        mine = [_photo(toon, seed, number, photos) for number in range(NUM_PHOTOS)]
+        mine = [
+            draw_photo(toon, seed, number, photos, _PHOTOS_SALT) for number in range(NUM_PHOTOS)
+        ]
+        judges = self.work / "judges" / str(seed)
         theirs = [
-            _photo(toon, seed, NUM_PHOTOS + number, self.work / "judges" / str(seed))
+            draw_photo(toon, seed, NUM_PHOTOS + number, judges, _PHOTOS_SALT)
             for number in range(NUM_JUDGES)
         ]
         folder = self.work / "characters" / str(seed)
@@ -214,16 +217,3 @@ def _per_second(likeness: np.ndarray, fps: float) -> list[float | None]:
         mean_or_none(likeness[first : first + step])
         for first in range(0, len(likeness) - step + 1, step)
     ]
-
-
-def _photo(toon: ToonCharacter, seed: int, number: int, folder: Path) -> Path:
-    path = folder / f"{number:02d}.png"
-    if not path.is_file():
-        scene = sample_scene(
-            (toon,),
-            np.random.default_rng([seed, number, 0xC0]),
-            shot_size="close-up" if number % 4 else "medium shot",
-            max_yaw_deg=35.0,
-        )
-        write_image(path, draw(scene, with_masks=False).image)
-    return path

@@ -26,7 +26,8 @@ import torch
 from benchmarks.gates_play import WAYS, Played, play
 from benchmarks.gates_sheet import write_picture
 from benchmarks.gates_work import MAX_TAKES, SHOTS, Row, run_show
-from benchmarks.multi_character_people import NUM_JUDGES, NUM_PHOTOS, Bench
+from benchmarks.judge_photos import NUM_JUDGES, NUM_PHOTOS
+from benchmarks.multi_character_people import Bench
 from benchmarks.results import RESULTS_DIR, write_results
 from facekit.evaluation.bootstrap import bootstrap_mean, paired_difference
 from facekit.evaluation.metrics import cross_shot

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.multi_character_people import NUM_JUDGES, NUM_PHOTOS, Bench, Subject
+from benchmarks.judge_photos import NUM_JUDGES, NUM_PHOTOS
+from benchmarks.multi_character_people import Bench, Subject
 from facekit.digests import json_digest
 from facekit.evaluation.metrics import centroid, counted_similarities, demands_face, mean_or_none
-from facekit.evaluation.take_figures import judge_take
+from facekit.evaluation.take_gates import judge_take
 from facekit.evaluation.tracks import track_frames
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import encoder_id

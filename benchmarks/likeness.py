@@ -18,11 +18,10 @@ from typing import Any
 
 import torch
 
+from benchmarks.judge_photos import NUM_JUDGES, NUM_PHOTOS
 from benchmarks.likeness_tables import build_page, build_results, write_sheet
 from benchmarks.likeness_work import (
     FIRST_SEED,
-    NUM_JUDGES,
-    NUM_PHOTOS,
     SWEEP_SEED,
     Bench,
     Method,

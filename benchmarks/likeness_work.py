@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.judge_photos import NUM_JUDGES, NUM_PHOTOS, draw_photo
 from facekit.adapters.character import load_character
 from facekit.curation.inspecting import build_photo_set
 from facekit.digests import json_digest
@@ -18,10 +19,9 @@ from facekit.faces.vendors import encoder_id
 from facekit.generation.sample import SampleSettings, guidance_options, sample
 from facekit.generation.shots import demo_shots, name_characters
 from facekit.media.files import atomic_write, write_text
-from facekit.media.images import write_image
 from facekit.media.scan import scan_sources
 from facekit.recipe import Recipe, load_recipe, recipe_digest
-from facekit.toon import ToonCharacter, draw, sample_scene
+from facekit.toon import ToonCharacter
 from facekit.toon.character import HELD_OUT_SEED
 from facekit.types import Clip, Progress, Shot
 from facekit.workflows.api import attach
@@ -32,9 +32,6 @@ from facekit.workflows.train import plan_train, run_train
 
 FIRST_SEED = HELD_OUT_SEED + 2_000
 SWEEP_SEED = HELD_OUT_SEED + 9_000
-NUM_PHOTOS = 8
-NUM_JUDGES = 6
-"""Photos that only judge: those that training holds out have already chosen its checkpoint."""
 NAME = "hero"
 FIGURES = (
     "sim_held",
@@ -113,7 +110,7 @@ class Subject:
         self.phrase = phrase_of(self.toon)
         self.photos_dir = bench.work / "photos" / str(seed)
         for index in range(NUM_PHOTOS):
-            self._photo(self.photos_dir, index)
+            draw_photo(self.toon, seed, index, self.photos_dir)
         sources = scan_sources([self.photos_dir])
         self.photo_set = build_photo_set(
             sources,
@@ -124,23 +121,13 @@ class Subject:
         judges_dir = bench.work / "judges" / str(seed)
         self.photos: Photos = read_photos(
             [photo.file for photo in self.photo_set.train],
-            [self._photo(judges_dir, NUM_PHOTOS + index) for index in range(NUM_JUDGES)],
+            [
+                draw_photo(self.toon, seed, NUM_PHOTOS + index, judges_dir)
+                for index in range(NUM_JUDGES)
+            ],
         )
         self.reference: Reference = build_reference(self.photos, bench.report_faces)
         self._takes: dict[str, tuple[Take, ...]] = {}
-
-    def _photo(self, folder: Path, index: int) -> Path:
-        """Draw a photo as somebody would take it, near and mostly frontal, or take it as it is."""
-        path = folder / f"{index:02d}.png"
-        if not path.is_file():
-            scene = sample_scene(
-                (self.toon,),
-                np.random.default_rng([self.seed, index, 0x9407]),
-                shot_size="close-up" if index % 4 else "medium shot",
-                max_yaw_deg=35.0,
-            )
-            write_image(path, draw(scene, with_masks=False).image)
-        return path
 
     def prompts(self, phrase: str | None = None) -> tuple[str, ...]:
         """What the backbone reads of every shot."""

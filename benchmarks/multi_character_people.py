@@ -4,15 +4,14 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
+from benchmarks.judge_photos import NUM_JUDGES, NUM_PHOTOS, draw_photo
 from facekit.adapters.character import Character, load_character
 from facekit.faces.protocols import FaceVendor
 from facekit.generation.sample import SampleSettings
 from facekit.identity.gallery import build_gallery
-from facekit.media.images import read_image, write_image
+from facekit.media.images import read_image
 from facekit.recipe import Recipe, recipe_digest
-from facekit.toon import ToonCharacter, draw, sample_scene
+from facekit.toon import ToonCharacter
 from facekit.toon.character import HELD_OUT_SEED
 from facekit.toon.scene import LIGHTS, MOODS, PLACES
 from facekit.types import Progress, Shot
@@ -21,9 +20,6 @@ from facekit.workflows.toon_truth import phrase_of
 from facekit.workflows.train import plan_train, run_train
 
 FIRST_SEED = HELD_OUT_SEED + 30_000
-NUM_PHOTOS = 8
-NUM_JUDGES = 6
-"""Photos that the report encoder compares with, unseen by any character."""
 FIRST_SHOT_SEED = 7000
 SEED_STEP = 1000
 """From one take of a shot to the next."""
@@ -83,16 +79,7 @@ class Subject:
         """Its own photos by the encoder that trains, which chooses among takes."""
 
     def _photo(self, folder: Path, number: int) -> Path:
-        path = folder / f"{number:02d}.png"
-        if not path.is_file():
-            scene = sample_scene(
-                (self.toon,),
-                np.random.default_rng([self.seed, number, 0x9407]),
-                shot_size="close-up" if number % 4 else "medium shot",
-                max_yaw_deg=35.0,
-            )
-            write_image(path, draw(scene, with_masks=False).image)
-        return path
+        return draw_photo(self.toon, self.seed, number, folder)
 
 
 def group_shots(bench: Bench, names: Sequence[str], take: int = 0) -> tuple[Shot, ...]:

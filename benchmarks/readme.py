@@ -8,14 +8,15 @@ number is typed by hand and none outlives the weights that it was measured with.
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from benchmarks.check_table import check_tables
 from benchmarks.render_table import render_table
 from benchmarks.results import RESULTS_DIR
 from benchmarks.shots_tables import cast_table, chain_table, gates_table, shots_table
+from benchmarks.tables import markdown_table, measured_rows, number, percent, points, with_goal
 from benchmarks.training_table import training_tables
 from facekit.media.files import write_text
 
@@ -37,8 +38,6 @@ ENCODER_ROWS = (
     ("empty places without a face", "empty_places_without_a_face", "at least 99 %"),
 )
 ASKED = ("place", "shot_size", "light", "mood", "hair_style", "hair_color", "glasses")
-_Measured: TypeAlias = tuple[str, str, float | None, Callable[[float], str]]
-"""Title, goal, value and how it is written."""
 METHODS = ("base", "lora", "l0", "l1", "l2", "truth")
 
 
@@ -127,86 +126,50 @@ def tables(results_dir: Path) -> str:
     return "\n\n".join(parts)
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
-def _number(value: float) -> str:
-    return f"{value:.2f}"
-
-
-def _points(value: float) -> str:
-    return f"{100 * value:+.1f} points"
-
-
-def _goal(value: float | None, write: Callable[[float], str], goal: str) -> str:
-    """Write a value, bold where it misses a goal such as "at least 97 %" or "0.60 to 1.50"."""
-    if value is None:
-        return "not measured"
-    numbers = [float(word) for word in goal.split() if word.replace(".", "").isdigit()]
-    scaled = 100 * value if "%" in goal or "points" in goal else value
-    if goal.startswith("at least"):
-        good = scaled >= numbers[0]
-    elif goal.startswith("at most"):
-        good = scaled <= numbers[0]
-    else:
-        good = numbers[0] <= scaled <= numbers[1]
-    return write(value) if good else f"**{write(value)}**"
-
-
-def _rows(measured: Sequence[_Measured]) -> list[list[str]]:
-    return [[title, goal, _goal(value, write, goal)] for title, goal, value, write in measured]
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def _encoders(encoders: Mapping[str, Mapping[str, float]]) -> str:
     names = list(encoders)
     rows = [
-        [title, goal, *(_goal(encoders[name][key], _percent, goal) for name in names)]
+        [title, goal, *(with_goal(encoders[name][key], percent, goal) for name in names)]
         for title, key, goal in ENCODER_ROWS
     ]
-    return _table(["Face encoders (`toon_encoders.json`)", "goal", *names], rows)
+    return markdown_table(["Face encoders (`toon_encoders.json`)", "goal", *names], rows)
 
 
 def _backbone(found: Mapping[str, Any]) -> str:
     clips, goal = found["clips"], "at least 85 %"
     rows = []
     for name in ASKED:
-        told = _goal(found["asked_and_drawn"][name], _percent, goal)
-        told += f" (drawn pictures: {_percent(found['probe_on_drawn_truth'][name])})"
+        told = with_goal(found["asked_and_drawn"][name], percent, goal)
+        told += f" (drawn pictures: {percent(found['probe_on_drawn_truth'][name])})"
         rows.append([f"{name.replace('_', ' ').replace('color', 'colour')} as asked", goal, told])
-    rows += _rows(
+    rows += measured_rows(
         (
             (
                 "a face found in close-ups and medium shots",
                 "at least 97 %",
                 found["face_found_close_and_medium"],
-                _percent,
+                percent,
             ),
-            ("VAE, held-out pictures, dB", "at least 30", found["vae_psnr_db_pictures"], _number),
-            ("VAE, held-out clips, dB", "at least 30", found["vae_psnr_db_clips"], _number),
+            ("VAE, held-out pictures, dB", "at least 30", found["vae_psnr_db_pictures"], number),
+            ("VAE, held-out clips, dB", "at least 30", found["vae_psnr_db_clips"], number),
             (
                 "first to last frame's likeness, part of a drawn clip's",
                 "at least 0.90",
                 clips["first_to_last_ratio"],
-                _number,
+                number,
             ),
             (
                 "landmark path, part of a drawn clip's, mean of five actions; more is flicker",
                 "0.60 to 1.50",
                 clips["landmark_path_ratio_mean_of_moving"],
-                _number,
+                number,
             ),
         )
     )
     jitter = clips["jitter"]
     title = "jitter of the landmarks, eye distances a frame"
     told = f"{jitter['generated']:.3f} (drawn clips: {jitter['drawn']:.3f})"
-    return _table(
+    return markdown_table(
         ["Backbone (`toon_backbone.json`)", "goal", "reached"], [*rows, [title, "", told]]
     )
 
@@ -214,53 +177,53 @@ def _backbone(found: Mapping[str, Any]) -> str:
 def _demo(found: Mapping[str, Any], overhead: Mapping[str, Any]) -> str:
     figures = found["figures"]
     drop = figures["prompt_drop"]
-    rows = _rows(
+    rows = measured_rows(
         (
             (
                 "likeness, part of the photos' own",
                 "at least 85 %",
                 figures["likeness_ratio"],
-                _percent,
+                percent,
             ),
             (
                 "least alike pair of shots, part of the drawn truth's",
                 "at least 75 %",
                 figures["xmin_ratio"],
-                _percent,
+                percent,
             ),
             (
                 "shots with at least half of the photos' own likeness",
                 "at least 50 %",
                 figures["shots_counted"],
-                _percent,
+                percent,
             ),
             (
                 "copying of photos, above the drawn truth's",
                 "at most 0.15",
                 figures["m_cp_over_truth"],
-                _number,
+                number,
             ),
-            ("faces that can be judged", "at least 90 %", figures["coverage"], _percent),
-            ("likeness lost along a clip", "at most 0.05", figures["drift"], _number),
-            ("prompts obeyed less than by the base", "at most 3 points", drop, _points),
-            ("motion, part of the base's", "at least 75 %", figures["motion_ratio"], _percent),
-            ("training one character, minutes", "at most 4", found["train_seconds"] / 60, _number),
+            ("faces that can be judged", "at least 90 %", figures["coverage"], percent),
+            ("likeness lost along a clip", "at most 0.05", figures["drift"], number),
+            ("prompts obeyed less than by the base", "at most 3 points", drop, points),
+            ("motion, part of the base's", "at least 75 %", figures["motion_ratio"], percent),
+            ("training one character, minutes", "at most 4", found["train_seconds"] / 60, number),
             (
                 "everything after installation, minutes",
                 "at most 12",
                 found["total_seconds"] / 60,
-                _number,
+                number,
             ),
             (
                 "sampling time added by the identity branch (`overhead.json`)",
                 "at most 5 %",
                 overhead["added_percent"] / 100,
-                _percent,
+                percent,
             ),
-            ("peak memory, GB", "at most 6", found["peak_memory_gb"], _number),
+            ("peak memory, GB", "at most 6", found["peak_memory_gb"], number),
         )
     )
-    return _table(["The demo (`demo.json`)", "goal", "reached"], rows)
+    return markdown_table(["The demo (`demo.json`)", "goal", "reached"], rows)
 
 
 def _likeness(found: Mapping[str, Any]) -> str:
@@ -275,12 +238,12 @@ def _likeness(found: Mapping[str, Any]) -> str:
                 str(row["title"]),
                 _with_interval(row, "likeness_ratio"),
                 _with_interval(row, "sim_held"),
-                "" if delta is None else _points(delta),
+                "" if delta is None else points(delta),
             ]
         )
     low, high = found["l2_minus_lora_sim_held_ci95"]
     return (
-        _table(head, rows)
+        markdown_table(head, rows)
         + f"\n\n{settings['characters']} held-out characters, {settings['prompts']} prompts,"
         f" {settings['seeds']} seeds, {settings['num_frames']} frames, the same photos and"
         f" {settings['budget_s']:g} s of training each; brackets are 95 % intervals over"
@@ -297,18 +260,18 @@ def _film(found: Mapping[str, Any]) -> str:
         ["shots, of three people in three aspects", f"{found['shots']} ({told})"],
         ["takes, retakes among them", f"{found['takes']}, {found['retakes']}"],
         ["drawing, minutes", f"{found['draw_s'] / 60:.1f}"],
-        ["of it, for takes that are not delivered", _percent(found["wasted_s"] / found["draw_s"])],
+        ["of it, for takes that are not delivered", percent(found["wasted_s"] / found["draw_s"])],
     ]
     if found["outside_sampler_share"] is not None:
-        share = _goal(found["outside_sampler_share"], _percent, "at most 10 %")
+        share = with_goal(found["outside_sampler_share"], percent, "at most 10 %")
         rows.append(["time outside the sampler, part of a render (goal: at most 10 %)", share])
     for name, one in people.items():
         if one["mean"] is not None and one["ceiling"]:
-            share = _percent(one["mean"] / one["ceiling"])
-            least = "none" if one["xmin"] is None else _number(one["xmin"])
+            share = percent(one["mean"] / one["ceiling"])
+            least = "none" if one["xmin"] is None else number(one["xmin"])
             rows.append([f"{name}: part of the photos' own likeness; least alike pair, cosine",
                          f"{share}; {least}"])  # fmt: skip
-    return _table(["The sequence (`film.json`)", "reached"], rows)
+    return markdown_table(["The sequence (`film.json`)", "reached"], rows)
 
 
 def _with_interval(row: Mapping[str, Any], figure: str) -> str:

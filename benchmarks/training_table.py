@@ -1,9 +1,11 @@
 """The tables of `docs/howto/train.md`: speed, exactness and memory of training."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from benchmarks.tables import markdown_table
 
 __all__ = ["training_tables"]
 
@@ -53,7 +55,7 @@ def _steps(training: Mapping[str, Any]) -> str:
         "identity branch when sampling, over a LoRA alone",
         *(f"{_folded(shape['sampling_pass']):.2f} x" for shape in shapes.values()),
     ]
-    return _table(head, [*rows, folded])
+    return markdown_table(head, [*rows, folded])
 
 
 def _folded(passes: Mapping[str, Any]) -> float:
@@ -91,9 +93,4 @@ def _held(memory: Mapping[str, Any]) -> str:
         ]
         for name, row in memory["rows"].items()
     ]
-    return _table(head, rows)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown_table(head, rows)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 from pydantic import model_validator as after
 
+from facekit.closed import Closed, told_mistakes
 from facekit.errors import FacekitError, UsageError
 from facekit.signing.keys import PublicKey
 
@@ -36,18 +37,14 @@ _Name = Annotated[str, StringConstraints(pattern=_NAME)]
 """Of a role, a channel or a registry: small letters, digits, - and _."""
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Project(_Closed):
+class Project(Closed):
     """Which show this is."""
 
     id: str = ""
     """Dotted name that its presets begin with, such as `org.studio.show`."""
 
 
-class Person(_Closed):
+class Person(Closed):
     """Somebody whose signature counts, and for what."""
 
     key: str
@@ -69,7 +66,7 @@ class Person(_Closed):
             raise ValueError(str(error)) from error
 
 
-class Gates(_Closed):
+class Gates(Closed):
     """What the numbers in a manifest have to reach; None asks for nothing."""
 
     passed: bool | None = None
@@ -92,7 +89,7 @@ class Gates(_Closed):
     """True: it must bring a parity vector."""
 
 
-class Channel(_Closed):
+class Channel(Closed):
     """What has to hold before a channel may point at a preset."""
 
     approve: dict[_Name, Annotated[int, Field(ge=1, le=100)]] = Field(default_factory=dict)
@@ -103,7 +100,7 @@ class Channel(_Closed):
     gates: Gates = Gates()
 
 
-class RegistryAddress(_Closed):
+class RegistryAddress(Closed):
     """Where presets are kept."""
 
     uri: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
@@ -125,7 +122,7 @@ class RegistryAddress(_Closed):
         return self
 
 
-class Rules(_Closed):
+class Rules(Closed):
     """What holds for every channel."""
 
     revoke: tuple[_Name, ...] = ()
@@ -140,7 +137,7 @@ class Rules(_Closed):
     """How long a locked preset may be used without asking the registry for revocations."""
 
 
-class ConsentPlace(_Closed):
+class ConsentPlace(Closed):
     """Where records of consent are kept, and what shots are made for where nobody says it."""
 
     folder: str = "consent"
@@ -158,14 +155,14 @@ class ConsentPlace(_Closed):
     """True: characters of which nobody says whose face they are get no shots either."""
 
 
-class LedgerPlace(_Closed):
+class LedgerPlace(Closed):
     """Where the ledger of use is kept."""
 
     file: str = "ledger.jsonl"
     """From the folder of this file."""
 
 
-class Provenance(_Closed):
+class Provenance(Closed):
     """What the videos and pictures that are made say of themselves."""
 
     sign: bool = True
@@ -194,7 +191,7 @@ class Provenance(_Closed):
         return self
 
 
-class Show(_Closed):
+class Show(Closed):
     """The whole file."""
 
     project: Project = Project()
@@ -283,18 +280,7 @@ def parse_show(text: str, name: Path | str) -> Show:
         return Show.model_validate(tree)
     except ValidationError as error:
         raise UsageError(
-            f"{name}: {_mistakes(error)}; correct it, docs/howto/registry.md shows a whole one"
+            f"{name}: {told_mistakes(error)}; correct it, docs/howto/registry.md shows a whole one"
         ) from error
     except ValueError as error:
         raise UsageError(f"{name}: not TOML ({error}); correct that line") from error
-
-
-def _mistakes(error: ValidationError) -> str:
-    said = []
-    for one in error.errors(include_url=False, include_input=False):
-        where = ".".join(str(part) for part in one["loc"])
-        message = str(one["msg"]).removeprefix("Value error, ").replace(";", ",")
-        if one["type"] == "extra_forbidden":
-            message = "unknown key"
-        said.append(f"{where}: {message}" if where else message)
-    return ", ".join(said)

@@ -107,6 +107,10 @@ def export(
     fcpxml: Annotated[
         Path | None, typer.Option("--fcpxml", metavar="FILE", help="Final Cut Pro X.")
     ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="The list of shots, as board import reads it."),
+    ] = None,
     aspect: Annotated[
         str | None,
         typer.Option("--aspect", metavar="W:H", help="Of several; the first when absent."),
@@ -118,10 +122,10 @@ def export(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Write the timeline: shots as rendered or, where they are not, as planned."""
+    """Write the timeline, shots as rendered or else as planned, or the list of shots."""
     from facekit.workflows.board_export import export_board
 
-    given = {"otio": otio, "edl": edl, "xml": xml, "fcpxml": fcpxml}
+    given = {"otio": otio, "edl": edl, "xml": xml, "fcpxml": fcpxml, "csv": csv}
     show(
         "board.export",
         lambda: export_board(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from facekit_cli.options import Device, DryRun, Force, Json, Out, Seed
+from facekit_cli.options import CastPhotos, Device, DryRun, Force, Json, Out, Seed
 from facekit_cli.output import GOES_ON, execute, show
 
 __all__ = ["app", "build_toon", "calibrate", "probe_base"]
@@ -121,6 +121,7 @@ def calibrate(
             help="Photos of people who are not in the show, to tell the cast from; repeatable.",
         ),
     ] = None,
+    photos: CastPhotos = None,
     dry_run: DryRun = False,
     as_json: Json = False,
     force: Force = False,
@@ -131,7 +132,13 @@ def calibrate(
     execute(
         "lab.calibrate",
         lambda: plan_calibrate(
-            board, out=out, device=device, far=far, others=others or (), force=force
+            board,
+            out=out,
+            device=device,
+            far=far,
+            others=others or (),
+            photos=photos or (),
+            force=force,
         ),
         run_calibrate,
         as_json=as_json,

@@ -25,6 +25,7 @@ from facekit_cli import (
     recipe,
     registry,
     render,
+    render_look,
     shoot,
     train,
     verify,
@@ -95,6 +96,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("verify")(verify.verify)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+board.app.add_typer(render_look.app)
 app.add_typer(board.app, name="board")
 preset.app.add_typer(preset_share.app)
 app.add_typer(preset.app, name="preset")

@@ -19,6 +19,7 @@ __all__ = [
     "PHOTOS",
     "Allow",
     "Base",
+    "CastPhotos",
     "Device",
     "DryRun",
     "Force",
@@ -65,6 +66,14 @@ Device = Annotated[
     ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Folder of the result.")]
+CastPhotos = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--photos",
+        metavar="NAME=FOLDER",
+        help="Where the photos of one of the cast are now, if they have moved; repeatable.",
+    ),
+]
 Allow = Annotated[
     list[str] | None,
     typer.Option(

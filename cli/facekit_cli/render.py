@@ -1,4 +1,4 @@
-"""``facekit render`` and what of ``facekit board`` draws."""
+"""``facekit render``, ``facekit board render`` and ``resume``."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facekit_cli.board import Board, Renders, app
-from facekit_cli.options import Device, DryRun, Json, Weights
-from facekit_cli.output import GOES_ON, execute, show
+from facekit_cli.options import CastPhotos, Device, DryRun, Json, Weights
+from facekit_cli.output import GOES_ON, execute
 from facekit_cli.provenance import NoCredentials, prepared
 
 if TYPE_CHECKING:  # help must not wait for it
@@ -23,12 +23,8 @@ __all__ = [
     "Only",
     "Part",
     "RayAddress",
-    "pick",
     "render",
-    "report",
     "resume",
-    "retake",
-    "status",
 ]
 
 Only = Annotated[
@@ -92,6 +88,7 @@ def render(
     ray: RayAddress = None,
     emit: Emit = None,
     to: JobFiles = None,
+    photos: CastPhotos = None,
     device: Device = "auto",
     weights: Weights = None,
     no_credentials: NoCredentials = False,
@@ -106,7 +103,7 @@ def render(
     given = {"--part": part, "--ray": ray, "--emit": emit}
     if emit is not None:
         given["--no-credentials"] = no_credentials  # set FACEKIT_CREDENTIALS=none for the tasks
-        _emit(board, given, only, workers, emit, to, device, weights, out, dry_run, as_json)
+        _emit(board, given, only, workers, emit, to, photos, device, weights, out, dry_run, as_json)
         return
 
     def plan() -> "RenderPlan":
@@ -117,7 +114,7 @@ def render(
             _idle("--to", "it is the folder of --emit")
         # the cluster knows what it has; this machine need not have it
         here = "auto" if ray is not None else device
-        return plan_render(board, out=out, device=here, only=only or ())
+        return plan_render(board, out=out, device=here, only=only or (), photos=photos or ())
 
     def run(made: "RenderPlan", progress: "Progress") -> "Plan":
         if ray is not None:
@@ -150,6 +147,7 @@ def _emit(
     workers: int | None,
     kind: str,
     to: Path | None,
+    photos: Sequence[str] | None,
     device: str,
     weights: Sequence[Path] | None,
     out: Path | None,
@@ -163,7 +161,14 @@ def _emit(
         if workers is not None:
             _idle("--workers", "the scheduler decides how many tasks run at once")
         return plan_emit(
-            board, kind, to, out=out, device=device, only=only or (), weights=weights or ()
+            board,
+            kind,
+            to,
+            out=out,
+            device=device,
+            only=only or (),
+            weights=weights or (),
+            photos=photos or (),
         )
 
     execute("render.emit", plan, run_emit, as_json=as_json, weights=weights, dry_run=dry_run)
@@ -211,90 +216,3 @@ def resume(
         dry_run=dry_run,
         as_json=as_json,
     )
-
-
-@app.command("status")
-def status(board: Board, out: Renders = None, as_json: Json = False) -> None:
-    """Say how far every shot is, without loading anything."""
-    from facekit.workflows.render_look import render_status
-
-    show("board.status", lambda: render_status(board, out=out), as_json=as_json)
-
-
-@app.command("retake")
-def retake(
-    board: Board,
-    shots: Annotated[
-        list[str], typer.Argument(metavar="SHOT", help="Shots: names, ids or SEQUENCE/ID.")
-    ],
-    takes: Annotated[int, typer.Option("--takes", min=1, help="Further takes of each.")] = 1,
-    device: Device = "auto",
-    weights: Weights = None,
-    no_credentials: NoCredentials = False,
-    out: Renders = None,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Make further takes of shots, with the next seeds; the best of all is delivered."""
-    from facekit.workflows.render import run_render
-    from facekit.workflows.render_look import retake_plan
-
-    execute(
-        "board.retake",
-        prepared(
-            lambda: retake_plan(board, shots, takes=takes, out=out, device=device),
-            no_credentials=no_credentials,
-            dry_run=dry_run,
-        ),
-        run_render,
-        as_json=as_json,
-        weights=weights,
-        dry_run=dry_run,
-        interrupted=GOES_ON,
-    )
-
-
-@app.command("pick")
-def pick(
-    board: Board,
-    shot: Annotated[str, typer.Argument(metavar="SHOT", help="A shot.")],
-    take: Annotated[str, typer.Argument(metavar="TAKE", help="One of its takes, such as t02.")],
-    out: Renders = None,
-    as_json: Json = False,
-) -> None:
-    """Choose the take of a shot that is delivered, as a new version."""
-    from facekit.workflows.render_look import pick_take
-
-    show("board.pick", lambda: pick_take(board, shot, take, out=out), as_json=as_json)
-
-
-@app.command("report")
-def report(
-    board: Board,
-    publish: Annotated[
-        Path | None,
-        typer.Option(
-            "--publish",
-            metavar="FOLDER",
-            help="Write it there, to be handed on: without links to files, without names of"
-            " folders and machines.",
-        ),
-    ] = None,
-    max_mb: Annotated[
-        float,
-        typer.Option(
-            "--max-mb",
-            metavar="MB",
-            min=0.1,
-            help="Size of the page, in million bytes; pictures are made smaller until it fits.",
-        ),
-    ] = 12.0,
-    out: Renders = None,
-    as_json: Json = False,
-) -> None:
-    """Write the report of what is rendered again."""
-    from facekit.workflows.render_look import render_report
-    from facekit.workflows.render_report import ReportForm
-
-    form = ReportForm(max_mb=max_mb, folder=publish)
-    show("board.report", lambda: render_report(board, out=out, form=form), as_json=as_json)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from facekit.backbones.family import Call, Expert, Family, Text, latent_grid, unwrapped
 from facekit.backbones.spec import BackboneSpec, register_spec
 from facekit.backbones.wan_tiny import TINY_TEXT_DIMS, build_tiny
+from facekit.backbones.wan_vae import decode_chunks, encode_frames
 from facekit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -100,47 +101,11 @@ class WanFamily(Family):
     @torch.no_grad()
     def encode_video(self, pipe: Any, frames_BCFHW: Tensor) -> Tensor:
         """Encode 4 n + 1 frames to ``(z - mean) / std``, z the mode of the posterior."""
-        vae = pipe.vae
-        # The encoder walks in chunks of 1 + 4 n frames and drops what is left over.
-        if frames_BCFHW.shape[2] % 4 != 1:
-            raise UsageError(
-                f"num_frames is {frames_BCFHW.shape[2]}, expected 4 * n + 1; drop the last frames"
-            )
-        latents = vae.encode(frames_BCFHW.to(vae.device, vae.dtype)).latent_dist.mode()
-        mean, std = _latent_statistics(vae, latents)
-        normalised: Tensor = (latents - mean) / std
-        return normalised
+        return encode_frames(pipe.vae, frames_BCFHW)
 
     def decode_latents(self, pipe: Any, latents: Tensor, clamp: bool = False) -> Tensor:
-        """Decode normalised latents chunk by chunk, as the autoencoder does.
-
-        Source: AutoencoderKLWan._decode, diffusers 0.42.1 (Apache-2.0);
-        tests/unit/backbones/test_wan.py compares with vae.decode.
-        """
-        vae = pipe.vae
-        latents = latents.to(vae.device, vae.dtype)
-        mean, std = _latent_statistics(vae, latents)
-        hidden = vae.post_quant_conv(latents * std + mean)
-        vae.clear_cache()
-        try:
-            chunks = []
-            for index in range(hidden.shape[2]):
-                # The cursor into the cache of causal convolutions starts over with every chunk.
-                chunks.append(
-                    vae.decoder(
-                        hidden[:, :, index : index + 1],
-                        feat_cache=vae._feat_map,
-                        feat_idx=[0],
-                        first_chunk=index == 0,
-                    )
-                )
-        finally:
-            vae.clear_cache()
-        frames = torch.cat(chunks, dim=2)
-        if vae.config.patch_size is not None:
-            from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
-
-            frames = unpatchify(frames, patch_size=vae.config.patch_size)
+        """Decode normalised latents chunk by chunk, as the autoencoder does."""
+        frames = decode_chunks(pipe.vae, latents)
         return frames.clamp(-1, 1) if clamp else frames
 
     def predict(
@@ -204,14 +169,6 @@ def _timestep(pipe: Any, spec: BackboneSpec, sigma_B: Tensor, latents: Tensor) -
         return timestep
     frames, height, width = latent_grid(latents, pipe.transformer.config.patch_size)
     return timestep.view(-1, 1).expand(-1, frames * height * width).clone()
-
-
-def _latent_statistics(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
-    mean, std = (
-        torch.tensor(numbers, device=like.device, dtype=like.dtype).view(1, -1, 1, 1, 1)
-        for numbers in (vae.config.latents_mean, vae.config.latents_std)
-    )
-    return mean, std
 
 
 WAN = WanFamily()

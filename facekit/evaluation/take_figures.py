@@ -1,4 +1,4 @@
-"""What a take of a shot reaches: its figures per character, and what its gates say of them."""
+"""What a take of a shot reaches: its figures per character, and what is asked of them."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -9,15 +9,7 @@ import numpy as np
 from facekit.evaluation.cast_report import CastReport
 from facekit.evaluation.cast_tracks import CastTrack
 
-__all__ = [
-    "CharacterFigures",
-    "Limit",
-    "TakeFigures",
-    "TakeJudgement",
-    "TakeLimits",
-    "judge_take",
-    "take_figures",
-]
+__all__ = ["CharacterFigures", "Limit", "TakeFigures", "TakeLimits", "take_figures"]
 
 _MIN_FRAMES_FOR_SLOPE = 4
 _NUM_DIGITS = 4
@@ -106,15 +98,6 @@ class TakeLimits:
     """Characters whose face must be seen."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class TakeJudgement:
-    """What the gates say."""
-
-    verdict: str
-    """`pass`, `review` or `fail`."""
-    reasons: tuple[str, ...]
-
-
 def take_figures(report: CastReport, present: Sequence[str], num_frames: int) -> TakeFigures:
     """Count what the gates ask for.
 
@@ -151,55 +134,6 @@ def take_figures(report: CastReport, present: Sequence[str], num_frames: int) ->
         swap=swapped,
         clear_faces=len({frame for track in report.tracks for frame in _scored_frames(track)}),
     )
-
-
-def judge_take(figures: TakeFigures, limits: TakeLimits) -> TakeJudgement:
-    """Hold figures against limits; not scorable is never a low score."""
-    told: list[tuple[str, str]] = []
-    if _is_above(figures.swap, limits.swap):
-        told.append(("fail", f"two characters are swapped in {figures.swap} frames"))
-    if _is_above(figures.wrong_person, limits.wrong_person):
-        told.append(("fail", _wrong_person(figures)))
-    for name, one in figures.characters.items():
-        least = limits.p05.get(name)
-        if one.p05 is not None and least is None:
-            told.append(("review", f"{name}: no photos at hand to compare with"))
-        elif _is_below(one.p05, least):
-            told.append(("fail", f"{name}: likeness {one.p05:.2f}, at least {least:.2f} asked"))
-        if _is_below(one.slope_per_s, limits.drift_slope):
-            told.append(
-                (
-                    "fail",
-                    f"{name}: likeness changes by {one.slope_per_s:.3f} a second, at least"
-                    f" {limits.drift_slope:g} asked",
-                )
-            )
-        if name in limits.demanded and _is_below(one.coverage, limits.coverage):
-            seen = f"{name}: face scored in {one.coverage:.0%} of the frames"
-            told.append((limits.on_na, f"{seen}, {limits.coverage:.0%} asked"))
-    levels = {level for level, _ in told}
-    verdict = "fail" if "fail" in levels else "review" if "review" in levels else "pass"
-    order = ("fail", "review", "pass")
-    told.sort(key=lambda one: order.index(one[0]))
-    return TakeJudgement(verdict=verdict, reasons=tuple(text for _, text in told))
-
-
-def _wrong_person(figures: TakeFigures) -> str:
-    near = [
-        f"{one.closest:.2f} like {name}"
-        for name, one in figures.characters.items()
-        if one.closest is not None
-    ]
-    text = f"somebody else's face in {figures.wrong_person} frames"
-    return f"{text}, at best {' and '.join(near)}" if near else text
-
-
-def _is_below(value: float | None, limit: Limit | None) -> bool:
-    return value is not None and isinstance(limit, float | int) and value < limit
-
-
-def _is_above(value: float, limit: Limit) -> bool:
-    return isinstance(limit, float | int) and value > limit
 
 
 def _figures(

@@ -1,10 +1,15 @@
-"""Each gate of a take by itself: what was measured, what is asked, and whether that holds."""
+"""Each gate of a take: what was measured, what is asked, whether that holds; and all together."""
 
 import dataclasses
 
 from facekit.evaluation.take_figures import Limit, TakeFigures, TakeLimits
 
-__all__ = ["GateCheck", "gate_checks"]
+__all__ = ["GateCheck", "TakeJudgement", "gate_checks", "judge_take"]
+
+_LEVELS = ("fail", "review", "pass", "off")
+"""From the worst on."""
+_TOLD_FIRST = ("swap", "wrong_person")
+"""Gates whose reasons stand before those on single characters."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +29,29 @@ class GateCheck:
     verdict: str
     """`pass`, `review`, `fail` or `off`."""
 
+    @property
+    def is_missed(self) -> bool:
+        """Whether the value is on the wrong side of the limit."""
+        if self.value is None or self.limit is None:
+            return False
+        return self.value < self.limit if self.at_least else self.value > self.limit
+
     def to_json(self) -> dict[str, object]:
         """All of it as plain data."""
         return dataclasses.asdict(self)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TakeJudgement:
+    """What the gates say."""
+
+    verdict: str
+    """`pass`, `review` or `fail`."""
+    reasons: tuple[str, ...]
+
+
 def gate_checks(figures: TakeFigures, limits: TakeLimits) -> tuple[GateCheck, ...]:
-    """Hold a take against every gate; the worst verdict is that of `judge_take`.
+    """Hold a take against every gate.
 
     Args:
         figures: What was measured.
@@ -53,16 +74,60 @@ def gate_checks(figures: TakeFigures, limits: TakeLimits) -> tuple[GateCheck, ..
     return tuple(found)
 
 
+def judge_take(figures: TakeFigures, limits: TakeLimits) -> TakeJudgement:
+    """Hold figures against limits: the worst gate decides; not scorable is never a low score."""
+    checks = sorted(gate_checks(figures, limits), key=_told_order)
+    told = [_reason(check, figures) for check in checks]
+    worst = checks[0].verdict
+    return TakeJudgement(
+        verdict="pass" if worst == "off" else worst,
+        reasons=tuple(reason for reason in told if reason),
+    )
+
+
+def _told_order(check: GateCheck) -> tuple[int, int]:
+    place = _TOLD_FIRST.index(check.gate) if check.gate in _TOLD_FIRST else len(_TOLD_FIRST)
+    return _LEVELS.index(check.verdict), place
+
+
+def _reason(check: GateCheck, figures: TakeFigures) -> str | None:
+    name, value, limit = check.character, check.value, check.limit
+    if check.verdict == "review" and limit is None:
+        return f"{name}: no photos at hand to compare with"
+    if not check.is_missed:
+        return None
+    match check.gate:
+        case "swap":
+            return f"two characters are swapped in {value:.0f} frames"
+        case "wrong_person":
+            return _wrong_person(figures)
+        case "identity.p05":
+            return f"{name}: likeness {value:.2f}, at least {limit:.2f} asked"
+        case "drift_slope":
+            return f"{name}: likeness changes by {value:.3f} a second, at least {limit:g} asked"
+        case _:
+            return f"{name}: face scored in {value:.0%} of the frames, {limit:.0%} asked"
+
+
+def _wrong_person(figures: TakeFigures) -> str:
+    near = [
+        f"{one.closest:.2f} like {name}"
+        for name, one in figures.characters.items()
+        if one.closest is not None
+    ]
+    text = f"somebody else's face in {figures.wrong_person} frames"
+    return f"{text}, at best {' and '.join(near)}" if near else text
+
+
 def _check(
     gate: str, character: str, value: float | None, limit: Limit | None, *, at_least: bool = True
 ) -> GateCheck:
-    verdict, mark = "pass", None
-    if limit == "off":
-        verdict = "off"
-    elif limit is not None:
-        mark = float(limit)
-        if value is not None and (value < mark if at_least else value > mark):
-            verdict = "fail"
-    return GateCheck(
-        gate=gate, character=character, value=value, limit=mark, at_least=at_least, verdict=verdict
+    check = GateCheck(
+        gate=gate,
+        character=character,
+        value=value,
+        limit=None if limit is None or limit == "off" else float(limit),
+        at_least=at_least,
+        verdict="off" if limit == "off" else "pass",
     )
+    return dataclasses.replace(check, verdict="fail") if check.is_missed else check

@@ -15,7 +15,7 @@ from facekit.generation.sample import SampleSettings, conditioned, quiet, run_pi
 from facekit.generation.shots import check_shots
 from facekit.types import Clip, Image, NoProgress, Progress, Shot
 
-__all__ = ["continuation_pipeline", "continue_clip", "join_clips"]
+__all__ = ["continuation_pipeline", "continue_clip"]
 
 
 def continuation_pipeline(pipe: Any) -> Any:
@@ -150,22 +150,3 @@ def _encode(pipe: Any, prompt: str, spec: BackboneSpec) -> Any:
         transformer=pipe.transformer,
     )
     return spec.family.encode_text(reader, spec, [prompt])["encoder_hidden_states"]
-
-
-def join_clips(pieces: Sequence[Clip]) -> Clip:
-    """Put continued pieces into one clip; the frame that two neighbours share is kept once.
-
-    Raises:
-        UsageError: No pieces, or they differ in size or speed.
-    """
-    if not pieces:
-        raise UsageError("no clips to join; shoot at least one")
-    shapes = {(piece.frames.shape[1:], piece.fps) for piece in pieces}
-    if len(shapes) > 1:
-        told = ", ".join(f"{shape[1]}x{shape[0]} at {fps:g} fps" for shape, fps in sorted(shapes))
-        raise UsageError(
-            f"clips of different size or speed cannot be joined: {told}; shoot all in one size and "
-            "speed"
-        )
-    frames = [pieces[0].frames, *(piece.frames[1:] for piece in pieces[1:])]
-    return Clip(frames=np.concatenate(frames), fps=pieces[0].fps)

@@ -27,7 +27,6 @@ __all__ = [
     "LocatedBoard",
     "dump_storyboard",
     "parse_storyboard",
-    "read_storyboard",
     "refuse",
     "understand",
 ]
@@ -130,18 +129,6 @@ def understand(path: Path, where: LocatedData) -> LocatedBoard:
 
 
 _NEEDED = frozenset({"schema", "project", "sequences"})
-
-
-def read_storyboard(path: Path) -> Storyboard:
-    """Read a storyboard that has no mistakes in itself.
-
-    Raises:
-        StoryboardError: Every mistake in one message, each with its line.
-    """
-    located = parse_storyboard(path)
-    refuse(located, located.mistakes)
-    assert located.board is not None
-    return located.board
 
 
 def refuse(located: LocatedBoard, mistakes: Sequence[Mistake]) -> None:

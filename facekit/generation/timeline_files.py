@@ -19,7 +19,6 @@ __all__ = [
     "TIMELINE_SUFFIXES",
     "TimelineFormat",
     "lost_in",
-    "read_timeline",
     "timeline_text",
     "write_timeline",
 ]
@@ -86,26 +85,6 @@ def timeline_text(timeline: Any, kind: TimelineFormat, path: Path | str = "timel
     options = {"rate": float(rate)} if kind == "edl" else {}
     text: str = otio.adapters.write_to_string(copy, _ADAPTERS[kind], **options)
     return text if text.endswith("\n") else f"{text}\n"
-
-
-def read_timeline(path: Path, kind: TimelineFormat, rate: Fraction) -> Any:
-    """Read a timeline back, as an editor would.
-
-    Args:
-        path: The file.
-        kind: Its format.
-        rate: Frames per second; an EDL does not say it.
-
-    Returns:
-        An `opentimelineio.schema.Timeline`, also where the format holds a list of them.
-    """
-    import opentimelineio as otio
-
-    options = {"rate": float(rate)} if kind == "edl" else {}
-    found = otio.adapters.read_from_file(str(path), _ADAPTERS[kind], **options)
-    if isinstance(found, otio.schema.Timeline):
-        return found
-    return next(item for item in found if isinstance(item, otio.schema.Timeline))
 
 
 def lost_in(timeline: Any, kind: TimelineFormat) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Contact sheets: a take, or all takes of a shot, at one look."""
+"""Contact sheets: all takes of a shot at one look."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +11,10 @@ from PIL import ImageDraw
 
 from facekit.errors import UsageError
 from facekit.media.burn_in import fit_text, text_font
-from facekit.media.delivery import START_FRAME
 from facekit.media.images import write_image
 from facekit.types import Clip, Image
 
-__all__ = ["SHEET_FRAMES", "SheetRow", "spread", "take_sheet", "takes_sheet", "write_sheet"]
+__all__ = ["SHEET_FRAMES", "SheetRow", "spread", "takes_sheet", "write_sheet"]
 
 SHEET_FRAMES: Final = 8
 """Pictures in a row of a sheet, at most."""
@@ -52,39 +51,6 @@ def spread(count: int, most: int) -> tuple[int, ...]:
     if most == 1:
         return (count // 2,)
     return tuple(round(place * (count - 1) / (most - 1)) for place in range(most))
-
-
-def take_sheet(
-    clip: Clip, title: str, *, start_frame: int = START_FRAME, columns: int = SHEET_FRAMES
-) -> Image:
-    """Draw frames of one take with their numbers, all of them or so many that three rows do.
-
-    Args:
-        clip: The take.
-        title: Stands above.
-        start_frame: Number of the first frame.
-        columns: Pictures in a row.
-
-    Raises:
-        UsageError: No columns.
-    """
-    _require_columns(columns)
-    places = spread(clip.num_frames, 3 * columns)
-    wide, high = _cell(clip)
-    rows = -(-len(places) // columns)
-    across = min(columns, len(places))
-    sheet, draw = _sheet(
-        _GAP_PX + across * (wide + _GAP_PX),
-        _GAP_PX + _LABEL_PX + rows * (high + _LABEL_PX + _GAP_PX),
-    )
-    _write(draw, (_GAP_PX, _GAP_PX), title, sheet.width - 2 * _GAP_PX)
-    for index, place in enumerate(places):
-        row, column = divmod(index, columns)
-        left = _GAP_PX + column * (wide + _GAP_PX)
-        top = _GAP_PX + _LABEL_PX + row * (high + _LABEL_PX + _GAP_PX)
-        sheet.paste(_thumb(clip.frames[place], wide, high), (left, top))
-        _write(draw, (left, top + high + 2), str(start_frame + place), wide, _SOFT)
-    return np.asarray(sheet)
 
 
 def takes_sheet(rows: Sequence[SheetRow], title: str, *, columns: int = SHEET_FRAMES) -> Image:
@@ -129,7 +95,7 @@ def write_sheet(path: Path | str, sheet: Image) -> None:
 
     Args:
         path: Ends in .webp (small) or .png (exact).
-        sheet: From `take_sheet` or `takes_sheet`.
+        sheet: From `takes_sheet`.
 
     Raises:
         UsageError: Another suffix.

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 from pydantic import model_validator as after
 
+from facekit.closed import Closed, told_mistakes
 from facekit.errors import LockMismatch, RegistryError
 from facekit.media.files import write_text
 from facekit.presets.manifest import Manifest
@@ -36,11 +37,7 @@ _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _Line = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class LockedBase(_Closed):
+class LockedBase(Closed):
     """The backbone that a preset was made for."""
 
     name: _Line
@@ -49,7 +46,7 @@ class LockedBase(_Closed):
     digest: _Line = ""
 
 
-class LockedPreset(_Closed):
+class LockedPreset(Closed):
     """One version, for good."""
 
     version: str
@@ -75,7 +72,7 @@ class LockedPreset(_Closed):
         return self
 
 
-class Lock(_Closed):
+class Lock(Closed):
     """The whole file."""
 
     schema_: Literal["facekit.lock/1"] = Field(default="facekit.lock/1", alias="schema")
@@ -149,9 +146,7 @@ def read_lock(path: Path) -> Lock:
         tree: dict[str, Any] = tomllib.loads(content.decode())
         return Lock.model_validate(tree)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise _damaged(path, f"{where}: {first['msg']}") from error
+        raise _damaged(path, told_mistakes(error)) from error
     except (OSError, ValueError) as error:
         raise _damaged(path, str(error)) from error
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 from pydantic import model_validator as after
 
+from facekit.closed import Closed, told_mistakes
 from facekit.errors import ConsentRefused
 from facekit.signing.dsse import Envelope, Signature
 from facekit.signing.keys import PublicKey, SigningKey
@@ -92,11 +93,7 @@ _LIMIT: Final = 1_000_000
 _DRAWN: Final = ("synthetic", "non-human")
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Evidence(_Closed):
+class Evidence(Closed):
     """What proves it, by digest; the thing itself stays with who keeps it."""
 
     kind: Word
@@ -104,7 +101,7 @@ class Evidence(_Closed):
     sha256: Sha256
 
 
-class Uses(_Closed):
+class Uses(Closed):
     """What the face may be used for."""
 
     allow: tuple[Word, ...] = Field(min_length=1)
@@ -121,7 +118,7 @@ class Uses(_Closed):
         return self
 
 
-class Compensation(_Closed):
+class Compensation(Closed):
     """What is paid for, counted by the ledger."""
 
     unit: Literal["none", "per-second", "per-shot", "ref"] = "none"
@@ -129,7 +126,7 @@ class Compensation(_Closed):
     """Where it is agreed, for `ref`."""
 
 
-class Retention(_Closed):
+class Retention(Closed):
     """How long things are kept."""
 
     templates_until: date | None = None
@@ -138,7 +135,7 @@ class Retention(_Closed):
     """After it the photos must be deleted; facekit never deletes them by itself."""
 
 
-class RevocationTerms(_Closed):
+class RevocationTerms(Closed):
     """How it is taken back."""
 
     contact: Line = Field(min_length=1)
@@ -149,7 +146,7 @@ class RevocationTerms(_Closed):
     """`withdraw`: everything stops at once, and the character is to be deleted."""
 
 
-class Training(_Closed):
+class Training(Closed):
     """What may be made of the photos."""
 
     zero_shot: bool = True
@@ -160,7 +157,7 @@ class Training(_Closed):
     """Mix the face with others."""
 
 
-class ConsentRecord(_Closed):
+class ConsentRecord(Closed):
     """What was agreed."""
 
     schema_: Literal["facekit.consent/1"] = Field(default=SCHEMA, alias="schema")
@@ -357,18 +354,7 @@ def _parse(content: Mapping[str, Any], name: str) -> ConsentRecord:
     try:
         return ConsentRecord.model_validate(content)
     except ValidationError as error:
-        raise _not_a_record(name, _mistakes(error)) from error
-
-
-def _mistakes(error: ValidationError) -> str:
-    said = []
-    for one in error.errors(include_url=False, include_input=False):
-        where = ".".join(str(part) for part in one["loc"])
-        message = str(one["msg"]).removeprefix("Value error, ").replace(";", ",")
-        if one["type"] == "extra_forbidden":
-            message = "unknown key"
-        said.append(f"{where}: {message}" if where else message)
-    return ", ".join(said)
+        raise _not_a_record(name, told_mistakes(error)) from error
 
 
 def _not_a_record(name: str, got: str) -> ConsentRefused:

@@ -1,11 +1,13 @@
-"""A board's timeline for the editor: of what its plan expects, or of what was rendered."""
+"""A board's timeline for the editor, of what is planned or was rendered, and its list of shots."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from facekit.errors import StoryboardError, UsageError
+from facekit.generation.storyboard_csv import write_csv
 from facekit.generation.storyboard_shot import ShotPlan
 from facekit.generation.timeline import TimelineMarker, TimelineShot, build_timeline
 from facekit.generation.timeline_files import (
@@ -14,12 +16,13 @@ from facekit.generation.timeline_files import (
     lost_in,
     write_timeline,
 )
-from facekit.media.files import ensure_new
+from facekit.media.files import ensure_new, write_text
 from facekit.workflows.board_plan import BoardPlan, plan_board
 
 __all__ = [
     "SHOT_RECORD",
     "TIMELINE_KEY",
+    "ExportFormat",
     "ExportedBoard",
     "export_board",
     "planned_media",
@@ -33,17 +36,23 @@ SHOT_RECORD = "shot.json"
 TIMELINE_KEY = "timeline"
 """The key of `shot.json` that holds what `TimelineShot.to_json` gives."""
 
+ExportFormat: TypeAlias = TimelineFormat | Literal["csv"]
+"""What can be written of a board: its timeline, or the list of its shots."""
+
+_LIST_LACKS = (
+    "a shot list holds what has a column: not the cast, dialogue, engine, gates or deliver"
+)
 _SUFFIXES = {"prores422hq": ".mov", "h264": ".mp4"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedBoard:
-    """Timelines that were written."""
+    """Files that were written."""
 
     files: tuple[Path, ...]
     aspect: str
     planned: tuple[str, ...]
-    """Shots that are not rendered yet and stand there as planned."""
+    """Shots that are not rendered yet and stand on the timeline as planned."""
     rendered: tuple[str, ...]
     notes: tuple[str, ...]
     """What a format cannot hold."""
@@ -51,9 +60,9 @@ class ExportedBoard:
     def describe(self) -> str:
         """The files, and what is in them."""
         lines = [str(path) for path in self.files]
-        lines.append(
-            f"{self.aspect}: {len(self.rendered)} shots as rendered, {len(self.planned)} as planned"
-        )
+        if self.rendered or self.planned:
+            counts = f"{len(self.rendered)} shots as rendered, {len(self.planned)} as planned"
+            lines.append(f"{self.aspect}: {counts}")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     def to_json(self) -> Mapping[str, object]:
@@ -69,17 +78,17 @@ class ExportedBoard:
 
 def export_board(
     path: Path,
-    files: Mapping[TimelineFormat, Path],
+    files: Mapping[ExportFormat, Path],
     *,
     aspect: str | None = None,
     out: Path | None = None,
     whole_paths: bool = False,
     force: bool = False,
 ) -> ExportedBoard:
-    """Write the timeline of a board in some formats.
+    """Write the timeline of a board in some formats, or the list of its shots.
 
     A shot that has been rendered, by the newest version in the folder of renders that has a
-    record, stands there as it is; any other as it is planned.
+    record, stands on the timeline as it is; any other as it is planned.
 
     Args:
         path: The storyboard.
@@ -97,7 +106,7 @@ def export_board(
         OutputError: It cannot be written.
     """
     if not files:
-        known = ", ".join(f"--{kind}" for kind in TIMELINE_SUFFIXES)
+        known = ", ".join(f"--{kind}" for kind in (*TIMELINE_SUFFIXES, "csv"))
         raise UsageError(f"{path}: nothing to write, expected one of {known}; name a file")
     for file in files.values():
         ensure_new(file, force, other="file")
@@ -111,10 +120,16 @@ def export_board(
     shots = [shot for shot in plan.shots if shot.aspect == chosen]
     if not shots:
         raise UsageError(f"{path}: no shot in {chosen}, expected one at least; choose another")
+    if all(kind == "csv" for kind in files):
+        shots = []  # a list holds no takes
     made = [rendered_shot(plan.out_dir, shot) for shot in shots]
     laid = [done or planned_shot(plan, shot) for shot, done in zip(shots, made, strict=True)]
     notes: dict[str, None] = {}
     for kind, file in files.items():
+        if kind == "csv":
+            write_text(file, write_csv(plan.board))
+            notes[_LIST_LACKS] = None
+            continue
         timeline = build_timeline(
             plan.board.project.title or plan.board.project.id,
             laid,

@@ -221,13 +221,16 @@ def plan_board(
         warnings=(
             *_warnings(board, found),
             *_prompt_warnings(shots, found),
-            *(f"facekit render refuses it: {why}" for why in undrawn(shots, found.spec)),
+            *(
+                f"facekit render refuses it: {why}; {step}"
+                for why, step in undrawn(shots, found.spec)
+            ),
         ),
     )
 
 
-def undrawn(shots: Sequence[ShotPlan], spec: BackboneSpec) -> Iterator[str]:
-    """Tell what of a plan this version cannot draw.
+def undrawn(shots: Sequence[ShotPlan], spec: BackboneSpec) -> Iterator[tuple[str, str]]:
+    """Tell what of a plan this version cannot draw, and what to do about it.
 
     Args:
         shots: Planned.
@@ -236,13 +239,14 @@ def undrawn(shots: Sequence[ShotPlan], spec: BackboneSpec) -> Iterator[str]:
     if spec.family.needs_picture:
         yield (
             f"{spec.name} begins every clip with a picture, expected a backbone that draws from"
-            " text; choose another engine.base"
+            " text",
+            "choose another engine.base",
         )
     for shot in shots:
         if shot.last_frame is not None:
             yield (
-                f"{shot.name}: last_frame is pinned, and {spec.name} ends with no given picture;"
-                " leave it away"
+                f"{shot.name}: last_frame is pinned, and {spec.name} ends with no given picture",
+                "leave it away",
             )
 
 

@@ -88,6 +88,7 @@ def plan_calibrate(
     device: str = AUTO,
     far: float = FAR,
     others: Sequence[Path | str] = (),
+    photos: Sequence[str] = (),
     force: bool = False,
 ) -> CalibratePlan:
     """Find what there is to compare.
@@ -98,6 +99,7 @@ def plan_calibrate(
         device: Of the reporting encoder.
         far: Part of the faces of other people that may be taken for a member.
         others: Photos of people who are not in the show: files, folders, patterns, archives.
+        photos: Where the photos of the cast are now, as for `plan_render`; they are not kept.
         force: Whether thresholds that are there may be replaced.
 
     Raises:
@@ -107,7 +109,7 @@ def plan_calibrate(
         MediaError: A path does not exist.
         OutputExists: It was calibrated already.
     """
-    plan = plan_render(board, out=out, device=device)
+    plan = plan_render(board, out=out, device=device, photos=photos)
     file = ensure_new(plan.board.out_dir / CALIBRATION_FILE, force)
     strangers = scan_photos(others) if others else []
     if len(plan.judge.photos) < (1 if strangers else 2):

@@ -19,10 +19,11 @@ from facekit.workflows.backbone import load_backbone
 from facekit.workflows.characters import shooting_recipe
 from facekit.workflows.device import AUTO, choose_device
 from facekit.workflows.doctor_findings import Finding
-from facekit.workflows.licences import licence_finding, refuse_licences
+from facekit.workflows.licences import refuse_licences
 from facekit.workflows.preset_content import PARITY, PARITY_FRAMES
 from facekit.workflows.preset_drawing import Parity, compare_parity, draw_shots, read_parity
 from facekit.workflows.preset_files import load_any, open_preset, open_templates
+from facekit.workflows.preset_terms import part_licences
 from facekit.workflows.trust import trusted_keys
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
     "VerifyPlan",
     "inspect_preset",
     "plan_verify_preset",
-    "preset_licences",
     "run_verify_preset",
 ]
 
@@ -175,28 +175,6 @@ def inspect_preset(path: Path | str) -> PresetFacts:
     return PresetFacts(bundle=bundle, signature=_signature(bundle), templates=templates)
 
 
-def preset_licences(bundle: Bundle, *, commercial: bool) -> tuple[Finding, ...]:
-    """Tell the licence of every part of a preset, in the words of the doctor.
-
-    Args:
-        bundle: The preset.
-        commercial: Whether a licence that does not allow commercial use is a fault.
-    """
-    told = bundle.manifest
-    parts = [("base", told.base), ("encoder", told.encoder), ("adapter", told.rights)]
-    return tuple(
-        licence_finding(
-            name,
-            one.license,
-            allowed=one.commercial,
-            commercial=commercial,
-            instead="take a preset whose parts allow it",
-        )
-        for name, one in parts
-        if one is not None
-    )
-
-
 def plan_verify_preset(
     path: Path | str, *, parity: bool = False, commercial: bool = False, device: str = AUTO
 ) -> VerifyPlan:
@@ -217,7 +195,13 @@ def plan_verify_preset(
     """
     bundle = open_preset(path)
     statement = bundle.packed_by(trusted_keys())
-    findings = preset_licences(bundle, commercial=commercial)
+    told = bundle.manifest
+    findings = part_licences(
+        {"base": told.base, "encoder": told.encoder},
+        told.rights,
+        commercial=commercial,
+        instead=dict.fromkeys(("base", "encoder", "adapter"), "take a preset whose parts allow it"),
+    )
     refuse_licences(str(path), findings)
     if parity and bundle.manifest.eval.parity is None:
         raise UsageError(

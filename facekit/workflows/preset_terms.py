@@ -146,8 +146,19 @@ def retained_until(consent: bytes | None) -> str | None:
     return None if said is None else str(said)
 
 
+_INSTEAD: Final = {
+    "base": "train on a backbone that allows it",
+    "encoder": "train with a face encoder that allows it, such as opencv",
+    "adapter": "give the adapter terms that allow it, with --license or --allows-commercial-use",
+}
+
+
 def part_licences(
-    parts: Mapping[str, Any], rights: Rights, *, commercial: bool
+    parts: Mapping[str, Any],
+    rights: Rights,
+    *,
+    commercial: bool,
+    instead: Mapping[str, str] | None = None,
 ) -> tuple[Finding, ...]:
     """Tell the licence of every part; the doctor tells those of a recipe in the same words.
 
@@ -155,13 +166,9 @@ def part_licences(
         parts: Base and encoder.
         rights: Of the adapter.
         commercial: Whether a licence that does not allow commercial use is a fault.
+        instead: What to do then; what whoever packs can do when None.
     """
-    instead = {
-        "base": "train on a backbone that allows it",
-        "encoder": "train with a face encoder that allows it, such as opencv",
-        "adapter": "give the adapter terms that allow it, with --license or"
-        " --allows-commercial-use",
-    }
+    instead = instead or _INSTEAD
     return tuple(
         licence_finding(
             name,

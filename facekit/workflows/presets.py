@@ -49,7 +49,7 @@ from facekit.workflows.preset_terms import (
     retained_until,
 )
 
-__all__ = ["PackPlan", "Packed", "pack_character", "plan_pack", "run_pack"]
+__all__ = ["PackPlan", "Packed", "plan_pack", "run_pack"]
 
 _LICENCE: Final = "LicenseRef-Proprietary"
 
@@ -209,13 +209,6 @@ def run_pack(plan: PackPlan, progress: Progress, *, pipe: Any = None) -> Packed:
     bundle = open_bundle(plan.out)
     bundle.packed_by((plan.key.public,))
     return Packed(path=plan.out, digest=bundle.digest, manifest=bundle.manifest)
-
-
-def pack_character(
-    character: str, out: Path | None, progress: Progress, *, pipe: Any = None, **told: Any
-) -> Packed:
-    """Pack a character; arguments and errors as for `plan_pack` and `run_pack`."""
-    return run_pack(plan_pack(character, out=out, **told), progress, pipe=pipe)
 
 
 def _build(plan: PackPlan, pictures: Mapping[str, bytes]) -> tuple[Manifest, Any]:

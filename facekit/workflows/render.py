@@ -132,7 +132,7 @@ def run_render(
     with locked(board.out_dir):
         # as they are now: somebody may have picked a take since the plan was made
         kept = read_wishes(board.out_dir)
-        wishes = kept.with_takes(plan.retake)
+        wishes = kept.with_takes(plan.retake).with_photos(plan.photos)
         if wishes != kept:
             write_wishes(board.out_dir, wishes)
         plan = dataclasses.replace(plan, wishes=wishes)

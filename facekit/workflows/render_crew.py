@@ -11,9 +11,10 @@ import torch
 from facekit.recipe import Recipe
 from facekit.types import NoProgress, Progress
 from facekit.weights import search_first, searched_first
-from facekit.workflows.render_draw import Studio, batch_limit
+from facekit.workflows.render_draw import Studio
 from facekit.workflows.render_jobs import MadeTake, TakeJob
 from facekit.workflows.render_judge import JudgePlan
+from facekit.workflows.render_queue import batch_limit
 from facekit.workflows.render_workers import Workers
 
 __all__ = ["Crew", "InProcess", "hire", "open_studio"]

@@ -15,13 +15,7 @@ from facekit.errors import FaceError
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import load_faces
 from facekit.generation.regions import Region, make_masks
-from facekit.generation.sample import (
-    MAX_BATCH,
-    MAX_BATCH_PIXELS,
-    SampleSettings,
-    guidance_options,
-    sample,
-)
+from facekit.generation.sample import SampleSettings, guidance_options, sample
 from facekit.generation.storyboard_shot import ShotPlan
 from facekit.recipe import Recipe
 from facekit.types import Clip, Image, Progress
@@ -46,7 +40,7 @@ from facekit.workflows.render_takes import (
 )
 from facekit.workflows.takes import write_take
 
-__all__ = ["Studio", "batch_limit"]
+__all__ = ["Studio"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -296,9 +290,3 @@ class Studio:
                 found = make_cast_likeness(characters, needed, self.device, own)
             self._judges[key] = found
         return self._judges[key]
-
-
-def batch_limit(shot: ShotPlan) -> int:
-    """How many takes of this size are drawn at once."""
-    volume = shot.height * shot.width * max(shot.frames.chunks)
-    return max(1, min(MAX_BATCH, MAX_BATCH_PIXELS // volume))

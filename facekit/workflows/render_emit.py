@@ -7,7 +7,7 @@ timelines and the report.
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -18,6 +18,7 @@ from facekit.media.files import ensure_out_dir, full_path, write_text
 from facekit.types import Progress
 from facekit.workflows.device import AUTO
 from facekit.workflows.render import plan_render
+from facekit.workflows.render_job_files import SUBMIT, openjd_template, sbatch
 from facekit.workflows.render_state import ShotState
 
 __all__ = ["EMIT_KINDS", "EmitPlan", "EmittedJobs", "plan_emit", "run_emit"]
@@ -25,7 +26,6 @@ __all__ = ["EMIT_KINDS", "EmitPlan", "EmittedJobs", "plan_emit", "run_emit"]
 EMIT_KINDS = ("slurm", "openjd")
 _MAX_TASKS = 1000
 """Slurm's arrays end there unless an administrator allows more."""
-_CORES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,8 @@ class EmitPlan:
     only: tuple[str, ...] = ()
     """What was asked for; all when empty."""
     weights: tuple[Path, ...] = ()
+    photos: Mapping[str, str] = field(default_factory=dict)
+    """Where photos are: member -> folder."""
 
     def describe(self) -> str:
         """What for, where, and how much each task does."""
@@ -103,6 +105,7 @@ def plan_emit(
     device: str = AUTO,
     only: Sequence[str] = (),
     weights: Sequence[Path] = (),
+    photos: Sequence[str] = (),
 ) -> EmitPlan:
     """Share what is missing of a board out among tasks; nothing is written.
 
@@ -115,6 +118,7 @@ def plan_emit(
             need not have one.
         only: Shots, as for `plan_render`.
         weights: Given to every task.
+        photos: Where the photos of the cast are, as for `plan_render`; given to every task.
 
     Raises:
         UsageError: No such kind or device, no folder, or nothing is left to draw.
@@ -138,7 +142,7 @@ def plan_emit(
         raise OutputExists(
             f"{to}: exists and is not an empty folder; choose another --to, or remove it"
         )
-    plan = plan_render(path, out=out, device="cpu", only=only)
+    plan = plan_render(path, out=out, device="cpu", only=only, photos=photos)
     shots = [shot for shot in plan.board.shots if not plan.only or shot.name in plan.only]
     groups = [
         group
@@ -162,6 +166,7 @@ def plan_emit(
         device=device,
         only=tuple(only),
         weights=tuple(weights),
+        photos=plan.photos,
     )
 
 
@@ -175,14 +180,17 @@ def run_emit(plan: EmitPlan, progress: Progress) -> EmittedJobs:
     files = {"task.sh": _task_script(plan)}
     if plan.kind == "slurm":
         files |= {
-            "shots.sbatch": _sbatch(plan, f"1-{len(plan.tasks)}"),
-            "last.sbatch": _sbatch(plan, None),
-            "submit.sh": _SUBMIT,
+            "shots.sbatch": sbatch(plan.project, plan.to, plan.device, f"1-{len(plan.tasks)}"),
+            "last.sbatch": sbatch(plan.project, plan.to, plan.device, None),
+            "submit.sh": SUBMIT,
         }
         submit = f"sh {shlex.quote(str(plan.to / 'submit.sh'))}, with options of sbatch after it"
     else:
         files["template.yaml"] = yaml.safe_dump(
-            _openjd_template(plan), sort_keys=False, allow_unicode=True, width=100
+            openjd_template(plan.project, plan.to, plan.device, len(plan.tasks)),
+            sort_keys=False,
+            allow_unicode=True,
+            width=100,
         )
         submit = f"submit {plan.to / 'template.yaml'} with what your farm has for it"
     for name, text in files.items():
@@ -212,6 +220,7 @@ def _task_script(plan: EmitPlan) -> str:
     words = ["facekit", "render", str(plan.board), "--out", str(plan.out_dir)]
     words += ["--device", plan.device]
     words += [word for path in plan.weights for word in ("--weights", str(path))]
+    words += [word for item in plan.photos.items() for word in ("--photos", "=".join(item))]
     command = shlex.join(words)
     lines = [
         "#!/bin/sh",
@@ -234,70 +243,3 @@ def _task_script(plan: EmitPlan) -> str:
 
 def _only(shots: Sequence[str]) -> str:
     return shlex.join([word for name in shots for word in ("--only", name)])
-
-
-def _sbatch(plan: EmitPlan, array: str | None) -> str:
-    folder = full_path(plan.to)
-    log = folder / "logs" / ("%A_%a.txt" if array else "%j.txt")
-    lines = ["#!/bin/sh", f"#SBATCH --job-name={plan.project}"]
-    lines += [f"#SBATCH --array={array}"] if array else []
-    lines += ["#SBATCH --ntasks=1", f"#SBATCH --cpus-per-task={_CORES}"]
-    lines += [] if plan.device == "cpu" else ["#SBATCH --gpus-per-task=1"]
-    lines += ["#SBATCH --requeue", f'#SBATCH --output="{log}"']
-    task = '"$SLURM_ARRAY_TASK_ID"' if array else "last"
-    return "\n".join([*lines, f"exec sh {shlex.quote(str(folder / 'task.sh'))} {task}"]) + "\n"
-
-
-_SUBMIT = """\
-#!/bin/sh
-# Gives the tasks to Slurm: sh submit.sh, with options of sbatch such as -p gpu -t 2:00:00 after it.
-set -eu
-cd "$(dirname "$0")"
-job=$(sbatch --parsable "$@" shots.sbatch)
-# also after tasks that were lost: the last one makes what they left
-sbatch --dependency="afterany:${job%%;*}" "$@" last.sbatch
-"""
-
-
-def _openjd_template(plan: EmitPlan) -> dict[str, object]:
-    """The job as an Open Job Description template.
-
-    Source: https://github.com/OpenJobDescription/openjd-specifications (jobtemplate-2023-09).
-    """
-    room: dict[str, object] = {"amounts": [{"name": "amount.worker.vcpu", "min": 1}]}
-    if plan.device != "cpu":
-        room = {"amounts": [{"name": "amount.worker.gpu", "min": 1}]}
-
-    def script(task: str) -> dict[str, object]:
-        run = {"command": "sh", "args": ["{{Param.Jobs}}/task.sh", task]}
-        return {"actions": {"onRun": run}}
-
-    tasks = {"name": "Task", "type": "INT", "range": f"1-{len(plan.tasks)}"}
-    return {
-        "specificationVersion": "jobtemplate-2023-09",
-        "name": plan.project,
-        "parameterDefinitions": [
-            {
-                "name": "Jobs",
-                "type": "PATH",
-                "objectType": "DIRECTORY",
-                "dataFlow": "IN",
-                "default": str(full_path(plan.to)),
-                "description": "Folder of task.sh, which names board and renders by whole paths.",
-            }
-        ],
-        "steps": [
-            {
-                "name": "Shots",
-                "parameterSpace": {"taskParameterDefinitions": [tasks]},
-                "hostRequirements": room,
-                "script": script("{{Task.Param.Task}}"),
-            },
-            {
-                "name": "Last",
-                "dependencies": [{"dependsOn": "Shots"}],
-                "hostRequirements": room,
-                "script": script("last"),
-            },
-        ],
-    }

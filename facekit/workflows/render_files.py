@@ -8,13 +8,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from facekit.errors import RenderError
 from facekit.generation.storyboard_shot import ShotPlan
 from facekit.generation.units import take_name, take_number
-from facekit.media.files import atomic_write, write_text
+from facekit.media.files import atomic_write, full_path, write_text
 from facekit.workflows.render_jobs import TAKES_DIR
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "next_version",
     "read_json",
     "read_wishes",
+    "shot_of_take",
     "take_prints",
     "versions",
     "working_version",
@@ -44,11 +45,21 @@ class Wishes:
     """Shot -> so many takes at least."""
     picks: Mapping[str, int] = field(default_factory=dict)
     """Shot -> the take to deliver."""
+    photos: Mapping[str, str] = field(default_factory=dict)
+    """Member of the cast -> folder that its photos are in now, in full."""
 
     def with_takes(self, takes: Mapping[str, int]) -> "Wishes":
         """These, and so many takes of some shots, of which no take is picked any longer."""
         picks = {name: number for name, number in self.picks.items() if name not in takes}
-        return Wishes(takes={**self.takes, **takes}, picks=picks)
+        return replace(self, takes={**self.takes, **takes}, picks=picks)
+
+    def with_pick(self, name: str, number: int) -> "Wishes":
+        """These, and a take of a shot to deliver."""
+        return replace(self, picks={**self.picks, name: number})
+
+    def with_photos(self, photos: Mapping[str, str]) -> "Wishes":
+        """These, and folders of photos."""
+        return replace(self, photos={**self.photos, **photos})
 
 
 def read_wishes(out_dir: Path) -> Wishes:
@@ -65,10 +76,11 @@ def read_wishes(out_dir: Path) -> Wishes:
         return Wishes(
             takes={name: int(count) for name, count in content["takes"].items()},
             picks={name: int(number) for name, number in content["picks"].items()},
+            photos={name: str(place) for name, place in content.get("photos", {}).items()},
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RenderError(
-            f"{path}: damaged ({error!r}), expected what facekit board retake and pick wrote;"
+            f"{path}: damaged ({error!r}), expected what facekit render, retake and pick wrote;"
             " remove it, and ask again"
         ) from error
 
@@ -79,7 +91,7 @@ def write_wishes(out_dir: Path, wishes: Wishes) -> None:
     Raises:
         OutputError: The folder cannot be written.
     """
-    write_json(out_dir / _WISHES, {"takes": dict(wishes.takes), "picks": dict(wishes.picks)})
+    write_json(out_dir / _WISHES, asdict(wishes))
 
 
 def versions(out_dir: Path, shot: ShotPlan) -> tuple[Path, ...]:
@@ -120,6 +132,14 @@ def take_prints(version: Path) -> dict[int, str]:
         if number is not None and path.name == f"{take_name(number)}.json":
             found[number] = str((read_json(path) or {}).get("fingerprint", ""))
     return found
+
+
+def shot_of_take(path: Path) -> str | None:
+    """The name of the shot whose take of a render a file is; None for any other file."""
+    takes, version, shot, *_ = (*(parent.name for parent in full_path(path).parents), "", "", "")
+    if takes != TAKES_DIR or take_number(path.stem) is None:
+        return None
+    return shot if version.startswith("v") and version[1:].isdigit() else None
 
 
 def link_takes(old: Path, new: Path) -> None:

@@ -1,12 +1,13 @@
 """Who is in a take: its faces against photos of the whole cast, by the reporting encoder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from facekit.adapters.character import Character
 from facekit.digests import json_digest
 from facekit.errors import FacekitError, RenderError, UsageError
 from facekit.evaluation.cast_report import CastReport, report_cast
@@ -17,15 +18,16 @@ from facekit.faces.vendors import check_vendor, encoder_id, load_faces
 from facekit.generation.storyboard_shot import ShotPlan
 from facekit.identity.gallery import build_gallery
 from facekit.identity.similarity import weighted_mean
+from facekit.media.files import full_path
 from facekit.media.images import read_image
 from facekit.types import Clip, FloatArray
 from facekit.weights import known_digest
 from facekit.workflows.characters import evaluation_recipe
 from facekit.workflows.evaluate_settings import train_encoder_of
-from facekit.workflows.photos import find_photos
+from facekit.workflows.photos import FoundPhotos, find_photos
 from facekit.workflows.preset_files import load_any
 
-__all__ = ["Judge", "JudgePlan", "limits_of", "middles", "plan_judge"]
+__all__ = ["Judge", "JudgePlan", "limits_of", "middles", "parse_photos", "plan_judge"]
 
 _FIGURES = 3
 """Another number where other figures are taken of a take, so that takes are measured again."""
@@ -73,18 +75,61 @@ class JudgePlan:
         }
 
 
-def plan_judge(cast: Mapping[str, Path], *, encoder: str | None = None) -> JudgePlan:
+def parse_photos(said: Sequence[str], members: Sequence[str]) -> dict[str, str]:
+    """Read where photos are: member -> folder, in full.
+
+    Args:
+        said: Each `NAME=FOLDER`.
+        members: Of the cast that are in shots.
+
+    Raises:
+        UsageError: Not of that form, an unknown name, a name twice, or no such folder.
+    """
+    found: dict[str, str] = {}
+    for text in said:
+        name, is_there, folder = text.partition("=")
+        name = name.removeprefix("@")
+        if not is_there or name not in members:
+            known = ", ".join(members) or "nobody"
+            raise UsageError(
+                f"--photos {text}: expected NAME=FOLDER with one of {known} as the name; correct it"
+            )
+        if name in found:
+            raise UsageError(
+                f"--photos {text}: {name} has a folder already, expected one for each; leave one"
+                " away"
+            )
+        if not Path(folder).is_dir():
+            raise UsageError(
+                f"--photos {text}: no such folder, expected the one that holds the photos of"
+                f" {name}; correct it"
+            )
+        found[name] = str(full_path(Path(folder)))
+    return found
+
+
+def plan_judge(
+    cast: Mapping[str, Path],
+    *,
+    encoder: str | None = None,
+    photos: Mapping[str, str] | None = None,
+    must_find: Collection[str] = (),
+) -> JudgePlan:
     """Find photos and encoder for a cast.
 
     Args:
         cast: Member -> character file.
         encoder: Which one reports; that of the first character's recipe when None.
+        photos: Member -> folder that its photos are in now; others have them where they trained.
+        must_find: Members without whose photos nothing is planned; of others a warning tells it.
 
     Raises:
-        UsageError: The encoder that trained would judge, or there is no such encoder.
+        UsageError: The encoder that trained would judge, there is no such encoder, or photos that
+            must be found are not there.
+        MediaError: A photo that must be found is another picture.
         RecipeError: A recipe beside a character is damaged.
     """
-    photos: dict[str, tuple[Path, ...]] = {}
+    held_out: dict[str, tuple[Path, ...]] = {}
     enrolled: dict[str, tuple[Path, ...]] = {}
     warnings: list[str] = []
     for name, file in cast.items():
@@ -93,16 +138,28 @@ def plan_judge(cast: Mapping[str, Path], *, encoder: str | None = None) -> Judge
         encoder = encoder or recipe.encoder.report
         check_report_encoder(train_encoder_of(character, recipe), encoder)
         try:
-            found = find_photos(character)
-            photos[name], enrolled[name] = found.held_out, found.enrolled
+            found = _own_photos(name, character, (photos or {}).get(name))
+            held_out[name], enrolled[name] = found.held_out, found.enrolled
         except FacekitError as error:
+            if name in must_find:
+                raise
             told = str(error).partition(", expected")[0]
             warnings.append(f"{name}: no photos to judge by, so its shots need a look: {told}")
     if encoder:
         check_vendor(encoder)
     return JudgePlan(
-        encoder=encoder or "", photos=photos, warnings=tuple(warnings), enrolled=enrolled
+        encoder=encoder or "", photos=held_out, warnings=tuple(warnings), enrolled=enrolled
     )
+
+
+def _own_photos(name: str, character: Character, folder: str | None) -> FoundPhotos:
+    found = find_photos(character, [] if folder is None else [folder])
+    if found.has_new:
+        raise UsageError(
+            f"{folder}: holds other photos than those of {name}, expected the folder of its own, by"
+            f" the names that its character file knows; name that one with --photos {name}=FOLDER"
+        )
+    return found
 
 
 class Judge:

@@ -7,7 +7,7 @@ from pathlib import Path
 from facekit.errors import UsageError
 from facekit.generation.units import take_name, take_number
 from facekit.workflows.board_cost import time_words
-from facekit.workflows.render_files import Wishes, read_json, read_wishes, write_wishes
+from facekit.workflows.render_files import read_json, read_wishes, write_wishes
 from facekit.workflows.render_lock import holder_of, holders_of_shots, locked
 from facekit.workflows.render_outputs import deliver_shot
 from facekit.workflows.render_plan import RenderPlan, find_shots, plan_render
@@ -151,8 +151,7 @@ def pick_take(path: Path, shot: str, take: str, *, out: Path | None = None) -> P
         raise UsageError(f"{take}: no such take of {name}, expected one of {there}; choose another")
     with locked(board.out_dir):
         ledger = open_board_ledger(plan.rights)
-        wishes = read_wishes(board.out_dir)
-        wishes = Wishes(takes=wishes.takes, picks={**wishes.picks, name: number})
+        wishes = read_wishes(board.out_dir).with_pick(name, number)
         write_wishes(board.out_dir, wishes)
         fresh = BoardState(board, plan.judge, wishes)
         here = fresh.shots[name]

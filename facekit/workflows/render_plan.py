@@ -13,7 +13,7 @@ from facekit.workflows.board_plan import BoardPlan, plan_board, undrawn
 from facekit.workflows.device import AUTO, choose_device
 from facekit.workflows.render_calibration import calibrated, read_calibration
 from facekit.workflows.render_files import Wishes, read_wishes
-from facekit.workflows.render_judge import JudgePlan, plan_judge
+from facekit.workflows.render_judge import JudgePlan, parse_photos, plan_judge
 from facekit.workflows.render_media import media_warnings
 from facekit.workflows.render_rights import BoardRights, board_rights
 from facekit.workflows.render_state import BoardState
@@ -34,6 +34,8 @@ class RenderPlan:
     """What people asked for so far, and now."""
     retake: Mapping[str, int]
     """What is asked for now: shot -> takes in all. Kept with the wishes when the work begins."""
+    photos: Mapping[str, str]
+    """Where photos are, as said now: member -> folder. Kept likewise."""
     state: BoardState
     cost_left: BoardCost
     """Of the shots that are still to do, those of `only` alone where it says some."""
@@ -83,6 +85,7 @@ def plan_render(
     device: str = AUTO,
     only: Sequence[str] = (),
     retake: Mapping[str, int] | None = None,
+    photos: Sequence[str] = (),
     needs_right: bool = True,
 ) -> RenderPlan:
     """Look at a board and at what is rendered of it; nothing is written.
@@ -94,20 +97,24 @@ def plan_render(
         only: Shots to work on, by their names or ids, and those that they go on from; all when
             empty.
         retake: Shot -> further takes that are made in any case.
+        photos: Each `NAME=FOLDER`: where the photos of one of the cast are now, as what was said of
+            others earlier.
         needs_right: False where the board is looked at and nothing is made of it.
 
     Raises:
         StoryboardError: Mistakes of the board.
-        UsageError: No such shot or device; the encoder that trained would judge; or a board that
-            this version cannot draw.
+        UsageError: No such shot or device; the encoder that trained would judge; no photos where
+            they are said to be; or a board that this version cannot draw.
         RenderError: The records of the folder are damaged.
         ConsentRefused: A person has not agreed to this, or no longer.
     """
     board = plan_board(path, device=device, out=out)
     _check_drawable(board)
     cast = {person.id: person.file for shot in board.shots for person in shot.characters}
-    judge = calibrated(plan_judge(cast), read_calibration(board.out_dir), cast)
-    wishes = read_wishes(board.out_dir)
+    moved = parse_photos(photos, list(cast))
+    wishes = read_wishes(board.out_dir).with_photos(moved)
+    judge = plan_judge(cast, photos=wishes.photos, must_find=moved)
+    judge = calibrated(judge, read_calibration(board.out_dir), cast)
     state = BoardState(board, judge, wishes)
     asked: dict[str, int] = {}
     for said, count in (retake or {}).items():
@@ -138,6 +145,7 @@ def plan_render(
         only=frozenset(wanted),
         wishes=wishes,
         retake=asked,
+        photos=moved,
         state=state,
         rights=rights,
         warnings=(*board.warnings, *judge.warnings, *rights.warnings, *media_warnings(board)),
@@ -169,9 +177,8 @@ def find_shots(board: BoardPlan, said: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_drawable(board: BoardPlan) -> None:
-    for why in undrawn(board.shots, backbone_spec(board.recipe)):
-        what, _, step = why.rpartition("; ")
-        raise UsageError(f"{board.path}: {what}; {step}")
+    for why, step in undrawn(board.shots, backbone_spec(board.recipe)):
+        raise UsageError(f"{board.path}: {why}; {step}")
 
 
 def _told(words: Sequence[str]) -> str:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from facekit.errors import WorkerLost
+from facekit.generation.storyboard_shot import ShotPlan
 from facekit.workflows.render_jobs import TakeJob
 
-__all__ = ["MAX_TRIES", "JobQueue"]
+__all__ = ["MAX_TRIES", "JobQueue", "batch_limit"]
 
 MAX_TRIES = 3
 """Workers that a unit is given to, one after the other."""
@@ -31,8 +32,6 @@ class JobQueue:
         Args:
             hands: How many could work on what waits, this one among them.
         """
-        from facekit.workflows.render_draw import batch_limit  # workers need no torch to wait
-
         first = self._jobs[0]
         same = [job for job in self._jobs if job is first or _is_alike(job, first)]
         share = -(-len(self._jobs) // hands)
@@ -58,6 +57,14 @@ class JobQueue:
                     " expected an answer; look for a lack of memory, or render with fewer workers"
                 )
         self._jobs = [*jobs, *self._jobs]
+
+
+def batch_limit(shot: ShotPlan) -> int:
+    """How many takes of this size are drawn at once."""
+    from facekit.generation.sample import MAX_BATCH, MAX_BATCH_PIXELS  # waiting needs no torch
+
+    volume = shot.height * shot.width * max(shot.frames.chunks)
+    return max(1, min(MAX_BATCH, MAX_BATCH_PIXELS // volume))
 
 
 def _is_alike(job: TakeJob, first: TakeJob) -> bool:

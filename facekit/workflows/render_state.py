@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facekit.digests import json_digest
-from facekit.evaluation.take_figures import TakeFigures, judge_take
+from facekit.evaluation.take_figures import TakeFigures
+from facekit.evaluation.take_gates import judge_take
 from facekit.generation.storyboard_shot import ShotPlan
 from facekit.generation.units import Decision, TakeRecord, decide, take_name, take_seed
 from facekit.workflows.board_export import SHOT_RECORD

@@ -24,14 +24,8 @@ from facekit.workflows.frame_likeness import start_warnings
 from facekit.workflows.rights import Permit, permit_all
 from facekit.workflows.rights_place import RightsPlace, find_rights
 from facekit.workflows.shoot_warnings import shoot_warnings
-from facekit.workflows.shot_start import (
-    ShotStart,
-    asked_frames,
-    check_continues,
-    check_strength,
-    plan_start,
-    strength_text,
-)
+from facekit.workflows.shot_asked import asked_frames, check_strength, strength_text
+from facekit.workflows.shot_start import ShotStart, check_continues, plan_start
 from facekit.workflows.start_rights import describe_permits, permit_start
 from facekit.workflows.take_fingerprint import take_fingerprint
 from facekit.workflows.takes import find_done
@@ -206,7 +200,8 @@ def plan_shoot(
             first that the consent of each person allows, when empty.
         territory: Where they are shown: "world" or countries such as "DE"; what the show says, or
             else the world, when empty.
-        out: A folder; when None `shots/<character>`, with `-` between several, or the clip's.
+        out: A folder; when None `shots/<character>`, with `-` between several, or that of
+            the clip that is made longer, unless it is a take of a render.
         force: Whether takes of the same name may be replaced.
         recipe: The backbone and how to sample; when None the recipe that trained the character,
             or else the shipped one of its backbone.

@@ -1,10 +1,6 @@
-"""What a shot begins with, where it is not drawn from nothing: a picture, or a clip to go on from.
-
-And how long and how strong it is asked to be.
-"""
+"""What a shot begins with, if not with nothing: a picture, or a clip to go on from."""
 
 import dataclasses
-import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,31 +8,24 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
-from facekit.adapters.conditioning import Strength
 from facekit.backbones.spec import BackboneSpec
 from facekit.errors import UsageError
 from facekit.generation.sample import SampleSettings
 from facekit.generation.shots import UNKNOWN_KIND
 from facekit.media.images import pixel_digest, read_image
 from facekit.types import Image, Shot
+from facekit.workflows.render_files import shot_of_take
 from facekit.workflows.takes import StoredTake, read_take
 
 __all__ = [
-    "MAX_STRENGTH",
     "ShotStart",
-    "asked_frames",
     "check_continues",
-    "check_strength",
     "plan_start",
-    "strength_text",
 ]
 
 _MOST_CUT = 0.1
 """Share of a picture's longer side, relative to the shot, that is cut away without asking."""
 _LONGER = re.compile(r"-x(\d+)(?:-s\d+)?$")
-
-MAX_STRENGTH = 3.0
-"""Training knew 1; far above it nothing but noise is drawn."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,8 +55,10 @@ class ShotStart:
 
     @property
     def folder(self) -> Path | None:
-        """Where the clip lies that is made longer."""
-        return None if self.take is None else self.take.path.parent
+        """Where the clip lies that is made longer; None where that is no place for other clips."""
+        if self.take is None or shot_of_take(self.take.path) is not None:
+            return None
+        return self.take.path.parent
 
     @property
     def first_index(self) -> int:
@@ -116,7 +107,8 @@ class ShotStart:
         """Name the shots after the clip that they make longer: ``clip-x2``, then ``clip-x3``."""
         if self.take is None:
             return tuple(shots)
-        stem = self.take.path.stem
+        rendered = shot_of_take(self.take.path)
+        stem = self.take.path.stem if rendered is None else f"{rendered}-{self.take.path.stem}"
         found = _LONGER.search(stem)
         base, count = (stem[: found.start()], int(found[1])) if found else (stem, 1)
         own = self.take.shot
@@ -209,44 +201,6 @@ def check_continues(spec: BackboneSpec, start: ShotStart, num_frames: int) -> No
         " on from a clean first frame; ask for fewer frames and no first one, or choose a backbone"
         " that was, such as toon"
     )
-
-
-def asked_frames(num_frames: int | None, seconds: float | None, fps: float) -> int | None:
-    """Return the frames that were asked for, one way or the other; None for neither.
-
-    Raises:
-        UsageError: Both ways, or nothing of either.
-    """
-    if num_frames is not None and seconds is not None:
-        raise UsageError(
-            f"{num_frames} frames and {seconds:g} seconds, expected one of them; leave one away"
-        )
-    if seconds is None:
-        return num_frames
-    if not seconds > 0 or not math.isfinite(seconds):
-        raise UsageError(f"{seconds:g} seconds, expected more than 0; ask for more")
-    return max(1, round(seconds * fps))
-
-
-def check_strength(strength: Strength) -> None:
-    """Refuse strengths that training is far from.
-
-    Raises:
-        UsageError: Not 0 to `MAX_STRENGTH`, or no keyframes at all.
-    """
-    keys = tuple(strength) if isinstance(strength, Sequence) else (strength,)
-    if keys and all(0 <= key <= MAX_STRENGTH for key in keys):
-        return
-    raise UsageError(
-        f"strength is {strength_text(strength) or 'nothing'}, expected 0 to {MAX_STRENGTH:g};"
-        " 1 is as trained, 0 leaves the character out"
-    )
-
-
-def strength_text(strength: Strength) -> str:
-    """Write a strength, or its keyframes with commas between them."""
-    keys = strength if isinstance(strength, Sequence) else (strength,)
-    return ",".join(f"{key:g}" for key in keys)
 
 
 def _fit_picture(path: Path, height: int, width: int) -> Image:

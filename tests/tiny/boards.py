@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from facekit.generation.storyboard import Storyboard
 from facekit.generation.storyboard_facts import BackboneFacts, CastFacts, PictureFacts
-from facekit.generation.storyboard_loading import LocatedBoard, understand
+from facekit.generation.storyboard_loading import LocatedBoard, parse_storyboard, refuse, understand
 from facekit.generation.storyboard_plan import BoardFacts, plan_shots
 from facekit.generation.storyboard_shot import ShotPlan
 from facekit.generation.storyboard_yaml import read_yaml
@@ -18,6 +19,14 @@ cast: {mira: {preset: mira}, tom: {preset: tom, strength: 0.5}}
 def located(text: str, head: str = HEAD) -> LocatedBoard:
     """Understand a board whose head is always the same three lines."""
     return understand(Path("board.yaml"), read_yaml(head + text))
+
+
+def read_storyboard(path: Path) -> Storyboard:
+    """A board of a file, without mistakes in itself."""
+    located = parse_storyboard(path)
+    refuse(located, located.mistakes)
+    assert located.board is not None
+    return located.board
 
 
 def shots(*entries: str, more: str = "", head: str = HEAD) -> LocatedBoard:

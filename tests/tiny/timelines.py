@@ -1,6 +1,8 @@
-"""Shots on a timeline, without any file."""
+"""Shots on a timeline, and timelines read back as an editor would."""
 
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from facekit.generation.timeline import TimelineMarker, TimelineShot
 
@@ -25,3 +27,14 @@ def cut(dissolve: int = 0) -> list[TimelineShot]:
         shot(markers=(GATE,)),
         shot(name="SEQ010_SH0020", media=other, dissolve=dissolve),
     ]
+
+
+def read_timeline(path: Path, rate: Fraction) -> Any:
+    """The `opentimelineio.schema.Timeline` of a file; an EDL does not say its rate."""
+    import opentimelineio as otio
+
+    options = {"rate": float(rate)} if path.suffix == ".edl" else {}
+    found = otio.adapters.read_from_file(str(path), **options)
+    if isinstance(found, otio.schema.Timeline):
+        return found
+    return next(item for item in found if isinstance(item, otio.schema.Timeline))

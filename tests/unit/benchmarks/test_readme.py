@@ -5,9 +5,6 @@ from benchmarks.readme import (
     END,
     README,
     _film,
-    _goal,
-    _number,
-    _percent,
     tables,
     with_numbers,
 )
@@ -44,20 +41,3 @@ def test_a_sequence_that_was_published_is_told():
 def test_a_readme_without_markers_is_refused():
     with pytest.raises(ValueError, match="put them back"):
         with_numbers("nothing here", RESULTS_DIR)
-
-
-@pytest.mark.parametrize(
-    ("value", "write", "goal", "told"),
-    [
-        (0.971, _percent, "at least 97 %", "97.1 %"),
-        (0.969, _percent, "at least 97 %", "**96.9 %**"),
-        (0.05, _number, "at most 0.05", "0.05"),
-        (0.06, _number, "at most 0.05", "**0.06**"),
-        (0.048, _percent, "at most 3 points", "**4.8 %**"),
-        (5.07, _number, "0.60 to 1.50", "**5.07**"),
-        (1.0, _number, "0.60 to 1.50", "1.00"),
-        (None, _number, "at least 30", "not measured"),
-    ],
-)
-def test_what_misses_its_goal_is_bold(value, write, goal, told):
-    assert _goal(value, write, goal) == told

@@ -19,7 +19,7 @@ from facekit.recipe import Recipe
 from facekit.types import Clip
 from facekit.workflows import cost
 from facekit.workflows.cost import recipe_cost
-from facekit.workflows.shot_start import MAX_STRENGTH
+from facekit.workflows.shot_asked import MAX_STRENGTH
 from facekit_cli.main import app
 from tests.tiny.backbones import tiny_character, tiny_pipe
 

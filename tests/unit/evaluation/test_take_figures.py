@@ -7,13 +7,8 @@ import numpy as np
 import pytest
 
 from facekit.evaluation.cast_report import report_cast
-from facekit.evaluation.take_figures import (
-    CharacterFigures,
-    TakeFigures,
-    TakeLimits,
-    judge_take,
-    take_figures,
-)
+from facekit.evaluation.take_figures import CharacterFigures, TakeFigures, TakeLimits, take_figures
+from facekit.evaluation.take_gates import judge_take
 from facekit.faces.vendors import load_faces
 from facekit.types import Clip
 from tests.tiny.drawn_cast import FRAMES, cast_of, drawn

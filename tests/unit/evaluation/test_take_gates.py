@@ -3,8 +3,8 @@
 import dataclasses
 import itertools
 
-from facekit.evaluation.take_figures import CharacterFigures, TakeFigures, TakeLimits, judge_take
-from facekit.evaluation.take_gates import gate_checks
+from facekit.evaluation.take_figures import CharacterFigures, TakeFigures, TakeLimits
+from facekit.evaluation.take_gates import gate_checks, judge_take
 
 LIMITS = TakeLimits(
     p05={"mira": 0.4}, coverage=0.6, on_na="review", wrong_person=0, swap=0, drift_slope=-0.1,

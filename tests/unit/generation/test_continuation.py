@@ -8,7 +8,7 @@ from facekit.adapters.conditioning import Conditioning
 from facekit.backbones.spec import spec_names
 from facekit.backbones.wan import TOON, WAN_2_1_T2V_1_3B
 from facekit.errors import UsageError
-from facekit.generation.continuation import continuation_pipeline, continue_clip, join_clips
+from facekit.generation.continuation import continuation_pipeline, continue_clip
 from facekit.generation.sample import SampleSettings, sample
 from facekit.types import Clip, Shot
 
@@ -51,16 +51,6 @@ def test_a_clip_is_continued_in_its_size_and_repeatably(pipe, first):
     assert one.frames.shape == first.frames.shape
     assert np.array_equal(one.frames, two.frames)
     assert not np.array_equal(one.frames, other.frames), "the last frame is what is continued"
-
-
-def test_joined_pieces_keep_the_shared_frame_once(first):
-    joined = join_clips([first, first, first])
-
-    assert joined.num_frames == 5 + 4 + 4
-    with pytest.raises(UsageError, match="no clips to join"):
-        join_clips([])
-    with pytest.raises(UsageError, match="48x32 at 8 fps, 48x32 at 9 fps"):
-        join_clips([first, Clip(frames=first.frames, fps=9.0)])
 
 
 def test_a_continuation_keeps_the_size_and_moves(pipe, first):

@@ -5,11 +5,10 @@ from facekit.generation.storyboard_loading import (
     MAX_TOLD,
     dump_storyboard,
     parse_storyboard,
-    read_storyboard,
     refuse,
 )
 from facekit.generation.storyboard_yaml import Mistake
-from tests.tiny.boards import HEAD, located, shots
+from tests.tiny.boards import HEAD, located, read_storyboard, shots
 
 BROKEN = """\
 schema: facekit.storyboard/1

@@ -9,10 +9,9 @@ from facekit.generation.timeline import build_timeline
 from facekit.generation.timeline_files import (
     TIMELINE_SUFFIXES,
     lost_in,
-    read_timeline,
     write_timeline,
 )
-from tests.tiny.timelines import cut, shot
+from tests.tiny.timelines import cut, read_timeline, shot
 
 NAMES = ["SEQ010_SH0010_with_a_long_name", "SEQ010_SH0020"]
 NTSC = Fraction(24000, 1001)
@@ -22,7 +21,7 @@ DROP = Fraction(30000, 1001)
 def again(tmp_path, kind, rate=Fraction(24), dissolve=0, shots=None):
     timeline = build_timeline("ep01", shots or cut(dissolve), rate)
     path = write_timeline(timeline, tmp_path / f"ep01{TIMELINE_SUFFIXES[kind]}", kind)
-    return read_timeline(path, kind, rate)
+    return read_timeline(path, rate)
 
 
 def ranges(clips):

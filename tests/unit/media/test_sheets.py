@@ -5,7 +5,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from facekit.errors import UsageError
-from facekit.media.sheets import SheetRow, spread, take_sheet, takes_sheet, write_sheet
+from facekit.media.sheets import SheetRow, spread, takes_sheet, write_sheet
 from facekit.types import Clip
 
 GREEN = (31, 157, 107)
@@ -31,21 +31,6 @@ def test_frames_are_spread_over_the_whole() -> None:
     assert spread(9, 1) == (4,)
 
 
-def test_a_sheet_of_a_take_shows_frames_in_order_in_rows() -> None:
-    shades = [(20 * index, 0, 90) for index in range(10)]
-    sheet = take_sheet(flat(*shades), "SEQ010_SH0010  t01", columns=4)
-    assert colors_in(sheet) == shades
-    assert sheet.shape[1] == 6 + 4 * (220 + 6)
-    assert sheet.shape[0] == 24 + 3 * (120 + 24)
-
-
-def test_a_long_take_is_not_shown_whole() -> None:
-    shades = [(2 * index, 0, 90) for index in range(100)]
-    found = colors_in(take_sheet(flat(*shades), "t01", columns=2))
-    assert len(found) == 6
-    assert (found[0], found[-1]) == (shades[0], shades[-1])
-
-
 def test_takes_of_any_size_stand_below_each_other_and_the_chosen_one_is_framed() -> None:
     rows = [
         SheetRow(label="t01", clip=flat((200, 0, 0), (210, 0, 0)), note="likeness 40 %: fails"),
@@ -60,15 +45,8 @@ def test_takes_of_any_size_stand_below_each_other_and_the_chosen_one_is_framed()
     assert not (plain == GREEN).all(axis=2).any()
 
 
-def test_numbers_below_a_frame_are_those_of_the_delivery() -> None:
-    clip = flat((10, 10, 10))
-    first, second = (take_sheet(clip, "t01", start_frame=number) for number in (1001, 993))
-    assert (first[:144] == second[:144]).all()
-    assert (first[144:] != second[144:]).any()
-
-
 def test_sheets_are_written_as_webp_or_png(tmp_path: Path) -> None:
-    sheet = take_sheet(flat((200, 40, 30)), "t01")
+    sheet = takes_sheet([SheetRow(label="t01", clip=flat((200, 40, 30)))], "SH0010")
     for name, kind in (("a.webp", "WEBP"), ("a.png", "PNG")):
         write_sheet(tmp_path / name, sheet)
         with PillowImage.open(tmp_path / name) as picture:
@@ -82,4 +60,4 @@ def test_sheets_of_nothing_are_refused() -> None:
     with pytest.raises(UsageError, match="SH0010: no takes, expected at least one"):
         takes_sheet([], "SH0010")
     with pytest.raises(UsageError, match="0 columns, expected at least 1"):
-        take_sheet(flat((1, 1, 1)), "t01", columns=0)
+        takes_sheet([SheetRow(label="t01", clip=flat((1, 1, 1)))], "SH0010", columns=0)

@@ -10,7 +10,7 @@ from facekit.recipe import Recipe, load_recipe
 from facekit.types import NoProgress
 from facekit.workflows.backbone import Backbone, load_backbone
 from facekit.workflows.keys import init_key
-from facekit.workflows.presets import pack_character
+from facekit.workflows.presets import plan_pack, run_pack
 from facekit.workflows.train import plan_train, run_train
 from tests.tiny.photos import good_photos
 from tests.tiny.training import TinyFaces
@@ -97,16 +97,15 @@ def packed(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Packed
         register_encoders(patch)
         patch.setenv("FACEKIT_KEYS", str(folder / "keys"))
         init_key("anna")
-        made = pack_character(
+        plan = plan_pack(
             str(trained.adapter),
-            folder / "mira-1.0.0.facekit",
-            NoProgress(),
-            pipe=trained.backbone.pipe,
+            out=folder / "mira-1.0.0.facekit",
             preset_id="org.studio.show/mira",
             subject="synthetic",
             templates="clear",
             device="cpu",
         )
+        made = run_pack(plan, NoProgress(), pipe=trained.backbone.pipe)
     return PackedPreset(path=made.path, home=folder / "keys", digest=made.digest)
 
 

@@ -5,7 +5,6 @@ import pytest
 
 from facekit.errors import OutputExists, StoryboardError, UsageError
 from facekit.generation.timeline import TimelineMarker
-from facekit.generation.timeline_files import read_timeline
 from facekit.types import Plan
 from facekit.workflows.board_export import (
     SHOT_RECORD,
@@ -14,7 +13,10 @@ from facekit.workflows.board_export import (
     planned_media,
     planned_shot,
 )
+from facekit.workflows.board_files import import_board
 from facekit.workflows.board_plan import plan_board
+from tests.tiny.boards import read_storyboard
+from tests.tiny.timelines import read_timeline
 
 BOARD = """\
 schema: facekit.storyboard/1
@@ -37,8 +39,8 @@ def board(tmp_path, monkeypatch):
     return path
 
 
-def clips(path, kind="otio"):
-    return read_timeline(path, kind, Fraction(24)).find_clips()
+def clips(path):
+    return read_timeline(path, Fraction(24)).find_clips()
 
 
 def test_a_plan_becomes_a_timeline(board, tmp_path):
@@ -47,8 +49,8 @@ def test_a_plan_becomes_a_timeline(board, tmp_path):
     assert isinstance(made, Plan)
     assert (made.rendered, len(made.planned)) == ((), 3)
     assert "0 shots as rendered, 3 as planned" in made.describe()
-    for kind, path in files.items():
-        assert [x.name for x in clips(path, kind)] == [
+    for path in files.values():
+        assert [x.name for x in clips(path)] == [
             "SEQ010_SH0010", "SEQ010_SH0020", "SEQ010_SH0030",
         ]  # fmt: skip
     first, second, third = clips(files["otio"])
@@ -111,3 +113,19 @@ def test_a_rate_that_an_edl_cannot_say_is_refused(board, tmp_path):
     with pytest.raises(UsageError, match=r"set deliver\.fps"):
         export_board(board, {"edl": tmp_path / "a.edl"})
     assert not (tmp_path / "a.edl").exists()
+
+
+def test_a_list_of_shots_can_be_made_a_board_again(board, tmp_path):
+    board.write_text(BOARD.replace(", aspects: [16:9]}", "}"))
+    files = {"csv": tmp_path / "shots.csv"}
+    made = export_board(board, files)
+    assert made.describe().splitlines() == [
+        str(files["csv"]),
+        "note: a shot list holds what has a column: not the cast, dialogue, engine, gates or"
+        " deliver",
+    ]
+    import_board(files["csv"], tmp_path / "again.yaml")
+    again = read_storyboard(tmp_path / "again.yaml")
+    assert again.sequences == read_storyboard(board).sequences
+    both = export_board(board, {"otio": tmp_path / "a.otio", **files}, force=True)
+    assert len(both.planned) == 3

@@ -3,9 +3,10 @@ import csv
 import pytest
 
 from facekit.errors import OutputExists, StoryboardError, UsageError
-from facekit.generation.storyboard_loading import parse_storyboard, read_storyboard
+from facekit.generation.storyboard_loading import parse_storyboard
 from facekit.types import Plan
 from facekit.workflows.board_files import import_board, new_board
+from tests.tiny.boards import read_storyboard
 
 LIST = "sequence,shot,seconds,size,action\nSEQ010,SH0010,4,CU,@mira talking\n,,2,MS,@tom nodding\n"
 

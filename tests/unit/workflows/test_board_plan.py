@@ -216,7 +216,9 @@ def test_what_a_render_would_refuse_is_told_of_the_plan():
     pins = "first_frame: {image: a.png}, last_frame: {image: b.png}"
     entries = (f"id: SH0010, frames: 9, place: a, {pins}", "id: SH0020, frames: 9, place: b")
     made = plans(shots(*entries))
-    (why,) = undrawn(tuple(made.values()), get_spec("toon"))
+    ((why, step),) = undrawn(tuple(made.values()), get_spec("toon"))
     assert why.startswith("SEQ010_SH0010: last_frame is pinned")
-    (why,) = undrawn((), get_spec("wan2_1_i2v_14b"))
+    assert step == "leave it away"
+    ((why, step),) = undrawn((), get_spec("wan2_1_i2v_14b"))
     assert "begins every clip with a picture, expected a backbone that draws from text" in why
+    assert step == "choose another engine.base"

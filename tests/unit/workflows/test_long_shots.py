@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from facekit.errors import FaceError, UsageError
 from facekit.generation.hand_over import ChainRule
 from facekit.generation.sample import SampleSettings
 from facekit.media.images import read_image, write_image
-from facekit.media.video import read_clip
-from facekit.types import NoProgress
+from facekit.media.video import read_clip, write_clip
+from facekit.types import Clip, NoProgress
 from facekit.workflows import chain_units, shoot_plan
 from facekit.workflows import shoot as shooting
 from facekit.workflows.frame_likeness import Likeness, make_likeness
@@ -98,6 +99,19 @@ def test_chunks_that_are_there_are_not_drawn_again(trained, tmp_path, alike, mon
 
     assert drawn == [0, 1, 1, 2]
     assert again.read_bytes() == whole.read_bytes()
+
+
+def test_a_take_of_a_render_is_made_longer_where_other_takes_lie(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kept = tmp_path / "renders/ep01/S/S_A/v001/takes/t01.mp4"
+    kept.parent.mkdir(parents=True)
+    write_clip(kept, Clip(frames=np.zeros((5, 32, 32, 3), np.uint8), fps=8.0))
+    made = plan(trained, None, extend=kept, num_frames=4)
+    assert (made.out_dir, made.shots[0].name) == (Path("shots/mira"), "S_A-t01-x2")
+    assert "out: shots/mira" in made.describe()
+    assert plan(trained, tmp_path / "own", extend=kept, num_frames=4).out_dir == tmp_path / "own"
+    beside = kept.rename(kept.with_name("mine.mp4"))
+    assert plan(trained, None, extend=beside, num_frames=4).out_dir == beside.parent
 
 
 def test_a_clip_is_made_longer_again_and_again(trained, tmp_path, alike):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 
@@ -94,6 +95,22 @@ def test_a_board_is_rendered_once_and_then_left_as_it_is(board, go, tmp_path):
     assert (again.made, files(out)) == (0, there)
     exported = export_board(board, {"otio": tmp_path / "a.otio"})
     assert (len(exported.rendered), exported.planned) == (3, ())
+
+
+def test_where_photos_are_now_is_remembered(trained, board, go, tmp_path):
+    away = shutil.copy(trained.adapter, tmp_path)
+    gone = BOARD.format(adapter=away, gates=LOOSE)
+    board.write_text(gone[: gone.index("      - {id: B")])
+    assert any("no photos" in told for told in plan_render(board, device="cpu").warnings)
+    assert go().words == {"review": 1}
+    takes = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("takes/*.mp4")}
+    said = plan_render(board, device="cpu", photos=[f"mira={trained.photos}"])
+    assert go(said).words == {"pass": 1}
+    assert {path: path.stat().st_mtime_ns for path in takes} == takes  # judged anew, not drawn
+    later = plan_render(board, device="cpu")
+    assert (later.judge.digest, later.state.shots["S_A"].word) == (said.judge.digest, "pass")
+    pick_take(board, "S_A", "t02")
+    assert render_status(board).rows[0]["verdict"] == "pass"
 
 
 def test_after_a_kill_it_goes_on_and_gives_the_same_pictures(board, go, tmp_path):

@@ -1,5 +1,6 @@
 """Job files: their commands are run, three at once, and give what one plain render gives."""
 
+import dataclasses
 import multiprocessing
 import os
 import subprocess
@@ -127,6 +128,15 @@ def test_openjd_reads_its_template(board: Path, tmp_path: Path) -> None:
     assert [step.name for step in template.steps] == ["Shots", "Last"]
     assert template.steps[1].dependencies[0].dependsOn == "Shots"
     assert content["steps"][0]["parameterSpace"]["taskParameterDefinitions"][0]["range"] == "1-3"
+
+
+def test_every_task_knows_where_photos_are(board: Path, tmp_path: Path) -> None:
+    plan = plan_emit(board, "slurm", tmp_path / "jobs")
+    run_emit(dataclasses.replace(plan, photos={"mira": "/my photos"}), NoProgress())
+    path = tool(tmp_path, "facekit", 'for word; do printf "%s\\n" "$word"; done')
+    for task in ("1", "last"):
+        words = said_by(tmp_path / "jobs" / "task.sh", task, path)
+        assert words[words.index("--photos") + 1] == "mira=/my photos"
 
 
 def test_more_groups_than_an_array_has_room_for_share_tasks(
