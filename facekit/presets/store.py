@@ -1,31 +1,22 @@
-"""Files of a registry on any storage: read, listed, and above all created only if absent.
+"""Files of a registry, wherever they lie: read, listed, and above all created only if absent.
 
 What several writers may do at once rests on one promise of the storage: of two that create the
-same file, one is told that it exists. Folders (hard links) and S3 (`If-None-Match: *`) keep it.
+same file, one is told that it exists. Folders (hard links), S3 (`If-None-Match: *`) and the
+Hugging Face Hub (`parentCommit`) keep it.
 """
 
-import errno
 import os
-import secrets
-import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from facekit.errors import FacekitError, PackageMissing, RegistryError, UsageError
+from facekit.errors import PackageMissing, UsageError
 from facekit.show_file import RegistryAddress
 
 __all__ = ["Found", "Store", "full_uri", "open_store"]
-
-_CHUNK: Final = 8 << 20
-_AT_ONCE: Final = 32 << 20
-"""Bytes up to which a file is sent in one piece."""
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
-_MEMORY: Final = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,96 +29,60 @@ class Found:
     """None where the storage does not tell."""
 
 
-class Store:
+class Store(ABC):
     """A folder on some storage, behind the few operations that a registry needs.
 
     Paths are relative, with forward slashes; whoever calls has checked that they stay inside.
 
     Args:
-        fs: A file system of fsspec.
-        root: Its folder, as `fs` names it.
         name: What messages call it.
-        one_writer: Somebody has promised that nobody else writes.
     """
 
-    def __init__(self, fs: Any, root: str, name: str, *, one_writer: bool = False) -> None:
-        self._fs, self._root, self.name = fs, root.rstrip("/"), name
-        protocol = fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0]
-        self.is_local = protocol in ("file", "local")
-        self.protocol = protocol
-        self.one_writer = one_writer
+    is_local: bool = False
+    """Whether to read all of it costs no transfer."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     @property
+    @abstractmethod
     def keeps_writers_apart(self) -> bool:
         """Whether the storage is known to create a file for one of several writers alone."""
-        return self.is_local or self.protocol in ("memory", "s3", "s3a")
 
+    @property
+    def is_public(self) -> bool:
+        """Whether the storage says that anybody may read it; false where it does not tell."""
+        return False
+
+    @abstractmethod
     def below(self, folder: str) -> "Store":
         """The same storage, with a folder in it as root."""
-        root = f"{self._root}/{folder}"
-        return Store(self._fs, root, self.name, one_writer=self.one_writer)
 
+    @abstractmethod
     def read(self, path: str, limit: int) -> bytes | None:
         """Read a small file; None when it is not there.
 
         Raises:
             RegistryError: It cannot be read, or has more than `limit` bytes.
         """
-        try:
-            with self._told(path):
-                content = bytes(self._fs.cat_file(self.full(path), start=0, end=limit + 1))
-        except FileNotFoundError:
-            return None
-        except RegistryError:
-            if self.size(path) == 0:  # a range of nothing is an error on S3
-                return b""
-            raise
-        if len(content) > limit:
-            raise RegistryError(
-                f"{self.name}: {path} has more than {limit} bytes, expected a small file;"
-                " look who wrote it, and remove it"
-            )
-        return content
 
+    @abstractmethod
     def blocks(self, path: str, start: int, size: int) -> Iterator[bytes]:
         """Read a file from a place on to a size, in pieces; it ends early where the file does.
 
         Raises:
             RegistryError: It is not there or cannot be read.
         """
-        while start < size:
-            try:
-                with self._told(path):
-                    end = min(start + _CHUNK, size)
-                    block = bytes(self._fs.cat_file(self.full(path), start=start, end=end))
-            except FileNotFoundError as error:
-                raise RegistryError(
-                    f"{self.name}: no {path}, expected it; push the preset again"
-                ) from error
-            if not block:
-                return
-            yield block
-            start += len(block)
 
+    @abstractmethod
     def size(self, path: str) -> int | None:
         """Bytes of a file; None when it is not there."""
-        try:
-            with self._told(path):
-                return int(self._fs.info(self.full(path))["size"])
-        except FileNotFoundError:
-            return None
 
+    @abstractmethod
     def names(self, folder: str) -> tuple[str, ...]:
         """Names of what lies directly in a folder, sorted; none when it is not there."""
-        try:
-            with self._told(folder):
-                listed = self._fs.ls(self.full(folder), detail=False)
-        except (FileNotFoundError, NotADirectoryError):
-            return ()
-        names = {str(one).rstrip("/").rpartition("/")[2] for one in listed}
-        own = folder.rstrip("/").rpartition("/")[2]
-        return tuple(sorted(n for n in names if n and not n.startswith(".") and n != own))
 
+    @abstractmethod
     def walk(self, folder: str, *, hidden: bool = False) -> tuple[Found, ...]:
         """All files below a folder, by path.
 
@@ -135,18 +90,8 @@ class Store:
             folder: Where to look.
             hidden: Give what interrupted writers have left, and nothing else.
         """
-        try:
-            with self._told(folder):
-                listed = self._fs.find(self.full(folder), detail=True)
-        except FileNotFoundError:
-            return ()
-        found = []
-        for full, info in sorted(listed.items()):
-            path = str(full)[len(self._root) :].lstrip("/")
-            if path.rpartition("/")[2].startswith(".") is hidden:
-                found.append(Found(path, int(info["size"]), _modified(info)))
-        return tuple(found)
 
+    @abstractmethod
     def put_new(self, path: str, content: bytes) -> bool:
         """Create a small file, whole or not at all, if it is absent.
 
@@ -156,123 +101,22 @@ class Store:
         Raises:
             RegistryError: The storage refuses, or cannot tell two writers apart.
         """
-        with self._told(path, writing=True):
-            if self.is_local:
-                return self._link_new(path, content)
-            if self.protocol == "memory":
-                with _MEMORY:
-                    return self._create(path, content, "overwrite")
-            if self.keeps_writers_apart:
-                return self._create(path, content, "create")
-            if self.one_writer:
-                return self._create(path, content, "overwrite")
-        raise RegistryError(
-            f"{self.name}: {self.protocol} is not known to create a file for one of several writers"
-            " alone, expected a folder or S3; keep the registry there, or promise in facekit.toml"
-            ' that nobody else writes: writers = "one"'
-        )
 
+    @abstractmethod
     def put(self, path: str, blocks: Iterable[bytes], size: int) -> None:
         """Write a file, whole or not at all; the one that was there is replaced.
 
         Raises:
             RegistryError: The storage refuses.
         """
-        with self._told(path, writing=True):
-            if self.is_local:
-                with self._temporary(path, blocks) as temporary:
-                    os.replace(temporary, self.full(path))
-            elif size <= _AT_ONCE or self.protocol == "memory":
-                self._fs.pipe_file(self.full(path), b"".join(blocks))
-            else:
-                self._stream(path, blocks)
 
-    def delete(self, path: str) -> None:
-        """Remove a file, if it is there."""
-        with suppress(FileNotFoundError), self._told(path):
-            self._fs.rm_file(self.full(path))
+    @abstractmethod
+    def delete(self, *paths: str) -> None:
+        """Remove the files that are there.
 
-    def full(self, path: str) -> str:
-        """A path as the file system names it."""
-        return f"{self._root}/{path}"
-
-    def _create(self, path: str, content: bytes, mode: str) -> bool:
-        if mode == "overwrite" and self._fs.exists(self.full(path)):
-            return False
-        try:
-            self._fs.pipe_file(self.full(path), content, mode=mode)
-        except FileExistsError:
-            return False
-        return True
-
-    def _link_new(self, path: str, content: bytes) -> bool:
-        with self._temporary(path, (content,)) as temporary:
-            try:
-                os.link(temporary, self.full(path))
-            except FileExistsError:
-                return False
-            except OSError as error:
-                if error.errno not in _NO_LINKS:
-                    raise
-                return self._rename_new(path, temporary)
-        return True
-
-    def _rename_new(self, path: str, temporary: Path) -> bool:
-        if not self.one_writer:
-            raise RegistryError(
-                f"{self.name}: no hard links here, by which several writers are kept apart;"
-                ' keep the registry elsewhere, or promise in facekit.toml writers = "one"'
-            )
-        if Path(self.full(path)).exists():
-            return False
-        os.replace(temporary, self.full(path))
-        return True
-
-    @contextmanager
-    def _temporary(self, path: str, blocks: Iterable[bytes]) -> Iterator[Path]:
-        final = Path(self.full(path))
-        temporary = final.with_name(f".{final.name}-{secrets.token_hex(4)}.part")
-        final.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                for block in blocks:
-                    file.write(block)
-                file.flush()
-                os.fsync(file.fileno())
-            yield temporary
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-
-    def _stream(self, path: str, blocks: Iterable[bytes]) -> None:
-        """Send a large file in parts; closing would publish a part of it, so it is discarded."""
-        file = self._fs.open(self.full(path), "wb")
-        try:
-            for block in blocks:
-                file.write(block)
-        except BaseException:
-            with suppress(Exception):
-                file.discard()
-            file.closed = True
-            raise
-        file.close()
-
-    @contextmanager
-    def _told(self, path: str, *, writing: bool = False) -> Iterator[None]:
-        """Tell what the storage refuses as a `RegistryError`; that a file is missing stays."""
-        try:
-            yield
-        except FacekitError:
-            raise
-        except Exception as error:  # every client library has errors of its own
-            if isinstance(error, FileNotFoundError | NotADirectoryError) and not writing:
-                raise
-            full = isinstance(error, OSError) and error.errno in _FULL
-            why = "no space left" if full else f"{type(error).__name__}: {error}".replace(";", ",")
-            raise RegistryError(
-                f"{self.name}: {path} refused ({why[:300]});"
-                f" {'free some space' if full else 'look at facekit registry check'}"
-            ) from error
+        Raises:
+            RegistryError: The storage refuses.
+        """
 
 
 def open_store(name: str, address: RegistryAddress, base: Path) -> Store:
@@ -289,10 +133,16 @@ def open_store(name: str, address: RegistryAddress, base: Path) -> Store:
     """
     from fsspec.core import url_to_fs
 
+    from facekit.presets.fsspec_store import FsspecStore
+    from facekit.presets.hub_place import hub_place
+    from facekit.presets.hub_store import HubStore
+
     uri = full_uri(address.uri, base)
     if "::" in uri:
         raise UsageError(f"{name}: {uri}: chained file systems may hide changes; name the last one")
     protocol = uri.partition("://")[0]
+    if protocol == "hf":
+        return HubStore(name, hub_place(name, uri, address.options))
     fresh: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
     try:
         fs, root = url_to_fs(uri, **address.options, **fresh)
@@ -307,7 +157,7 @@ def open_store(name: str, address: RegistryAddress, base: Path) -> Store:
             f"{name}: {uri}: {error}, expected a folder, s3://, hf:// or another storage that"
             " fsspec knows; correct the URI or its options"
         ) from error
-    return Store(fs, str(root), name, one_writer=address.writers == "one")
+    return FsspecStore(fs, str(root), name, one_writer=address.writers == "one")
 
 
 def full_uri(uri: str, base: Path) -> str:
@@ -320,12 +170,3 @@ def full_uri(uri: str, base: Path) -> str:
     if "://" in uri:
         return uri.rstrip("/")
     return f"file://{os.path.normpath((base / Path(uri).expanduser()).absolute())}"
-
-
-def _modified(info: dict[str, Any]) -> datetime | None:
-    told = info.get("LastModified") or info.get("mtime") or info.get("created")
-    if isinstance(told, (int, float)):
-        return datetime.fromtimestamp(told, UTC)
-    if isinstance(told, datetime):
-        return told if told.tzinfo else told.replace(tzinfo=UTC)
-    return None

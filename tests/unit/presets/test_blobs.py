@@ -6,6 +6,7 @@ import pytest
 
 from facekit.errors import BundleDamaged, RegistryError
 from facekit.presets.blobs import blob_path, fetch_blob, put_blob, read_blob
+from facekit.presets.fsspec_store import FsspecStore
 from facekit.presets.store import Store, open_store
 from facekit.show_file import RegistryAddress
 
@@ -36,7 +37,7 @@ def test_a_cut_off_blob_is_sent_again(store: Store) -> None:
     assert read_blob(store, BLOB[0], 20_000) == CONTENT
 
 
-class Breaking(Store):
+class Breaking(FsspecStore):
     """Loses the connection once, after so many bytes."""
 
     after = 0
@@ -55,6 +56,7 @@ class Breaking(Store):
 @pytest.fixture
 def breaking(store: Store) -> Breaking:
     put_blob(store, BLOB, [CONTENT])
+    assert isinstance(store, FsspecStore)
     made = Breaking(store._fs, store._root, "main")
     made.asked, made.after = [], 5000
     return made
