@@ -197,7 +197,8 @@ class HubRepo:
 
     def _info(self, asked: str, **more: str) -> Any:
         """One thing about the repository: not asked for one, the Hub lists all its files."""
-        return self._api.repo_info(**self._repo, **more, **{"expand": [asked]})
+        given: dict[str, Any] = {**self._repo, **more, "expand": [asked]}
+        return self._api.repo_info(**given)
 
     @contextmanager
     def _told(self, path: str, *, writing: bool = False) -> Iterator[None]:
