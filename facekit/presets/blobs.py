@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from facekit.errors import BundleDamaged, OutputError, RegistryError
-from facekit.presets.store import Store
+from facekit.presets.storage import Store
 
 __all__ = [
     "Blob",

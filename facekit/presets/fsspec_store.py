@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from facekit.errors import FacekitError, RegistryError
-from facekit.presets.store import Found, Store
+from facekit.presets.storage import Found, Store
 
 __all__ = ["FsspecStore"]
 

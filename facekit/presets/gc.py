@@ -9,7 +9,7 @@ from typing import Final
 from facekit.errors import RegistryError, UsageError
 from facekit.presets.lease import GC_MARK, PUSHING
 from facekit.presets.registry import Registry
-from facekit.presets.store import Found
+from facekit.presets.storage import Found
 from facekit.signing.statements import canonical_json, now_text, parse_time
 
 __all__ = ["Unused", "remove_unused"]

@@ -11,7 +11,7 @@ from facekit.errors import RegistryError
 from facekit.presets.blobs import Blob, Published, blob_path, compared
 from facekit.presets.hub_place import HubPlace
 from facekit.presets.hub_repo import HubRepo, is_file
-from facekit.presets.store import Found, Store
+from facekit.presets.storage import Found, Store
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile

@@ -6,7 +6,7 @@ from facekit.presets.blobs import Blob, Published, Put, put_blob
 from facekit.presets.entries import Entry, entry_path
 from facekit.presets.hub_store import HubStore
 from facekit.presets.lease import GC_MARK, Lease
-from facekit.presets.store import Store
+from facekit.presets.storage import Store
 
 __all__ = ["publish"]
 

@@ -34,7 +34,7 @@ from facekit.presets.manifest import MANIFEST_LIMIT, Manifest, read_manifest
 from facekit.presets.names import is_preset_id, is_version
 from facekit.presets.publishing import publish
 from facekit.presets.semver import version_key
-from facekit.presets.store import Store
+from facekit.presets.storage import Store
 from facekit.signing.dsse import ENVELOPE_LIMIT
 from facekit.signing.statements import canonical_json
 

@@ -10,7 +10,8 @@ from typing import Any
 from facekit.errors import PackageMissing, RegistryError, UsageError
 from facekit.media.files import write_text
 from facekit.presets.registry import create_registry, open_registry
-from facekit.presets.store import Store, open_store
+from facekit.presets.storage import Store
+from facekit.presets.store import open_store
 from facekit.show_file import SHOW_FILE, RegistryAddress, Show, find_show, parse_show, read_show
 from facekit.workflows.preset_refs import show_place
 

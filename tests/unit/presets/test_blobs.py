@@ -7,7 +7,8 @@ import pytest
 from facekit.errors import BundleDamaged, RegistryError
 from facekit.presets.blobs import Put, blob_path, fetch_blob, put_blob, read_blob
 from facekit.presets.fsspec_store import FsspecStore
-from facekit.presets.store import Store, open_store
+from facekit.presets.storage import Store
+from facekit.presets.store import open_store
 from facekit.show_file import RegistryAddress
 
 CONTENT = bytes(range(256)) * 40

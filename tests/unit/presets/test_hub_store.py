@@ -12,7 +12,8 @@ from facekit.presets.blobs import Put, blob_path, fetch_blob, put_blob
 from facekit.presets.bundle import Bundle
 from facekit.presets.gc import remove_unused
 from facekit.presets.registry import Registry, create_registry
-from facekit.presets.store import Store, open_store
+from facekit.presets.storage import Store
+from facekit.presets.store import open_store
 from facekit.show_file import RegistryAddress
 from tests.tiny.hub_server import LFS_FROM, Hub, Refused, hub_server
 from tests.tiny.presets import ADAPTER, ID

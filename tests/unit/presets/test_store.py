@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import PackageMissing, RegistryError, UsageError
-from facekit.presets.store import Store, full_uri, open_store
+from facekit.presets.storage import Store
+from facekit.presets.store import full_uri, open_store
 from facekit.show_file import RegistryAddress
 
 
