@@ -16,9 +16,8 @@ from facekit.presets.hub_place import HubPlace
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile, RepoFolder
-    from typing_extensions import TypeIs
 
-__all__ = ["HubRepo", "is_file"]
+__all__ = ["HubRepo"]
 
 _BATCH: Final = 500
 """Paths that the Hub is asked for at once."""
@@ -63,6 +62,8 @@ class HubRepo:
         Raises:
             RegistryError: The Hub refuses, or may leave out what is written.
         """
+        from huggingface_hub.hf_api import RepoFile
+
         full = {self._place.full(one): one for one in paths}
         asked = [*full, *([] if head is None else [_IGNORE])]
         there: dict[str, RepoFile] = {}
@@ -76,7 +77,7 @@ class HubRepo:
                             f"{self._name}: {self._place.repo} has a {_IGNORE}, by which the Hub"
                             " may leave files out, expected none; remove it there"
                         )
-                    if is_file(one):
+                    if isinstance(one, RepoFile):
                         there[full[one.path]] = one
         return there
 
@@ -238,13 +239,6 @@ class HubRepo:
             return "HF_HUB_OFFLINE is set, expected a network", "unset it"
         why = " ".join(f"{type(error).__name__}: {error}".replace(";", ",").split())[:300]
         return f"refused ({why})", "try again, and look at facekit registry check"
-
-
-def is_file(one: "RepoFile | RepoFolder") -> "TypeIs[RepoFile]":
-    """Whether it is no folder."""
-    from huggingface_hub.hf_api import RepoFile
-
-    return isinstance(one, RepoFile)
 
 
 def _status(error: Exception) -> int | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from facekit.errors import RegistryError
 from facekit.presets.blobs import Blob, Published, blob_path, compared
 from facekit.presets.hub_place import HubPlace
-from facekit.presets.hub_repo import HubRepo, is_file
+from facekit.presets.hub_repo import HubRepo
 from facekit.presets.storage import Found, Store
 
 if TYPE_CHECKING:
@@ -87,11 +87,14 @@ class HubStore(Store):
 
         Interrupted writers leave nothing hidden here.
         """
+        from huggingface_hub.hf_api import RepoFile
+
         if hidden:
             return ()
         start = len(self._place.full("x")) - 1
         listed = self._repo.tree(folder, deep=True)
-        found = (Found(one.path[start:], one.size, None) for one in listed if is_file(one))
+        files = (one for one in listed if isinstance(one, RepoFile))
+        found = (Found(one.path[start:], one.size, None) for one in files)
         plain = (one for one in found if not one.path.rpartition("/")[2].startswith("."))
         return tuple(sorted(plain, key=lambda one: one.path))
 
