@@ -45,6 +45,8 @@ class Hub:
     titles: list[str] = field(default_factory=list)
     heads: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    fails_at: int = 0
+    """Which request, of those from now on, is refused; none when 0."""
     refused: int = 0
     """Commits that were made for another head."""
     before_commit: Callable[[], None] = lambda: None
@@ -108,7 +110,10 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         self.query = {name: values[0] for name, values in parse_qs(url.query).items()}
         self.hub.asked.append(f"{self.command} {unquote(url.path)}")
+        self.hub.fails_at -= 1
         try:
+            if self.hub.fails_at == 0:
+                raise Refused(400)
             status, body = self._route(url.path)
         except Refused as refused:
             told = {"X-Error-Code": refused.code, "X-Error-Message": refused.message}

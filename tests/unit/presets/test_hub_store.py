@@ -201,6 +201,23 @@ def test_an_interrupted_push_shows_nothing_and_goes_on(
     assert is_whole(registry)
 
 
+def test_a_push_that_fails_at_any_request_shows_nothing(
+    registry: Registry, hub: Hub, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_store, "_LARGE", LFS_FROM)
+    before, step, failed = hub.tree("main"), 0, True
+    while failed:
+        step += 1
+        hub.fails_at = step
+        try:
+            failed = not push(registry, bundle).is_new
+        except RegistryError:
+            assert hub.tree("main") == before
+    hub.fails_at = 0
+    assert step > 10
+    assert is_whole(registry)
+
+
 def test_a_push_whose_answer_is_lost_is_there(registry: Registry, hub: Hub, bundle: Bundle) -> None:
     hub.lose_reply = True
     with pytest.raises(RegistryError, match="try again"):
