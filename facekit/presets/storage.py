@@ -6,7 +6,7 @@ Hugging Face Hub (`parentCommit`) keep it.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -58,6 +58,18 @@ class Store(ABC):
 
         Raises:
             RegistryError: It cannot be read, or has more than `limit` bytes.
+        """
+
+    @abstractmethod
+    def read_many(self, paths: Sequence[str], limit: int) -> tuple[bytes | None, ...]:
+        """Read small files, at once where the storage can.
+
+        Returns:
+            In the order of `paths`; None for a file that is not there, nothing (`b""`) for one of
+            more than `limit` bytes.
+
+        Raises:
+            RegistryError: One of them cannot be read.
         """
 
     @abstractmethod

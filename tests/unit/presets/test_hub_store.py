@@ -10,6 +10,7 @@ from facekit.errors import BundleDamaged, RegistryError, VersionExists
 from facekit.presets import hub_store
 from facekit.presets.blobs import Put, blob_path, fetch_blob, put_blob
 from facekit.presets.bundle import Bundle
+from facekit.presets.entries import pointer_path
 from facekit.presets.gc import remove_unused
 from facekit.presets.registry import Registry, create_registry
 from facekit.presets.storage import Store
@@ -84,6 +85,17 @@ def test_what_is_missing_is_none(store: Store, hub: Hub) -> None:
     assert hub.titles == ["initial commit"]
     with pytest.raises(RegistryError, match="no gone, expected it"):
         list(store.blocks("gone", 0, 1))
+
+
+def test_many_are_read_as_one_is(store: Store, hub: Hub) -> None:
+    store.put_new("a", b"0123456789")
+    store.put_new("b/c", b"")
+    assert store.read_many(["a", "no", "b/c"], 10) == (b"0123456789", None, b"")
+    assert store.read_many(["a"], 9) == (b"",)
+    assert store.read_many([], 9) == ()
+    hub.fails_at = 2
+    with pytest.raises(RegistryError, match="refused"):
+        store.read_many(["a", "b/c"], 10)
 
 
 def test_files_are_written_read_in_parts_listed_and_removed(store: Store, hub: Hub) -> None:
@@ -171,7 +183,7 @@ def test_of_two_pointers_with_one_number_one_wins(
 ) -> None:
     once(hub, lambda: Registry(store_at()).add_pointer(ID, "prod", 1, b"theirs"))
     assert not registry.add_pointer(ID, "prod", 1, b"ours")
-    assert registry.pointer(ID, "prod", 1) == b"theirs"
+    assert registry.store.read(pointer_path(ID, "prod", 1), 10) == b"theirs"
     assert registry.counters(ID, "prod") == (1,)
 
 
