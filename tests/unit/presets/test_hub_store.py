@@ -16,7 +16,8 @@ from facekit.presets.registry import Registry, create_registry
 from facekit.presets.storage import Store
 from facekit.presets.store import open_store
 from facekit.show_file import RegistryAddress
-from tests.tiny.hub_server import LFS_FROM, Hub, Refused, hub_server
+from tests.tiny.hub_repository import LFS_FROM, Hub, Refused
+from tests.tiny.hub_server import hub_server
 from tests.tiny.presets import ADAPTER, ID
 from tests.tiny.registries import Team, is_whole, push
 

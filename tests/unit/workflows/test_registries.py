@@ -15,7 +15,8 @@ from facekit.workflows.preset_refs import desk
 from facekit.workflows.preset_transfer import plan_pull, plan_push, run_pull, run_push
 from facekit.workflows.registries import add_registry, list_registries, log_in
 from facekit.workflows.registry_check import Checked, plan_check, run_check
-from tests.tiny.hub_server import Hub, hub_server
+from tests.tiny.hub_repository import Hub
+from tests.tiny.hub_server import hub_server
 from tests.tiny.presets import ADAPTER
 from tests.tiny.shows import ShowFolder, show_folder
 
