@@ -23,6 +23,7 @@ from benchmarks.results import RESULTS_DIR, write_results
 from facekit.presets.blobs import blob_path, fetch_blob
 from facekit.presets.bundle import Bundle, open_bundle, pack_statement
 from facekit.presets.entries import entry_of, entry_path
+from facekit.presets.fsspec_store import FsspecStore
 from facekit.presets.manifest import ADAPTER, Manifest, preset_digest
 from facekit.presets.names import PACK_SIGNATURE
 from facekit.presets.packing import Content, describe_files, write_archive
@@ -100,7 +101,7 @@ def populate(registry: Registry, versions: int, key: SigningKey) -> tuple[str, s
             (blob_path(entry.digest), content),
             (entry_path(preset_id, version), entry.to_bytes()),
         ):
-            if registry.store.is_local:
+            if isinstance(registry.store, FsspecStore) and registry.store.is_local:
                 place = Path(registry.store.full(path))
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(data)

@@ -23,7 +23,8 @@ def add(
     uri: Annotated[
         str,
         typer.Argument(
-            metavar="URI", help="A folder, s3://BUCKET/FOLDER, or any URI that fsspec knows."
+            metavar="URI",
+            help="A folder, s3://BUCKET/FOLDER, hf://datasets/ORG/NAME, or what fsspec knows.",
         ),
     ],
     mirror_of: Annotated[

@@ -1,20 +1,56 @@
 """Content by its sha256: sent once, fetched in parts, and never believed before it is compared."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from facekit.errors import BundleDamaged, OutputError
-from facekit.presets.store import Store
+from facekit.errors import BundleDamaged, OutputError, RegistryError
+from facekit.presets.storage import Store
 
-__all__ = ["Blob", "blob_path", "fetch_blob", "is_sha256", "put_blob", "read_blob"]
+__all__ = [
+    "Blob",
+    "Published",
+    "Put",
+    "blob_path",
+    "compared",
+    "fetch_blob",
+    "is_sha256",
+    "put_blob",
+    "read_blob",
+]
 
 Blob = tuple[str, int]
 """Its sha256 (hex) and its size in bytes."""
 
 _HEX: Final = frozenset("0123456789abcdef")
 _BLOCK: Final = 1 << 20
+_SMALL: Final = 1_000_000
+"""Bytes up to which content that is far away is read again before it is relied on."""
+
+
+class Put(IntEnum):
+    """What became of content that was to be sent."""
+
+    KEPT = 0
+    """It was there."""
+    SENT = 1
+    MENDED = 2
+    """It was sent in place of content that was damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What publishing a version did."""
+
+    is_new: bool
+    """False when somebody has published it."""
+    sent_bytes: int
+    """Of content that was not there, or damaged."""
+    mended: int
+    """Blobs that were damaged and are whole now."""
 
 
 def is_sha256(text: str) -> bool:
@@ -29,11 +65,16 @@ def blob_path(digest: str) -> str:
     return f"blobs/sha256/{digest[:2]}/{digest[2:]}"
 
 
-def put_blob(store: Store, blob: Blob, blocks: Iterable[bytes]) -> bool:
+def put_blob(store: Store, blob: Blob, blocks: Iterable[bytes], *, thorough: bool = False) -> Put:
     """Send content, unless it is there.
 
-    Returns:
-        Whether it was sent.
+    What is there is compared where that is cheap: on this machine, and where it is small.
+
+    Args:
+        store: Where to.
+        blob: What it is.
+        blocks: The content; read only if it is sent.
+        thorough: Compare what is there however large and far away it is.
 
     Raises:
         BundleDamaged: It is not what its digest says; nothing was published.
@@ -41,10 +82,11 @@ def put_blob(store: Store, blob: Blob, blocks: Iterable[bytes]) -> bool:
     """
     digest, size = blob
     path = blob_path(digest)
-    if store.size(path) == size:
-        return False
-    store.put(path, _compared(blocks, blob), size)
-    return True
+    found = store.size(path)
+    if found == size and _is_whole(store, blob, thorough):
+        return Put.KEPT
+    store.put(path, compared(blocks, blob), size)
+    return Put.SENT if found is None else Put.MENDED
 
 
 def read_blob(store: Store, digest: str, limit: int) -> bytes:
@@ -129,7 +171,28 @@ def _file_digest(path: Path) -> str:
     return total.hexdigest()
 
 
-def _compared(blocks: Iterable[bytes], blob: Blob) -> Iterator[bytes]:
+def _is_whole(store: Store, blob: Blob, thorough: bool) -> bool:
+    """Whether content of the right size is the right content, as far as it is looked at."""
+    digest, size = blob
+    if not (thorough or store.is_local or size <= _SMALL):
+        return True
+    total = sha256()
+    try:
+        for block in store.blocks(blob_path(digest), 0, size):
+            total.update(block)
+    except RegistryError:
+        if not store.is_local:
+            raise
+        return False  # a disk that cannot give it back has lost it
+    return total.hexdigest() == digest
+
+
+def compared(blocks: Iterable[bytes], blob: Blob) -> Iterator[bytes]:
+    """Hand on content, and fail at its end if it was not what its digest says.
+
+    Raises:
+        BundleDamaged: It was not.
+    """
     total, size = sha256(), 0
     for block in blocks:
         total.update(block)

@@ -1,6 +1,7 @@
 """Removes from a registry what nothing refers to: blobs of pushes that never came to an end."""
 
 import json
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -8,7 +9,7 @@ from typing import Final
 from facekit.errors import RegistryError, UsageError
 from facekit.presets.lease import GC_MARK, PUSHING
 from facekit.presets.registry import Registry
-from facekit.presets.store import Found
+from facekit.presets.storage import Found
 from facekit.signing.statements import canonical_json, now_text, parse_time
 
 __all__ = ["Unused", "remove_unused"]
@@ -54,8 +55,7 @@ def remove_unused(registry: Registry, *, dry_run: bool, now: datetime | None = N
     _take_mark(registry, time)
     try:
         found = _find(registry, time)
-        for file in found:
-            registry.store.delete(file.path)
+        registry.store.delete(*(file.path for file in found))
     finally:
         registry.store.delete(GC_MARK)
     return Unused(found)
@@ -63,7 +63,9 @@ def remove_unused(registry: Registry, *, dry_run: bool, now: datetime | None = N
 
 def _take_mark(registry: Registry, now: datetime) -> None:
     store = registry.store
-    if store.put_new(GC_MARK, canonical_json({"at": now_text()})):
+    # the Hub lets two that create the same content at once both believe that it was them
+    content = canonical_json({"at": now_text(), "by": secrets.token_hex(16)})
+    if store.put_new(GC_MARK, content):
         return
     at = _time(store.read(GC_MARK, _SMALL))
     if at is not None and now - at < _STALE:
@@ -72,7 +74,7 @@ def _take_mark(registry: Registry, now: datetime) -> None:
             " alone; try again later"
         )
     store.delete(GC_MARK)
-    if not store.put_new(GC_MARK, canonical_json({"at": now_text()})):
+    if not store.put_new(GC_MARK, content):
         raise RegistryError(f"{registry.name}: somebody else was faster; try again later")
 
 

@@ -4,7 +4,7 @@ import secrets
 from typing import Final
 
 from facekit.errors import RegistryError
-from facekit.presets.store import Store
+from facekit.presets.storage import Store
 from facekit.signing.statements import canonical_json, now_text
 
 __all__ = ["GC_MARK", "PUSHING", "Lease"]

@@ -17,7 +17,7 @@ from hashlib import sha256
 from typing import Final
 
 from facekit.errors import BundleDamaged, RegistryError, UsageError, VersionExists, VersionMissing
-from facekit.presets.blobs import Blob, put_blob, read_blob
+from facekit.presets.blobs import Blob, read_blob
 from facekit.presets.entries import (
     COUNTER_DIGITS,
     Entry,
@@ -30,11 +30,11 @@ from facekit.presets.entries import (
     read_entry,
     read_object,
 )
-from facekit.presets.lease import Lease
 from facekit.presets.manifest import MANIFEST_LIMIT, Manifest, read_manifest
 from facekit.presets.names import is_preset_id, is_version
+from facekit.presets.publishing import publish
 from facekit.presets.semver import version_key
-from facekit.presets.store import Store
+from facekit.presets.storage import Store
 from facekit.signing.dsse import ENVELOPE_LIMIT
 from facekit.signing.statements import canonical_json
 
@@ -55,7 +55,9 @@ class Pushed:
     is_new: bool
     """False when the same content was published under this version already."""
     sent_bytes: int
-    """Of content that was not there yet."""
+    """Of content that was not there, or damaged."""
+    mended: int = 0
+    """Blobs that were damaged and are whole now."""
 
 
 class Registry:
@@ -135,6 +137,9 @@ class Registry:
     ) -> Pushed:
         """Publish a version; it is there as a whole, or not at all.
 
+        One that is published with this content already is mended: all its content is compared,
+        and what is missing or damaged is sent again.
+
         Args:
             content: Of `facekit.json`.
             files: Every file that it lists, by path.
@@ -149,21 +154,22 @@ class Registry:
         self._check_writable()
         manifest = read_manifest(content, self.name)
         entry = entry_of(manifest, content, signatures)
-        self._compare(entry, self._find(entry.id, entry.version))
+        found = self._find(entry.id, entry.version)
+        self._compare(entry, found)
         blobs: dict[Blob, _Blocks] = {
             (file.sha256, file.size): files[file.path] for file in manifest.files
         }
         for data in (content, *signatures.values()):
             blobs[sha256(data).hexdigest(), len(data)] = _given(data)
-        with Lease(self.store, [digest for digest, _ in blobs]):
-            sent = 0
-            for blob, blocks in blobs.items():
-                sent += blob[1] * put_blob(self.store, blob, blocks())
-                advance(blob[1])
-            is_new = self.store.put_new(entry_path(entry.id, entry.version), entry.to_bytes())
-            if not is_new:
-                self._compare(entry, self._find(entry.id, entry.version))
-        return Pushed(entry, is_new, sent)
+        done = publish(
+            self.store,
+            entry,
+            blobs,
+            advance,
+            lambda: self._compare(entry, self._find(entry.id, entry.version)),
+            thorough=found is not None,
+        )
+        return Pushed(entry, done.is_new, done.sent_bytes, done.mended)
 
     def statements(self, digest: str) -> dict[str, bytes]:
         """What lies there about a digest, by name; nothing was verified.

@@ -84,6 +84,8 @@ class PushResult:
             f"digest: {entry.digest}",
             f"sent: {self.pushed.sent_bytes / _MEGABYTE:.1f} MB",
         ]
+        if self.pushed.mended:
+            lines.append(f"mended: {self.pushed.mended} blobs that were damaged there")
         return "\n".join([*lines, *(["submitted for approval"] if self.submitted else [])])
 
     def to_json(self) -> Mapping[str, object]:
@@ -96,6 +98,7 @@ class PushResult:
             "registry": self.registry,
             "new": self.pushed.is_new,
             "sent_bytes": self.pushed.sent_bytes,
+            "mended": self.pushed.mended,
             "submitted": self.submitted,
         }
 

@@ -10,7 +10,8 @@ from typing import Any
 from facekit.errors import PackageMissing, RegistryError, UsageError
 from facekit.media.files import write_text
 from facekit.presets.registry import create_registry, open_registry
-from facekit.presets.store import Store, open_store
+from facekit.presets.storage import Store
+from facekit.presets.store import open_store
 from facekit.show_file import SHOW_FILE, RegistryAddress, Show, find_show, parse_show, read_show
 from facekit.workflows.preset_refs import show_place
 
@@ -33,6 +34,7 @@ class Added:
     path: Path
     created: bool
     keeps_writers_apart: bool
+    is_public: bool
     mirror_of: str | None
 
     def describe(self) -> str:
@@ -40,6 +42,8 @@ class Added:
         what = f"a mirror of {self.mirror_of}, only read" if self.mirror_of else "may be written"
         if not self.mirror_of and not self.keeps_writers_apart:
             what = "one writer at a time, as you have promised"
+        if self.is_public:
+            what += "; public, so that anybody can read the presets: make it private"
         made = ", made now" if self.created else ""
         return f"{self.name}: {self.uri}{made}\naccess: {what}\nwritten to: {self.path}"
 
@@ -51,6 +55,7 @@ class Added:
             "file": str(self.path),
             "created": self.created,
             "several_writers": self.keeps_writers_apart and not self.mirror_of,
+            "public": self.is_public,
             "mirror_of": self.mirror_of,
         }
 
@@ -139,6 +144,7 @@ def add_registry(
         path=path,
         created=created,
         keeps_writers_apart=store.keeps_writers_apart,
+        is_public=store.is_public,
         mirror_of=mirror_of,
     )
 
@@ -179,7 +185,8 @@ def log_in(name: str, token: str | None = None) -> LoggedIn:
         try:
             huggingface_hub.login(token=token)
         except (ValueError, OSError) as error:
-            raise RegistryError(f"{name}: the Hub refuses ({error}); look at the token") from error
+            why = " ".join(str(error).replace(";", ",").split())[:300]
+            raise RegistryError(f"{name}: the Hub refuses ({why}); look at the token") from error
     store = open_store(name, address, folder)
     open_registry(store, read_only=True)
     return LoggedIn(name=name, uri=address.uri, method=_method(protocol))
@@ -233,6 +240,8 @@ def _method(protocol: str) -> str:
     if protocol == "hf":
         import huggingface_hub
 
+        if os.environ.get("HF_TOKEN"):
+            return "HF_TOKEN"
         return "the Hub's stored token" if huggingface_hub.get_token() else "none, anonymous"
     if protocol in ("file", "memory"):
         return f"the rights of user {os.environ.get('USER', os.getuid())}"

@@ -144,8 +144,11 @@ def _check_channels(at: Desk, preset_id: str) -> list[str]:
 def _check_writers(at: Desk) -> list[str]:
     """Create one file twice: the second time must fail. Its date tells how late the clock is."""
     store = at.registry.store
+    notes = []
+    if store.is_public:
+        notes = [f"{at.name} is public, so that anybody can read the presets; make it private"]
     if at.registry.read_only:
-        return []
+        return notes
     path = f"checks/{secrets.token_hex(8)}.json"
     try:
         if not store.put_new(path, b"{}") or store.put_new(path, b"{}"):
@@ -159,5 +162,5 @@ def _check_writers(at: Desk) -> list[str]:
     dates = [one.modified for one in found if one.path == path and one.modified is not None]
     late = abs((dates[0] - datetime.now(UTC)).total_seconds()) if dates else 0.0
     if late > at.show.rules.clock_skew_s:
-        return [f"the clocks of the storage and of this machine differ by {late:.0f} s"]
-    return []
+        notes.append(f"the clocks of the storage and of this machine differ by {late:.0f} s")
+    return notes

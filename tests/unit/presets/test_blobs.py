@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import BundleDamaged, RegistryError
-from facekit.presets.blobs import blob_path, fetch_blob, put_blob, read_blob
-from facekit.presets.store import Store, open_store
+from facekit.presets.blobs import Put, blob_path, fetch_blob, put_blob, read_blob
+from facekit.presets.fsspec_store import FsspecStore
+from facekit.presets.storage import Store
+from facekit.presets.store import open_store
 from facekit.show_file import RegistryAddress
 
 CONTENT = bytes(range(256)) * 40
@@ -36,7 +38,36 @@ def test_a_cut_off_blob_is_sent_again(store: Store) -> None:
     assert read_blob(store, BLOB[0], 20_000) == CONTENT
 
 
-class Breaking(Store):
+def test_damaged_content_is_sent_again(store: Store) -> None:
+    store.put(blob_path(BLOB[0]), [b"X" * BLOB[1]], BLOB[1])
+    assert put_blob(store, BLOB, [CONTENT]) is Put.MENDED
+    assert read_blob(store, BLOB[0], 20_000) == CONTENT
+    assert put_blob(store, BLOB, [CONTENT]) is Put.KEPT
+
+
+def test_large_content_far_away_is_compared_where_asked_for(tmp_path: Path) -> None:
+    store = open_store("far", RegistryAddress(uri=f"memory://{tmp_path.name}"), tmp_path)
+    content = bytes(1_000_001)
+    blob = (sha256(content).hexdigest(), len(content))
+    store.put(blob_path(blob[0]), [b"X" * len(content)], len(content))
+    assert put_blob(store, blob, [content]) is Put.KEPT
+    assert put_blob(store, blob, [content], thorough=True) is Put.MENDED
+    assert put_blob(store, blob, [content], thorough=True) is Put.KEPT
+
+
+def test_what_a_disk_cannot_give_back_is_sent_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_blob(store, BLOB, [CONTENT])
+
+    def fail(*_: object) -> Iterator[bytes]:
+        raise RegistryError("Input/output error; look at the disk")
+
+    monkeypatch.setattr(type(store), "blocks", fail)
+    assert put_blob(store, BLOB, [CONTENT]) is Put.MENDED
+
+
+class Breaking(FsspecStore):
     """Loses the connection once, after so many bytes."""
 
     after = 0
@@ -55,6 +86,7 @@ class Breaking(Store):
 @pytest.fixture
 def breaking(store: Store) -> Breaking:
     put_blob(store, BLOB, [CONTENT])
+    assert isinstance(store, FsspecStore)
     made = Breaking(store._fs, store._root, "main")
     made.asked, made.after = [], 5000
     return made

@@ -52,6 +52,17 @@ def test_a_push_again_mends_what_is_lost(registry: Registry, team: Team, tmp_pat
     assert is_whole(registry)
 
 
+def test_a_push_again_mends_what_is_damaged(registry: Registry, team: Team, tmp_path: Path) -> None:
+    bundle = team.bundle(tmp_path / "made")
+    push(registry, bundle)
+    blobs = registry.store.walk("blobs")
+    for found in blobs:
+        registry.store.put(found.path, [b"X" * found.size], found.size)
+    again = push(registry, bundle)
+    assert (again.is_new, again.mended) == (False, len(blobs))
+    assert is_whole(registry)
+
+
 def test_a_version_is_never_replaced(registry: Registry, team: Team, tmp_path: Path) -> None:
     first, other = (team.bundle(tmp_path / "made", text=text) for text in "ab")
     push(registry, first)

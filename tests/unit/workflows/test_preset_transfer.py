@@ -59,17 +59,17 @@ def test_a_damaged_copy_on_this_machine_is_fetched_anew(show: ShowFolder) -> Non
 def test_an_interrupted_pull_goes_on(show: ShowFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second file is refused once; the first one is not fetched again."""
     bundle = show.push("1.0.0")
-    from facekit.presets import store
+    from facekit.presets.fsspec_store import FsspecStore
 
-    real, asked = store.Store.blocks, []
+    real, asked = FsspecStore.blocks, []
 
-    def blocks(self: store.Store, path: str, start: int, size: int) -> object:
+    def blocks(self: FsspecStore, path: str, start: int, size: int) -> object:
         asked.append(path)
         if len(asked) == 2:
             raise RegistryError("lost; try again")
         return real(self, path, start, size)
 
-    monkeypatch.setattr(store.Store, "blocks", blocks)
+    monkeypatch.setattr(FsspecStore, "blocks", blocks)
     with pytest.raises(RegistryError, match="lost"):
         pull("mira@1.0.0")
     assert not kept_folder(bundle.digest).exists()

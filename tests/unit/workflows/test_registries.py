@@ -1,14 +1,26 @@
+from collections.abc import Iterator
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 
 from facekit.errors import RegistryError, UsageError
+from facekit.presets.bundle import open_bundle
+from facekit.presets.registry import create_registry
+from facekit.presets.store import open_store
+from facekit.show_file import RegistryAddress
 from facekit.types import NoProgress
+from facekit.workflows.preset_list import list_presets
 from facekit.workflows.preset_refs import desk
+from facekit.workflows.preset_transfer import plan_pull, plan_push, run_pull, run_push
 from facekit.workflows.registries import add_registry, list_registries, log_in
 from facekit.workflows.registry_check import Checked, plan_check, run_check
+from tests.tiny.hub_repository import Hub
+from tests.tiny.hub_server import hub_server
 from tests.tiny.presets import ADAPTER
 from tests.tiny.shows import ShowFolder, show_folder
+
+HUB = "hf://datasets/studio/presets/show"
 
 
 @pytest.fixture
@@ -77,3 +89,72 @@ def test_damage_is_found_and_what_does_not_count_is_told(show: ShowFolder) -> No
     assert "other content" in checked.faults[0]
     assert len(checked.notes) == 1
     assert check(deep=False).faults == ()
+    told = run_push(plan_push(bundle.source), NoProgress())
+    assert "mended: 1 blobs" in told.describe()
+    assert told.to_json()["mended"] == 1
+    assert check().faults == ()
+
+
+@pytest.fixture
+def hub(show: ShowFolder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    text = show.team.show_text() + f'[registries.hub]\nuri = "{HUB}"\n'
+    for name in ("HF_TOKEN_PATH", "HF_STORED_TOKENS_PATH"):
+        place = show.folder.parent / name
+        monkeypatch.setattr(f"huggingface_hub.constants.{name}", str(place))
+    (show.folder / "facekit.toml").write_text(text)
+    with hub_server(monkeypatch) as running:
+        create_registry(open_store("hub", RegistryAddress(uri=HUB), show.folder))
+        yield running
+
+
+def test_a_team_shares_presets_on_the_hub(show: ShowFolder, hub: Hub) -> None:
+    bundle = show.push("1.0.0")
+    show.promote("1.0.0")
+    pulled = run_pull(plan_pull("mira@prod"), NoProgress())
+    assert open_bundle(pulled.path).digest == bundle.digest
+    listed = list_presets("mira").describe()
+    assert "1.0.0" in listed
+    assert "released" in listed
+    before = hub.tree("main")
+    checked = check()
+    assert (checked.versions, checked.faults, checked.notes) == (1, (), ())
+    assert hub.tree("main") == before
+    assert [title.partition(" ")[0] for title in hub.titles[2:6]] == [
+        "Publish",
+        "Add",
+        "Add",
+        "Add",
+    ]
+
+
+def test_what_anybody_can_read_is_told(show: ShowFolder, hub: Hub) -> None:
+    hub.private = False
+    added = add_registry("public", f"{HUB}/other")
+    assert (added.created, added.is_public, added.keeps_writers_apart) == (True, True, True)
+    assert "anybody can read" in added.describe()
+    assert added.to_json()["public"] is True
+    assert any("public" in note for note in check().notes)
+
+
+def test_login_keeps_a_token_of_the_hub(
+    show: ShowFolder, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert log_in("hub").method == "HF_TOKEN"
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(RegistryError, match="the Hub refuses"):
+        log_in("hub", "hf_stranger")
+    with pytest.raises(RegistryError, match="no such dataset"):
+        log_in("hub")
+    assert log_in("hub", "hf_tom").method == "the Hub's stored token"
+    assert Path(huggingface_hub.constants.HF_TOKEN_PATH).read_text() == "hf_tom"
+
+
+def test_who_may_only_read_the_hub_is_told(
+    show: ShowFolder, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show.push("1.0.0")
+    monkeypatch.setenv("HF_TOKEN", "hf_eve")
+    assert log_in("hub").method == "HF_TOKEN"
+    assert run_pull(plan_pull("mira@1.0.0"), NoProgress()).path.is_dir()
+    with pytest.raises(RegistryError, match=r"may not write here \(403\)"):
+        show.push("1.1.0")
