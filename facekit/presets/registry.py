@@ -26,6 +26,7 @@ from facekit.presets.entries import (
     checked_name,
     entry_of,
     entry_path,
+    is_channel,
     pointer_path,
     read_entry,
     read_object,
@@ -188,8 +189,8 @@ class Registry:
         return self.store.put_new(f"statements/{checked_digest(digest)}/{name}", envelope)
 
     def channels(self, preset_id: str) -> tuple[str, ...]:
-        """Names of the channels of a preset, sorted."""
-        return self.store.names(f"channels/{checked_id(preset_id)}")
+        """Names of the channels of a preset, sorted; what else lies there is passed over."""
+        return tuple(filter(is_channel, self.store.names(f"channels/{checked_id(preset_id)}")))
 
     def counters(self, preset_id: str, channel: str) -> tuple[int, ...]:
         """Numbers of a channel's pointers, highest first; nothing was verified."""

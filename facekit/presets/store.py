@@ -141,9 +141,10 @@ class Store:
                 listed = self._fs.ls(self.full(folder), detail=False)
         except (FileNotFoundError, NotADirectoryError):
             return ()
-        names = {str(one).rstrip("/").rpartition("/")[2] for one in listed}
-        own = folder.rstrip("/").rpartition("/")[2]
-        return tuple(sorted(n for n in names if n and not n.startswith(".") and n != own))
+        own = self.full(folder).strip("/")  # some storages list the folder itself
+        inside = (one for one in map(str, listed) if one.strip("/") != own)
+        names = {one.rstrip("/").rpartition("/")[2] for one in inside}
+        return tuple(sorted(name for name in names if name and not name.startswith(".")))
 
     def walk(self, folder: str, *, hidden: bool = False) -> tuple[Found, ...]:
         """All files below a folder, by path.

@@ -1,6 +1,6 @@
 """Presets by name, `mira@1.2.0` or `mira@prod`: which show, which registry, which digest."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +11,8 @@ from facekit.media.cache import cache_dir
 from facekit.presets.entries import Entry
 from facekit.presets.manifest import Manifest
 from facekit.presets.names import FOLDER_SUFFIX, is_preset_id, is_version
-from facekit.presets.policy import Pointer, current_pointer, refuse_revoked, standing_of
+from facekit.presets.pointers import Pointer, current_pointer
+from facekit.presets.policy import refuse_revoked, standing_of
 from facekit.presets.registry import Registry, open_registry
 from facekit.presets.seen import Seen
 from facekit.presets.semver import is_prerelease
@@ -28,6 +29,8 @@ __all__ = [
     "Resolved",
     "address_of",
     "desk",
+    "ignored_facts",
+    "ignored_lines",
     "kept_folder",
     "parse_reference",
     "resolve",
@@ -101,7 +104,7 @@ class Resolved:
             "state": self.standing.state.value,
             "approvals": {role: list(names) for role, names in self.standing.approvals.items()},
             "revoked": None if by is None else {"by": list(by.people), "why": by.note},
-            "ignored": [{"name": one.name, "reason": one.reason} for one in self.ignored],
+            "ignored": ignored_facts(self.ignored),
         }
 
 
@@ -241,6 +244,16 @@ def signer(
             f"{person}: {got}{said}, expected {expected}; name one with --role, or ask who holds it"
         )
     return secret, chosen
+
+
+def ignored_lines(ignored: Iterable[Ignored]) -> list[str]:
+    """A line for each statement or pointer that does not count."""
+    return [f"not counted: {one.name[:20]}: {one.reason}" for one in ignored]
+
+
+def ignored_facts(ignored: Iterable[Ignored]) -> list[dict[str, str]]:
+    """The same as plain data."""
+    return [{"name": one.name, "reason": one.reason} for one in ignored]
 
 
 def kept_folder(digest: str) -> Path:

@@ -19,7 +19,7 @@ from facekit.signing.keys import PublicKey
 from facekit.signing.statements import Subject, now_text
 from facekit.types import Progress
 from facekit.workflows.fetching import fetched_alone, in_megabytes
-from facekit.workflows.preset_refs import Desk, Resolved, desk, kept_folder, resolve
+from facekit.workflows.preset_refs import Desk, Resolved, desk, ignored_lines, kept_folder, resolve
 
 __all__ = [
     "PullPlan",
@@ -119,7 +119,7 @@ class PullPlan:
                 f"digest: {found.entry.digest}",
                 f"size: {size / _MEGABYTE:.1f} MB",
                 f"to: {self.out or kept_folder(found.entry.digest)}",
-                *_ignored(found),
+                *ignored_lines(found.ignored),
             ]
         )
 
@@ -144,7 +144,7 @@ class Pulled:
                 f"digest: {self.resolved.entry.digest}",
                 f"state: {self.resolved.standing.state}",
                 f"packed by: {self.packed_by or 'nobody has signed it'}",
-                *_ignored(self.resolved),
+                *ignored_lines(self.resolved.ignored),
             ]
         )
 
@@ -285,7 +285,3 @@ def _packed_by(bundle: Bundle, at: Desk) -> str | None:
             raise
         return None
     return at.show.person_of(signers[0]) or signers[0].name
-
-
-def _ignored(found: Resolved) -> list[str]:
-    return [f"not counted: {one.name[:20]}: {one.reason}" for one in found.ignored]

@@ -8,7 +8,8 @@ from hashlib import sha256
 
 from facekit.errors import FacekitError, RegistryError
 from facekit.presets.blobs import blob_path
-from facekit.presets.policy import standing_of, valid_pointers
+from facekit.presets.pointers import valid_pointers
+from facekit.presets.policy import standing_of
 from facekit.presets.states import Ignored
 from facekit.types import Progress
 from facekit.workflows.preset_refs import Desk, desk
