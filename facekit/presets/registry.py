@@ -5,7 +5,9 @@
     presets/ID/VERSION.json          which digest a version is; written last, once, never changed
     statements/DIGEST/SHA.json       what people have signed about a digest
     channels/ID/CHANNEL/000000001.json   where a channel points, signed; the highest counts
+    signatures/DIGEST/SHA.json       who signed a digest after it was published
     pushing/RANDOM.json              who is at work, so that gc leaves their blobs alone
+    removing/RANDOM.json             who removes what is unused, so that no push begins meanwhile
 
 Nothing here is believed because of where it lies: content is compared with its digest, and
 statements count by their signatures (`facekit.presets.states`).
@@ -31,7 +33,7 @@ from facekit.presets.entries import (
     read_entry,
     read_object,
 )
-from facekit.presets.lease import Lease
+from facekit.presets.lease import PUSHING, REMOVING, Lease
 from facekit.presets.manifest import MANIFEST_LIMIT, Manifest, read_manifest
 from facekit.presets.names import is_preset_id, is_version
 from facekit.presets.semver import version_key
@@ -39,9 +41,13 @@ from facekit.presets.store import Store
 from facekit.signing.dsse import ENVELOPE_LIMIT
 from facekit.signing.statements import canonical_json
 
-__all__ = ["MARK", "Pushed", "Registry", "create_registry", "open_registry"]
+__all__ = ["FOLDERS", "MARK", "Pushed", "Registry", "create_registry", "open_registry"]
 
 MARK: Final = "facekit-registry.json"
+FOLDERS: Final = frozenset(
+    {"blobs", "presets", "statements", "channels", "signatures", PUSHING, REMOVING}
+)
+"""All that lies beside it."""
 _SCHEMA: Final = "facekit.registry/1"
 _SMALL: Final = 1_000_000
 

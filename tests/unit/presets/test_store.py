@@ -80,6 +80,13 @@ def test_names_and_files_are_listed(store: Store) -> None:
     assert all(found.modified is not None and found.size == 1 for found in store.walk("a"))
 
 
+def test_what_is_called_as_its_folder_is_listed(store: Store) -> None:
+    store.put_new("presets/mira/mira/1.0.0.json", b"{}")
+    assert store.names("presets/mira") == ("mira",)
+    assert store.names("presets/mira/mira") == ("1.0.0.json",)
+    assert store.names("presets/mira/mira/1.0.0.json") == ()
+
+
 def test_a_relative_uri_begins_at_the_show(tmp_path: Path) -> None:
     assert full_uri("../x", tmp_path / "show") == f"file://{tmp_path}/x"
     assert full_uri("s3://b/x/", tmp_path) == "s3://b/x"
