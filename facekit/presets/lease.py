@@ -15,7 +15,7 @@ from facekit.presets.entries import read_object
 from facekit.presets.store import Found, Store
 from facekit.signing.statements import canonical_json, now_text, parse_time
 
-__all__ = ["PUSHING", "REMOVING", "Lease", "Mark", "read_times"]
+__all__ = ["PUSHING", "REMOVING", "Lease", "Mark", "read_times", "refuse_while_removing"]
 
 PUSHING: Final = "pushing"
 """Folder of leases, one for each push."""
@@ -38,12 +38,11 @@ class Lease:
     def __enter__(self) -> None:
         told = {"at": now_text(), "blobs": self._digests}
         self._store.put_new(self._path, canonical_json(told))
-        if _removing(self._store, datetime.now(UTC)):
+        try:
+            refuse_while_removing(self._store)
+        except RegistryError:
             self._store.delete(self._path)
-            raise RegistryError(
-                f"{self._store.name}: unused content is being removed, expected to be alone; try"
-                " again in a minute"
-            )
+            raise
 
     def __exit__(self, *_: object) -> None:
         self._store.delete(self._path)
@@ -95,6 +94,19 @@ class Mark:
 
     def __exit__(self, *_: object) -> None:
         self._store.delete(self.path)
+
+
+def refuse_while_removing(store: Store) -> None:
+    """Let nobody push while somebody removes unused content.
+
+    Raises:
+        RegistryError: Somebody does, or the storage refuses.
+    """
+    if _removing(store, datetime.now(UTC)):
+        raise RegistryError(
+            f"{store.name}: unused content is being removed, expected to be alone; try again in a"
+            " minute"
+        )
 
 
 def read_times(store: Store, folder: str) -> dict[Found, tuple[datetime | None, Mapping[str, Any]]]:

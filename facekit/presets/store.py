@@ -25,6 +25,7 @@ _AT_ONCE: Final = 32 << 20
 """Bytes up to which a file is sent in one piece."""
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+_TRIES: Final = 5
 _MEMORY: Final = threading.Lock()
 
 
@@ -205,10 +206,11 @@ class Store:
             else:
                 self._stream(path, blocks)
 
-    def delete(self, path: str) -> None:
-        """Remove a file, if it is there."""
-        with suppress(FileNotFoundError), self._told(path):
-            self._fs.rm_file(self.full(path))
+    def delete(self, *paths: str) -> None:
+        """Remove files, if they are there."""
+        for path in paths:
+            with suppress(FileNotFoundError), self._told(path):
+                self._fs.rm_file(self.full(path))
 
     def full(self, path: str) -> str:
         """A path as the file system names it."""
@@ -228,11 +230,22 @@ class Store:
     def _create(self, path: str, content: bytes, mode: str) -> bool:
         if mode == "overwrite" and self._fs.exists(self.full(path)):
             return False
-        try:
-            self._fs.pipe_file(self.full(path), content, mode=mode)
-        except FileExistsError:
-            return False
-        return True
+        for _ in range(_TRIES):
+            try:
+                self._fs.pipe_file(self.full(path), content, mode=mode)
+                return True
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+                # S3 answers 409 when another writer is at it, who may win or give up
+                if self._fs.exists(self.full(path)):
+                    return False
+        raise RegistryError(
+            f"{self.name}: {path}: others wrote it {_TRIES} times meanwhile, expected a moment"
+            " alone; try again"
+        )
 
     def _link_new(self, path: str, content: bytes) -> bool:
         with self._temporary(path, (content,)) as temporary:

@@ -1,7 +1,10 @@
+import errno
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from facekit.errors import PackageMissing, RegistryError, UsageError
 from facekit.presets.store import Store, full_uri, open_store
@@ -126,3 +129,25 @@ def test_a_folder_without_hard_links_needs_one_writer(
         open_store("main", address, tmp_path).put_new("a", b"x")
     alone = open_store("main", RegistryAddress(uri="kept", writers="one"), tmp_path)
     assert [alone.put_new("a", b"x"), alone.put_new("a", b"y")] == [True, False]
+
+
+@pytest.mark.parametrize("wins", [True, False])
+def test_who_meets_another_writer_looks_again(wins: bool) -> None:
+    """S3 answers 409, which s3fs gives as EBUSY, while another one writes the same file."""
+
+    class Busy(MemoryFileSystem):  # type: ignore[misc]
+        protocol = "s3"
+        store: ClassVar[dict[str, object]] = {}
+        asked = 0
+
+        def pipe_file(self, path: str, value: bytes, mode: str = "overwrite") -> None:
+            self.asked += 1
+            if self.asked < 3:
+                if wins and self.asked == 2:
+                    super().pipe_file(path, b"the other")
+                raise OSError(errno.EBUSY, "ConditionalRequestConflict")
+            super().pipe_file(path, value)
+
+    fs = Busy(skip_instance_cache=True)
+    assert Store(fs, "/b", "main").put_new("a", b"mine") is not wins
+    assert Store(fs, "/b", "main").read("a", 10) == (b"the other" if wins else b"mine")

@@ -1,9 +1,13 @@
 from pathlib import Path
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from facekit.errors import RegistryError, UsageError
+from facekit.presets.store import Store
+from facekit.show_file import RegistryAddress
 from facekit.types import NoProgress
+from facekit.workflows import registries
 from facekit.workflows.preset_refs import desk
 from facekit.workflows.registries import add_registry, list_registries, log_in
 from facekit.workflows.registry_check import Checked, plan_check, run_check
@@ -77,3 +81,25 @@ def test_damage_is_found_and_what_does_not_count_is_told(show: ShowFolder) -> No
     assert "other content" in checked.faults[0]
     assert len(checked.notes) == 1
     assert check(deep=False).faults == ()
+
+
+def test_a_storage_that_lets_two_create_one_file_is_not_added(
+    show: ShowFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those that speak S3, some pass over `If-None-Match`."""
+
+    class Careless(MemoryFileSystem):  # type: ignore[misc]
+        protocol = "s3"
+
+        def pipe_file(self, path: str, value: bytes, mode: str = "overwrite") -> None:
+            super().pipe_file(path, value)
+
+    def open_careless(name: str, address: RegistryAddress, base: Path) -> Store:
+        return Store(Careless(), "/b/x", name, one_writer=address.writers == "one")
+
+    monkeypatch.setattr(registries, "open_store", open_careless)
+    before = (show.folder / "facekit.toml").read_text()
+    with pytest.raises(RegistryError, match="let two writers create one file"):
+        add_registry("careless", "s3://b/x", options=["endpoint_url=http://x"])
+    assert (show.folder / "facekit.toml").read_text() == before
+    assert add_registry("careless", "s3://b/x", one_writer=True).name == "careless"
