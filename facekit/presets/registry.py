@@ -33,6 +33,7 @@ from facekit.presets.entries import (
     read_entry,
     read_object,
 )
+from facekit.presets.later_signatures import LATER, add_later, with_later
 from facekit.presets.lease import PUSHING, REMOVING, Lease
 from facekit.presets.manifest import MANIFEST_LIMIT, Manifest, read_manifest
 from facekit.presets.names import is_preset_id, is_version
@@ -44,9 +45,7 @@ from facekit.signing.statements import canonical_json
 __all__ = ["FOLDERS", "MARK", "Pushed", "Registry", "create_registry", "open_registry"]
 
 MARK: Final = "facekit-registry.json"
-FOLDERS: Final = frozenset(
-    {"blobs", "presets", "statements", "channels", "signatures", PUSHING, REMOVING}
-)
+FOLDERS: Final = frozenset({"blobs", "presets", "statements", "channels", LATER, PUSHING, REMOVING})
 """All that lies beside it."""
 _SCHEMA: Final = "facekit.registry/1"
 _SMALL: Final = 1_000_000
@@ -63,6 +62,8 @@ class Pushed:
     """False when the same content was published under this version already."""
     sent_bytes: int
     """Of content that was not there yet."""
+    is_signed_now: bool = False
+    """Whether a signature came to a version that was there already."""
 
 
 class Registry:
@@ -129,9 +130,10 @@ class Registry:
         return manifest, content
 
     def signatures(self, entry: Entry) -> dict[str, bytes]:
-        """Read the envelopes that came with a preset; raises as `read_blob`."""
+        """Read the envelopes that came with a preset, or after it; raises as `read_blob`."""
         limit = ENVELOPE_LIMIT
-        return {one.path: read_blob(self.store, one.sha256, limit) for one in entry.signatures}
+        own = {one.path: read_blob(self.store, one.sha256, limit) for one in entry.signatures}
+        return with_later(self.store, entry, own)
 
     def push(
         self,
@@ -141,6 +143,8 @@ class Registry:
         advance: Callable[[int], None] = lambda _: None,
     ) -> Pushed:
         """Publish a version; it is there as a whole, or not at all.
+
+        Where it is there already, a signature that it was published without is added.
 
         Args:
             content: Of `facekit.json`.
@@ -170,7 +174,9 @@ class Registry:
             is_new = self.store.put_new(entry_path(entry.id, entry.version), entry.to_bytes())
             if not is_new:
                 self._compare(entry, self._find(entry.id, entry.version))
-        return Pushed(entry, is_new, sent)
+        published = None if is_new else self._find(entry.id, entry.version)
+        signed = published is not None and add_later(self.store, published, signatures)
+        return Pushed(entry, is_new, sent, signed)
 
     def statements(self, digest: str) -> dict[str, bytes]:
         """What lies there about a digest, by name; nothing was verified.

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from facekit.errors import SignatureRefused
 from facekit.signing.keys import PublicKey, SigningKey
 
-__all__ = ["ENVELOPE_LIMIT", "Envelope", "Signature", "sign_envelope"]
+__all__ = ["ENVELOPE_LIMIT", "SIGNATURE_LIMIT", "Envelope", "Signature", "sign_envelope"]
 
 ENVELOPE_LIMIT = 4 * 1024 * 1024
 """Bytes above which nothing is read as an envelope."""
-_SIGNATURES = 64
-"""More than that are refused: each may be tried with every key."""
+SIGNATURE_LIMIT = 64
+"""Signatures above which an envelope is refused: each may be tried with every key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ class Envelope:
         texts = [payload_type, *(one.keyid for one in signatures)]
         if not signatures or not all(isinstance(text, str) for text in texts):
             raise _damaged(name, "no signatures, or a keyid that is no text")
-        if len(signatures) > _SIGNATURES:
-            raise _damaged(name, f"{len(signatures)} signatures, at most {_SIGNATURES} are read")
+        if len(signatures) > SIGNATURE_LIMIT:
+            raise _damaged(name, f"{len(signatures)} signatures, over {SIGNATURE_LIMIT}")
         return cls(payload, payload_type, signatures)
 
     def to_bytes(self) -> bytes:

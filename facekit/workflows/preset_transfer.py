@@ -84,6 +84,8 @@ class PushResult:
             f"digest: {entry.digest}",
             f"sent: {self.pushed.sent_bytes / _MEGABYTE:.1f} MB",
         ]
+        if self.pushed.is_signed_now:
+            lines.append("signature: added to what was published")
         return "\n".join([*lines, *(["submitted for approval"] if self.submitted else [])])
 
     def to_json(self) -> Mapping[str, object]:
@@ -96,6 +98,7 @@ class PushResult:
             "registry": self.registry,
             "new": self.pushed.is_new,
             "sent_bytes": self.pushed.sent_bytes,
+            "signature_added": self.pushed.is_signed_now,
             "submitted": self.submitted,
         }
 
@@ -239,9 +242,18 @@ def bring(at: Desk, found: Resolved, progress: Progress) -> tuple[Path, str | No
     bundle = _open_kept(kept, found.entry.digest)
     if bundle is None:
         bundle = _fetch(at, found, kept, progress)
-    person = _packed_by(bundle, at)
+    try:
+        person = _packed_by(bundle, at)
+    except SignatureRefused:  # it may have been signed since it came
+        person = _packed_by(_signed_anew(at, found, kept), at)
     at.seen.remember_checked(found.entry.digest, now_text())
     return kept, person
+
+
+def _signed_anew(at: Desk, found: Resolved, kept: Path) -> Bundle:
+    for name, content in at.registry.signatures(found.entry).items():
+        write_bytes(kept / name, content)
+    return open_bundle(kept)
 
 
 def _fetch(at: Desk, found: Resolved, kept: Path, progress: Progress) -> Bundle:

@@ -219,6 +219,13 @@ def _signature_of(stage: Stage, other: Bundle) -> None:
     stage.entry("1.1.0").write_text(json.dumps(entry))
 
 
+def _later(stage: Stage, other: Bundle | None) -> None:
+    contents = [b"junk"] if other is None else list(other.signatures.values())
+    for content in contents:
+        name = f"signatures/{stage.new.digest}/{sha256(content).hexdigest()}.json"
+        stage.registry.store.put_new(name, content)
+
+
 def _counter(value: object) -> Callable[[Stage], None]:
     return lambda stage: _from_channel(stage, counter=value)
 
@@ -477,6 +484,8 @@ ATTACKS: tuple[Attack, ...] = (
         lambda s: _signature_of(s, s.old),
         SignatureRefused,
     ),
+    Attack("a later signature of another version", lambda s: _later(s, s.old), None),
+    Attack("a later signature that is none", lambda s: _later(s, None), None),
     # what its clock or its version makes of a statement
     Attack("a pointer at the end of time", lambda s: _from_channel(s, at=_END), None, told=True),
     Attack(
