@@ -254,7 +254,7 @@ def sync(
     as_json: Json = False,
 ) -> None:
     """Fetch every locked preset; one that was revoked is refused."""
-    from facekit.workflows.preset_lock import plan_sync, run_sync
+    from facekit.workflows.preset_sync import plan_sync, run_sync
 
     execute(
         "preset.sync",

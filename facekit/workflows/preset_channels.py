@@ -13,15 +13,8 @@ from facekit.errors import (
 from facekit.presets.pointers import Pointer, move_channel, promoting_roles, valid_pointers
 from facekit.presets.policy import check_channel, refuse_revoked
 from facekit.presets.states import Ignored
-from facekit.workflows.preset_refs import (
-    Desk,
-    Resolved,
-    desk,
-    ignored_facts,
-    ignored_lines,
-    resolve,
-    signer,
-)
+from facekit.workflows.not_counted import ignored_facts, ignored_lines
+from facekit.workflows.preset_refs import Desk, Resolved, desk, resolve, signer
 
 __all__ = ["Moved", "promote", "roll_back"]
 

@@ -10,15 +10,8 @@ from facekit.presets.policy import standing_of
 from facekit.presets.states import APPROVE, REJECT, REVOKE, Standing, fold, sign_decision
 from facekit.show_file import Show
 from facekit.signing.statements import Subject
-from facekit.workflows.preset_refs import (
-    Desk,
-    Resolved,
-    desk,
-    ignored_facts,
-    ignored_lines,
-    resolve,
-    signer,
-)
+from facekit.workflows.not_counted import ignored_facts, ignored_lines
+from facekit.workflows.preset_refs import Desk, Resolved, desk, resolve, signer
 
 __all__ = ["Decided", "approve", "reject", "revoke"]
 

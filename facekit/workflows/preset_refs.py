@@ -1,6 +1,6 @@
 """Presets by name, `mira@1.2.0` or `mira@prod`: which show, which registry, which digest."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from facekit.presets.store import full_uri, open_store
 from facekit.show_file import SHOW_FILE, RegistryAddress, Show, find_show, read_show
 from facekit.signing.home import key_home
 from facekit.signing.keys import PublicKey, SigningKey
+from facekit.workflows.not_counted import ignored_facts
 from facekit.workflows.trust import trusted_keys
 
 __all__ = [
@@ -29,8 +30,6 @@ __all__ = [
     "Resolved",
     "address_of",
     "desk",
-    "ignored_facts",
-    "ignored_lines",
     "kept_folder",
     "parse_reference",
     "resolve",
@@ -244,16 +243,6 @@ def signer(
             f"{person}: {got}{said}, expected {expected}; name one with --role, or ask who holds it"
         )
     return secret, chosen
-
-
-def ignored_lines(ignored: Iterable[Ignored]) -> list[str]:
-    """A line for each statement or pointer that does not count."""
-    return [f"not counted: {one.name[:20]}: {one.reason}" for one in ignored]
-
-
-def ignored_facts(ignored: Iterable[Ignored]) -> list[dict[str, str]]:
-    """The same as plain data."""
-    return [{"name": one.name, "reason": one.reason} for one in ignored]
 
 
 def kept_folder(digest: str) -> Path:

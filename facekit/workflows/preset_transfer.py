@@ -19,7 +19,8 @@ from facekit.signing.keys import PublicKey
 from facekit.signing.statements import Subject, now_text
 from facekit.types import Progress
 from facekit.workflows.fetching import fetched_alone, in_megabytes
-from facekit.workflows.preset_refs import Desk, Resolved, desk, ignored_lines, kept_folder, resolve
+from facekit.workflows.not_counted import ignored_lines
+from facekit.workflows.preset_refs import Desk, Resolved, desk, kept_folder, resolve
 
 __all__ = [
     "PullPlan",
@@ -47,13 +48,15 @@ class PushPlan:
 
     def describe(self) -> str:
         """Which version, its digest, how large, and where to."""
-        size = sum(file.size for file in self.bundle.manifest.files)
+        told = self.bundle.manifest
+        size = sum(file.size for file in told.files)
         return "\n".join(
             [
-                f"preset: {self.bundle.manifest.label}",
+                f"preset: {told.label}",
                 f"digest: {self.bundle.digest}",
-                f"size: {size / _MEGABYTE:.1f} MB in {len(self.bundle.manifest.files)} files",
+                f"size: {size / _MEGABYTE:.1f} MB in {len(told.files)} files",
                 f"to: {self.registry}",
+                *([] if told.rights.redistribute else ["terms: not to be given to others"]),
             ]
         )
 
@@ -79,11 +82,8 @@ class PushResult:
         """What is there now."""
         entry = self.pushed.entry
         what = "published" if self.pushed.is_new else "there already, with the same content"
-        lines = [
-            f"{entry.label}: {what} in {self.registry}",
-            f"digest: {entry.digest}",
-            f"sent: {self.pushed.sent_bytes / _MEGABYTE:.1f} MB",
-        ]
+        lines = [f"{entry.label}: {what} in {self.registry}", f"digest: {entry.digest}"]
+        lines.append(f"sent: {self.pushed.sent_bytes / _MEGABYTE:.1f} MB")
         if self.pushed.is_signed_now:
             lines.append("signature: added to what was published")
         return "\n".join([*lines, *(["submitted for approval"] if self.submitted else [])])
