@@ -27,7 +27,8 @@ from facekit.presets.fsspec_store import FsspecStore
 from facekit.presets.manifest import ADAPTER, Manifest, preset_digest
 from facekit.presets.names import PACK_SIGNATURE
 from facekit.presets.packing import Content, describe_files, write_archive
-from facekit.presets.policy import current_pointer, move_channel, standing_of
+from facekit.presets.pointers import current_pointer, move_channel
+from facekit.presets.policy import standing_of
 from facekit.presets.registry import Registry, create_registry
 from facekit.presets.seen import Seen
 from facekit.presets.store import open_store
@@ -129,7 +130,7 @@ def _through(
 
     pull_s, _ = _timed(pull)
     for _ in range(20):
-        move_channel(registry, preset_id, "prod", version, digest, key, "td")
+        move_channel(registry, show, preset_id, "prod", version, digest, key, "td", Seen())
     now = datetime.now(UTC)
     looked = {
         "version": lambda: registry.manifest(registry.entry(preset_id, version)),

@@ -133,7 +133,7 @@ class Rules(Closed):
     """Whether a preset must be signed by whoever packed it, with a key that counts."""
     clock_skew_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
     """A statement from further ahead than this is not counted."""
-    offline_hours: Annotated[float, Field(ge=0)] = 72.0
+    offline_hours: Annotated[float, Field(ge=1, le=87_600)] = 72.0
     """How long a locked preset may be used without asking the registry for revocations."""
 
 

@@ -189,7 +189,7 @@ def promote(
     as_json: Json = False,
 ) -> None:
     """Let a channel point at a version, if the show's policy is met."""
-    from facekit.workflows.preset_decisions import promote as move
+    from facekit.workflows.preset_channels import promote as move
 
     show(
         "preset.promote",
@@ -213,7 +213,7 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Let a channel point at an earlier version, by a new signed pointer."""
-    from facekit.workflows.preset_decisions import roll_back
+    from facekit.workflows.preset_channels import roll_back
 
     show(
         "preset.rollback",
@@ -254,7 +254,7 @@ def sync(
     as_json: Json = False,
 ) -> None:
     """Fetch every locked preset; one that was revoked is refused."""
-    from facekit.workflows.preset_lock import plan_sync, run_sync
+    from facekit.workflows.preset_sync import plan_sync, run_sync
 
     execute(
         "preset.sync",

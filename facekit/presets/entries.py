@@ -21,6 +21,7 @@ __all__ = [
     "checked_name",
     "entry_of",
     "entry_path",
+    "is_channel",
     "pointer_path",
     "read_entry",
     "read_object",
@@ -152,14 +153,19 @@ def checked_digest(digest: str) -> str:
     return digest
 
 
+def is_channel(text: str) -> bool:
+    """Whether a channel can be called so: small letters, digits, - and _."""
+    plain = text.replace("-", "").replace("_", "")
+    return plain.isascii() and plain.isalnum() and plain == plain.lower() and len(text) <= 64
+
+
 def checked_name(channel: str) -> str:
     """The name of a channel that may be part of a path.
 
     Raises:
         UsageError: It can be none.
     """
-    plain = channel.replace("-", "").replace("_", "")
-    if not (plain.isascii() and plain.isalnum() and plain == plain.lower() and len(channel) <= 64):
+    if not is_channel(channel):
         raise UsageError(
             f"{channel[:80]!r}: no name of a channel, expected small letters, digits, - and _;"
             " choose one such as prod"

@@ -20,6 +20,7 @@ _AT_ONCE: Final = 32 << 20
 """Bytes up to which a file is sent in one piece."""
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+_TRIES: Final = 5
 _MEMORY: Final = threading.Lock()
 
 
@@ -125,9 +126,10 @@ class FsspecStore(Store):
                 listed = self._fs.ls(self.full(folder), detail=False)
         except (FileNotFoundError, NotADirectoryError):
             return ()
-        names = {str(one).rstrip("/").rpartition("/")[2] for one in listed}
-        own = folder.rstrip("/").rpartition("/")[2]
-        return tuple(sorted(n for n in names if n and not n.startswith(".") and n != own))
+        own = self.full(folder).strip("/")  # some storages list the folder itself
+        inside = (one for one in map(str, listed) if one.strip("/") != own)
+        names = {one.rstrip("/").rpartition("/")[2] for one in inside}
+        return tuple(sorted(name for name in names if name and not name.startswith(".")))
 
     def walk(self, folder: str, *, hidden: bool = False) -> tuple[Found, ...]:
         """All files below a folder, by path.
@@ -212,11 +214,22 @@ class FsspecStore(Store):
     def _create(self, path: str, content: bytes, mode: str) -> bool:
         if mode == "overwrite" and self._fs.exists(self.full(path)):
             return False
-        try:
-            self._fs.pipe_file(self.full(path), content, mode=mode)
-        except FileExistsError:
-            return False
-        return True
+        for _ in range(_TRIES):
+            try:
+                self._fs.pipe_file(self.full(path), content, mode=mode)
+                return True
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+                # S3 answers 409 when another writer is at it, who may win or give up
+                if self._fs.exists(self.full(path)):
+                    return False
+        raise RegistryError(
+            f"{self.name}: {path}: others wrote it {_TRIES} times meanwhile, expected a moment"
+            " alone; try again"
+        )
 
     def _link_new(self, path: str, content: bytes) -> bool:
         with self._temporary(path, (content,)) as temporary:

@@ -1,23 +1,23 @@
 """Removes from a registry what nothing refers to: blobs of pushes that never came to an end."""
 
-import json
-import secrets
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from facekit.errors import RegistryError, UsageError
-from facekit.presets.lease import GC_MARK, PUSHING
-from facekit.presets.registry import Registry
+from facekit.errors import UsageError
+from facekit.presets.blobs import blob_path, is_sha256
+from facekit.presets.lease import PUSHING, REMOVING, Mark, read_times
+from facekit.presets.registry import FOLDERS, MARK, Registry
 from facekit.presets.storage import Found
-from facekit.signing.statements import canonical_json, now_text, parse_time
 
 __all__ = ["Unused", "remove_unused"]
 
 _KEPT: Final = timedelta(hours=24)
 """A push takes less; its lease and its blobs are left alone for so long."""
-_STALE: Final = timedelta(hours=1)
-_SMALL: Final = 1_000_000
+_AT_ONCE: Final = 50
+_PART: Final = re.compile(r"\.(?P<name>.+)-[0-9a-f]{8}\.part")
+"""What an interrupted writer leaves; every other hidden file is somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Unused:
 def remove_unused(registry: Registry, *, dry_run: bool, now: datetime | None = None) -> Unused:
     """Remove unused blobs, and what interrupted pushes have left.
 
-    Versions, statements and pointers are never removed. A push that is at work is left alone, and
-    one that begins meanwhile is refused.
+    Versions, statements, pointers and what facekit has not written are never removed. A push that
+    is at work is left alone, and one that begins meanwhile is refused.
 
     Args:
         registry: Where.
@@ -52,49 +52,33 @@ def remove_unused(registry: Registry, *, dry_run: bool, now: datetime | None = N
         raise UsageError(f"{registry.name}: a mirror, which is only read; name what it copies")
     if dry_run:
         return Unused(_find(registry, time))
-    _take_mark(registry, time)
-    try:
-        found = _find(registry, time)
-        registry.store.delete(*(file.path for file in found))
-    finally:
-        registry.store.delete(GC_MARK)
+    with Mark(registry.store, time) as mark:
+        found = _find(registry, time, mark)
+        for start in range(0, len(found), _AT_ONCE):
+            mark.renew()
+            some = found[start : start + _AT_ONCE]
+            registry.store.delete(*(file.path for file in some))
     return Unused(found)
 
 
-def _take_mark(registry: Registry, now: datetime) -> None:
-    store = registry.store
-    # the Hub lets two that create the same content at once both believe that it was them
-    content = canonical_json({"at": now_text(), "by": secrets.token_hex(16)})
-    if store.put_new(GC_MARK, content):
-        return
-    at = _time(store.read(GC_MARK, _SMALL))
-    if at is not None and now - at < _STALE:
-        raise RegistryError(
-            f"{registry.name}: unused content is being removed since {at:%H:%M} UTC, expected to be"
-            " alone; try again later"
-        )
-    store.delete(GC_MARK)
-    if not store.put_new(GC_MARK, content):
-        raise RegistryError(f"{registry.name}: somebody else was faster; try again later")
-
-
-def _find(registry: Registry, now: datetime) -> tuple[Found, ...]:
+def _find(registry: Registry, now: datetime, mark: Mark | None = None) -> tuple[Found, ...]:
     """Blobs are listed first, then leases, then versions: a push that ended between is seen."""
     store = registry.store
-    blobs = store.walk("blobs/sha256")
-    left = [file for file in store.walk("", hidden=True) if _is_old(file, now)]
+    blobs = [file for file in store.walk("blobs/sha256") if _is_blob(file)]
+    left = [f for f in store.walk("", hidden=True) if _is_part(f) and _is_old(f, now)]
     needed: set[str] = set()
-    for lease in store.walk(PUSHING):
-        content = store.read(lease.path, _SMALL)
-        if content is None:
+    leases, marks = read_times(store, PUSHING), read_times(store, REMOVING)
+    for file, (at, told) in (leases | marks).items():
+        if mark is not None and file.path == mark.path:
             continue
-        at = _time(content)
-        if at is None or now - at > _KEPT:
-            left.append(lease)
-        else:
-            needed.update(json.loads(content)["blobs"])
+        if now - at > _KEPT if at is not None else _is_old(file, now):
+            left.append(file)
+        elif isinstance(listed := told.get("blobs"), list):
+            needed.update(map(str, listed))
     for preset_id in registry.ids():
         for version in registry.versions(preset_id):
+            if mark is not None:
+                mark.renew()
             entry = registry.entry(preset_id, version)
             manifest, _ = registry.manifest(entry)
             needed.add(entry.digest)
@@ -108,12 +92,19 @@ def _digest(blob: Found) -> str:
     return "".join(blob.path.split("/")[-2:])
 
 
+def _is_blob(file: Found) -> bool:
+    digest = _digest(file)
+    return is_sha256(digest) and file.path == blob_path(digest)
+
+
+def _is_part(file: Found) -> bool:
+    """Whether an interrupted writer of facekit has left it."""
+    folder, _, name = file.path.rpartition("/")
+    part = _PART.fullmatch(name)
+    if part is None:
+        return False
+    return folder.partition("/")[0] in FOLDERS if folder else part["name"] == MARK
+
+
 def _is_old(file: Found, now: datetime) -> bool:
     return file.modified is None or now - file.modified > _KEPT
-
-
-def _time(content: bytes | None) -> datetime | None:
-    try:
-        return parse_time(str(json.loads(content or b"")["at"]))
-    except (ValueError, KeyError, TypeError):
-        return None

@@ -139,8 +139,8 @@ class HubStore(Store):
         content: bytes,
         advance: Callable[[int], None],
         refuse_other: Callable[[], None],
+        refuse_removing: Callable[[], None],
         *,
-        none_of: str,
         title: str,
     ) -> Published:
         """Create a file and the blobs that it refers to in one commit.
@@ -154,7 +154,8 @@ class HubStore(Store):
             content: Its content.
             advance: Is told how many bytes are there.
             refuse_other: Is called when the file is there; raises where it is another one.
-            none_of: A file that must not be there, for then somebody removes content.
+            refuse_removing: Raises while somebody removes content; one who begins meanwhile
+                moves the branch, so that it is asked again.
             title: Of the commit.
 
         Raises:
@@ -168,12 +169,8 @@ class HubStore(Store):
 
         def plan(head: str) -> list[Any]:
             nonlocal is_new
-            there = self._repo.look([path, none_of, *paths], head=head, path=path)
-            if none_of in there:
-                raise RegistryError(
-                    f"{self.name}: unused content is being removed, expected to be alone; try again"
-                    f" in a minute, and remove {none_of} if nobody is at it"
-                )
+            there = self._repo.look([path, *paths], head=head, path=path)
+            refuse_removing()
             is_new = path not in there
             if not is_new:
                 refuse_other()

@@ -25,6 +25,7 @@ __all__ = [
     "check_offline",
     "lock_differences",
     "locked_preset",
+    "preset_differences",
     "read_lock",
     "write_lock",
 ]
@@ -58,7 +59,7 @@ class LockedPreset(Closed):
     counter: Annotated[int, Field(ge=0)] = 0
     """Of the channel's pointer; a later lock never goes below it."""
     approval: _Sha256 | None = None
-    """sha256 of the pointer by which it was released."""
+    """sha256 of the pointer by which it was released; None where the version was asked for."""
     consent: _Sha256 | None = None
     """sha256 of the consent record in the preset."""
     base: LockedBase
@@ -128,6 +129,20 @@ def locked_preset(
         consent=None if consent is None else sums[consent],
         base=LockedBase(name=base.name, repo=base.repo, revision=base.revision, digest=base.digest),
         encoder="" if manifest.encoder is None else manifest.encoder.digest,
+    )
+
+
+def preset_differences(locked: LockedPreset, manifest: Manifest) -> tuple[str, ...]:
+    """What a lock says beside the digest and the preset of this digest does not.
+
+    A lock that facekit has written has none; one that was edited tells those who review it
+    something else than what is used.
+    """
+    real = locked_preset(manifest, locked.digest, locked.source)
+    return tuple(
+        f"{name} is {_short(getattr(real, name))}, expected {_short(getattr(locked, name))}"
+        for name in ("base", "encoder", "consent")
+        if getattr(real, name) != getattr(locked, name)
     )
 
 
@@ -207,6 +222,12 @@ def check_offline(
         f"{label}: whether it is revoked was last asked {said}, expected within {hours:g} hours"
         f" ({why.partition(';')[0]}); reach the registry and run facekit preset sync"
     )
+
+
+def _short(value: object) -> str:
+    if isinstance(value, LockedBase):
+        return " ".join(part for part in value.model_dump().values() if part)
+    return str(value)[:12] if value else "none"
 
 
 def _toml(value: object) -> str:

@@ -1,5 +1,6 @@
 """The sections of a preset's manifest, as closed data."""
 
+from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -173,7 +174,6 @@ class Lineage(Closed):
     """Digest of the preset that this one follows."""
     supersedes: Line | None = None
     """Its version."""
-    merged_from: tuple[Sha256, ...] = ()
 
 
 class Rights(Closed):
@@ -184,7 +184,13 @@ class Rights(Closed):
     commercial: bool
     redistribute: bool = False
     retain_until: Line | None = None
-    """Until when the consent lets templates be kept."""
+    """Until which day the consent lets the character be kept; after it, it is refused."""
+
+    @after(mode="after")
+    def _is_day(self) -> Self:
+        if self.retain_until is not None:
+            date.fromisoformat(self.retain_until)
+        return self
 
 
 class BundleFile(Closed):

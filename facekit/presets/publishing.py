@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from facekit.presets.blobs import Blob, Published, Put, put_blob
 from facekit.presets.entries import Entry, entry_path
 from facekit.presets.hub_store import HubStore
-from facekit.presets.lease import GC_MARK, Lease
+from facekit.presets.lease import Lease, refuse_while_removing
 from facekit.presets.storage import Store
 
 __all__ = ["publish"]
@@ -38,7 +38,13 @@ def publish(
     if isinstance(store, HubStore):
         # the Hub takes few commits an hour, and one of them is all or nothing: no lease is needed
         return store.put_together(
-            blobs, path, content, advance, refuse_other, none_of=GC_MARK, title=entry.label
+            blobs,
+            path,
+            content,
+            advance,
+            refuse_other,
+            lambda: refuse_while_removing(store),
+            title=entry.label,
         )
     sent = mended = 0
     with Lease(store, [digest for digest, _ in blobs]):

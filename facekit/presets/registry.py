@@ -5,7 +5,9 @@
     presets/ID/VERSION.json          which digest a version is; written last, once, never changed
     statements/DIGEST/SHA.json       what people have signed about a digest
     channels/ID/CHANNEL/000000001.json   where a channel points, signed; the highest counts
+    signatures/DIGEST/SHA.json       who signed a digest after it was published
     pushing/RANDOM.json              who is at work, so that gc leaves their blobs alone
+    removing/RANDOM.json             who removes what is unused, so that no push begins meanwhile
 
 Nothing here is believed because of where it lies: content is compared with its digest, and
 statements count by their signatures (`facekit.presets.states`).
@@ -26,10 +28,13 @@ from facekit.presets.entries import (
     checked_name,
     entry_of,
     entry_path,
+    is_channel,
     pointer_path,
     read_entry,
     read_object,
 )
+from facekit.presets.later_signatures import LATER, add_later, with_later
+from facekit.presets.lease import PUSHING, REMOVING
 from facekit.presets.manifest import MANIFEST_LIMIT, Manifest, read_manifest
 from facekit.presets.names import is_preset_id, is_version
 from facekit.presets.publishing import publish
@@ -38,9 +43,11 @@ from facekit.presets.storage import Store
 from facekit.signing.dsse import ENVELOPE_LIMIT
 from facekit.signing.statements import canonical_json
 
-__all__ = ["MARK", "Pushed", "Registry", "create_registry", "open_registry"]
+__all__ = ["FOLDERS", "MARK", "Pushed", "Registry", "create_registry", "open_registry"]
 
 MARK: Final = "facekit-registry.json"
+FOLDERS: Final = frozenset({"blobs", "presets", "statements", "channels", LATER, PUSHING, REMOVING})
+"""All that lies beside it."""
 _SCHEMA: Final = "facekit.registry/1"
 _SMALL: Final = 1_000_000
 
@@ -58,6 +65,8 @@ class Pushed:
     """Of content that was not there, or damaged."""
     mended: int = 0
     """Blobs that were damaged and are whole now."""
+    is_signed_now: bool = False
+    """Whether a signature came to a version that was there already."""
 
 
 class Registry:
@@ -124,9 +133,10 @@ class Registry:
         return manifest, content
 
     def signatures(self, entry: Entry) -> dict[str, bytes]:
-        """Read the envelopes that came with a preset; raises as `read_blob`."""
+        """Read the envelopes that came with a preset, or after it; raises as `read_blob`."""
         limit = ENVELOPE_LIMIT
-        return {one.path: read_blob(self.store, one.sha256, limit) for one in entry.signatures}
+        own = {one.path: read_blob(self.store, one.sha256, limit) for one in entry.signatures}
+        return with_later(self.store, entry, own)
 
     def push(
         self,
@@ -138,7 +148,8 @@ class Registry:
         """Publish a version; it is there as a whole, or not at all.
 
         One that is published with this content already is mended: all its content is compared,
-        and what is missing or damaged is sent again.
+        and what is missing or damaged is sent again. A signature that it was published without is
+        added.
 
         Args:
             content: Of `facekit.json`.
@@ -169,7 +180,9 @@ class Registry:
             lambda: self._compare(entry, self._find(entry.id, entry.version)),
             thorough=found is not None,
         )
-        return Pushed(entry, done.is_new, done.sent_bytes, done.mended)
+        published = None if done.is_new else self._find(entry.id, entry.version)
+        signed = published is not None and add_later(self.store, published, signatures)
+        return Pushed(entry, done.is_new, done.sent_bytes, done.mended, signed)
 
     def statements(self, digest: str) -> dict[str, bytes]:
         """What lies there about a digest, by name; nothing was verified.
@@ -194,8 +207,8 @@ class Registry:
         return self.store.put_new(f"statements/{checked_digest(digest)}/{name}", envelope)
 
     def channels(self, preset_id: str) -> tuple[str, ...]:
-        """Names of the channels of a preset, sorted."""
-        return self.store.names(f"channels/{checked_id(preset_id)}")
+        """Names of the channels of a preset, sorted; what else lies there is passed over."""
+        return tuple(filter(is_channel, self.store.names(f"channels/{checked_id(preset_id)}")))
 
     def counters(self, preset_id: str, channel: str) -> tuple[int, ...]:
         """Numbers of a channel's pointers, highest first; nothing was verified."""

@@ -13,13 +13,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Self
 
-from facekit.errors import IntegrityError
+from facekit.errors import IntegrityError, OutputError
 from facekit.media.files import write_text
+from facekit.media.locks import held
 from facekit.signing.statements import parse_time
 
 __all__ = ["Seen", "state_folder"]
 
 _SCHEMA: Final = "facekit.seen/1"
+_WAIT_S: Final = 30.0
 
 
 @dataclass(slots=True)
@@ -31,6 +33,8 @@ class Seen:
     """
 
     path: Path | None = None
+    uri: str = ""
+    """Of the registry, for messages."""
     pointers: dict[str, tuple[int, str]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     revoked: set[str] = field(default_factory=set)
@@ -45,9 +49,13 @@ class Seen:
         Raises:
             IntegrityError: The file is damaged.
         """
-        path = state_folder() / f"{sha256(uri.encode()).hexdigest()[:32]}.json"
+        place = _place(uri)
+        return cls._read(state_folder() / f"{sha256(place.encode()).hexdigest()[:32]}.json", place)
+
+    @classmethod
+    def _read(cls, path: Path, uri: str) -> Self:
         if not path.is_file():
-            return cls(path)
+            return cls(path, uri)
         try:
             text = path.read_text()
             told: dict[str, Any] = json.loads(text)
@@ -55,6 +63,7 @@ class Seen:
                 raise ValueError(f"schema {told['schema']!r}")
             return cls(
                 path,
+                uri,
                 {str(key): (int(one[0]), str(one[1])) for key, one in told["pointers"].items()},
                 {str(key): str(one) for key, one in told["versions"].items()},
                 {str(one) for one in told["revoked"]},
@@ -68,12 +77,25 @@ class Seen:
             ) from error
 
     def save(self) -> None:
-        """Write it, if something is new.
+        """Write it, if something is new, together with what others have seen meanwhile.
 
         Raises:
+            IntegrityError: They have seen another digest for a version, or the file is damaged.
             OutputError: The file system refuses.
         """
-        text = json.dumps(
+        if self.path is None or self._text() == self._kept:
+            return
+        busy = OutputError(
+            f"{self.path}: somebody has been writing for {_WAIT_S:g} s, expected less; try again"
+        )
+        with held(state_folder().with_name("registries.lock"), busy, wait_s=_WAIT_S):
+            self._take(self._read(self.path, self.uri))
+            text = self._text()
+            write_text(self.path, text)
+            self._kept = text
+
+    def _text(self) -> str:
+        return json.dumps(
             {
                 "schema": _SCHEMA,
                 "pointers": dict(sorted(self.pointers.items())),
@@ -83,9 +105,17 @@ class Seen:
             },
             indent=1,
         )
-        if self.path is not None and text != self._kept:
-            write_text(self.path, text)
-            self._kept = text
+
+    def _take(self, other: "Seen") -> None:
+        """Add what is in the file now to what was seen since it was read."""
+        for label, digest in other.versions.items():
+            self.check_version(label, digest)
+        for channel, pointer in other.pointers.items():
+            self.pointers[channel] = max(pointer, self.pointers.get(channel, pointer), key=_counter)
+        self.revoked |= other.revoked
+        before = json.loads(self._kept)["checked"] if self._kept else {}
+        mine = {key: at for key, at in self.checked.items() if before.get(key) != at}
+        self.checked = {**other.checked, **mine}
 
     def pointer(self, preset_id: str, channel: str) -> tuple[int, str] | None:
         """Counter and digest of the latest pointer that was seen."""
@@ -126,6 +156,19 @@ class Seen:
         """When the registry was last asked about a digest; None for never."""
         told = self.checked.get(digest)
         return None if told is None else parse_time(told)
+
+
+def _counter(pointer: tuple[int, str]) -> int:
+    return pointer[0]
+
+
+def _place(uri: str) -> str:
+    """One text for one place, however its URI is written."""
+    scheme, separator, rest = uri.partition("://")
+    scheme = {"s3a": "s3", "local": "file"}.get(scheme.lower(), scheme.lower())
+    if scheme == "file" or not separator:
+        return f"file://{os.path.realpath(rest if separator else uri)}"
+    return f"{scheme}://{'/'.join(part for part in rest.split('/') if part)}"
 
 
 def state_folder() -> Path:

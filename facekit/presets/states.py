@@ -232,6 +232,8 @@ def read_decision(
     Raises:
         DoesNotCount: With the reason.
     """
+    if not content:
+        raise DoesNotCount("is empty, or of another content than its name says")
     try:
         statement = open_statement(content, show.all_keys(), kind=kind, name=name)
     except FacekitError as error:

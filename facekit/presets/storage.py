@@ -34,6 +34,8 @@ class Store(ABC):
 
     is_local: bool = False
     """Whether to read all of it costs no transfer."""
+    one_writer: bool = False
+    """Whether somebody has promised that nobody else writes."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -4,7 +4,6 @@ Source: DSSE v1.0.2, https://github.com/secure-systems-lab/dsse
 """
 
 import base64
-import binascii
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,10 +11,12 @@ from dataclasses import dataclass
 from facekit.errors import SignatureRefused
 from facekit.signing.keys import PublicKey, SigningKey
 
-__all__ = ["ENVELOPE_LIMIT", "Envelope", "Signature", "sign_envelope"]
+__all__ = ["ENVELOPE_LIMIT", "SIGNATURE_LIMIT", "Envelope", "Signature", "sign_envelope"]
 
 ENVELOPE_LIMIT = 4 * 1024 * 1024
 """Bytes above which nothing is read as an envelope."""
+SIGNATURE_LIMIT = 64
+"""Signatures above which an envelope is refused: each may be tried with every key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Signature:
     """Who is said to have signed, and with what."""
 
     keyid: str
+    """A hint, empty where none is given; the signature alone counts."""
     sig: bytes
 
 
@@ -49,17 +51,19 @@ class Envelope:
             raise _damaged(name, f"{len(content)} bytes")
         try:
             told = json.loads(content)
-            payload = base64.b64decode(told["payload"], validate=True)
+            payload = _decoded(told["payload"])
             payload_type = told["payloadType"]
             signatures = tuple(
-                Signature(one["keyid"], base64.b64decode(one["sig"], validate=True))
+                Signature(one.get("keyid") or "", _decoded(one["sig"]))
                 for one in told["signatures"]
             )
-        except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise _damaged(name, f"{type(error).__name__}: {error}") from error
         texts = [payload_type, *(one.keyid for one in signatures)]
         if not signatures or not all(isinstance(text, str) for text in texts):
-            raise _damaged(name, "no signatures, or one without a keyid")
+            raise _damaged(name, "no signatures, or a keyid that is no text")
+        if len(signatures) > SIGNATURE_LIMIT:
+            raise _damaged(name, f"{len(signatures)} signatures, over {SIGNATURE_LIMIT}")
         return cls(payload, payload_type, signatures)
 
     def to_bytes(self) -> bytes:
@@ -68,7 +72,8 @@ class Envelope:
             "payload": base64.b64encode(self.payload).decode(),
             "payloadType": self.payload_type,
             "signatures": [
-                {"keyid": one.keyid, "sig": base64.b64encode(one.sig).decode()}
+                ({"keyid": one.keyid} if one.keyid else {})
+                | {"sig": base64.b64encode(one.sig).decode()}
                 for one in self.signatures
             ],
         }
@@ -80,9 +85,11 @@ class Envelope:
         message = _message(self.payload_type, self.payload)
         found: dict[str, PublicKey] = {}
         for one in self.signatures:
-            key = known.get(one.keyid)
-            if key is not None and key.verify(message, one.sig):
-                found[key.keyid] = key
+            named = known.get(one.keyid)
+            tried = list(known.values()) if not one.keyid else [named] if named else []
+            for key in tried:
+                if key.verify(message, one.sig):
+                    found[key.keyid] = key
         return tuple(found.values())
 
 
@@ -91,6 +98,12 @@ def sign_envelope(payload: bytes, payload_type: str, keys: Sequence[SigningKey])
     message = _message(payload_type, payload)
     signatures = tuple(Signature(key.public.keyid, key.sign(message)) for key in keys)
     return Envelope(payload, payload_type, signatures)
+
+
+def _decoded(text: str) -> bytes:
+    """Base64 of the common or of the URL-safe alphabet: whoever verifies takes both."""
+    altchars = b"-_" if "-" in text or "_" in text else b"+/"
+    return base64.b64decode(text, altchars, validate=True)
 
 
 def _message(payload_type: str, payload: bytes) -> bytes:

@@ -29,6 +29,8 @@ __all__ = [
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 _STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 _PREDICATE_PREFIX = "urn:facekit:"
+_VERSION = "v1"
+"""Of the meaning of every kind; another one is not understood, and so refused."""
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -52,8 +54,6 @@ class Statement:
     """At least one."""
     predicate: Mapping[str, Any]
     """What is said; plain data."""
-    version: int = 1
-    """Of the meaning of its kind."""
     signers: tuple[PublicKey, ...] = field(default=(), compare=False)
     """Whose valid signatures it bears; empty for one that is not signed yet."""
 
@@ -65,7 +65,7 @@ class Statement:
                 "subject": [
                     {"name": one.name, "digest": {"sha256": one.sha256}} for one in self.subjects
                 ],
-                "predicateType": f"{_PREDICATE_PREFIX}{self.kind}:v{self.version}",
+                "predicateType": f"{_PREDICATE_PREFIX}{self.kind}:{_VERSION}",
                 "predicate": dict(self.predicate),
             }
         )
@@ -106,7 +106,7 @@ def open_statement(
         )
     signers = envelope.signers(trusted)
     if not signers:
-        said = ", ".join(one.keyid[:12] for one in envelope.signatures)
+        said = ", ".join(one.keyid[:12] or "none" for one in envelope.signatures)
         raise SignatureRefused(
             f"{name}: no valid signature by a trusted key (it names {said}); look at"
             " facekit keys show, and trust the key only if you know whose it is"
@@ -137,10 +137,13 @@ def parse_time(text: str) -> datetime:
     """Read a time that `now_text` wrote, or a date, which begins at midnight UTC.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: It is neither, or none that UTC has.
     """
     told = datetime.fromisoformat(text)
-    return told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
+    try:
+        return told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"time {text[:80]!r}") from error
 
 
 def _read(payload: bytes, name: str, signers: tuple[PublicKey, ...]) -> Statement:
@@ -149,16 +152,16 @@ def _read(payload: bytes, name: str, signers: tuple[PublicKey, ...]) -> Statemen
         if told["_type"] != _STATEMENT_TYPE:
             raise ValueError(f"_type {told['_type']!r}")
         prefix, _, rest = told["predicateType"].partition(_PREDICATE_PREFIX)
-        kind, _, version = rest.rpartition(":v")
-        if prefix or not kind:
-            raise ValueError(f"predicateType {told['predicateType']!r}")
+        kind, _, version = rest.rpartition(":")
+        if prefix or not kind or version != _VERSION:
+            raise ValueError(f"predicateType {told['predicateType'][:200]!r}")
         subjects = tuple(
             Subject(str(one["name"]), _hex(one["digest"]["sha256"])) for one in told["subject"]
         )
         predicate = told["predicate"]
         if not subjects or not isinstance(predicate, dict):
             raise ValueError("no subject or no predicate")
-        return Statement(kind, subjects, predicate, int(version), signers)
+        return Statement(kind, subjects, predicate, signers)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SignatureRefused(
             f"{name}: signed, but {error}; expected a statement of facekit; get it again, or"

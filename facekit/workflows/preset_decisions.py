@@ -1,27 +1,19 @@
-"""Submit, approve, reject, revoke, promote and roll back: what people decide about a preset."""
+"""Approve, reject and revoke: what people decide about a preset."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 
-from facekit.errors import PolicyRefused, RegistryError, UsageError
-from facekit.presets.policy import (
-    Pointer,
-    check_channel,
-    move_channel,
-    promoting_roles,
-    refuse_revoked,
-    standing_of,
-    valid_pointers,
-)
-from facekit.presets.states import APPROVE, REJECT, REVOKE, Standing, sign_decision
+from facekit.errors import RegistryError, UsageError
+from facekit.presets.policy import standing_of
+from facekit.presets.states import APPROVE, REJECT, REVOKE, Standing, fold, sign_decision
 from facekit.show_file import Show
 from facekit.signing.statements import Subject
+from facekit.workflows.not_counted import ignored_facts, ignored_lines
 from facekit.workflows.preset_refs import Desk, Resolved, desk, resolve, signer
 
-__all__ = ["Decided", "Moved", "approve", "promote", "reject", "revoke", "roll_back"]
-
-_TRIES = 5
+__all__ = ["Decided", "approve", "reject", "revoke"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +40,7 @@ class Decided:
             lines.append(f"approved as {role}: {', '.join(people)}")
         if self.approved_for:
             lines.append(f"may be promoted to: {', '.join(self.approved_for)}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *ignored_lines(self.standing.ignored)])
 
     def to_json(self) -> Mapping[str, object]:
         """The same as plain data."""
@@ -62,40 +54,7 @@ class Decided:
             "state": self.standing.state.value,
             "approvals": {role: list(names) for role, names in self.standing.approvals.items()},
             "approved_for": list(self.approved_for),
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
-    """Where a channel points now."""
-
-    preset: str
-    channel: str
-    counter: int
-    version: str
-    digest: str
-    before: str | None
-    """The version that it pointed at."""
-
-    def describe(self) -> str:
-        """From which version to which."""
-        return "\n".join(
-            [
-                f"{self.preset}@{self.channel}: {self.before or 'nothing'} -> {self.version}",
-                f"digest: {self.digest}",
-                f"pointer: {self.counter}",
-            ]
-        )
-
-    def to_json(self) -> Mapping[str, object]:
-        """The same as plain data."""
-        return {
-            "preset": self.preset,
-            "channel": self.channel,
-            "counter": self.counter,
-            "version": self.version,
-            "digest": self.digest,
-            "before": self.before,
+            "ignored": ignored_facts(self.standing.ignored),
         }
 
 
@@ -158,72 +117,6 @@ def revoke(
         return _decide(at, REVOKE, resolve(at, reference, revoked=True), roles, role, note, key)
 
 
-def promote(
-    reference: str,
-    channel: str,
-    *,
-    registry: str | None = None,
-    role: str | None = None,
-    note: str = "",
-    key: str | None = None,
-) -> Moved:
-    """Let a channel point at a version.
-
-    Raises:
-        PolicyRefused: Approvals are missing.
-        GateFailed: Its numbers do not reach the gates of the channel.
-        KeyRefused: The key's owner may not move this channel.
-    """
-    with desk(registry) as at:
-        return _move(at, resolve(at, reference), channel, role, note, key)
-
-
-def roll_back(
-    name: str,
-    channel: str,
-    *,
-    to: str | None = None,
-    registry: str | None = None,
-    role: str | None = None,
-    note: str = "",
-    key: str | None = None,
-) -> Moved:
-    """Let a channel point at what it pointed at before, by a new pointer; nothing is deleted.
-
-    Versions that were revoked, or that the policy no longer takes, are passed over.
-
-    Args:
-        name: The preset.
-        channel: Which channel.
-        to: A version; the one before the present one when None.
-        registry: Which registry; the first when None.
-        role: Of who signs.
-        note: Why.
-        key: Name of the key.
-
-    Raises:
-        UsageError: There is none to go back to.
-    """
-    if "@" in name:
-        raise UsageError(f"{name}: expected the preset alone; say the version with --to")
-    with desk(registry) as at:
-        if to is not None:
-            return _move(at, resolve(at, f"{name}@{to}"), channel, role, note, key)
-        preset_id = resolve(at, name, revoked=True).entry.id
-        pointers = _pointers(at, preset_id, channel)
-        for pointer in pointers[1:]:
-            if pointer.digest == pointers[0].digest:
-                continue
-            standing = standing_of(at.registry, at.show, preset_id, pointer.digest, at.now, at.seen)
-            if standing.revoked is None and not at.seen.is_revoked(pointer.digest):
-                back = resolve(at, f"{preset_id}@{pointer.version}")
-                return _move(at, back, channel, role, note, key)
-        raise UsageError(
-            f"{preset_id}@{channel}: no earlier version to go back to, expected one that is not"
-            " revoked; name one with --to"
-        )
-
-
 def _decide(
     at: Desk,
     kind: str,
@@ -237,9 +130,10 @@ def _decide(
     envelope = sign_decision(
         kind, Subject(found.label, found.entry.digest), secret, {"role": chosen, "note": note}
     )
+    _check_counts(at, kind, found, envelope)
     at.registry.add_statement(found.entry.digest, envelope)
     standing = standing_of(
-        at.registry, at.show, found.entry.id, found.entry.digest, at.now, at.seen
+        at.registry, at.show, found.entry.id, found.entry.digest, datetime.now(UTC), at.seen
     )
     return Decided(
         kind=kind,
@@ -252,47 +146,25 @@ def _decide(
     )
 
 
+def _check_counts(at: Desk, kind: str, found: Resolved, envelope: bytes) -> None:
+    """Refuse a decision that would change nothing, as by a clock that is behind that of others."""
+    digest, name = found.entry.digest, f"{sha256(envelope).hexdigest()}.json"
+    there = at.registry.statements(digest)
+    standing = fold(digest, {**there, name: envelope}, at.show, datetime.now(UTC))
+    said = next((one.reason for one in standing.ignored if one.name == name), "")
+    if kind == REJECT and standing.rejected is None:
+        said = "an approval is dated later"
+    if kind == APPROVE and standing.rejected is not None:
+        said = f"the rejection by {', '.join(standing.rejected.people)} is not dated earlier"
+    if said:
+        raise RegistryError(
+            f"{found.label}: {kind.partition('.')[2]} would not count ({said}), expected it to be"
+            " the latest word; compare the clocks of those who sign, and try again in a minute"
+        )
+
+
 def _approved_for(standing: Standing, show: Show) -> tuple[str, ...]:
     return () if standing.revoked is not None else standing.approved_for(show)
-
-
-def _move(
-    at: Desk, found: Resolved, channel: str, role: str | None, note: str, key: str | None
-) -> Moved:
-    refuse_revoked(found.label, found.standing, at.seen)
-    if channel not in at.show.policy:
-        known = ", ".join(at.show.policy) or "none"
-        raise PolicyRefused(
-            f"{channel}: no policy for this channel, expected one of {known}; write"
-            f" [policy.{channel}] in facekit.toml"
-        )
-    check_channel(found.standing, found.manifest, at.show, channel)
-    secret, chosen = signer(at.show, role, promoting_roles(at.show, channel), key)
-    entry = found.entry
-    for _ in range(_TRIES):
-        before = next(iter(_pointers(at, entry.id, channel)), None)
-        counter = move_channel(
-            at.registry, entry.id, channel, entry.version, entry.digest, secret, chosen, note
-        )
-        if counter is not None:
-            at.seen.remember_pointer(entry.id, channel, counter, entry.digest)
-            return Moved(
-                preset=entry.id,
-                channel=channel,
-                counter=counter,
-                version=entry.version,
-                digest=entry.digest,
-                before=None if before is None else before.version,
-            )
-    raise RegistryError(
-        f"{entry.id}@{channel}: others moved it {_TRIES} times meanwhile, expected a free number;"
-        " look where it points and try again"
-    )
-
-
-def _pointers(at: Desk, preset_id: str, channel: str) -> list[Pointer]:
-    found = valid_pointers(at.registry, at.show, preset_id, channel, at.now)
-    return [one for one in found if isinstance(one, Pointer)]
 
 
 def _needs(note: str) -> None:

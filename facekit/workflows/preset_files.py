@@ -1,12 +1,13 @@
 """A preset where a character is expected: verified, signed by somebody trusted, then used."""
 
 import dataclasses
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
 from facekit.adapters.character import Character, load_character
 from facekit.adapters.templates import Templates
-from facekit.errors import FacekitError, KeyRefused, SignatureRefused, UsageError
+from facekit.errors import ConsentRefused, FacekitError, KeyRefused, SignatureRefused, UsageError
 from facekit.media.cache import cache_dir
 from facekit.presets.bundle import Bundle, is_bundle, open_bundle
 from facekit.presets.manifest import ADAPTER
@@ -117,6 +118,7 @@ def load_any(path: Path | str) -> Character:
         BundleDamaged: As for `open_preset`, like the others.
         SignatureRefused: Likewise.
         PresetError: Likewise.
+        ConsentRefused: The consent has let it be kept until a day that is over.
     """
     path = Path(path)
     inside = enclosing_bundle(path)
@@ -125,11 +127,23 @@ def load_any(path: Path | str) -> Character:
     if not is_bundle(path):
         return load_character(path)
     bundle = open_preset(path)
+    _refuse_kept_too_long(bundle)
     character = load_character(_adapter_of(bundle))
     templates = open_templates(bundle, key_home())
     if templates is None:
         return character
     return dataclasses.replace(character, file=templates.join(character.file))
+
+
+def _refuse_kept_too_long(bundle: Bundle) -> None:
+    until = bundle.manifest.rights.retain_until
+    today = datetime.now(UTC).date()
+    if until is not None and today > date.fromisoformat(until):
+        raise ConsentRefused(
+            f"{bundle.source}: the character was to be kept until {until}, and today is {today},"
+            " expected it deleted; facekit character delete --cascade does it",
+            rule="retention",
+        )
 
 
 def _is_whole(folder: Path, digest: str) -> bool:

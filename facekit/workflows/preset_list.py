@@ -9,7 +9,8 @@ from facekit.media.cache import cache_dir
 from facekit.presets.gc import remove_unused
 from facekit.presets.lock import LOCK_FILE, read_lock
 from facekit.presets.names import FOLDER_SUFFIX
-from facekit.presets.policy import Pointer, pointers_of, standing_of
+from facekit.presets.pointers import Pointer, pointers_of
+from facekit.presets.policy import standing_of
 from facekit.presets.semver import is_prerelease, version_key
 from facekit.types import Progress
 from facekit.workflows.preset_refs import Desk, desk, parse_reference, resolve, show_place

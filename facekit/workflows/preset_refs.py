@@ -11,7 +11,8 @@ from facekit.media.cache import cache_dir
 from facekit.presets.entries import Entry
 from facekit.presets.manifest import Manifest
 from facekit.presets.names import FOLDER_SUFFIX, is_preset_id, is_version
-from facekit.presets.policy import Pointer, current_pointer, refuse_revoked, standing_of
+from facekit.presets.pointers import Pointer, current_pointer
+from facekit.presets.policy import refuse_revoked, standing_of
 from facekit.presets.registry import Registry, open_registry
 from facekit.presets.seen import Seen
 from facekit.presets.semver import is_prerelease
@@ -20,6 +21,7 @@ from facekit.presets.store import full_uri, open_store
 from facekit.show_file import SHOW_FILE, RegistryAddress, Show, find_show, read_show
 from facekit.signing.home import key_home
 from facekit.signing.keys import PublicKey, SigningKey
+from facekit.workflows.not_counted import ignored_facts
 from facekit.workflows.trust import trusted_keys
 
 __all__ = [
@@ -101,7 +103,7 @@ class Resolved:
             "state": self.standing.state.value,
             "approvals": {role: list(names) for role, names in self.standing.approvals.items()},
             "revoked": None if by is None else {"by": list(by.people), "why": by.note},
-            "ignored": [{"name": one.name, "reason": one.reason} for one in self.ignored],
+            "ignored": ignored_facts(self.ignored),
         }
 
 

@@ -245,13 +245,22 @@ def run_export(plan: ExportPlan, progress: Progress | None = None) -> Exported:
     """
     if plan.convert is not None:
         done = run_convert(plan.convert, progress or NoProgress())
-        return Exported(written=done.written, notes=tuple(done.describe().splitlines()[1:]))
+        return Exported(
+            written=done.written,
+            notes=(*done.describe().splitlines()[1:], *_not_for_others(plan.bundle)),
+        )
     if plan.to == "character":
         load_any(plan.bundle.source).file.save(plan.out)
         note = "note: consent and terms of the preset hold for it as well; they are not in it"
-        return Exported(written=(plan.out,), notes=(note,))
+        return Exported(written=(plan.out,), notes=(note, *_not_for_others(plan.bundle)))
     copy_bundle(plan.bundle, plan.out, archive=plan.to == "archive")
     return Exported(written=(plan.out,), notes=(f"digest: {plan.bundle.digest}",))
+
+
+def _not_for_others(bundle: Bundle) -> tuple[str, ...]:
+    """What is written for other tools has no manifest that says it."""
+    kept = not bundle.manifest.rights.redistribute
+    return ("note: not to be given to others, by the terms of the preset",) if kept else ()
 
 
 def _staying(manifest: Manifest) -> list[str]:

@@ -19,6 +19,7 @@ from facekit.signing.keys import PublicKey
 from facekit.signing.statements import Subject, now_text
 from facekit.types import Progress
 from facekit.workflows.fetching import fetched_alone, in_megabytes
+from facekit.workflows.not_counted import ignored_lines
 from facekit.workflows.preset_refs import Desk, Resolved, desk, kept_folder, resolve
 
 __all__ = [
@@ -47,13 +48,15 @@ class PushPlan:
 
     def describe(self) -> str:
         """Which version, its digest, how large, and where to."""
-        size = sum(file.size for file in self.bundle.manifest.files)
+        told = self.bundle.manifest
+        size = sum(file.size for file in told.files)
         return "\n".join(
             [
-                f"preset: {self.bundle.manifest.label}",
+                f"preset: {told.label}",
                 f"digest: {self.bundle.digest}",
-                f"size: {size / _MEGABYTE:.1f} MB in {len(self.bundle.manifest.files)} files",
+                f"size: {size / _MEGABYTE:.1f} MB in {len(told.files)} files",
                 f"to: {self.registry}",
+                *([] if told.rights.redistribute else ["terms: not to be given to others"]),
             ]
         )
 
@@ -86,6 +89,8 @@ class PushResult:
         ]
         if self.pushed.mended:
             lines.append(f"mended: {self.pushed.mended} blobs that were damaged there")
+        if self.pushed.is_signed_now:
+            lines.append("signature: added to what was published")
         return "\n".join([*lines, *(["submitted for approval"] if self.submitted else [])])
 
     def to_json(self) -> Mapping[str, object]:
@@ -99,6 +104,7 @@ class PushResult:
             "new": self.pushed.is_new,
             "sent_bytes": self.pushed.sent_bytes,
             "mended": self.pushed.mended,
+            "signature_added": self.pushed.is_signed_now,
             "submitted": self.submitted,
         }
 
@@ -122,7 +128,7 @@ class PullPlan:
                 f"digest: {found.entry.digest}",
                 f"size: {size / _MEGABYTE:.1f} MB",
                 f"to: {self.out or kept_folder(found.entry.digest)}",
-                *_ignored(found),
+                *ignored_lines(found.ignored),
             ]
         )
 
@@ -147,7 +153,7 @@ class Pulled:
                 f"digest: {self.resolved.entry.digest}",
                 f"state: {self.resolved.standing.state}",
                 f"packed by: {self.packed_by or 'nobody has signed it'}",
-                *_ignored(self.resolved),
+                *ignored_lines(self.resolved.ignored),
             ]
         )
 
@@ -242,9 +248,18 @@ def bring(at: Desk, found: Resolved, progress: Progress) -> tuple[Path, str | No
     bundle = _open_kept(kept, found.entry.digest)
     if bundle is None:
         bundle = _fetch(at, found, kept, progress)
-    person = _packed_by(bundle, at)
+    try:
+        person = _packed_by(bundle, at)
+    except SignatureRefused:  # it may have been signed since it came
+        person = _packed_by(_signed_anew(at, found, kept), at)
     at.seen.remember_checked(found.entry.digest, now_text())
     return kept, person
+
+
+def _signed_anew(at: Desk, found: Resolved, kept: Path) -> Bundle:
+    for name, content in at.registry.signatures(found.entry).items():
+        write_bytes(kept / name, content)
+    return open_bundle(kept)
 
 
 def _fetch(at: Desk, found: Resolved, kept: Path, progress: Progress) -> Bundle:
@@ -288,7 +303,3 @@ def _packed_by(bundle: Bundle, at: Desk) -> str | None:
             raise
         return None
     return at.show.person_of(signers[0]) or signers[0].name
-
-
-def _ignored(found: Resolved) -> list[str]:
-    return [f"not counted: {one.name[:20]}: {one.reason}" for one in found.ignored]

@@ -12,6 +12,7 @@ from facekit.media.files import write_text
 from facekit.presets.registry import create_registry, open_registry
 from facekit.presets.storage import Store
 from facekit.presets.store import open_store
+from facekit.presets.two_writers import try_two_writers
 from facekit.show_file import SHOW_FILE, RegistryAddress, Show, find_show, parse_show, read_show
 from facekit.workflows.preset_refs import show_place
 
@@ -195,10 +196,13 @@ def log_in(name: str, token: str | None = None) -> LoggedIn:
 def _create(store: Store) -> bool:
     try:
         open_registry(store)
+        created = False
     except RegistryError:
         create_registry(store)
-        return True
-    return False
+        created = True
+    if not store.one_writer:
+        try_two_writers(store).refuse_shared()
+    return created
 
 
 def _section(

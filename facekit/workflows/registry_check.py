@@ -1,15 +1,15 @@
 """Look whether everything in a registry is whole, signed, and safe with several writers."""
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 
-from facekit.errors import FacekitError, RegistryError
+from facekit.errors import FacekitError
 from facekit.presets.blobs import blob_path
-from facekit.presets.policy import standing_of, valid_pointers
+from facekit.presets.pointers import valid_pointers
+from facekit.presets.policy import standing_of
 from facekit.presets.states import Ignored
+from facekit.presets.two_writers import try_two_writers
 from facekit.types import Progress
 from facekit.workflows.preset_refs import Desk, desk
 
@@ -142,25 +142,16 @@ def _check_channels(at: Desk, preset_id: str) -> list[str]:
 
 
 def _check_writers(at: Desk) -> list[str]:
-    """Create one file twice: the second time must fail. Its date tells how late the clock is."""
+    """Look who can read it, whether writers are kept apart, and how its clock goes."""
     store = at.registry.store
-    notes = []
-    if store.is_public:
-        notes = [f"{at.name} is public, so that anybody can read the presets; make it private"]
+    public = f"{at.name} is public, so that anybody can read the presets; make it private"
+    notes = [public] if store.is_public else []
     if at.registry.read_only:
         return notes
-    path = f"checks/{secrets.token_hex(8)}.json"
-    try:
-        if not store.put_new(path, b"{}") or store.put_new(path, b"{}"):
-            raise RegistryError(
-                f"{at.name}: the storage let two writers create one file, expected the second to be"
-                ' refused; keep the registry elsewhere, or promise writers = "one"'
-            )
-        found = store.walk("checks")
-    finally:
-        store.delete(path)
-    dates = [one.modified for one in found if one.path == path and one.modified is not None]
-    late = abs((dates[0] - datetime.now(UTC)).total_seconds()) if dates else 0.0
-    if late > at.show.rules.clock_skew_s:
-        notes.append(f"the clocks of the storage and of this machine differ by {late:.0f} s")
+    tried = try_two_writers(store)
+    tried.refuse_shared()
+    if tried.late_s is not None and tried.late_s > at.show.rules.clock_skew_s:
+        notes.append(
+            f"the clocks of the storage and of this machine differ by {tried.late_s:.0f} s"
+        )
     return notes

@@ -29,6 +29,7 @@ from facekit.presets.seen import Seen
 from facekit.show_file import Show, parse_show
 from facekit.signing.dsse import sign_envelope
 from facekit.signing.keys import SigningKey
+from facekit.signing.statements import PAYLOAD_TYPE
 from facekit.types import NoProgress
 from facekit.workflows.preset_refs import Desk, Resolved, resolve
 from facekit.workflows.preset_transfer import bring
@@ -36,6 +37,9 @@ from tests.tiny.presets import ADAPTER, ID, tiny_contents, write_preset
 from tests.tiny.registries import NOW, Team, folder_registry, push
 
 __all__ = ["ATTACKS", "Attack", "Stage", "take"]
+
+
+_END = "9999-12-31T23:59:59-12:00"
 
 
 class Stage:
@@ -215,6 +219,13 @@ def _signature_of(stage: Stage, other: Bundle) -> None:
     stage.entry("1.1.0").write_text(json.dumps(entry))
 
 
+def _later(stage: Stage, other: Bundle | None) -> None:
+    contents = [b"junk"] if other is None else list(other.signatures.values())
+    for content in contents:
+        name = f"signatures/{stage.new.digest}/{sha256(content).hexdigest()}.json"
+        stage.registry.store.put_new(name, content)
+
+
 def _counter(value: object) -> Callable[[Stage], None]:
     return lambda stage: _from_channel(stage, counter=value)
 
@@ -232,6 +243,25 @@ def _from_channel(stage: Stage, **more: object) -> None:
         **{"id": ID, "version": "1.0.0", "channel": "prod", "counter": 3, **more},
     )
     _put(stage, 3, content)
+
+
+def _to_come(stage: Stage) -> None:
+    payload = json.loads(base64.b64decode(json.loads(_revocation(stage))["payload"]))
+    payload["predicateType"] = payload["predicateType"].replace(":v1", ":v99")
+    key = stage.team.keys["tom"]
+    stage.add(
+        stage.new, sign_envelope(json.dumps(payload).encode(), PAYLOAD_TYPE, [key]).to_bytes()
+    )
+
+
+def _revocation(stage: Stage) -> bytes:
+    return stage.team.says("preset.revoke", stage.new, "tom", "legal", note="no")
+
+
+def _strange_folders(stage: Stage) -> None:
+    for name in ("channels/@eaDir", f"channels/{ID}/@eaDir", f"presets/{ID}/@eaDir"):
+        (stage.root / name).mkdir()
+        (stage.root / name / "000000001.json").write_text("{}")
 
 
 ATTACKS: tuple[Attack, ...] = (
@@ -454,6 +484,18 @@ ATTACKS: tuple[Attack, ...] = (
         lambda s: _signature_of(s, s.old),
         SignatureRefused,
     ),
+    Attack("a later signature of another version", lambda s: _later(s, s.old), None),
+    Attack("a later signature that is none", lambda s: _later(s, None), None),
+    # what its clock or its version makes of a statement
+    Attack("a pointer at the end of time", lambda s: _from_channel(s, at=_END), None, told=True),
+    Attack(
+        "a statement at the end of time",
+        lambda s: s.state("revoke", s.new, "tom", "legal", at=_END),
+        None,
+        told=True,
+    ),
+    Attack("a statement of a version to come", _to_come, None, told=True),
+    Attack("folders of other programs", _strange_folders, None),
     # content
     Attack("one bit of the weights", lambda s: _flip(s.adapter(s.new)), BundleDamaged),
     Attack("weights cut off", lambda s: s.adapter(s.new).write_bytes(b"not"), BundleDamaged),

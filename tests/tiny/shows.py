@@ -10,7 +10,8 @@ from facekit.presets.bundle import Bundle
 from facekit.signing.home import KeyHome
 from facekit.signing.keys import SigningKey
 from facekit.types import NoProgress
-from facekit.workflows.preset_decisions import approve, promote
+from facekit.workflows.preset_channels import promote
+from facekit.workflows.preset_decisions import approve
 from facekit.workflows.preset_transfer import plan_push, run_push
 from facekit.workflows.registries import add_registry
 from tests.tiny.presets import tiny_contents, write_preset

@@ -53,6 +53,12 @@ def test_a_mirror_copies_a_registry(text: str) -> None:
         parse_show(f'[registries.a]\nuri = "x"\n{text}\n', "t")
 
 
+@pytest.mark.parametrize("hours", ["0", "-1", "1e300", "inf", "nan"])
+def test_a_grace_that_nobody_could_use_is_refused(hours: str) -> None:
+    with pytest.raises(UsageError, match=r"rules\.offline_hours"):
+        parse_show(f"[rules]\noffline_hours = {hours}\n", "t")
+
+
 def test_what_is_no_toml_is_told(tmp_path: Path) -> None:
     (tmp_path / SHOW_FILE).write_bytes(b"\xff")
     with pytest.raises(UsageError, match="not TOML"):

@@ -7,9 +7,11 @@ from facekit.errors import LockMismatch, RegistryError
 from facekit.presets.lock import (
     LOCK_FILE,
     Lock,
+    LockedBase,
     check_offline,
     lock_differences,
     locked_preset,
+    preset_differences,
     read_lock,
     write_lock,
 )
@@ -84,3 +86,16 @@ def test_offline_grace_ends(hours: int, passes: bool) -> None:
 def test_what_was_never_asked_about_has_no_grace() -> None:
     with pytest.raises(RegistryError, match="never"):
         check_offline("mira", "d", Seen(), NOW, 1e6, "no network")
+
+
+def test_a_lock_that_says_something_else_than_its_preset_is_told() -> None:
+    manifest = tiny_manifest(tiny_contents())
+    locked = locked_preset(manifest, "a" * 64, "main")
+    assert preset_differences(locked, manifest) == ()
+    other = locked.model_copy(
+        update={"base": LockedBase(name="wan", revision="abc"), "consent": "b" * 64}
+    )
+    assert preset_differences(other, manifest) == (
+        "base is toon, expected wan abc",
+        "consent is none, expected bbbbbbbbbbbb",
+    )

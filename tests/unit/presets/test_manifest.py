@@ -85,6 +85,7 @@ def file(path, **changes):
         ({"subject": {"type": "real"}}, "there is no consent"),
         ({"subject": {"type": "real", "consent": "rights/consent.json"}}, "does not list"),
         ({"title": "a\nb"}, "title"),
+        ({"rights": {"license": "MIT", "commercial": True, "retain_until": "soon"}}, "rights"),
     ],
 )
 def test_a_manifest_that_does_not_hold_together_is_refused(changes, said):

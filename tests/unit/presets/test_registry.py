@@ -3,10 +3,12 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import RegistryError, UsageError, VersionExists, VersionMissing
+from facekit.presets.later_signatures import add_later
 from facekit.presets.registry import Registry, open_registry
 from facekit.presets.store import open_store
 from facekit.show_file import RegistryAddress
-from tests.tiny.presets import ID
+from facekit.signing.dsse import Envelope
+from tests.tiny.presets import ID, tiny_contents, write_preset
 from tests.tiny.registries import Team, folder_registry, is_whole, push
 
 DIGEST = "0" * 64
@@ -69,6 +71,35 @@ def test_a_version_is_never_replaced(registry: Registry, team: Team, tmp_path: P
     with pytest.raises(VersionExists, match="published with digest"):
         push(registry, other)
     assert registry.entry(ID, "1.0.0").digest == first.digest
+
+
+def test_a_signature_may_come_later(registry: Registry, team: Team, tmp_path: Path) -> None:
+    plain = write_preset(tmp_path / "plain", tiny_contents())
+    keys = [team.keys[name] for name in ("stranger", "ana", "tom")]
+    signed = [write_preset(tmp_path / key.public.name, tiny_contents(), key=key) for key in keys]
+    assert len({bundle.digest for bundle in (plain, *signed)}) == 1
+    assert not push(registry, plain).is_signed_now
+    entry = registry.entry(ID, "1.0.0")
+    registry.store.put_new(f"signatures/{entry.digest}/{'0' * 64}.json", b"junk")
+    assert [push(registry, bundle).is_signed_now for bundle in (*signed, signed[0])] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert registry.entry(ID, "1.0.0") == entry
+    (envelope,) = registry.signatures(entry).values()
+    found = Envelope.read(envelope).signers(key.public for key in keys)
+    assert set(found) == {key.public for key in keys}
+
+
+def test_a_signature_beside_that_of_another_preset_counts_for_nothing(
+    registry: Registry, team: Team, tmp_path: Path
+) -> None:
+    bundle, other = (team.bundle(tmp_path / "made", f"1.{n}.0") for n in range(2))
+    entry = push(registry, bundle).entry
+    assert add_later(registry.store, entry, other.signatures)
+    assert registry.signatures(entry) == bundle.signatures
 
 
 def test_versions_share_content(registry: Registry, team: Team, tmp_path: Path) -> None:

@@ -53,3 +53,57 @@ def test_a_damaged_memory_is_no_empty_one(content: str) -> None:
 
 def test_it_is_no_cache() -> None:
     assert Path.home() in state_folder().parents
+
+
+def test_two_at_once_lose_nothing() -> None:
+    one, two = Seen.open("s3://b"), Seen.open("s3://b")
+    one.remember_revoked("r")
+    one.remember_pointer("a/b", "prod", 3, "new")
+    one.remember_checked("d", "2026-11-21T12:00:00Z")
+    two.remember_revoked("s")
+    two.remember_pointer("a/b", "prod", 2, "old")
+    two.check_version("a/b@1.0.0", "d")
+    one.save()
+    two.save()
+    again = Seen.open("s3://b")
+    assert again.revoked == {"r", "s"}
+    assert again.pointer("a/b", "prod") == two.pointer("a/b", "prod") == (3, "new")
+    assert again.versions == {"a/b@1.0.0": "d"}
+    assert again.checked == {"d": "2026-11-21T12:00:00Z"}
+
+
+def test_when_it_was_asked_goes_back_with_the_clock() -> None:
+    seen = Seen.open("s3://b")
+    seen.remember_checked("d", "2030-01-01T00:00:00Z")
+    seen.save()
+    seen = Seen.open("s3://b")
+    seen.remember_checked("d", "2026-11-21T12:00:00Z")
+    seen.save()
+    assert Seen.open("s3://b").checked == {"d": "2026-11-21T12:00:00Z"}
+
+
+def test_two_that_see_a_version_differently_are_told() -> None:
+    one, two = Seen.open("s3://b"), Seen.open("s3://b")
+    one.check_version("a/b@1.0.0", "one")
+    two.check_version("a/b@1.0.0", "two")
+    one.save()
+    with pytest.raises(IntegrityError, match="never changes"):
+        two.save()
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("s3://b/x", "s3a://b//x/"),
+        ("s3://b/x", "S3://b/x"),
+        ("file:///tmp/x", "/tmp/./x"),
+        ("file:///tmp/x", "file:///tmp/y/../x"),
+    ],
+)
+def test_one_place_has_one_memory(one: str, two: str) -> None:
+    assert Seen.open(one).path == Seen.open(two).path
+
+
+def test_a_link_to_a_place_is_the_place(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert Seen.open(f"file://{tmp_path}/link").path == Seen.open(f"file://{tmp_path}/real").path

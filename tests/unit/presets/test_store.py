@@ -1,7 +1,10 @@
+import errno
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.registry import _registry
 
 from facekit.errors import PackageMissing, RegistryError, UsageError
@@ -82,6 +85,13 @@ def test_names_and_files_are_listed(store: Store) -> None:
     assert all(found.modified is not None and found.size == 1 for found in store.walk("a"))
 
 
+def test_what_is_called_as_its_folder_is_listed(store: Store) -> None:
+    store.put_new("presets/mira/mira/1.0.0.json", b"{}")
+    assert store.names("presets/mira") == ("mira",)
+    assert store.names("presets/mira/mira") == ("1.0.0.json",)
+    assert store.names("presets/mira/mira/1.0.0.json") == ()
+
+
 def test_a_relative_uri_begins_at_the_show(tmp_path: Path) -> None:
     assert full_uri("../x", tmp_path / "show") == f"file://{tmp_path}/x"
     assert full_uri("s3://b/x/", tmp_path) == "s3://b/x"
@@ -122,3 +132,25 @@ def test_a_folder_without_hard_links_needs_one_writer(
         open_store("main", address, tmp_path).put_new("a", b"x")
     alone = open_store("main", RegistryAddress(uri="kept", writers="one"), tmp_path)
     assert [alone.put_new("a", b"x"), alone.put_new("a", b"y")] == [True, False]
+
+
+@pytest.mark.parametrize("wins", [True, False])
+def test_who_meets_another_writer_looks_again(wins: bool) -> None:
+    """S3 answers 409, which s3fs gives as EBUSY, while another one writes the same file."""
+
+    class Busy(MemoryFileSystem):  # type: ignore[misc]
+        protocol = "s3"
+        store: ClassVar[dict[str, object]] = {}
+        asked = 0
+
+        def pipe_file(self, path: str, value: bytes, mode: str = "overwrite") -> None:
+            self.asked += 1
+            if self.asked < 3:
+                if wins and self.asked == 2:
+                    super().pipe_file(path, b"the other")
+                raise OSError(errno.EBUSY, "ConditionalRequestConflict")
+            super().pipe_file(path, value)
+
+    fs = Busy(skip_instance_cache=True)
+    assert Store(fs, "/b", "main").put_new("a", b"mine") is not wins
+    assert Store(fs, "/b", "main").read("a", 10) == (b"the other" if wins else b"mine")

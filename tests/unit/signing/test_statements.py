@@ -48,6 +48,9 @@ def test_something_signed_for_another_purpose_is_refused():
     [
         (b"Statement/v1", b"Statement/v9"),
         (b"urn:facekit:", b"urn:somebody:"),
+        (b"approve:v1", b"approve:v99"),
+        (b"approve:v1", b"approve:v01"),
+        (b"approve:v1", b"approve"),
         (b"abab", b"ab../"),
         (b'"subject":[', b'"nothing":['),
         (b'{"role":"td"}', b"[]"),
@@ -69,3 +72,11 @@ def test_times_are_utc_and_to_the_second():
     assert abs((datetime.now(UTC) - parse_time(now_text())).total_seconds()) < 60
     assert parse_time("2027-05-01") == datetime(2027, 5, 1, tzinfo=UTC)
     assert parse_time("2027-05-01T02:00:00+02:00") == datetime(2027, 5, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00", "soon", ""]
+)
+def test_a_time_that_is_none_is_told(text):
+    with pytest.raises(ValueError, match=r"."):
+        parse_time(text)

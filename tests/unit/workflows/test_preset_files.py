@@ -1,10 +1,13 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 import torch
 
 import facekit
 from facekit.adapters.character_file import CharacterFile
-from facekit.errors import SignatureRefused
+from facekit.errors import AdapterError, ConsentRefused, SignatureRefused
 from facekit.presets.bundle import open_bundle
+from facekit.presets.manifest_parts import Rights
 from facekit.presets.packing import copy_bundle
 from facekit.signing.home import KeyHome
 from facekit.types import NoProgress
@@ -12,6 +15,7 @@ from facekit.workflows.characters import call_character, find_character, shootin
 from facekit.workflows.preset_files import load_any
 from facekit.workflows.presets import plan_pack, run_pack
 from facekit.workflows.shoot import plan_shoot
+from tests.tiny.presets import tiny_contents, write_preset
 
 
 def test_a_preset_is_the_character_that_was_packed(as_anna, trained):
@@ -71,3 +75,17 @@ def test_a_folder_is_used_where_it_lies(as_anna, tmp_path):
     copy_bundle(open_bundle(as_anna.path), tmp_path / "mira.facekit", archive=False)
     assert find_character("mira.facekit").is_relative_to("mira.facekit")
     assert load_any(tmp_path / "mira.facekit").name == "mira"
+
+
+@pytest.mark.parametrize(("days", "is_refused"), [(-1, True), (1, False)])
+def test_a_character_is_not_used_after_the_day_until_which_it_was_to_be_kept(
+    days, is_refused, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("FACEKIT_KEYS", str(tmp_path / "keys"))
+    key = KeyHome(tmp_path / "keys").create("ana")
+    until = str(datetime.now(UTC).date() + timedelta(days=days))
+    rights = Rights(license="MIT", commercial=True, retain_until=until)
+    bundle = write_preset(tmp_path / "made", tiny_contents(), key=key, rights=rights)
+    error = ConsentRefused if is_refused else AdapterError  # the tiny weights are none
+    with pytest.raises(error, match="rule: retention" if is_refused else "adapter"):
+        load_any(bundle.source)

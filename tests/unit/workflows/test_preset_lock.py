@@ -1,27 +1,20 @@
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from facekit.errors import (
-    BundleDamaged,
     LockMismatch,
-    PresetRevoked,
-    RegistryError,
-    SignatureRefused,
     UsageError,
-    VersionMissing,
 )
-from facekit.presets.seen import state_folder
+from facekit.presets.lock import read_lock
 from facekit.types import NoProgress
-from facekit.workflows import locked_presets
-from facekit.workflows.characters import find_character
-from facekit.workflows.preset_decisions import revoke
-from facekit.workflows.preset_list import outdated, plan_gc, run_gc
-from facekit.workflows.preset_lock import Synced, plan_lock, plan_sync, run_lock, run_sync
-from facekit.workflows.preset_refs import kept_folder
-from tests.tiny.presets import ADAPTER
+from facekit.workflows.preset_lock import plan_lock, run_lock
+from facekit.workflows.preset_sync import Synced, plan_sync, run_sync
+from facekit.workflows.preset_transfer import plan_push, run_push
+from tests.tiny.presets import ID, tiny_contents, write_preset
 from tests.tiny.shows import ShowFolder, show_folder
+
+OTHER = "org.studio.show/tomas"
 
 
 @pytest.fixture
@@ -40,96 +33,6 @@ def sync(*, frozen: bool = False) -> Synced:
     return run_sync(plan_sync(frozen=frozen), NoProgress())
 
 
-def test_a_locked_channel_stays_where_it_was(show: ShowFolder) -> None:
-    assert lock("mira@prod")
-    show.push("1.1.0")
-    show.promote("1.1.0")
-    assert list(sync(frozen=True).presets) == ["org.studio.show/mira@1.0.0"]
-    assert outdated().behind == (("org.studio.show/mira", "1.0.0", "1.1.0", "channel prod"),)
-    assert lock()
-    assert not lock()
-    assert outdated().current == ("org.studio.show/mira",)
-
-
-def test_a_revoked_preset_is_refused_though_it_is_locked_and_here(show: ShowFolder) -> None:
-    lock("mira@prod")
-    sync()
-    assert find_character("mira@prod").name == Path(ADAPTER).name
-    revoke("mira@1.0.0", note="consent withdrawn", key="tom")
-    with pytest.raises(PresetRevoked, match="consent withdrawn"):
-        sync()
-    with pytest.raises(PresetRevoked):
-        find_character("mira@1.0.0")
-    with pytest.raises(PresetRevoked):
-        lock()
-    assert outdated().behind[0][3] == "the locked one is revoked"
-
-
-def test_the_keys_of_the_show_are_enough_to_use_what_is_locked(
-    show: ShowFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lock("mira@prod")
-    sync()
-    monkeypatch.setenv("FACEKIT_KEYS", str(tmp_path / "nobody"))
-    adapter = find_character("mira@prod")
-    assert find_character(str(adapter)) == adapter
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SignatureRefused):
-        find_character(str(adapter))
-
-
-def test_a_registry_that_is_away_may_be_for_a_while(
-    show: ShowFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lock("mira@prod")
-    sync()
-    (show.folder / "kept").rename(show.folder / "away")
-    assert sync().offline == ("org.studio.show/mira@1.0.0",)
-
-    class Later(datetime):
-        @classmethod
-        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
-            return datetime.now(UTC) + timedelta(hours=73)
-
-    monkeypatch.setattr(locked_presets, "datetime", Later)
-    with pytest.raises(RegistryError, match="expected within 72 hours"):
-        sync()
-    with pytest.raises(RegistryError, match="preset sync"):
-        find_character("mira@prod")
-
-
-def test_a_changed_lock_is_found(show: ShowFolder) -> None:
-    lock("mira@prod")
-    path = show.folder / "facekit.lock"
-    digest = plan_sync().lock.presets["org.studio.show/mira"].digest
-    path.write_text(path.read_text().replace(digest, "0" * 64))
-    with pytest.raises(LockMismatch, match="never changes"):
-        sync()
-
-
-def test_frozen_refuses_other_libraries(show: ShowFolder) -> None:
-    lock("mira@prod")
-    path = show.folder / "facekit.lock"
-    path.write_text(path.read_text().replace('"torch" = "', '"torch" = "0.'))
-    assert "torch is" in sync().differences[0]
-    with pytest.raises(LockMismatch, match="torch is"):
-        plan_sync(frozen=True)
-
-
-def test_a_character_by_its_preset_must_be_locked_here_and_whole(show: ShowFolder) -> None:
-    with pytest.raises(VersionMissing, match="preset lock mira@prod"):
-        find_character("mira@prod")
-    lock("mira@prod")
-    with pytest.raises(VersionMissing, match="preset sync"):
-        find_character("mira@prod")
-    sync()
-    with pytest.raises(VersionMissing, match=r"has 1\.0\.0 prod"):
-        find_character("mira@2.0.0")
-    find_character("mira@1.0.0").write_bytes(b"spoilt")
-    with pytest.raises(BundleDamaged):
-        find_character("mira@prod")
-
-
 def test_nothing_locked_is_told(show: ShowFolder) -> None:
     with pytest.raises(UsageError, match="nothing is locked"):
         plan_lock(())
@@ -137,15 +40,21 @@ def test_nothing_locked_is_told(show: ShowFolder) -> None:
         plan_sync()
 
 
-def test_gc_keeps_what_is_locked(show: ShowFolder) -> None:
+def test_two_that_lock_at_once_keep_both(show: ShowFolder) -> None:
+    other = write_preset(
+        show.folder / "tomas.facekit", tiny_contents(), key=show.team.keys["ana"], id=OTHER
+    )
+    run_push(plan_push(other.source), NoProgress())
+    one, two = plan_lock(["mira@prod"]), plan_lock(["tomas@1.0.0"])
+    run_lock(one, NoProgress())
+    assert sorted(run_lock(two, NoProgress()).lock.presets) == [ID, OTHER]
+    assert sorted(read_lock(show.folder / "facekit.lock").presets) == [ID, OTHER]
+
+
+def test_a_later_pointer_is_not_locked_away(show: ShowFolder) -> None:
+    old = plan_lock(["mira@prod"])
     show.push("1.1.0")
-    for version in ("1.1.0", "1.0.0"):
-        lock(f"mira@{version}")
-        sync()
-    locked = plan_sync().lock.presets["org.studio.show/mira"].digest
-    removed = run_gc(plan_gc(), NoProgress()).paths
-    assert len(removed) == 1
-    assert [path.name for path in kept_folder(locked).parent.iterdir()] == [
-        kept_folder(locked).name
-    ]
-    assert state_folder().is_dir()
+    show.promote("1.1.0")
+    run_lock(plan_lock(["mira@prod"]), NoProgress())
+    with pytest.raises(LockMismatch, match="pointer 1, expected 2 or later"):
+        run_lock(old, NoProgress())

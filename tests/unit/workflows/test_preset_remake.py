@@ -39,7 +39,8 @@ def test_the_other_form_has_the_same_digest(as_anna, tmp_path):
 
 
 def test_the_character_comes_out_as_it_went_in(as_anna, trained, tmp_path):
-    run_export(plan_export(as_anna.path, tmp_path / "mira.safetensors", to="character"))
+    done = run_export(plan_export(as_anna.path, tmp_path / "mira.safetensors", to="character"))
+    assert "not to be given to others" in done.describe()
     before, after = (
         CharacterFile.load(path) for path in (trained.adapter, tmp_path / "mira.safetensors")
     )

@@ -1,5 +1,6 @@
 """Push and pull as the command line does it, in the folder of a show."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,23 @@ def test_what_nobody_of_the_show_has_packed_is_neither_pushed_nor_pulled(
         pull("mira@1.0.0")
     show.write("[rules]\nsigned = false\n")
     assert pull("mira@1.0.0").packed_by is None
+
+
+def test_what_was_published_unsigned_can_be_signed(show: ShowFolder) -> None:
+    path = show.folder / "facekit.toml"
+    text = path.read_text()
+    show.write("[rules]\nsigned = false\n")
+    plain = show.bundle("1.0.0", signer=None)
+    assert not run_push(plan_push(plain.source), NoProgress()).pushed.is_signed_now
+    pull("mira@1.0.0")
+    path.write_text(text)
+    with pytest.raises(SignatureRefused, match="not signed"):
+        pull("mira@1.0.0")
+    shutil.rmtree(plain.source)
+    pushed = run_push(plan_push(show.bundle("1.0.0").source), NoProgress())
+    assert (pushed.pushed.is_new, pushed.pushed.entry.digest) == (False, plain.digest)
+    assert "signature: added" in pushed.describe()
+    assert pull("mira@1.0.0").packed_by == "ana"
 
 
 def test_a_channel_gives_what_its_policy_takes(show: ShowFolder) -> None:

@@ -3,13 +3,17 @@ from pathlib import Path
 
 import huggingface_hub
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from facekit.errors import RegistryError, UsageError
 from facekit.presets.bundle import open_bundle
+from facekit.presets.fsspec_store import FsspecStore
 from facekit.presets.registry import create_registry
+from facekit.presets.storage import Store
 from facekit.presets.store import open_store
 from facekit.show_file import RegistryAddress
 from facekit.types import NoProgress
+from facekit.workflows import registries
 from facekit.workflows.preset_list import list_presets
 from facekit.workflows.preset_refs import desk
 from facekit.workflows.preset_transfer import plan_pull, plan_push, run_pull, run_push
@@ -158,3 +162,25 @@ def test_who_may_only_read_the_hub_is_told(
     assert run_pull(plan_pull("mira@1.0.0"), NoProgress()).path.is_dir()
     with pytest.raises(RegistryError, match=r"may not write here \(403\)"):
         show.push("1.1.0")
+
+
+def test_a_storage_that_lets_two_create_one_file_is_not_added(
+    show: ShowFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those that speak S3, some pass over `If-None-Match`."""
+
+    class Careless(MemoryFileSystem):  # type: ignore[misc]
+        protocol = "s3"
+
+        def pipe_file(self, path: str, value: bytes, mode: str = "overwrite") -> None:
+            super().pipe_file(path, value)
+
+    def open_careless(name: str, address: RegistryAddress, base: Path) -> Store:
+        return FsspecStore(Careless(), "/b/x", name, one_writer=address.writers == "one")
+
+    monkeypatch.setattr(registries, "open_store", open_careless)
+    before = (show.folder / "facekit.toml").read_text()
+    with pytest.raises(RegistryError, match="let two writers create one file"):
+        add_registry("careless", "s3://b/x", options=["endpoint_url=http://x"])
+    assert (show.folder / "facekit.toml").read_text() == before
+    assert add_registry("careless", "s3://b/x", one_writer=True).name == "careless"
