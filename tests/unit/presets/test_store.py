@@ -8,6 +8,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.registry import _registry
 
 from facekit.errors import PackageMissing, RegistryError, UsageError
+from facekit.presets.fsspec_store import FsspecStore
 from facekit.presets.storage import Store
 from facekit.presets.store import full_uri, open_store
 from facekit.show_file import RegistryAddress
@@ -152,5 +153,5 @@ def test_who_meets_another_writer_looks_again(wins: bool) -> None:
             super().pipe_file(path, value)
 
     fs = Busy(skip_instance_cache=True)
-    assert Store(fs, "/b", "main").put_new("a", b"mine") is not wins
-    assert Store(fs, "/b", "main").read("a", 10) == (b"the other" if wins else b"mine")
+    assert FsspecStore(fs, "/b", "main").put_new("a", b"mine") is not wins
+    assert FsspecStore(fs, "/b", "main").read("a", 10) == (b"the other" if wins else b"mine")
