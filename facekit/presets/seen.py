@@ -17,7 +17,7 @@ from facekit.errors import IntegrityError
 from facekit.media.files import write_text
 from facekit.signing.statements import parse_time
 
-__all__ = ["Seen", "state_folder"]
+__all__ = ["Seen", "ever_revoked", "state_folder"]
 
 _SCHEMA: Final = "facekit.seen/1"
 
@@ -126,6 +126,24 @@ class Seen:
         """When the registry was last asked about a digest; None for never."""
         told = self.checked.get(digest)
         return None if told is None else parse_time(told)
+
+
+def ever_revoked(digest: str) -> bool:
+    """Whether this machine has seen a digest revoked, in whichever registry.
+
+    Raises:
+        IntegrityError: What was seen of a registry cannot be read.
+    """
+    for path in sorted(state_folder().glob("[!.]*.json")):
+        try:
+            if digest in json.loads(path.read_text())["revoked"]:
+                return True
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise IntegrityError(
+                f"{path}: {error!r}, expected what was seen of a registry; remove it only if you"
+                " trust that registry as it is now"
+            ) from error
+    return False
 
 
 def state_folder() -> Path:

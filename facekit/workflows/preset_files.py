@@ -6,14 +6,20 @@ from typing import Final
 
 from facekit.adapters.character import Character, load_character
 from facekit.adapters.templates import Templates
-from facekit.errors import FacekitError, KeyRefused, SignatureRefused, UsageError
+from facekit.errors import (
+    KeyRefused,
+    PresetRevoked,
+    SignatureRefused,
+)
 from facekit.media.cache import cache_dir
 from facekit.presets.bundle import Bundle, is_bundle, open_bundle
 from facekit.presets.manifest import ADAPTER
 from facekit.presets.names import FOLDER_SUFFIX, MANIFEST
 from facekit.presets.packing import copy_bundle
+from facekit.presets.seen import ever_revoked
 from facekit.signing.home import KeyHome, key_home
-from facekit.signing.sealing import open_sealed
+from facekit.signing.sealing import is_sealed_for, open_sealed
+from facekit.workflows.fetching import fetched_alone, open_kept
 from facekit.workflows.trust import is_locked_unsigned, trusted_keys
 
 __all__ = [
@@ -29,15 +35,24 @@ __all__ = [
 TEMPLATES: Final = "identity/templates.safetensors"
 SEALED_TEMPLATES: Final = f"{TEMPLATES}.age"
 
+_WAIT_S: Final = 300.0
+"""For another process that unpacks the same archive."""
 
-def open_preset(path: Path | str) -> Bundle:
+
+def open_preset(path: Path | str, *, revoked: bool = False) -> Bundle:
     """Open a preset whose every byte is as packed, by somebody whose key is trusted.
 
     The keys of the show's people count beside those of this user. Where the show asks for no
-    signature, one that its lock names by digest needs none.
+    signature, one that its lock names by digest needs none. One that this machine has seen
+    revoked is refused, whatever path leads to it.
+
+    Args:
+        path: Its folder or its archive.
+        revoked: Open one that was revoked as well, to be looked at.
 
     Raises:
         BundleDamaged: A file is missing, added or changed.
+        PresetRevoked: It was withdrawn.
         SignatureRefused: Nobody trusted has signed it.
         PresetError: A later version of facekit wrote it.
     """
@@ -47,6 +62,11 @@ def open_preset(path: Path | str) -> Bundle:
     except SignatureRefused:
         if not is_locked_unsigned(bundle.digest):
             raise
+    if not revoked and ever_revoked(bundle.digest):
+        raise PresetRevoked(
+            f"{path}: {bundle.manifest.label} ({bundle.digest[:12]}) was revoked, as this machine"
+            " has seen, expected one that may be used; use another version"
+        )
     return bundle
 
 
@@ -66,8 +86,10 @@ def _adapter_of(bundle: Bundle) -> Path:
     if bundle.folder is not None:
         return bundle.folder / ADAPTER
     kept = cache_dir() / "presets" / f"{bundle.digest}{FOLDER_SUFFIX}"
-    if not _is_whole(kept, bundle.digest):
-        copy_bundle(bundle, kept, archive=False)
+    if open_kept(kept, bundle.digest) is None:
+        with fetched_alone(bundle.digest, wait_s=_WAIT_S):
+            if open_kept(kept, bundle.digest) is None:  # nobody else was faster
+                copy_bundle(bundle, kept, archive=False)
     return kept / ADAPTER
 
 
@@ -87,6 +109,8 @@ def open_templates(bundle: Bundle, home: KeyHome) -> Templates | None:
 
     Raises:
         AdapterDamaged: They cannot be read.
+        KeyRefused: They are sealed for a key of this user that cannot be opened, as without its
+            passphrase.
     """
     paths = {file.path for file in bundle.manifest.files}
     if TEMPLATES in paths:
@@ -96,12 +120,19 @@ def open_templates(bundle: Bundle, home: KeyHome) -> Templates | None:
         return None
     name = f"{bundle.source}: {SEALED_TEMPLATES}"
     content = bundle.read(SEALED_TEMPLATES)
-    for own in home.own_names():
+    locked = None
+    for own, public in zip(home.own_names(), home.own(), strict=True):
+        has_private = (home.folder / own).is_file()  # that of a former key may be gone
+        if not has_private or not is_sealed_for(content, public):
+            continue
         try:
             opened = open_sealed(content, home.signing_key(own), name)
-        except (KeyRefused, UsageError):  # of others, locked, or a file that is no key
+        except KeyRefused as error:
+            locked = error
             continue
         return Templates.from_bytes(opened, name)
+    if locked is not None:
+        raise locked
     return None
 
 
@@ -130,12 +161,3 @@ def load_any(path: Path | str) -> Character:
     if templates is None:
         return character
     return dataclasses.replace(character, file=templates.join(character.file))
-
-
-def _is_whole(folder: Path, digest: str) -> bool:
-    if not folder.is_dir():
-        return False
-    try:
-        return open_bundle(folder).digest == digest
-    except FacekitError:
-        return False

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from facekit.errors import FacekitError, RegistryError
+from facekit.errors import FacekitError, RegistryError, SignatureRefused
 from facekit.presets.blobs import blob_path
+from facekit.presets.bundle import open_packed
 from facekit.presets.policy import standing_of, valid_pointers
 from facekit.presets.states import Ignored
+from facekit.signing.statements import Subject
 from facekit.types import Progress
 from facekit.workflows.preset_refs import Desk, desk
 
@@ -111,10 +113,16 @@ def run_check(plan: CheckPlan, progress: Progress) -> Checked:
 def _check_version(at: Desk, preset_id: str, version: str, notes: list[str]) -> dict[str, int]:
     entry = at.registry.entry(preset_id, version)
     manifest, _ = at.registry.manifest(entry)
-    at.registry.signatures(entry)
+    signatures = at.registry.signatures(entry)
     at.seen.check_version(entry.label, entry.digest)
     standing = standing_of(at.registry, at.show, preset_id, entry.digest, at.now, at.seen)
     notes += [f"{entry.label}: {one.name[:12]}: {one.reason}" for one in standing.ignored]
+    try:
+        open_packed(signatures, Subject(entry.label, entry.digest), at.trusted, entry.label)
+    except SignatureRefused as error:
+        if at.show.rules.signed:
+            raise
+        notes.append(str(error))
     return {file.sha256: file.size for file in manifest.files}
 
 
@@ -148,7 +156,12 @@ def _check_writers(at: Desk) -> list[str]:
         return []
     path = f"checks/{secrets.token_hex(8)}.json"
     try:
-        if not store.put_new(path, b"{}") or store.put_new(path, b"{}"):
+        is_first = store.put_new(path, b"{}")
+    except RegistryError as error:
+        said = str(error).rpartition(";")[0]
+        return [f"nothing can be written from here, so writers were not tried ({said})"]
+    try:
+        if not is_first or store.put_new(path, b"{}"):
             raise RegistryError(
                 f"{at.name}: the storage let two writers create one file, expected the second to be"
                 ' refused; keep the registry elsewhere, or promise writers = "one"'

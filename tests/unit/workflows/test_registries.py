@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import RegistryError, UsageError
+from facekit.presets.store import Store
+from facekit.signing.keys import SigningKey
 from facekit.types import NoProgress
 from facekit.workflows.preset_refs import desk
 from facekit.workflows.registries import add_registry, list_registries, log_in
@@ -77,3 +79,35 @@ def test_damage_is_found_and_what_does_not_count_is_told(show: ShowFolder) -> No
     assert "other content" in checked.faults[0]
     assert len(checked.notes) == 1
     assert check(deep=False).faults == ()
+
+
+def test_who_has_packed_is_looked_at(show: ShowFolder) -> None:
+    show.team.keys["stranger"] = SigningKey.generate("ana")
+    for version, signer in (("1.0.0", None), ("1.1.0", "stranger")):
+        bundle = show.bundle(version, signer=signer)
+        with desk() as at:
+            at.registry.push(bundle.content, bundle.files, bundle.signatures)
+    checked = check(deep=False)
+    assert checked.exit_code == 6
+    assert "not signed" in checked.faults[0]
+    assert "no valid signature by a trusted key" in checked.faults[1]
+    show.write("[rules]\nsigned = false\n")
+    checked = check(deep=False)
+    assert (checked.exit_code, len(checked.notes)) == (0, 2)
+
+
+def test_who_may_only_read_checks_all_the_rest(
+    show: ShowFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show.push("1.0.0")
+
+    def put_new(*_: object) -> bool:
+        raise RegistryError("main: the storage refuses (403); ask for the right to write")
+
+    monkeypatch.setattr(Store, "put_new", put_new)
+    checked = check()
+    assert (checked.versions, checked.exit_code) == (1, 0)
+    assert checked.notes == (
+        "nothing can be written from here, so writers were not tried"
+        " (main: the storage refuses (403))",
+    )
