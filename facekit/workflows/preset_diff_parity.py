@@ -21,7 +21,7 @@ def compare_shots(one: Bundle, two: Bundle) -> dict[str, object]:
     Raises:
         BundleDamaged: A parity record cannot be read.
     """
-    nothing = {"pixel_error": None, "sampling": {}}
+    nothing: dict[str, object] = {"pixel_error": None, "sampling": {}}
     if any(PARITY not in bundle.files for bundle in (one, two)):
         return {"said": "not told, packed without pictures", **nothing}
     (shot, first, before), (other, second, after) = (
