@@ -87,6 +87,14 @@ class KeyHome:
         secret = passphrase or os.environ.get("FACEKIT_PASSPHRASE")
         return SigningKey.load(self._path(name or self.default_name()), passphrase=secret)
 
+    def is_locked(self, name: str) -> bool:
+        """Whether a key of one's own needs a passphrase, or cannot be opened at all."""
+        try:
+            SigningKey.load(self._path(name))
+        except KeyRefused:
+            return True
+        return False
+
     def own(self) -> tuple[PublicKey, ...]:
         """The public halves of all own keys, in the order of `own_names`."""
         return tuple(

@@ -50,7 +50,7 @@ def init_key(name: str, *, passphrase: str | None = None) -> NewKey:
     return NewKey(
         key=key.public,
         home=home,
-        is_locked=passphrase is not None,
+        is_locked=home.is_locked(key.public.name),
         certificates=certificates_folder(home),
     )
 

@@ -70,16 +70,21 @@ def open_preset(path: Path | str, *, revoked: bool = False) -> Bundle:
     return bundle
 
 
-def preset_adapter(path: Path | str) -> Path:
+def preset_adapter(path: Path | str, *, revoked: bool = False) -> Path:
     """Verify a preset and give the character file in it, out of an archive by way of the cache.
+
+    Args:
+        path: Its folder or its archive.
+        revoked: As for `open_preset`.
 
     Raises:
         BundleDamaged: As for `open_preset`, like the others.
+        PresetRevoked: Likewise.
         SignatureRefused: Likewise.
         PresetError: Likewise.
         OutputError: The cache cannot be written.
     """
-    return _adapter_of(open_preset(path))
+    return _adapter_of(open_preset(path, revoked=revoked))
 
 
 def _adapter_of(bundle: Bundle) -> Path:
@@ -136,18 +141,24 @@ def open_templates(bundle: Bundle, home: KeyHome) -> Templates | None:
     return None
 
 
-def load_any(path: Path | str) -> Character:
+def load_any(path: Path | str, *, revoked: bool = False) -> Character:
     """Load a character file, the one in a folder, or the one in a preset.
 
     A character of a preset gets the templates that the preset holds: those in the clear, and
     sealed ones where a key of the user opens them. They are never written to disk.
 
+    Args:
+        path: Any of these.
+        revoked: Load one that was revoked as well, to be deleted with all that was made of it.
+
     Raises:
         AdapterDamaged: Missing, truncated, altered or not a character file.
         AdapterError: Its tensors are not those its header describes, or have no effect.
         BundleDamaged: As for `open_preset`, like the others.
+        PresetRevoked: Likewise.
         SignatureRefused: Likewise.
         PresetError: Likewise.
+        KeyRefused: Its templates are sealed for a key of the user that cannot be opened.
     """
     path = Path(path)
     inside = enclosing_bundle(path)
@@ -155,7 +166,7 @@ def load_any(path: Path | str) -> Character:
         path = inside
     if not is_bundle(path):
         return load_character(path)
-    bundle = open_preset(path)
+    bundle = open_preset(path, revoked=revoked)
     character = load_character(_adapter_of(bundle))
     templates = open_templates(bundle, key_home())
     if templates is None:

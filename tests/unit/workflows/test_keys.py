@@ -100,6 +100,8 @@ def test_an_open_key_is_replaced_by_a_locked_one(home, monkeypatch):
     init_key("anna")
     monkeypatch.setenv("FACEKIT_PASSPHRASE", "open sesame")
     assert rotate_key(passphrase="open sesame").new.name == "anna-2"
+    (folder / "anna.pub").unlink()
+    assert not init_key("anna", passphrase="open sesame").is_locked
     monkeypatch.delenv("FACEKIT_PASSPHRASE")
     with pytest.raises(KeyRefused, match="FACEKIT_PASSPHRASE"):
         KeyHome(folder).signing_key("anna-2")

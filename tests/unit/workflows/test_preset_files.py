@@ -16,6 +16,7 @@ from facekit.signing.home import KeyHome
 from facekit.signing.sealing import seal
 from facekit.types import NoProgress
 from facekit.workflows import preset_files
+from facekit.workflows.character_delete import plan_delete
 from facekit.workflows.characters import call_character, find_character, shooting_recipe
 from facekit.workflows.preset_files import (
     SEALED_TEMPLATES,
@@ -102,6 +103,7 @@ def test_one_that_was_revoked_is_refused_by_every_path(as_anna, tmp_path):
         with pytest.raises(PresetRevoked):
             find_character(str(path))
     assert open_preset(as_anna.path, revoked=True).digest == as_anna.digest
+    assert plan_delete(str(tmp_path / "mira")).character.name == "mira"
     assert "revoked: yes" in inspect_preset(as_anna.path).describe()
     assert "REVOKED" in judge_preset(as_anna.path).describe()
 
