@@ -12,13 +12,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import torch
 
 from benchmarks.results import RESULTS_DIR, write_results
 from facekit.adapters.templates import split_templates
-from facekit.errors import ConsentRefused, FacekitError, IntegrityError
+from facekit.errors import (
+    AdapterDamaged,
+    ConsentRefused,
+    FacekitError,
+    IntegrityError,
+    KeyRefused,
+    LedgerDamaged,
+    PresetError,
+)
 from facekit.presets.seen import Seen
 from facekit.provenance.signing import sign_file
 from facekit.signing.home import KeyHome
@@ -52,13 +60,26 @@ def _folder() -> Iterator[Path]:
             os.chdir(before)
 
 
-def _row(table: str, attack: str, work: Callable[[], str]) -> Row:
+_Expected: TypeAlias = type[Exception] | tuple[type[Exception], ...] | str
+
+_REFUSALS: Final = (IntegrityError, PresetError, AdapterDamaged)
+"""What says that a preset was tampered with."""
+
+
+def _row(
+    table: str,
+    attack: str,
+    work: Callable[[], str],
+    expected: _Expected = FacekitError,
+) -> Row:
     """Attack, use what was attacked, and tell what happened.
 
     Args:
         table: What is attacked.
         attack: Its name.
         work: Does both; gives the verdict where no error is raised.
+        expected: Errors that say what is wrong, or the rule of a consent; any other one is a fault
+            of facekit.
     """
     row: Row = {"table": table, "attack": attack, "error": None, "exit_code": 0}
     try:
@@ -66,7 +87,12 @@ def _row(table: str, attack: str, work: Callable[[], str]) -> Row:
     except FacekitError as error:
         rule = error.rule if isinstance(error, ConsentRefused) else ""
         said = f"{error.code}: {rule}" if rule else error.code
-        return {**row, "verdict": "found", "error": said, "exit_code": error.exit_code}
+        if isinstance(expected, str):
+            is_right = expected in ("any", rule or type(error).__name__)
+        else:
+            is_right = isinstance(error, expected)
+        verdict = "found" if is_right else "ended otherwise"
+        return {**row, "verdict": verdict, "error": said, "exit_code": error.exit_code}
 
 
 def on_presets() -> Iterator[Row]:
@@ -79,7 +105,7 @@ def on_presets() -> Iterator[Row]:
             scene = preset_attacks.make_scene(root, one, two, key)
             load_any(scene.folder)
             load_any(scene.archive)
-            yield _row("presets", attack.name, partial(_loaded, attack.how(scene)))
+            yield _row("presets", attack.name, partial(_loaded, attack.how(scene)), _REFUSALS)
 
 
 def _loaded(path: Path) -> str:
@@ -97,7 +123,8 @@ def on_registries() -> Iterator[Row]:
                 if attack.was_there:
                     resolve(stage.desk(seen), f"org.studio.show/{attack.reference}")
                 attack.work(stage)
-                yield _row("registries", attack.name, partial(_taken, stage, seen, attack))
+                work = partial(_taken, stage, seen, attack)
+                yield _row("registries", attack.name, work, attack.verdict or ())
 
 
 def _taken(stage: registry_attacks.Stage, seen: Seen, attack: registry_attacks.Attack) -> str:
@@ -108,19 +135,19 @@ def _taken(stage: registry_attacks.Stage, seen: Seen, attack: registry_attacks.A
 
 def on_rights() -> Iterator[Row]:
     """Records of consent, and the ledger of use."""
-    for name, (attack, asked, _) in CONSENT_ATTACKS.items():
+    for name, (attack, asked, rule) in CONSENT_ATTACKS.items():
         with _folder() as root:
             place = make_place(root)
             permit(place)
             attack(place.store, root)
-            yield _row("consents", name, partial(_allowed, place, asked))
+            yield _row("consents", name, partial(_allowed, place, asked), rule)
     for name, spoil in LEDGER_ATTACKS.items():
         with _folder() as root:
             place = make_place(root)
             use_four(place)
             permit(place)
             spoil(place.ledger)
-            yield _row("ledger", name, partial(_allowed, place, {}))
+            yield _row("ledger", name, partial(_allowed, place, {}), LedgerDamaged)
 
 
 def _allowed(place: RightsPlace, asked: dict[str, Any]) -> str:
@@ -142,7 +169,8 @@ def on_credentials() -> Iterator[Row]:
             yield _row("credentials", f"{name}, without credentials", partial(str, verdict))
     for name, options in REFUSED.items():
         with _folder() as root:
-            yield _row("certificates", name, partial(_signed, clip(root / "a.mp4"), options))
+            work = partial(_signed, clip(root / "a.mp4"), options)
+            yield _row("certificates", name, work, KeyRefused)
 
 
 def _signed(path: Path, options: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """What a show agrees on: its people and their roles, policies, registries; ``facekit.toml``."""
 
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import model_validator as after
 from facekit.closed import Closed, told_mistakes
 from facekit.errors import FacekitError, UsageError
 from facekit.signing.keys import PublicKey
+from facekit.signing.open_secrets import find_secret
 
 __all__ = [
     "SHOW_FILE",
@@ -114,11 +114,8 @@ class RegistryAddress(Closed):
 
     @after(mode="after")
     def _holds_no_secret(self) -> Self:
-        secret = re.compile(r"secret|token|password", re.IGNORECASE)
-        if named := [key for key in self.options if secret.search(key)]:
-            raise ValueError(
-                f"options.{named[0]} is a secret, which does not belong into a file that is shared"
-            )
+        if named := find_secret(self.uri, self.options):
+            raise ValueError(f"{named}, which does not belong into a file that is shared")
         return self
 
 

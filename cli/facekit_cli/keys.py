@@ -9,7 +9,7 @@ import typer
 from facekit_cli.options import Json
 from facekit_cli.output import show
 
-__all__ = ["app", "init", "rotate", "show_", "trust"]
+__all__ = ["app", "distrust", "init", "rotate", "show_", "trust"]
 
 app = typer.Typer(
     help="Keys that sign presets, and keys of others that count.", no_args_is_help=True
@@ -56,12 +56,29 @@ def trust(
     name: Annotated[
         str | None, typer.Option("--as", metavar="NAME", help="Whose it is, as you say it.")
     ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Of what keys rotate wrote: the old key counts no more."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Let the signatures of somebody else count; be sure that it is their key."""
     from facekit.workflows.keys import trust_key
 
-    show("keys.trust", lambda: trust_key(key, name=name), as_json=as_json)
+    show("keys.trust", lambda: trust_key(key, name=name, replace=replace), as_json=as_json)
+
+
+@app.command("distrust")
+def distrust(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="As keys show lists it, or how its keyid begins.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Let the signatures of somebody else count no longer."""
+    from facekit.workflows.keys import distrust_key
+
+    show("keys.distrust", lambda: distrust_key(name), as_json=as_json)
 
 
 @app.command("rotate")
@@ -75,7 +92,7 @@ def rotate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a new key that signs from now on; the old one says so, for others to trust it."""
+    """Make a new key that signs from now on; the old one says so, for others to trust."""
     from facekit.workflows.keys import rotate_key
 
     show(

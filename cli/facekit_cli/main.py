@@ -20,6 +20,7 @@ from facekit_cli import (
     keys,
     lab,
     preset,
+    preset_forms,
     preset_share,
     provenance,
     recipe,
@@ -98,6 +99,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 board.app.add_typer(render_look.app)
 app.add_typer(board.app, name="board")
+preset.app.add_typer(preset_forms.app)
 preset.app.add_typer(preset_share.app)
 app.add_typer(preset.app, name="preset")
 app.add_typer(registry.app, name="registry")

@@ -11,13 +11,13 @@ from facekit_cli.output import execute, show
 
 __all__ = [
     "PRESET",
+    "File",
+    "Folder",
     "Kind",
     "app",
     "diff",
-    "export",
     "inspect",
     "pack",
-    "strip_biometrics",
     "verify",
 ]
 
@@ -39,8 +39,8 @@ class Kind(StrEnum):
 PRESET = Annotated[
     Path, typer.Argument(metavar="PRESET", help="An archive NAME-VERSION.facekit, or its folder.")
 ]
-_Folder = Annotated[bool, typer.Option("--folder", help="Write a folder and no archive.")]
-_File = Annotated[
+Folder = Annotated[bool, typer.Option("--folder", help="Write a folder and no archive.")]
+File = Annotated[
     Path | None,
     typer.Option("--out", metavar="PATH", help="What is written; NAME-VERSION.facekit if absent."),
 ]
@@ -144,10 +144,10 @@ def pack(
     key: Annotated[
         str | None, typer.Option("--key", metavar="NAME", help="Signs; the default key if absent.")
     ] = None,
-    folder: _Folder = False,
+    folder: Folder = False,
     weights: Weights = None,
     device: Device = "auto",
-    out: _File = None,
+    out: File = None,
     dry_run: DryRun = False,
     as_json: Json = False,
     force: Force = False,
@@ -246,67 +246,4 @@ def diff(
         "preset.diff",
         lambda: diff_presets(one, two, origin=origin, out=out, force=force),
         as_json=as_json,
-    )
-
-
-@app.command("export")
-def export(
-    preset: PRESET,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="What is written.")],
-    to: Annotated[
-        str,
-        typer.Option(
-            "--to",
-            metavar="FORMAT",
-            help="folder, archive or character; or as facekit adapter formats lists them.",
-        ),
-    ],
-    bake: Annotated[
-        float | None,
-        typer.Option(
-            "--bake",
-            metavar="STRENGTH",
-            help="Approximate the identity branch at this strength; says what is missed.",
-        ),
-    ] = None,
-    source: Annotated[
-        Path | None,
-        typer.Option("--source", metavar="FOLDER", help="Folder of the backbone, to bake."),
-    ] = None,
-    weights: Weights = None,
-    force: Force = False,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Write a verified preset in its other form, or as another tool reads it."""
-    from facekit.workflows.preset_remake import plan_export, run_export
-
-    execute(
-        "preset.export",
-        lambda: plan_export(preset, out, to=to, bake=bake, source=source, force=force),
-        run_export,
-        as_json=as_json,
-        dry_run=dry_run,
-        weights=weights,
-    )
-
-
-@app.command("strip-biometrics")
-def strip_biometrics(
-    preset: PRESET,
-    folder: _Folder = False,
-    out: _File = None,
-    force: Force = False,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Make a preset without what can be left out of what tells a person; says what it loses."""
-    from facekit.workflows.preset_remake import plan_strip, run_strip
-
-    execute(
-        "preset.strip-biometrics",
-        lambda: plan_strip(preset, out, is_folder=folder, force=force),
-        run_strip,
-        as_json=as_json,
-        dry_run=dry_run,
     )

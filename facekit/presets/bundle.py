@@ -28,7 +28,7 @@ from facekit.signing.dsse import ENVELOPE_LIMIT
 from facekit.signing.keys import PublicKey
 from facekit.signing.statements import Statement, Subject, open_statement
 
-__all__ = ["PACK", "Blocks", "Bundle", "is_bundle", "open_bundle", "pack_statement"]
+__all__ = ["PACK", "Blocks", "Bundle", "is_bundle", "open_bundle", "open_packed", "pack_statement"]
 
 PACK: Final = "preset.pack"
 """Kind of the statement that whoever packs a preset signs."""
@@ -87,21 +87,8 @@ class Bundle:
         Raises:
             SignatureRefused: Nobody trusted signed it, or something else was signed.
         """
-        content = self.signatures.get(PACK_SIGNATURE)
-        if content is None:
-            raise SignatureRefused(
-                f"{self.source}: not signed, expected {PACK_SIGNATURE}; get it from whoever packed"
-                " it, who signs it with facekit preset pack"
-            )
-        name = f"{self.source}: {PACK_SIGNATURE}"
-        statement = open_statement(content, trusted, kind=PACK, name=name)
-        said = {(one.name, one.sha256) for one in statement.subjects}
-        if said != {(self.manifest.label, self.digest)}:
-            raise SignatureRefused(
-                f"{name}: signed for {', '.join(sorted(one for one, _ in said))} of another digest,"
-                f" expected {self.manifest.label} {self.digest[:12]}; get the preset again"
-            )
-        return statement
+        whose = Subject(self.manifest.label, self.digest)
+        return open_packed(self.signatures, whose, trusted, str(self.source))
 
     def _checked(self, path: str) -> Blocks:
         (listed,) = (file for file in self.manifest.files if file.path == path)
@@ -167,6 +154,37 @@ def open_bundle(path: Path | str) -> Bundle:
         for _ in blocks():
             pass
     return bundle
+
+
+def open_packed(
+    signatures: Mapping[str, bytes], whose: Subject, trusted: tuple[PublicKey, ...], name: str
+) -> Statement:
+    """Read what whoever packed a preset has signed, of one that need not be here as a whole.
+
+    Args:
+        signatures: Envelopes by their paths.
+        whose: Label and digest of the preset.
+        trusted: Keys whose signatures count.
+        name: What messages call the preset.
+
+    Raises:
+        SignatureRefused: As for `Bundle.packed_by`.
+    """
+    content = signatures.get(PACK_SIGNATURE)
+    if content is None:
+        raise SignatureRefused(
+            f"{name}: not signed, expected {PACK_SIGNATURE}; get it from whoever packed it, who"
+            " signs it with facekit preset pack"
+        )
+    path = f"{name}: {PACK_SIGNATURE}"
+    statement = open_statement(content, trusted, kind=PACK, name=path)
+    if set(statement.subjects) != {whose}:
+        said = ", ".join(sorted(one.name for one in statement.subjects))
+        raise SignatureRefused(
+            f"{path}: signed for {said} of another digest, expected {whose.name}"
+            f" {whose.sha256[:12]}; get the preset again"
+        )
+    return statement
 
 
 def pack_statement(manifest: Manifest, content: bytes) -> Statement:

@@ -27,8 +27,10 @@ _DEVICE: Final = re.compile(r"(con|prn|aux|nul|clock\$|com[0-9]|lpt[0-9])(\..*)?
 _SUFFIXES: Final = (".json", ".md", ".webp", ".toml", ".safetensors", ".safetensors.age", ".mp4")
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)*/[a-z0-9][a-z0-9_-]*")
 _NUMBER: Final = r"(0|[1-9][0-9]{0,8})"
+_BEFORE: Final = r"(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+"""A part of a prerelease: a number without zeros before it, or something that is none."""
 _VERSION: Final = re.compile(
-    rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
+    rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-{_BEFORE}(\.{_BEFORE})*)?"
     r"(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
 )
 _LENGTH: Final = 200
@@ -36,8 +38,13 @@ _DEPTH: Final = 4
 
 
 def is_preset_id(text: str) -> bool:
-    """Whether it is a dotted name, a slash and a name: ``org.studio.show/mira``."""
-    return len(text) <= _LENGTH and _ID.fullmatch(text) is not None
+    """Whether it is a dotted name, a slash and a name: ``org.studio.show/mira``.
+
+    Both become folders, so that neither may be a device of some system, such as ``con``.
+    """
+    if len(text) > _LENGTH or _ID.fullmatch(text) is None:
+        return False
+    return not any(_DEVICE.fullmatch(part) for part in text.split("/"))
 
 
 def is_version(text: str) -> bool:

@@ -18,7 +18,7 @@ from facekit.media.files import write_text
 from facekit.media.locks import held
 from facekit.signing.statements import parse_time
 
-__all__ = ["Seen", "state_folder"]
+__all__ = ["Seen", "ever_revoked", "state_folder"]
 
 _SCHEMA: Final = "facekit.seen/1"
 _WAIT_S: Final = 30.0
@@ -169,6 +169,24 @@ def _place(uri: str) -> str:
     if scheme == "file" or not separator:
         return f"file://{os.path.realpath(rest if separator else uri)}"
     return f"{scheme}://{'/'.join(part for part in rest.split('/') if part)}"
+
+
+def ever_revoked(digest: str) -> bool:
+    """Whether this machine has seen a digest revoked, in whichever registry.
+
+    Raises:
+        IntegrityError: What was seen of a registry cannot be read.
+    """
+    for path in sorted(state_folder().glob("[!.]*.json")):
+        try:
+            if digest in json.loads(path.read_text())["revoked"]:
+                return True
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise IntegrityError(
+                f"{path}: {error!r}, expected what was seen of a registry; remove it only if you"
+                " trust that registry as it is now"
+            ) from error
+    return False
 
 
 def state_folder() -> Path:

@@ -3,7 +3,9 @@
 Source: Semantic Versioning 2.0.0, section 11, https://semver.org
 """
 
-__all__ = ["is_prerelease", "version_key"]
+from collections.abc import Sequence
+
+__all__ = ["is_prerelease", "newest", "version_key"]
 
 _Key = tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...], str]
 
@@ -30,3 +32,14 @@ def version_key(version: str) -> _Key:
 def is_prerelease(version: str) -> bool:
     """Whether it is one such as `2.0.0-rc.1`."""
     return "-" in version.partition("+")[0]
+
+
+def newest(versions: Sequence[str]) -> str:
+    """The version that a name without one means: the latest, a prerelease only where all are.
+
+    Args:
+        versions: One or more, in any order.
+    """
+    ordered = sorted(versions, key=version_key)
+    released = [version for version in ordered if not is_prerelease(version)]
+    return (released or ordered)[-1]

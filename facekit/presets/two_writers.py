@@ -46,8 +46,9 @@ def try_two_writers(store: Store) -> Tried:
         RegistryError: Nothing can be written.
     """
     path = f"{_FOLDER}/{secrets.token_hex(8)}.json"
+    is_first = store.put_new(path, b'{"writer": 1}')
     try:
-        apart = store.put_new(path, b'{"writer": 1}') and not store.put_new(path, b'{"writer": 2}')
+        apart = is_first and not store.put_new(path, b'{"writer": 2}')
         found = store.walk(_FOLDER)
     finally:
         store.delete(path)

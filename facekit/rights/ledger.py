@@ -16,10 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from filelock import FileLock, Timeout
-
 from facekit.errors import LedgerDamaged, OutputError
 from facekit.media.files import ensure_out_dir, write_text
+from facekit.media.locks import held
 
 __all__ = ["FIRST", "SCHEMA", "Ledger", "LedgerHead", "LedgerLine", "new_render_id"]
 
@@ -255,19 +254,12 @@ class Ledger:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        ensure_out_dir(self.path.parent)
-        lock = FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=_WAIT_S)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise OutputError(
-                f"{self.path}: somebody has been writing for {_WAIT_S:g} s, expected a moment; try"
-                " again"
-            ) from error
-        try:
+        busy = OutputError(
+            f"{self.path}: somebody has been writing for {_WAIT_S:g} s, expected a moment; try"
+            " again"
+        )
+        with held(self.path.with_name(f".{self.path.name}.lock"), busy, wait_s=_WAIT_S):
             yield
-        finally:
-            lock.release()
 
     def _steady(self) -> contextlib.AbstractContextManager[None]:
         """Nobody writes meanwhile; where nothing can be written, nobody does."""

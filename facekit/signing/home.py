@@ -1,6 +1,8 @@
 """Where a person's keys lie, and the keys of others that they trust."""
 
 import os
+import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ __all__ = ["KeyHome", "key_home"]
 
 _TRUSTED = "trusted.pub"
 _DEFAULT = "default"
+_LEAST_DIGITS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +31,34 @@ class KeyHome:
     def create(self, name: str, *, passphrase: str | None = None) -> SigningKey:
         """Make a key; the first one becomes the default.
 
+        One of which an interruption has left only the private half is made whole.
+
         Raises:
             OutputExists: There is one of this name; keys are never replaced.
+            KeyRefused: There is a private half, and it cannot be opened.
             UsageError: The name cannot be that of a file.
         """
         path = self._path(name)
-        if path.exists():
+        has_default = (self.folder / _DEFAULT).exists()
+        if not path.exists():
+            key = SigningKey.generate(name)
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _write_new(path, key.private_bytes(passphrase), 0o600)
+        elif not self._public(name).exists() or not has_default:
+            key = self.signing_key(name, passphrase=passphrase)
+        else:
             raise OutputExists(
                 f"{path}: the key exists, expected a new name; keys are never replaced, rotate it"
                 " with facekit keys rotate"
             )
-        key = SigningKey.generate(name)
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write_new(path, key.private_bytes(passphrase), 0o600)
-        _write_new(self._public(name), f"{key.public.line}\n".encode(), 0o644)
-        if not (self.folder / _DEFAULT).exists():
+        self._write_beside(self._public(name), f"{key.public.line}\n")
+        if not has_default:
             self.use(name)
         return key
 
     def use(self, name: str) -> None:
         """Make a key the one that signs."""
-        path = self.folder / f".{_DEFAULT}.new"
-        path.write_text(f"{name}\n")
-        path.replace(self.folder / _DEFAULT)
+        self._write_beside(self.folder / _DEFAULT, f"{name}\n")
 
     def default_name(self) -> str:
         """Name of the key that signs.
@@ -79,6 +87,14 @@ class KeyHome:
         secret = passphrase or os.environ.get("FACEKIT_PASSPHRASE")
         return SigningKey.load(self._path(name or self.default_name()), passphrase=secret)
 
+    def is_locked(self, name: str) -> bool:
+        """Whether a key of one's own needs a passphrase, or cannot be opened at all."""
+        try:
+            SigningKey.load(self._path(name))
+        except KeyRefused:
+            return True
+        return False
+
     def own(self) -> tuple[PublicKey, ...]:
         """The public halves of all own keys, in the order of `own_names`."""
         return tuple(
@@ -96,22 +112,48 @@ class KeyHome:
         Raises:
             KeyRefused: A line of the file is not a key.
         """
+        return tuple({key.keyid: key for key in [*self.own(), *self.others()]}.values())
+
+    def others(self) -> tuple[PublicKey, ...]:
+        """The keys of others whose signatures count; raises as `trusted`."""
         path = self.folder / _TRUSTED
         lines = path.read_text().splitlines() if path.is_file() else []
-        others = [PublicKey.from_line(line) for line in lines if line.strip()]
-        return tuple({key.keyid: key for key in [*self.own(), *others]}.values())
+        return tuple(PublicKey.from_line(line) for line in lines if line.strip())
 
     def trust(self, key: PublicKey) -> bool:
         """Add the key of somebody else; false if it was trusted already."""
         if any(known.keyid == key.keyid for known in self.trusted()):
             return False
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self.folder / _TRUSTED
-        before = path.read_text() if path.is_file() else ""
-        temporary = path.with_name(f".{_TRUSTED}.new")
-        temporary.write_text(f"{before}{key.line}\n")
-        temporary.replace(path)
+        self._write_beside(self.folder / _TRUSTED, _as_lines([*self.others(), key]))
         return True
+
+    def distrust(self, name: str) -> tuple[PublicKey, ...]:
+        """Let the signatures of somebody else no longer count.
+
+        Args:
+            name: Of the keys, as `trust` was told it; or the beginning of one keyid, 8 digits or
+                more.
+
+        Returns:
+            The keys that are trusted no longer.
+
+        Raises:
+            KeyRefused: Nobody of this name is trusted; or the digits are those of several keys.
+        """
+        others = self.others()
+        gone = [key for key in others if name and key.name == name]
+        if not gone and len(name) >= _LEAST_DIGITS:
+            gone = [key for key in others if key.keyid.startswith(name)]
+        if not gone or len({key.keyid for key in gone if key.name != name}) > 1:
+            known = ", ".join(f"{key.name} ({key.keyid[:12]})" for key in others) or "nobody"
+            raise KeyRefused(
+                f"{name}: {'several keys' if gone else 'not trusted'}, expected one of {known};"
+                " your own keys always count, remove their files"
+            )
+        self._write_beside(
+            self.folder / _TRUSTED, _as_lines(key for key in others if key not in gone)
+        )
+        return tuple(gone)
 
     def _path(self, name: str) -> Path:
         is_plain = name.replace("-", "").replace("_", "").replace(".", "").isalnum()
@@ -124,6 +166,16 @@ class KeyHome:
     def _public(self, name: str) -> Path:
         return self.folder / f"{name}.pub"
 
+    def _write_beside(self, path: Path, text: str) -> None:
+        """Write a file that is no secret, whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+        try:
+            temporary.write_text(text)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
 
 def key_home() -> KeyHome:
     """The folder that ``FACEKIT_KEYS`` names, else ``facekit/keys`` of the user's settings."""
@@ -133,10 +185,19 @@ def key_home() -> KeyHome:
     return KeyHome(Path(settings).expanduser() / "facekit" / "keys")
 
 
+def _as_lines(keys: Iterable[PublicKey]) -> str:
+    return "".join(f"{key.line}\n" for key in keys)
+
+
 def _write_new(path: Path, content: bytes, mode: int) -> None:
-    """Write a file that is not there yet; it is never open to others, not even for a moment."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write a file that is not there yet, whole or not at all; it is never open to others."""
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)  # refused where one is there
+    finally:
+        temporary.unlink()

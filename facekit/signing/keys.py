@@ -127,9 +127,8 @@ class SigningKey:
                 f"{path}: others may read it (mode {mode & 0o777:03o}), expected 600; chmod 600 it,"
                 " and make a new key if somebody may have read it"
             )
-        secret = passphrase.encode() if passphrase else None
         try:
-            key = load_ssh_private_key(content, password=secret)
+            key = _open_private(content, passphrase.encode() if passphrase else None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise KeyRefused(
                 f"{path}: cannot be opened ({error}), expected an Ed25519 key of OpenSSH and its"
@@ -170,6 +169,16 @@ def check_name(name: str) -> str:
             " characters; choose another"
         )
     return name
+
+
+def _open_private(content: bytes, secret: bytes | None) -> object:
+    """A passphrase in the environment is for the keys that have one; others need none."""
+    try:
+        return load_ssh_private_key(content, password=secret)
+    except TypeError:
+        if secret is None:
+            raise
+        return load_ssh_private_key(content, password=None)
 
 
 def _not_a_key(line: str) -> KeyRefused:

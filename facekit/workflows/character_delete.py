@@ -110,8 +110,8 @@ def plan_delete(
         UsageError: No such character.
         AdapterError: Its file is damaged.
     """
-    path = find_character(name)
-    character = load_any(path)
+    path = find_character(name, revoked=True)
+    character = load_any(path, revoked=True)
     place, digest = find_rights(), file_digest(path)
     own = own_folder(full_path(path))
     found = tuple(find_traces(character, digest, place, (Path.cwd(), *folders)))

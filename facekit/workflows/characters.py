@@ -41,12 +41,13 @@ RESULT_FILE = "result.json"
 """How a finished training run ended, in the folder of its character."""
 
 
-def find_character(name: str) -> Path:
+def find_character(name: str, *, revoked: bool = False) -> Path:
     """Find the file of a character; that of a preset is verified first.
 
     Args:
         name: A character's name, its folder or its file; a preset's folder or archive; or a
             locked preset such as `mira@prod`.
+        revoked: Find a preset that was revoked as well, to be deleted.
 
     Raises:
         UsageError: None of these; the message lists the characters that are there.
@@ -60,10 +61,10 @@ def find_character(name: str) -> Path:
     if "@" in name and not given.exists():
         return locate_preset(name)
     if given.exists() and is_bundle(given):
-        return preset_adapter(given)
+        return preset_adapter(given, revoked=revoked)
     if given.is_file() and given.suffix == _SUFFIX:
         inside = enclosing_bundle(given)
-        return given if inside is None else preset_adapter(inside)
+        return given if inside is None else preset_adapter(inside, revoked=revoked)
     places = (given / ADAPTER_FILE, CHARACTERS_DIR / name / ADAPTER_FILE)
     for place in places:
         if place.is_file():

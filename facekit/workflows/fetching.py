@@ -1,53 +1,74 @@
 """Fetch alone, and tell how far it is."""
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
-
-from facekit.errors import RegistryError
+from facekit.errors import FacekitError, RegistryError
+from facekit.media.cache import cache_dir
 from facekit.media.files import remove_file
+from facekit.media.locks import held
+from facekit.presets.bundle import Bundle, open_bundle
 from facekit.types import Progress
 
-__all__ = ["fetched_alone", "in_megabytes"]
+__all__ = ["fetched_alone", "in_megabytes", "open_kept", "preset_lock", "remove_others"]
 
 _MEGABYTE = 1_000_000
 
 
-class fetched_alone:  # noqa: N801 - reads like what it does
-    """One process of this machine fetches a preset at a time."""
+def preset_lock(digest: str) -> Path:
+    """What whoever writes or removes a preset in the cache holds.
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder.with_name(f"{folder.name}.lock")
+    It lies apart from the presets, for it stays when they go.
+    """
+    return cache_dir() / "locks" / f"preset-{digest}"
 
-    def __enter__(self) -> None:
-        mine = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        mine.write_text(str(os.getpid()))
-        try:
-            while True:
-                try:
-                    os.link(mine, self._path)  # with its content, or not at all
-                    return
-                except FileExistsError:
-                    self._look_who()
-        finally:
-            remove_file(mine)
 
-    def _look_who(self) -> None:
-        try:
-            other = int(self._path.read_text())
-        except (OSError, ValueError):
-            other = 0
-        if other and other != os.getpid() and psutil.pid_exists(other):
-            raise RegistryError(
-                f"{self._path}: process {other} fetches this preset, expected to be alone;"
-                " wait for it"
-            )
-        remove_file(self._path)
+@contextmanager
+def fetched_alone(digest: str, *, wait_s: float = 0.0) -> Iterator[None]:
+    """One process and thread of this machine writes a preset into the cache at a time.
 
-    def __exit__(self, *_: object) -> None:
-        remove_file(self._path)
+    Args:
+        digest: Of the preset.
+        wait_s: How long to wait for another one.
+
+    Raises:
+        RegistryError: Another one is at it.
+        OutputError: The cache cannot be written.
+    """
+    busy = RegistryError(
+        f"preset {digest[:12]}: another process of this machine fetches it, expected to be alone;"
+        " wait for it"
+    )
+    with held(preset_lock(digest), busy, wait_s=wait_s):
+        yield
+
+
+def open_kept(folder: Path, digest: str) -> Bundle | None:
+    """A preset that is here already; None where it is not, or no longer whole."""
+    try:
+        bundle = open_bundle(folder) if folder.is_dir() else None
+    except FacekitError:
+        return None
+    return bundle if bundle is not None and bundle.digest == digest else None
+
+
+def remove_others(folder: Path, wanted: set[str]) -> None:
+    """Remove what earlier pulls have left, such as temporary files of one that was killed.
+
+    Args:
+        folder: That is made ready.
+        wanted: Files that belong there.
+
+    Raises:
+        OutputError: The file system refuses.
+    """
+    for path in sorted(folder.rglob("*"), reverse=True):  # what lies in a folder before it
+        if path.is_dir() and not path.is_symlink():
+            with suppress(OSError):
+                path.rmdir()  # those that are empty
+        elif path.relative_to(folder).as_posix() not in wanted:
+            remove_file(path)
 
 
 def in_megabytes(progress: Progress) -> Callable[[int], None]:

@@ -1,24 +1,26 @@
 """The user's keys, and whose keys count: what `facekit keys` does."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from facekit.errors import KeyRefused, UsageError
 from facekit.media.files import write_bytes
 from facekit.provenance.certificates import certificates_folder, ensure_certificates, own_root
+from facekit.show_file import find_show, read_show
 from facekit.signing.dsse import ENVELOPE_LIMIT
-from facekit.signing.home import KeyHome, key_home
+from facekit.signing.home import key_home
 from facekit.signing.keys import PublicKey
 from facekit.signing.statements import Statement, Subject, now_text, open_statement, sign_statement
+from facekit.workflows.key_results import Distrusted, KeyList, NewKey, Rotated, Trusted
 
 __all__ = [
     "ROTATE",
+    "Distrusted",
     "KeyList",
     "NewKey",
     "Rotated",
     "Trusted",
+    "distrust_key",
     "init_key",
     "rotate_key",
     "show_keys",
@@ -29,140 +31,6 @@ ROTATE: Final = "keys.rotate"
 """Kind of the statement that a new key takes the place of an old one."""
 
 _SUFFIX: Final = ".rotate.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewKey:
-    """A key that was just made."""
-
-    key: PublicKey
-    home: KeyHome
-    is_locked: bool
-    """Whether a passphrase opens it."""
-    certificates: Path
-    """Folder of the certificates that sign videos and pictures."""
-
-    def describe(self) -> str:
-        """Where it is, and the line to give to others."""
-        lock = (
-            "a passphrase opens it"
-            if self.is_locked
-            else "open to whoever reads the file; set FACEKIT_PASSPHRASE before, to lock one"
-        )
-        return "\n".join(
-            [
-                f"key: {self.home.folder / self.key.name} ({lock})",
-                f"keyid: {self.key.keyid}",
-                f"give to others: {self.key.line}",
-                f"certificates of videos and pictures: {self.certificates}",
-            ]
-        )
-
-    def to_json(self) -> Mapping[str, object]:
-        """The same as data."""
-        return {
-            "name": self.key.name,
-            "path": str(self.home.folder / self.key.name),
-            "keyid": self.key.keyid,
-            "line": self.key.line,
-            "locked": self.is_locked,
-            "certificates": str(self.certificates),
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyList:
-    """Own keys, and those of others that count."""
-
-    home: KeyHome
-    own: Mapping[str, PublicKey]
-    """By the names of their files."""
-    others: tuple[PublicKey, ...]
-    default: str | None
-    """The one that signs; None without any."""
-    root: PublicKey | None = None
-    """Root of the certificates that sign videos and pictures; None as long as there are none."""
-
-    def describe(self) -> str:
-        """A line per key, as others can trust it."""
-        lines = [f"folder: {self.home.folder}"]
-        for name, key in self.own.items():
-            mark = ", signs" if name == self.default else ""
-            lines.append(f"own: {key.line} ({key.keyid[:12]}{mark})")
-        lines += [f"trusted: {key.line} ({key.keyid[:12]})" for key in self.others]
-        if self.root is not None:
-            lines.append(f"root of certificates: {self.root.line} ({self.root.keyid[:12]})")
-        if not self.own:
-            lines.append("no key of yours; make one with: facekit keys init")
-        return "\n".join(lines)
-
-    def to_json(self) -> Mapping[str, object]:
-        """The same as data."""
-        own, others = (
-            [{"name": name, "keyid": key.keyid, "line": key.line} for name, key in keys]
-            for keys in (self.own.items(), ((key.name, key) for key in self.others))
-        )
-        return {
-            "folder": str(self.home.folder),
-            "own": own,
-            "trusted": others,
-            "default": self.default,
-            "root": None if self.root is None else self.root.line,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trusted:
-    """A key of somebody else whose signatures count."""
-
-    key: PublicKey
-    is_new: bool
-    instead_of: str = ""
-    """Keyid of the key that handed over to it."""
-
-    def describe(self) -> str:
-        """Which, and whether anything changed."""
-        said = "trusted" if self.is_new else "trusted already"
-        by = f", handed over to by {self.instead_of[:12]}" if self.instead_of else ""
-        return f"{said}: {self.key.line} ({self.key.keyid[:12]}{by})"
-
-    def to_json(self) -> Mapping[str, object]:
-        """The same as data."""
-        return {
-            "keyid": self.key.keyid,
-            "line": self.key.line,
-            "new": self.is_new,
-            "instead_of": self.instead_of or None,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rotated:
-    """A new key that signs from now on."""
-
-    old: PublicKey
-    new: PublicKey
-    statement: Path
-
-    def describe(self) -> str:
-        """What to do with it."""
-        return "\n".join(
-            [
-                f"signs from now on: {self.new.line} ({self.new.keyid[:12]})",
-                f"signed no longer, its signatures count: {self.old.name} ({self.old.keyid[:12]})",
-                f"give to others: {self.statement}",
-                f"they say: facekit keys trust {self.statement.name}",
-            ]
-        )
-
-    def to_json(self) -> Mapping[str, object]:
-        """The same as data."""
-        return {
-            "old": self.old.keyid,
-            "new": self.new.keyid,
-            "line": self.new.line,
-            "statement": str(self.statement),
-        }
 
 
 def init_key(name: str, *, passphrase: str | None = None) -> NewKey:
@@ -182,7 +50,7 @@ def init_key(name: str, *, passphrase: str | None = None) -> NewKey:
     return NewKey(
         key=key.public,
         home=home,
-        is_locked=passphrase is not None,
+        is_locked=home.is_locked(key.public.name),
         certificates=certificates_folder(home),
     )
 
@@ -205,20 +73,27 @@ def show_keys() -> KeyList:
     )
 
 
-def trust_key(given: str, *, name: str | None = None) -> Trusted:
+def trust_key(given: str, *, name: str | None = None, replace: bool = False) -> Trusted:
     """Let the signatures of somebody else count.
 
     Args:
         given: The line of a ``.pub`` file, such a file, or what ``keys rotate`` wrote of a key that
             is trusted already.
         name: Whose it is, in place of what the line says.
+        replace: Trust the old key no longer that has handed over to it.
 
     Raises:
         KeyRefused: It is no key.
         SignatureRefused: A new key that no trusted key has handed over to.
+        UsageError: There is no old key to replace.
     """
     home = key_home()
     path = Path(given)
+    if replace and (given.startswith("ssh-") or path.suffix != ".json"):
+        raise UsageError(
+            f"--replace: {given[:40]} names no old key, expected NAME{_SUFFIX}; take the old one"
+            " back with facekit keys distrust"
+        )
     if given.startswith("ssh-") or not path.is_file():
         key = PublicKey.from_line(given, name=name)
         return Trusted(key=key, is_new=home.trust(key))
@@ -237,7 +112,31 @@ def trust_key(given: str, *, name: str | None = None) -> Trusted:
             f"{path}: hands over to another key than it names, expected the old key's word for the"
             " new one; ask for it again"
         )
-    return Trusted(key=key, is_new=home.trust(key), instead_of=old)
+    before = next(signer for signer in statement.signers if signer.keyid == old)
+    if replace and all(other.keyid != old for other in home.others()):
+        raise UsageError(
+            f"--replace: {before.name} ({old[:12]}) is a key of your own, expected that of somebody"
+            " else; own keys count until their files are removed"
+        )
+    is_new = home.trust(key)
+    if replace:
+        home.distrust(old)
+    return Trusted(key=key, is_new=is_new, instead_of=old, old_name=before.name, replaced=replace)
+
+
+def distrust_key(name: str) -> Distrusted:
+    """Let the signatures of somebody else no longer count.
+
+    Args:
+        name: What the key is called, or the beginning of its keyid.
+
+    Raises:
+        KeyRefused: No such key of somebody else is trusted.
+        UsageError: ``facekit.toml`` cannot be read.
+    """
+    gone = key_home().distrust(name)
+    of_show = {key.keyid for key in read_show(find_show()).all_keys()}
+    return Distrusted(keys=gone, counted_by_show=any(key.keyid in of_show for key in gone))
 
 
 def rotate_key(
@@ -259,7 +158,7 @@ def rotate_key(
     home = key_home()
     old_name = name or home.default_name()
     old = home.signing_key(old_name)
-    chosen = new_name or _next_name(old_name, set(home.own_names()))
+    chosen = new_name or _next_name(old_name, {path.name for path in home.folder.iterdir()})
     new = home.create(chosen, passphrase=passphrase)
     statement = Statement(
         ROTATE,
@@ -273,10 +172,12 @@ def rotate_key(
 
 
 def _next_name(name: str, known: set[str]) -> str:
+    """The next number of which no file is there, not even half a key."""
     stem, _, number = name.rpartition("-")
     start = int(number) + 1 if stem and number.isdigit() else 2
     base = stem if stem and number.isdigit() else name
     for candidate in range(start, start + 1000):
-        if f"{base}-{candidate}" not in known:
-            return f"{base}-{candidate}"
+        new = f"{base}-{candidate}"
+        if known.isdisjoint({new, f"{new}.pub", f"{new}{_SUFFIX}"}):
+            return new
     raise UsageError(f"{name}: no free name for a new key, expected one; give it with --as")

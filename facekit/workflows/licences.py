@@ -24,14 +24,23 @@ _ALLOWING: Final = frozenset(
         "Unlicense",
     }
 )
-_FORBIDDING: Final = re.compile(r"CC-BY-NC(-[A-Z]+)?-[0-9.]+|PolyForm-Noncommercial-[0-9.]+")
+_FOLDED: Final = frozenset(name.casefold() for name in _ALLOWING)
+_ALLOWING_CC: Final = re.compile(r"cc-by(-sa)?-[0-9.]+(-[a-z]+)?")
+"""Every version of it, and of what was put into the law of a country."""
+_FORBIDDING: Final = re.compile(
+    r"cc-by-nc(-[a-z]+)*-[0-9.]+(-[a-z]+)*|polyform-noncommercial-[0-9.]+"
+)
 
 
 def allows_commercial(spdx: str) -> bool | None:
-    """Whether a licence allows commercial use; None where its name does not say."""
-    if spdx in _ALLOWING:
+    """Whether a licence allows commercial use; None where its name does not say.
+
+    Source: names are compared without regard to case, SPDX 2.3, annex D.2.
+    """
+    name = spdx.casefold()
+    if name in _FOLDED or _ALLOWING_CC.fullmatch(name):
         return True
-    return False if _FORBIDDING.fullmatch(spdx) else None
+    return False if _FORBIDDING.fullmatch(name) else None
 
 
 def licence_finding(

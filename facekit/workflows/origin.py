@@ -10,12 +10,14 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 import facekit
-from facekit.presets.manifest import preset_digest, read_manifest
+from facekit.errors import IntegrityError, PresetError
+from facekit.presets.manifest import ADAPTER, preset_digest, read_manifest
 from facekit.presets.names import MANIFEST
 from facekit.provenance.credentials import read_credentials
 from facekit.provenance.facts import Facts, Shown, new_render_id
 from facekit.weights import known_digest
 from facekit.workflows.credentials import why_unsigned
+from facekit.workflows.preset_files import enclosing_bundle
 
 __all__ = ["INPUTS", "Person", "facts_of", "people_in", "people_of"]
 
@@ -120,7 +122,7 @@ def _person(told: Mapping[str, Any]) -> Person:
         return Person(shown=Shown(name=name, **named), file=None)
     digest = known_digest(file)
     recipe, consent = _header_facts(file, digest)
-    label, of_preset, packed = _preset_facts(file)
+    label, of_preset, packed = _preset_facts(file, digest)
     shown = Shown(
         name=name,
         character=digest,
@@ -144,11 +146,19 @@ def _header_facts(file: Path, _digest: str) -> tuple[str, str]:
         return "", ""  # a plain LoRA
 
 
-def _preset_facts(file: Path) -> tuple[str, str, str]:
-    """Label, digest and consent of the preset that a file lies in; empty where it is in none."""
-    manifest = file.parent.parent / MANIFEST
-    if not manifest.is_file():
+def _preset_facts(file: Path, digest: str) -> tuple[str, str, str]:
+    """Label, digest and consent of the preset that a file is a part of; empty where of none.
+
+    A manifest near by does not make it one: that must list a file of this content in this place.
+    """
+    folder = enclosing_bundle(file)
+    if folder is None:
         return "", "", ""
-    content = manifest.read_bytes()
-    told = read_manifest(content, str(manifest))
+    content = (folder / MANIFEST).read_bytes()
+    try:
+        told = read_manifest(content, str(folder / MANIFEST))
+    except (IntegrityError, PresetError):
+        return "", "", ""
+    if not any((one.path, one.sha256) == (ADAPTER, digest) for one in told.files):
+        return "", "", ""
     return told.label, preset_digest(content), told.subject.consent_digest or ""

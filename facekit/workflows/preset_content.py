@@ -178,7 +178,7 @@ def build_preset(
         contents.append(Content(path=CONSENT, role="consent", data=told.consent))
     evaluation = Evaluation(parity=PARITY if PARITY in pictures else None)
     if told.report is not None:
-        report = clean_report(told.report, header.name)
+        report = clean_report(told.report, header.name, character_sha256)
         contents.append(Content(path=_REPORT, role="evaluation", data=json_bytes(report)))
         evaluation = evaluation.model_copy(
             update={"report": _REPORT, "summary": report_summary(report)}

@@ -7,16 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from facekit.errors import BundleDamaged, UsageError
 from facekit.media.files import ensure_new, write_text
 from facekit.presets.bundle import Bundle
 from facekit.presets.manifest import Manifest
-from facekit.workflows.preset_content import PARITY, PARITY_FRAMES
 from facekit.workflows.preset_diff_page import diff_page
+from facekit.workflows.preset_diff_parity import compare_shots
 from facekit.workflows.preset_diff_scores import ScoreChange, compare_scores, tell_difference
-from facekit.workflows.preset_drawing import read_parity
 from facekit.workflows.preset_files import open_preset
 
 __all__ = ["Change", "PresetDiff", "diff_presets"]
@@ -134,10 +131,10 @@ def diff_presets(
         UsageError: The origin is not what both follow.
     """
     page = None if out is None else ensure_new(out, force)
-    first, second = open_preset(one), open_preset(two)
+    first, second = (open_preset(path, revoked=True) for path in (one, two))
     recipe = _changes(_recipe(first), _recipe(second))
     if origin is not None:
-        recipe = _with_origin(recipe, open_preset(origin), (first, second))
+        recipe = _with_origin(recipe, open_preset(origin, revoked=True), (first, second))
     reports = [_report(bundle) for bundle in (first, second)]
     scores, note = compare_scores(*reports)
     diff = PresetDiff(
@@ -148,7 +145,7 @@ def diff_presets(
         recipe=recipe,
         scores=scores,
         scores_note=note,
-        parity=_parity(first, second),
+        parity=compare_shots(first, second),
         page=page,
     )
     if page is not None:
@@ -262,23 +259,6 @@ def _report(bundle: Bundle) -> Mapping[str, Any] | None:
             f"{bundle.source}: {path} cannot be read ({error}), expected a report; pack it again"
         ) from error
     return told
-
-
-def _parity(one: Bundle, two: Bundle) -> dict[str, object]:
-    """Compare the seeded shots that the two were packed with."""
-    if any(PARITY not in bundle.files for bundle in (one, two)):
-        return {"said": "not told, packed without pictures", "pixel_error": None}
-    shots, frames = [], []
-    for bundle in (one, two):
-        name = f"{bundle.source}: {PARITY}"
-        shot, record, there = read_parity(bundle.read(PARITY), bundle.read(PARITY_FRAMES), name)
-        shots.append((shot, record["sampling"]))
-        frames.append(there)
-    if shots[0] != shots[1]:
-        return {"said": "another seeded shot in each, nothing to compare", "pixel_error": None}
-    error = float(np.abs(frames[0].astype(np.float64) - frames[1]).mean() / 255)
-    said = "the same picture to the last bit" if error == 0 else f"pixels differ by {error:.4f}"
-    return {"said": f"same seeded shot, {said}", "pixel_error": error}
 
 
 def _plain(changes: Sequence[Change]) -> list[dict[str, object]]:

@@ -81,7 +81,12 @@ def diff_page(
 def _header(title: str, groups: Sequence[tuple[str, Sequence[tuple[str, str, str]]]]) -> str:
     count = sum(len(rows) for _, rows in groups)
     rights = len(groups[0][1])
-    lead = f"{count} values differ, {rights} of them in what may be done with it."
+    lead = (
+        f"{count} value{'' if count == 1 else 's'} {'differs' if count == 1 else 'differ'},"
+        f" {rights or 'none'} of them in what may be done with it."
+        if count
+        else "No value differs."
+    )
     mark, said = ("fail", "rights differ") if rights else ("pass", "same rights")
     return (
         f'<header><div><h1>{title}</h1><p class="lead">{lead}</p></div>'

@@ -64,8 +64,10 @@ def compare_scores(
                 is_paired=is_paired,
             )
         )
-    note = f"{len(shared)} shots with the same prompts and seeds, paired"
-    return tuple(found), note if is_paired else "other shots in each, compared as groups"
+    if is_paired:
+        return tuple(found), f"{len(shared)} shots with the same prompts and seeds, paired"
+    why = "one shot in both, too few to pair" if shared else "other shots in each"
+    return tuple(found), f"{why}, compared as groups"
 
 
 def _difference(

@@ -7,14 +7,16 @@ from typing import Final
 
 from facekit.adapters.character import Character, load_character
 from facekit.adapters.templates import Templates
-from facekit.errors import ConsentRefused, FacekitError, KeyRefused, SignatureRefused, UsageError
+from facekit.errors import ConsentRefused, KeyRefused, PresetRevoked, SignatureRefused
 from facekit.media.cache import cache_dir
 from facekit.presets.bundle import Bundle, is_bundle, open_bundle
 from facekit.presets.manifest import ADAPTER
 from facekit.presets.names import FOLDER_SUFFIX, MANIFEST
 from facekit.presets.packing import copy_bundle
+from facekit.presets.seen import ever_revoked
 from facekit.signing.home import KeyHome, key_home
-from facekit.signing.sealing import open_sealed
+from facekit.signing.sealing import is_sealed_for, open_sealed
+from facekit.workflows.fetching import fetched_alone, open_kept
 from facekit.workflows.trust import is_locked_unsigned, trusted_keys
 
 __all__ = [
@@ -30,15 +32,24 @@ __all__ = [
 TEMPLATES: Final = "identity/templates.safetensors"
 SEALED_TEMPLATES: Final = f"{TEMPLATES}.age"
 
+_WAIT_S: Final = 300.0
+"""For another process that unpacks the same archive."""
 
-def open_preset(path: Path | str) -> Bundle:
+
+def open_preset(path: Path | str, *, revoked: bool = False) -> Bundle:
     """Open a preset whose every byte is as packed, by somebody whose key is trusted.
 
     The keys of the show's people count beside those of this user. Where the show asks for no
-    signature, one that its lock names by digest needs none.
+    signature, one that its lock names by digest needs none. One that this machine has seen
+    revoked is refused, whatever path leads to it.
+
+    Args:
+        path: Its folder or its archive.
+        revoked: Open one that was revoked as well, to be looked at.
 
     Raises:
         BundleDamaged: A file is missing, added or changed.
+        PresetRevoked: It was withdrawn.
         SignatureRefused: Nobody trusted has signed it.
         PresetError: A later version of facekit wrote it.
     """
@@ -48,27 +59,39 @@ def open_preset(path: Path | str) -> Bundle:
     except SignatureRefused:
         if not is_locked_unsigned(bundle.digest):
             raise
+    if not revoked and ever_revoked(bundle.digest):
+        raise PresetRevoked(
+            f"{path}: {bundle.manifest.label} ({bundle.digest[:12]}) was revoked, as this machine"
+            " has seen, expected one that may be used; use another version"
+        )
     return bundle
 
 
-def preset_adapter(path: Path | str) -> Path:
+def preset_adapter(path: Path | str, *, revoked: bool = False) -> Path:
     """Verify a preset and give the character file in it, out of an archive by way of the cache.
+
+    Args:
+        path: Its folder or its archive.
+        revoked: As for `open_preset`.
 
     Raises:
         BundleDamaged: As for `open_preset`, like the others.
+        PresetRevoked: Likewise.
         SignatureRefused: Likewise.
         PresetError: Likewise.
         OutputError: The cache cannot be written.
     """
-    return _adapter_of(open_preset(path))
+    return _adapter_of(open_preset(path, revoked=revoked))
 
 
 def _adapter_of(bundle: Bundle) -> Path:
     if bundle.folder is not None:
         return bundle.folder / ADAPTER
     kept = cache_dir() / "presets" / f"{bundle.digest}{FOLDER_SUFFIX}"
-    if not _is_whole(kept, bundle.digest):
-        copy_bundle(bundle, kept, archive=False)
+    if open_kept(kept, bundle.digest) is None:
+        with fetched_alone(bundle.digest, wait_s=_WAIT_S):
+            if open_kept(kept, bundle.digest) is None:  # nobody else was faster
+                copy_bundle(bundle, kept, archive=False)
     return kept / ADAPTER
 
 
@@ -88,6 +111,8 @@ def open_templates(bundle: Bundle, home: KeyHome) -> Templates | None:
 
     Raises:
         AdapterDamaged: They cannot be read.
+        KeyRefused: They are sealed for a key of this user that cannot be opened, as without its
+            passphrase.
     """
     paths = {file.path for file in bundle.manifest.files}
     if TEMPLATES in paths:
@@ -97,28 +122,41 @@ def open_templates(bundle: Bundle, home: KeyHome) -> Templates | None:
         return None
     name = f"{bundle.source}: {SEALED_TEMPLATES}"
     content = bundle.read(SEALED_TEMPLATES)
-    for own in home.own_names():
+    locked = None
+    for own, public in zip(home.own_names(), home.own(), strict=True):
+        has_private = (home.folder / own).is_file()  # that of a former key may be gone
+        if not has_private or not is_sealed_for(content, public):
+            continue
         try:
             opened = open_sealed(content, home.signing_key(own), name)
-        except (KeyRefused, UsageError):  # of others, locked, or a file that is no key
+        except KeyRefused as error:
+            locked = error
             continue
         return Templates.from_bytes(opened, name)
+    if locked is not None:
+        raise locked
     return None
 
 
-def load_any(path: Path | str) -> Character:
+def load_any(path: Path | str, *, revoked: bool = False) -> Character:
     """Load a character file, the one in a folder, or the one in a preset.
 
     A character of a preset gets the templates that the preset holds: those in the clear, and
     sealed ones where a key of the user opens them. They are never written to disk.
 
+    Args:
+        path: Any of these.
+        revoked: Load one that was revoked as well, to be deleted with all that was made of it.
+
     Raises:
         AdapterDamaged: Missing, truncated, altered or not a character file.
         AdapterError: Its tensors are not those its header describes, or have no effect.
         BundleDamaged: As for `open_preset`, like the others.
+        PresetRevoked: Likewise.
         SignatureRefused: Likewise.
         PresetError: Likewise.
         ConsentRefused: The consent has let it be kept until a day that is over.
+        KeyRefused: Its templates are sealed for a key of the user that cannot be opened.
     """
     path = Path(path)
     inside = enclosing_bundle(path)
@@ -126,8 +164,9 @@ def load_any(path: Path | str) -> Character:
         path = inside
     if not is_bundle(path):
         return load_character(path)
-    bundle = open_preset(path)
-    _refuse_kept_too_long(bundle)
+    bundle = open_preset(path, revoked=revoked)
+    if not revoked:
+        _refuse_kept_too_long(bundle)
     character = load_character(_adapter_of(bundle))
     templates = open_templates(bundle, key_home())
     if templates is None:
@@ -144,12 +183,3 @@ def _refuse_kept_too_long(bundle: Bundle) -> None:
             " expected it deleted; facekit character delete --cascade does it",
             rule="retention",
         )
-
-
-def _is_whole(folder: Path, digest: str) -> bool:
-    if not folder.is_dir():
-        return False
-    try:
-        return open_bundle(folder).digest == digest
-    except FacekitError:
-        return False

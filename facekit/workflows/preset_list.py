@@ -5,14 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from facekit.errors import RegistryError
 from facekit.media.cache import cache_dir
+from facekit.media.locks import is_held
 from facekit.presets.gc import remove_unused
 from facekit.presets.lock import LOCK_FILE, read_lock
 from facekit.presets.names import FOLDER_SUFFIX
 from facekit.presets.pointers import Pointer, pointers_of
 from facekit.presets.policy import standing_of
-from facekit.presets.semver import is_prerelease, version_key
+from facekit.presets.semver import is_prerelease, newest, version_key
 from facekit.types import Progress
+from facekit.workflows.fetching import fetched_alone, preset_lock
 from facekit.workflows.preset_refs import Desk, desk, parse_reference, resolve, show_place
 
 __all__ = [
@@ -212,9 +215,8 @@ def run_gc(plan: GcPlan, progress: Progress) -> Removed:
     """Remove it; raises as `plan_gc`."""
     progress.start(1, "gc")
     if plan.registry is None:
-        for path in plan.paths:
-            shutil.rmtree(path)
-        removed = Removed(None, plan.paths, plan.num_bytes)
+        gone = [(path, _size(Path(path))) for path in plan.paths if _remove_kept(Path(path))]
+        removed = Removed(None, tuple(path for path, _ in gone), sum(size for _, size in gone))
     else:
         with desk(plan.registry) as at:
             unused = remove_unused(at.registry, dry_run=False)
@@ -232,7 +234,7 @@ def _presets(at: Desk) -> list[tuple[str, str, int]]:
     for preset_id in at.registry.ids():
         versions = at.registry.versions(preset_id)
         if versions:
-            found.append((preset_id, versions[-1], len(versions)))
+            found.append((preset_id, newest(versions), len(versions)))
     return found
 
 
@@ -243,7 +245,29 @@ def _unlocked() -> list[Path]:
     kept = cache_dir() / "presets"
     names = [path for path in kept.glob(f"*{FOLDER_SUFFIX}*") if path.is_dir()]
     names += list(kept.glob(f".*{FOLDER_SUFFIX}.coming"))
-    return sorted({path for path in names if path.name.removesuffix(FOLDER_SUFFIX) not in locked})
+    return sorted(
+        {
+            path
+            for path in names
+            if path.name.removesuffix(FOLDER_SUFFIX) not in locked
+            and not is_held(preset_lock(_digest_of(path)))  # being fetched just now
+        }
+    )
+
+
+def _digest_of(kept: Path) -> str:
+    return kept.name.removeprefix(".").partition(FOLDER_SUFFIX)[0]
+
+
+def _remove_kept(path: Path) -> bool:
+    """Remove it, unless somebody has begun to fetch it, or it is gone already."""
+    try:
+        with fetched_alone(_digest_of(path)):
+            is_there = path.is_dir()
+            shutil.rmtree(path, ignore_errors=not is_there)
+            return is_there
+    except RegistryError:
+        return False
 
 
 def _size(folder: Path) -> int:

@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
-from facekit.errors import PresetError, SignatureRefused, UsageError
+from facekit.errors import KeyRefused, PresetError, SignatureRefused, UsageError
 from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import load_faces
 from facekit.presets.bundle import Bundle, open_bundle
 from facekit.presets.names import PACK_SIGNATURE
+from facekit.presets.seen import ever_revoked
 from facekit.signing.dsse import Envelope
 from facekit.signing.home import key_home
 from facekit.types import Progress
@@ -45,6 +46,8 @@ class PresetFacts:
     """In words."""
     templates: str
     """Whether what tells a person is in here, in words."""
+    is_revoked: bool
+    """Whether this machine has seen it withdrawn."""
 
     def describe(self) -> str:
         """A line per fact."""
@@ -58,6 +61,7 @@ class PresetFacts:
             f"preset: {told.label} ({told.title})",
             f"digest: {self.bundle.digest}",
             f"signature: {self.signature}",
+            *(["revoked: yes, it is refused wherever it is named"] if self.is_revoked else []),
             f"subject: {told.subject.type}"
             + (f", consent {told.subject.consent}" if told.subject.consent else ""),
             f"terms: {told.rights.license}"
@@ -83,6 +87,7 @@ class PresetFacts:
             "digest": self.bundle.digest,
             "signature": self.signature,
             "templates": self.templates,
+            "revoked": self.is_revoked,
             "manifest": self.bundle.manifest.model_dump(mode="json", by_alias=True),
         }
 
@@ -169,10 +174,18 @@ def inspect_preset(path: Path | str) -> PresetFacts:
     paths = {file.path for file in bundle.manifest.files if file.role == "templates"}
     templates = "none"
     if paths:
-        opened = open_templates(bundle, key_home()) is not None
-        can = "you can open them" if opened else "sealed, and not for any key of yours"
+        try:
+            opened = open_templates(bundle, key_home()) is not None
+            can = "you can open them" if opened else "sealed, and not for any key of yours"
+        except KeyRefused:
+            can = "sealed for a key of yours that is locked; set FACEKIT_PASSPHRASE"
         templates = f"{', '.join(sorted(paths))} ({can})"
-    return PresetFacts(bundle=bundle, signature=_signature(bundle), templates=templates)
+    return PresetFacts(
+        bundle=bundle,
+        signature=_signature(bundle),
+        templates=templates,
+        is_revoked=ever_revoked(bundle.digest),
+    )
 
 
 def plan_verify_preset(

@@ -15,7 +15,7 @@ from facekit.presets.pointers import Pointer, current_pointer
 from facekit.presets.policy import refuse_revoked, standing_of
 from facekit.presets.registry import Registry, open_registry
 from facekit.presets.seen import Seen
-from facekit.presets.semver import is_prerelease
+from facekit.presets.semver import newest
 from facekit.presets.states import Ignored, Standing
 from facekit.presets.store import full_uri, open_store
 from facekit.show_file import SHOW_FILE, RegistryAddress, Show, find_show, read_show
@@ -252,14 +252,13 @@ def kept_folder(digest: str) -> Path:
 
 def _newest(registry: Registry, preset_id: str) -> str:
     versions = registry.versions(preset_id)
-    released = [version for version in versions if not is_prerelease(version)]
     if not versions:
         there = ", ".join(registry.ids()[:8]) or "none"
         raise VersionMissing(
             f"{registry.name}: no {preset_id}, expected one of its presets ({there});"
             " see facekit preset list"
         )
-    return (released or list(versions))[-1]
+    return newest(versions)
 
 
 def address_of(show: Show, name: str | None) -> tuple[str, RegistryAddress]:

@@ -32,6 +32,8 @@ _PRIVATE: Final = frozenset(
     {"character file", "photos kept back", "photos not at hand", "base clips"}
 )
 """Settings of a report that name folders of whoever measured."""
+_MEASURED: Final = re.compile(r"\(sha256 ([0-9a-f]{64})\)\Z")
+"""At the end of a report's `character file`."""
 _REQUIREMENT: Final = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -184,15 +186,16 @@ def rights_record(manifest_rights: Mapping[str, Any], parts: Mapping[str, Any]) 
     return json_bytes({"schema": "facekit.license/1", **manifest_rights, "parts": dict(parts)})
 
 
-def clean_report(path: Path, name: str) -> dict[str, Any]:
+def clean_report(path: Path, name: str, character_sha256: str) -> dict[str, Any]:
     """Read what `facekit eval` wrote, without the places where it was measured.
 
     Args:
         path: `report.json`, its folder, or what ``facekit eval --json`` printed.
         name: Of the character.
+        character_sha256: Of its file; numbers of another version of it are none of this one.
 
     Raises:
-        UsageError: It is something else, or of another character.
+        UsageError: It is something else, or of another character, or of another version of it.
     """
     file = path / "report.json" if path.is_dir() else path
     try:
@@ -207,6 +210,13 @@ def clean_report(path: Path, name: str) -> dict[str, Any]:
     if whose != name or not isinstance(figures, dict):
         raise UsageError(
             f"{file}: about {whose}, expected {name}; measure this character with facekit eval"
+        )
+    measured = _MEASURED.search(str(told.get("settings", {}).get("character file", "")))
+    if measured is None or measured[1] != character_sha256:
+        got = f"another version of it, {measured[1][:12]}" if measured else "an unknown version"
+        raise UsageError(
+            f"{file}: about {got}, expected {name} of {character_sha256[:12]}; measure this one"
+            " with facekit eval"
         )
     kept = {key: said for key, said in told.get("settings", {}).items() if key not in _PRIVATE}
     return {**told, "settings": kept}

@@ -5,20 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from facekit.errors import FacekitError, SignatureRefused
+from facekit.errors import SignatureRefused
 from facekit.media.files import ensure_new, ensure_out_dir, write_bytes
 from facekit.presets.blobs import fetch_blob
 from facekit.presets.bundle import Bundle, open_bundle
 from facekit.presets.names import FOLDER_SUFFIX, MANIFEST
 from facekit.presets.packing import copy_bundle
-from facekit.presets.policy import check_channel
+from facekit.presets.policy import check_channel, refuse_revoked, standing_of
 from facekit.presets.registry import Pushed
 from facekit.presets.states import SUBMIT, sign_decision
 from facekit.signing.home import key_home
 from facekit.signing.keys import PublicKey
 from facekit.signing.statements import Subject, now_text
 from facekit.types import Progress
-from facekit.workflows.fetching import fetched_alone, in_megabytes
+from facekit.workflows.fetching import fetched_alone, in_megabytes, open_kept, remove_others
 from facekit.workflows.not_counted import ignored_lines
 from facekit.workflows.preset_refs import Desk, Resolved, desk, kept_folder, resolve
 
@@ -170,11 +170,13 @@ def plan_push(
     Raises:
         BundleDamaged: It is not as it was packed.
         SignatureRefused: Nobody of the show has signed it.
+        PresetRevoked: It was withdrawn.
         RegistryError: The registry cannot be reached.
     """
     bundle = open_bundle(preset)
     with desk(registry) as at:
         _packed_by(bundle, at)
+        _refuse_revoked(bundle, at)
         return PushPlan(bundle=bundle, registry=at.name, submit=submit, key=key)
 
 
@@ -183,10 +185,12 @@ def run_push(plan: PushPlan, progress: Progress) -> PushResult:
 
     Raises:
         VersionExists: The version is published with other content.
+        PresetRevoked: It was withdrawn meanwhile.
         RegistryError: The storage refuses.
     """
     bundle = plan.bundle
     with desk(plan.registry) as at:
+        _refuse_revoked(bundle, at)
         size = sum(file.size for file in bundle.manifest.files)
         progress.start(-(-size // _MEGABYTE), f"{bundle.manifest.label}, MB")
         told = in_megabytes(progress)
@@ -245,7 +249,7 @@ def bring(at: Desk, found: Resolved, progress: Progress) -> tuple[Path, str | No
         Its folder, and who packed it.
     """
     kept = kept_folder(found.entry.digest)
-    bundle = _open_kept(kept, found.entry.digest)
+    bundle = open_kept(kept, found.entry.digest)
     if bundle is None:
         bundle = _fetch(at, found, kept, progress)
     try:
@@ -257,37 +261,34 @@ def bring(at: Desk, found: Resolved, progress: Progress) -> tuple[Path, str | No
 
 
 def _signed_anew(at: Desk, found: Resolved, kept: Path) -> Bundle:
-    for name, content in at.registry.signatures(found.entry).items():
-        write_bytes(kept / name, content)
+    with fetched_alone(found.entry.digest):
+        for name, content in at.registry.signatures(found.entry).items():
+            write_bytes(kept / name, content)
     return open_bundle(kept)
 
 
 def _fetch(at: Desk, found: Resolved, kept: Path, progress: Progress) -> Bundle:
     coming = kept.with_name(f".{kept.name}.coming")
     ensure_out_dir(kept.parent)
-    with fetched_alone(coming):
+    with fetched_alone(found.entry.digest):
+        if (done := open_kept(kept, found.entry.digest)) is not None:
+            return done  # another process was faster
         size = sum(file.size for file in found.manifest.files)
         progress.start(-(-size // _MEGABYTE), f"{found.label}, MB")
         told = in_megabytes(progress)
         for file in found.manifest.files:
             fetch_blob(at.registry.store, (file.sha256, file.size), coming / file.path, told)
-        for name, content in at.registry.signatures(found.entry).items():
+        signatures = at.registry.signatures(found.entry)
+        for name, content in signatures.items():
             write_bytes(coming / name, content)
         write_bytes(coming / MANIFEST, found.content)
+        listed = {file.path for file in found.manifest.files}
+        remove_others(coming, {MANIFEST, *signatures, *listed})
         progress.finish()
         _packed_by(open_bundle(coming), at)
         shutil.rmtree(kept, ignore_errors=True)
         coming.rename(kept)
     return open_bundle(kept)
-
-
-def _open_kept(folder: Path, digest: str) -> Bundle | None:
-    """A preset that is here already; None where it is not, or no longer whole."""
-    try:
-        bundle = open_bundle(folder) if folder.is_dir() else None
-    except FacekitError:
-        return None
-    return bundle if bundle is not None and bundle.digest == digest else None
 
 
 def _check_policy(at: Desk, found: Resolved) -> None:
@@ -303,3 +304,10 @@ def _packed_by(bundle: Bundle, at: Desk) -> str | None:
             raise
         return None
     return at.show.person_of(signers[0]) or signers[0].name
+
+
+def _refuse_revoked(bundle: Bundle, at: Desk) -> None:
+    """As a pull does, so that nothing comes back by the way that it came."""
+    told = bundle.manifest
+    standing = standing_of(at.registry, at.show, told.id, bundle.digest, at.now, at.seen)
+    refuse_revoked(told.label, standing, at.seen)

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from facekit.errors import FacekitError
+from facekit.errors import FacekitError, RegistryError, SignatureRefused
 from facekit.presets.blobs import blob_path
+from facekit.presets.bundle import open_packed
 from facekit.presets.pointers import valid_pointers
 from facekit.presets.policy import standing_of
 from facekit.presets.states import Ignored
 from facekit.presets.two_writers import try_two_writers
+from facekit.signing.statements import Subject
 from facekit.types import Progress
 from facekit.workflows.preset_refs import Desk, desk
 
@@ -111,10 +113,16 @@ def run_check(plan: CheckPlan, progress: Progress) -> Checked:
 def _check_version(at: Desk, preset_id: str, version: str, notes: list[str]) -> dict[str, int]:
     entry = at.registry.entry(preset_id, version)
     manifest, _ = at.registry.manifest(entry)
-    at.registry.signatures(entry)
+    signatures = at.registry.signatures(entry)
     at.seen.check_version(entry.label, entry.digest)
     standing = standing_of(at.registry, at.show, preset_id, entry.digest, at.now, at.seen)
     notes += [f"{entry.label}: {one.name[:12]}: {one.reason}" for one in standing.ignored]
+    try:
+        open_packed(signatures, Subject(entry.label, entry.digest), at.trusted, entry.label)
+    except SignatureRefused as error:
+        if at.show.rules.signed:
+            raise
+        notes.append(str(error))
     return {file.sha256: file.size for file in manifest.files}
 
 
@@ -148,7 +156,11 @@ def _check_writers(at: Desk) -> list[str]:
     notes = [public] if store.is_public else []
     if at.registry.read_only:
         return notes
-    tried = try_two_writers(store)
+    try:
+        tried = try_two_writers(store)
+    except RegistryError as error:
+        said = str(error).rpartition(";")[0]
+        return [*notes, f"nothing can be written from here, so writers were not tried ({said})"]
     tried.refuse_shared()
     if tried.late_s is not None and tried.late_s > at.show.rules.clock_skew_s:
         notes.append(

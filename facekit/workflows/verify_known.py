@@ -1,12 +1,13 @@
 """What else is known of what is verified: lines of the ledger of use, and presets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from facekit.errors import FacekitError, LedgerDamaged, SignatureRefused
 from facekit.presets.bundle import Bundle, open_bundle
+from facekit.presets.seen import ever_revoked
 from facekit.provenance.facts import Facts, Shown
 from facekit.rights.ledger import LedgerLine
 from facekit.workflows.rights_place import find_rights
@@ -20,6 +21,12 @@ __all__ = [
     "ledger_words",
     "use_lines",
 ]
+
+_UNASKED: Final[Mapping[object, str]] = {
+    "nobody depicted": "nobody is depicted",
+    "not told": "nobody has said whose face it is",
+}
+"""Why a character needed no consent, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +42,8 @@ class PresetVerdict:
     """Why no signature counts."""
     tampered: str = ""
     """What shows that it is not what was packed; empty where nothing does."""
+    is_revoked: bool = False
+    """Whether this machine has seen it withdrawn."""
 
     def describe(self) -> str:
         """Write it in a few lines."""
@@ -44,7 +53,7 @@ class PresetVerdict:
         by = f"by {', '.join(self.signers)}, whom you trust" if self.signers else "not trusted here"
         consent = (told.subject.consent_digest or "")[:12] or "none"
         lines = [
-            f"{self.path}: whole since it was packed, {by}",
+            f"{self.path}: {'REVOKED; ' if self.is_revoked else ''}whole since it was packed, {by}",
             f"  preset: {told.label} ({self.bundle.digest[:12]})",
             f"  face: {told.adapter.name}, {told.subject.type}, consent: {consent}",
         ]
@@ -63,6 +72,7 @@ class PresetVerdict:
             "signed_by": list(self.signers),
             "unsigned": self.unsigned,
             "tampered": self.tampered,
+            "revoked": self.is_revoked,
         }
 
 
@@ -72,12 +82,14 @@ def judge_preset(path: Path) -> PresetVerdict:
         bundle = open_bundle(path)
     except FacekitError as error:
         return PresetVerdict(path=path, bundle=None, tampered=_cause(error, path))
+    is_revoked = ever_revoked(bundle.digest)
     try:
         signers = bundle.packed_by(trusted_keys()).signers
     except SignatureRefused as error:
-        return PresetVerdict(path=path, bundle=bundle, unsigned=_cause(error, path))
+        why = _cause(error, path)
+        return PresetVerdict(path=path, bundle=bundle, unsigned=why, is_revoked=is_revoked)
     names = tuple(f"{key.name} ({key.keyid[:12]})" for key in signers)
-    return PresetVerdict(path=path, bundle=bundle, signers=names)
+    return PresetVerdict(path=path, bundle=bundle, signers=names, is_revoked=is_revoked)
 
 
 def use_lines() -> tuple[tuple[LedgerLine, ...], str]:
@@ -129,8 +141,12 @@ def ledger_words(line: LedgerLine, sha256: str) -> list[str]:
     found = [f"ledger: line {line.number}, {what} delivered {line.at}, {use}, {project}"]
     for one in told.get("people") or ():
         consent = one.get("consent")
-        right = f"consent {consent[:12]}" if consent else str(one.get("right"))
-        found.append(f"ledger: {one.get('character')}, {one.get('seconds')} s, by {right}")
+        right = (
+            f"by consent {consent[:12]}"
+            if consent
+            else _UNASKED.get(one.get("right"), f"by {one.get('right')}")
+        )
+        found.append(f"ledger: {one.get('character')}, {one.get('seconds')} s, {right}")
     return found
 
 

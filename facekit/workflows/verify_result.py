@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from facekit.errors import IntegrityError
+from facekit.errors import IntegrityError, PresetRevoked
 from facekit.provenance.credentials import Credentials
 from facekit.provenance.facts import Facts
 from facekit.provenance.soft import Output
@@ -124,12 +124,14 @@ class VerifyResult:
 
     @property
     def exit_code(self) -> int:
-        """6 where a file, a preset or the ledger was tampered with.
+        """6 where a file, a preset or the ledger was tampered with, 4 where a preset was revoked.
 
         A key that is not trusted is no failure of a file.
         """
         faults = [one.tampered for one in self.files] + [one.tampered for one in self.presets]
-        return IntegrityError.exit_code if any(faults) or self.ledger_fault else 0
+        if any(faults) or self.ledger_fault:
+            return IntegrityError.exit_code
+        return PresetRevoked.exit_code if any(one.is_revoked for one in self.presets) else 0
 
     def describe(self) -> str:
         """Write all of it, and a last line that counts where there are several files."""

@@ -13,7 +13,7 @@ from facekit.signing.statements import canonical_json
 from facekit.workflows.keys import trust_key
 from facekit.workflows.preset_files import load_any
 from facekit.workflows.preset_look import plan_verify_preset
-from facekit.workflows.preset_remake import plan_strip
+from facekit.workflows.preset_strip import plan_strip
 from facekit.workflows.presets import plan_pack
 from tests.tiny.backbones import tiny_character, tiny_pipe
 from tests.tiny.preset_attacks import flip

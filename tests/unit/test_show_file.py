@@ -63,3 +63,8 @@ def test_what_is_no_toml_is_told(tmp_path: Path) -> None:
     (tmp_path / SHOW_FILE).write_bytes(b"\xff")
     with pytest.raises(UsageError, match="not TOML"):
         read_show(tmp_path / SHOW_FILE)
+
+
+def test_a_secret_in_an_address_is_found() -> None:
+    with pytest.raises(UsageError, match="uri holds a secret"):
+        parse_show('[registries.a]\nuri = "sftp://anna:pw@host/x"\n', "t")

@@ -59,10 +59,31 @@ def test_names_that_are_one_file_somewhere_do_not_go_together():
 def test_ids_and_versions():
     assert is_preset_id("org.studio.show/mira")
     assert is_preset_id("studio/mira_2")
-    for text in ("mira", "Org/mira", "org/../mira", "org//mira", "org/mira/x", "/mira", "org/"):
+    for text in (
+        "mira",
+        "Org/mira",
+        "org/../mira",
+        "org//mira",
+        "org/mira/x",
+        "/mira",
+        "org/",
+        "a/con",
+        "nul/b",
+        "aux.x/b",
+    ):
         assert not is_preset_id(text)
     assert is_version("1.0.0")
     assert is_version("2.0.0-rc.1+build.5")
-    for text in ("1.0", "01.0.0", "1.0.0-", "v1.0.0", "1.0.0/..", "latest"):
+    assert is_version("1.0.0-0.01a.-1+001")
+    for text in (
+        "1.0",
+        "01.0.0",
+        "1.0.0-",
+        "v1.0.0",
+        "1.0.0/..",
+        "latest",
+        "1.0.0-01",
+        "1.0.0-rc.00",
+    ):
         assert not is_version(text)
     assert archive_name("org.studio.show/mira", "1.3.0") == "mira-1.3.0.facekit"

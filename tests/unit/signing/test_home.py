@@ -63,3 +63,39 @@ def test_the_folder_is_that_of_the_environment(monkeypatch, tmp_path):
     monkeypatch.delenv("FACEKIT_KEYS")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert key_home().folder == tmp_path / "facekit" / "keys"
+
+
+@pytest.mark.parametrize("lost", [["anna.pub", "default"], ["default"], ["anna.pub"]])
+def test_a_key_that_a_kill_left_half_made_is_made_whole(home, lost):
+    key = home.create("anna").public
+    for name in lost:
+        (home.folder / name).unlink()
+    assert home.create("anna").public == key
+    assert (home.own(), home.default_name()) == ((key,), "anna")
+    with pytest.raises(OutputExists):
+        home.create("anna")
+
+
+def test_a_private_key_is_there_whole_or_not_at_all(home, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        home.create("anna")
+    assert list(home.folder.iterdir()) == []
+
+
+def test_trust_is_taken_back(home):
+    own = home.create("anna").public
+    bob, eve = (SigningKey.generate(name).public for name in ("bob", "eve"))
+    for key in (bob, eve):
+        home.trust(key)
+    assert home.distrust("bob") == (bob,)
+    assert home.trusted() == (own, eve)
+    assert home.distrust(eve.keyid[:12]) == (eve,)
+    for name in ("bob", "anna", own.keyid, "", eve.keyid[:4]):
+        with pytest.raises(KeyRefused, match="not trusted"):
+            home.distrust(name)
+    home.trust(bob)
+    assert home.trusted() == (own, bob)

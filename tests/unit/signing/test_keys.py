@@ -61,6 +61,10 @@ def test_a_passphrase_locks_the_file(tmp_path):
     path.write_bytes(key.private_bytes("correct horse"))
     path.chmod(0o600)
     assert SigningKey.load(path, passphrase="correct horse").public == key.public
+    (tmp_path / "open").write_bytes(key.private_bytes())
+    (tmp_path / "open").chmod(0o600)
+    opened = SigningKey.load(tmp_path / "open", passphrase="of another key")
+    assert opened.public == key.public
     for wrong in (None, "battery staple"):
         with pytest.raises(KeyRefused, match="cannot be opened"):
             SigningKey.load(path, passphrase=wrong)

@@ -2,7 +2,7 @@ import pytest
 
 from facekit.errors import KeyRefused
 from facekit.signing.keys import SigningKey
-from facekit.signing.sealing import open_sealed, seal
+from facekit.signing.sealing import is_sealed_for, open_sealed, seal
 
 ANNA, BOB, MALLORY = (SigningKey.generate(name) for name in ("anna", "bob", "mallory"))
 
@@ -25,3 +25,11 @@ def test_a_changed_byte_is_found():
 def test_sealing_for_nobody_is_refused():
     with pytest.raises(KeyRefused, match="no recipient"):
         seal(b"embeddings", [])
+
+
+def test_for_whom_it_is_sealed_is_known_without_opening_it():
+    sealed = seal(b"embeddings", [ANNA.public, BOB.public])
+    assert is_sealed_for(sealed, ANNA.public)
+    assert is_sealed_for(sealed, BOB.public)
+    assert not is_sealed_for(sealed, MALLORY.public)
+    assert not is_sealed_for(b"", ANNA.public)

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from facekit.errors import KeyRefused, OutputExists, SignatureRefused
+from facekit.errors import KeyRefused, OutputExists, SignatureRefused, UsageError
 from facekit.signing.home import KeyHome
-from facekit.workflows.keys import init_key, rotate_key, show_keys, trust_key
+from facekit.workflows.keys import distrust_key, init_key, rotate_key, show_keys, trust_key
 
 
 @pytest.fixture
@@ -93,3 +93,48 @@ def test_a_stranger_cannot_hand_over_for_a_trusted_key(home, tmp_path):
     (tmp_path / "big.pub").write_bytes(bytes(5_000_000))
     with pytest.raises(KeyRefused):
         trust_key(str(tmp_path / "big.pub"))
+
+
+def test_an_open_key_is_replaced_by_a_locked_one(home, monkeypatch):
+    folder = home("anna")
+    init_key("anna")
+    monkeypatch.setenv("FACEKIT_PASSPHRASE", "open sesame")
+    assert rotate_key(passphrase="open sesame").new.name == "anna-2"
+    (folder / "anna.pub").unlink()
+    assert not init_key("anna", passphrase="open sesame").is_locked
+    monkeypatch.delenv("FACEKIT_PASSPHRASE")
+    with pytest.raises(KeyRefused, match="FACEKIT_PASSPHRASE"):
+        KeyHome(folder).signing_key("anna-2")
+
+
+def test_half_a_key_is_in_nobodys_way(home):
+    folder = home("anna")
+    init_key("anna")
+    (folder / "anna-2").write_text("cut off by a kill")
+    assert rotate_key().new.name == "anna-3"
+
+
+def test_trust_in_an_old_key_is_told_and_taken_back(home, tmp_path):
+    home("anna")
+    old = init_key("anna").key
+    statement = str(rotate_key().statement)
+    home("bob")
+    trust_key(old.line)
+    assert "still trusted: anna" in trust_key(statement).describe()
+    assert len(show_keys().others) == 2
+    replaced = trust_key(statement, replace=True)
+    assert "trusted no longer: anna (" in replaced.describe()
+    (left,) = show_keys().others
+    assert left == replaced.key
+    gone = distrust_key("anna-2")
+    assert gone.keys == (left,)
+    assert not gone.counted_by_show
+    json.dumps([replaced.to_json(), gone.to_json()])
+    assert show_keys().others == ()
+    with pytest.raises(KeyRefused, match="not trusted"):
+        distrust_key("anna-2")
+    with pytest.raises(UsageError, match="names no old key"):
+        trust_key(old.line, replace=True)
+    home("anna")
+    with pytest.raises(UsageError, match="a key of your own"):
+        trust_key(statement, replace=True)

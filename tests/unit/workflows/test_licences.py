@@ -8,6 +8,11 @@ def test_a_licence_says_by_its_name_whether_it_allows_commercial_use():
     assert allows_commercial("Apache-2.0") is True
     assert allows_commercial("CC-BY-NC-SA-4.0") is False
     assert allows_commercial("LicenseRef-Studio") is None
+    for name in ("cc-by-nc-4.0", "CC-BY-NC-SA-2.0-DE", "polyform-noncommercial-1.0.0"):
+        assert allows_commercial(name) is False
+    for name in ("apache-2.0", "CC-BY-3.0-AT", "cc0-1.0"):
+        assert allows_commercial(name) is True
+    assert allows_commercial("CC-BY-ND-4.0") is None
 
 
 def test_all_that_forbid_are_named_at_once():

@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 
 import pytest
 
@@ -7,6 +8,7 @@ from facekit.adapters.character_header import SubjectRecord
 from facekit.weights import file_digest
 from facekit.workflows.origin import facts_of
 from facekit.workflows.preset_files import load_any
+from tests.tiny.presets import tiny_contents, write_preset
 
 RECORD = {"character": "mira", "character_file": None, "backbone": "toon", "fingerprint": "f" * 64}
 
@@ -44,3 +46,17 @@ def test_a_file_says_of_which_preset_and_under_what_consent_it_is(as_anna, train
     assert (tom.name, tom.consent, tom.preset) == ("tom", "c" * 64, "")
     assert tom.character == file_digest(own)
     assert tom.recipe == file.header.training["recipe_digest"]
+
+
+def test_a_manifest_near_by_makes_no_preset_of_a_file(as_anna, trained, tmp_path):
+    """Content of another digest, another name, and a manifest that says nothing."""
+    write_preset(tmp_path / "show", tiny_contents())
+    for name in ("weights/adapter.safetensors", "characters/adapter.safetensors"):
+        own = tmp_path / "show" / name
+        own.parent.mkdir(exist_ok=True)
+        shutil.copy(trained.adapter, own)
+        (shown,) = facts_of({**RECORD, "character_file": str(own)}).shown
+        assert (shown.preset, shown.preset_digest) == ("", "")
+    (tmp_path / "show" / "facekit.json").write_text("{}")
+    own = tmp_path / "show" / "weights" / "adapter.safetensors"
+    assert facts_of({**RECORD, "character_file": str(own)}).shown[0].preset == ""

@@ -1,13 +1,24 @@
 import json
 import shutil
+from dataclasses import asdict
+from hashlib import sha256
 
+import numpy as np
 import pytest
 
 from facekit.errors import OutputExists, UsageError
 from facekit.recipe import dump_recipe, load_recipe
-from facekit.types import NoProgress
+from facekit.types import NoProgress, Shot
+from facekit.weights import file_digest
+from facekit.workflows.preset_content import PARITY, PARITY_FRAMES
 from facekit.workflows.preset_diff import diff_presets
+from facekit.workflows.preset_diff_page import diff_page
+from facekit.workflows.preset_diff_parity import compare_shots
+from facekit.workflows.preset_drawing import webp
 from facekit.workflows.presets import plan_pack, run_pack
+from tests.tiny.presets import tiny_contents, write_preset
+
+MEASURED = "a" * 64
 
 
 def report(name, gain, encoder="judge", seeds=(0, 1, 2)):
@@ -33,7 +44,10 @@ def report(name, gain, encoder="judge", seeds=(0, 1, 2)):
         "figures": {"sim_held": 0.5 + gain, "likeness_ratio": 0.9},
         "intervals_over_shots": {"sim_held": {"mean": 0.5, "ci95": [0.4, 0.6], "count": 3}},
         "pose_strata": {"0-20": 0.5},
-        "settings": {"reported with encoder": encoder, "character file": "/home/anna/mira"},
+        "settings": {
+            "reported with encoder": encoder,
+            "character file": f"/home/anna/mira (sha256 {MEASURED})",
+        },
         "shots": shots,
     }
 
@@ -42,7 +56,7 @@ def packed(trained, tmp_path, version, told=None, **options):
     path = None
     if told is not None:
         path = tmp_path / f"{version}.json"
-        path.write_text(json.dumps(told))
+        path.write_text(json.dumps(told).replace(MEASURED, file_digest(trained.adapter)))
     plan = plan_pack(
         str(trained.adapter),
         version=version,
@@ -115,6 +129,8 @@ def test_other_shots_are_compared_as_groups_and_other_encoders_not_at_all(
 
     groups = diff_presets(one.path, two.path)
     assert groups.scores_note.startswith("other shots in each")
+    four = packed(trained, tmp_path, "1.3.0", report("mira", 0.1, seeds=(2, 3)))
+    assert diff_presets(one.path, four.path).scores_note.startswith("one shot in both")
     assert not groups.scores[0].is_paired
     assert groups.scores[0].difference.count == 2
     other = diff_presets(one.path, three.path)
@@ -128,3 +144,35 @@ def test_pictures_and_parity_of_the_same_preset_are_the_same(as_anna, tmp_path):
     assert diff.parity["pixel_error"] == 0
     assert (tmp_path / "same.html").read_text().count("data:image/webp") == 2
     assert "packed without a report" in diff.scores_note
+
+
+def test_a_shot_that_was_sampled_otherwise_is_compared_all_the_same(tmp_path):
+    """Ten steps against twelve: other pixels, and it is told why."""
+    bundles = []
+    for steps, grey in ((10, 40), (12, 91)):
+        shot = Shot(name="00", prompt="close-up", seed=3, num_frames=2, height=8, width=8, kind="")
+        frames = np.full((2, 8, 8, 3), grey, np.uint8)
+        record = {
+            "schema": "facekit.parity/1",
+            "shot": asdict(shot),
+            "sampling": {"num_inference_steps": steps, "guidance_scale": 3.0},
+            "frames_sha256": sha256(frames.tobytes()).hexdigest(),
+        }
+        extra = {PARITY: json.dumps(record).encode(), PARITY_FRAMES: webp(frames.reshape(-1, 8, 3))}
+        bundles.append(write_preset(tmp_path / f"{steps}", tiny_contents(extra)))
+
+    told = compare_shots(*bundles)
+
+    assert told["pixel_error"] == pytest.approx(0.2)
+    assert told["sampling"] == {"num_inference_steps": [10, 12]}
+    assert "sampled otherwise (num_inference_steps 10 -> 12), pixels differ by" in told["said"]
+    assert "sampled" not in compare_shots(bundles[0], bundles[0])["said"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [(0, "No value differs."), (1, "1 value differs, 1 of them"), (2, "2 values differ, 2 of")],
+)
+def test_the_page_counts_in_good_english(rows, said):
+    changes = [("rights.license", "a", "b")] * rows
+    assert said in diff_page(("a", "b"), [("Rights", changes)], [], "", "", [])

@@ -1,3 +1,6 @@
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -5,16 +8,35 @@ import torch
 
 import facekit
 from facekit.adapters.character_file import CharacterFile
-from facekit.errors import AdapterError, ConsentRefused, SignatureRefused
+from facekit.errors import (
+    AdapterError,
+    ConsentRefused,
+    KeyRefused,
+    PresetRevoked,
+    SignatureRefused,
+)
 from facekit.presets.bundle import open_bundle
+from facekit.presets.manifest import ADAPTER
 from facekit.presets.manifest_parts import Rights
 from facekit.presets.packing import copy_bundle
+from facekit.presets.seen import Seen
 from facekit.signing.home import KeyHome
+from facekit.signing.sealing import seal
 from facekit.types import NoProgress
+from facekit.workflows import preset_files
+from facekit.workflows.character_delete import plan_delete
 from facekit.workflows.characters import call_character, find_character, shooting_recipe
-from facekit.workflows.preset_files import load_any
+from facekit.workflows.preset_files import (
+    SEALED_TEMPLATES,
+    load_any,
+    open_preset,
+    open_templates,
+    preset_adapter,
+)
+from facekit.workflows.preset_look import inspect_preset
 from facekit.workflows.presets import plan_pack, run_pack
 from facekit.workflows.shoot import plan_shoot
+from facekit.workflows.verify_known import judge_preset
 from tests.tiny.presets import tiny_contents, write_preset
 
 
@@ -89,3 +111,56 @@ def test_a_character_is_not_used_after_the_day_until_which_it_was_to_be_kept(
     error = ConsentRefused if is_refused else AdapterError  # the tiny weights are none
     with pytest.raises(error, match="rule: retention" if is_refused else "adapter"):
         load_any(bundle.source)
+
+
+def test_one_that_was_revoked_is_refused_by_every_path(as_anna, tmp_path):
+    copy_bundle(open_bundle(as_anna.path), tmp_path / "mira", archive=False)
+    unpacked = load_any(as_anna.path).source
+    seen = Seen.open("s3://of-some-show")
+    seen.remember_revoked(as_anna.digest)
+    seen.save()
+    for path in (as_anna.path, tmp_path / "mira", tmp_path / "mira" / ADAPTER, unpacked):
+        with pytest.raises(PresetRevoked, match="as this machine has seen"):
+            load_any(path)
+        with pytest.raises(PresetRevoked):
+            find_character(str(path))
+    assert open_preset(as_anna.path, revoked=True).digest == as_anna.digest
+    assert plan_delete(str(tmp_path / "mira")).character.name == "mira"
+    assert "revoked: yes" in inspect_preset(as_anna.path).describe()
+    assert "REVOKED" in judge_preset(as_anna.path).describe()
+
+
+def test_templates_for_a_locked_key_are_not_left_out_in_silence(as_anna, trained, tmp_path):
+    home = KeyHome(tmp_path / "bob")
+    bob = home.create("bob", passphrase="open sesame")
+    sealed = seal(b"whatever", [bob.public])
+    bundle = write_preset(tmp_path / "x", tiny_contents({SEALED_TEMPLATES: sealed}))
+    with pytest.raises(KeyRefused, match="FACEKIT_PASSPHRASE"):
+        open_templates(bundle, home)
+    (home.folder / "bob").unlink()
+    assert open_templates(bundle, home) is None
+
+
+def test_many_open_one_archive_at_once(tmp_path, monkeypatch):
+    """The second one finds it half unpacked by the first."""
+    monkeypatch.setenv("FACEKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FACEKIT_KEYS", str(tmp_path / "keys"))
+    key = KeyHome(tmp_path / "keys").create("anna")
+    bundle = write_preset(tmp_path / "x.facekit", tiny_contents(), key=key, archive=True)
+    both = threading.Barrier(4)
+    real = preset_files.copy_bundle
+
+    def slow(*args, **options):
+        unpacked.append(1)
+        time.sleep(0.05)
+        real(*args, **options)
+
+    def open_it(_):
+        both.wait()
+        return preset_adapter(bundle.source).read_bytes()
+
+    unpacked = []
+    monkeypatch.setattr(preset_files, "copy_bundle", slow)
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(open_it, range(4))) == {bundle.read(ADAPTER)}
+    assert unpacked == [1]

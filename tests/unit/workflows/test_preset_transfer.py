@@ -9,17 +9,24 @@ from facekit.errors import (
     IntegrityError,
     OutputExists,
     PolicyRefused,
+    PresetRevoked,
     RegistryError,
     SignatureRefused,
     UsageError,
     VersionMissing,
 )
 from facekit.presets.bundle import Bundle, open_bundle
+from facekit.presets.seen import Seen
+from facekit.presets.store import full_uri
 from facekit.signing.home import key_home
 from facekit.types import NoProgress
+from facekit.workflows.fetching import fetched_alone
+from facekit.workflows.preset_decisions import revoke
+from facekit.workflows.preset_list import list_presets, plan_gc, run_gc
 from facekit.workflows.preset_refs import desk, kept_folder
 from facekit.workflows.preset_transfer import Pulled, plan_pull, plan_push, run_pull, run_push
 from tests.tiny.presets import ADAPTER
+from tests.tiny.registries import killed_at
 from tests.tiny.shows import ShowFolder, show_folder
 
 
@@ -161,3 +168,61 @@ def test_what_is_not_there_is_told(show: ShowFolder, reference: str) -> None:
 
 def test_the_keys_of_the_test_are_its_own(show: ShowFolder, tmp_path: Path) -> None:
     assert tmp_path in key_home().folder.parents
+
+
+def test_what_was_revoked_does_not_come_back(show: ShowFolder) -> None:
+    bundle = show.push("1.0.0")
+    revoke("mira@1.0.0", note="consent withdrawn", key="tom")
+    for path in (bundle.source, show.bundle("1.0.0").source):
+        with pytest.raises(PresetRevoked, match="consent withdrawn"):
+            plan_push(path)
+    plan = plan_push(show.bundle("1.1.0").source)
+    seen = Seen.open(full_uri("kept", show.folder))
+    seen.remember_revoked(plan.bundle.digest)
+    seen.save()
+    with pytest.raises(PresetRevoked, match="has seen before"):
+        run_push(plan, NoProgress())
+
+
+def test_a_pull_that_is_killed_anywhere_goes_on(show: ShowFolder, tmp_path: Path) -> None:
+    bundle = show.push("1.0.0")
+    kept = kept_folder(bundle.digest)
+    cache = kept.parent.parent
+    step = 0
+    while killed_at(step := step + 7, cache, lambda: pull("mira@1.0.0")):
+        pull("mira@1.0.0")
+        assert open_bundle(kept).digest == bundle.digest
+        shutil.rmtree(cache)
+    assert step > 20
+
+
+def test_what_a_killed_pull_has_left_is_not_taken_for_a_part(show: ShowFolder) -> None:
+    kept = kept_folder(show.push("1.0.0").digest)
+    coming = kept.with_name(f".{kept.name}.coming")
+    for name in ("signatures/.manifest.dsse-12ab34cd.json", "media/x.webp.part", "a/.b"):
+        (coming / name).parent.mkdir(parents=True, exist_ok=True)
+        (coming / name).write_bytes(b"half")
+    pull("mira@1.0.0")
+    assert not coming.exists()
+
+
+def test_one_fetches_at_a_time_and_gc_leaves_that_alone(show: ShowFolder) -> None:
+    digest = show.push("1.0.0").digest
+    coming = kept_folder(digest).with_name(f".{digest}.facekit.coming")
+    coming.mkdir(parents=True)
+    with fetched_alone(digest):
+        with pytest.raises(RegistryError, match="another process of this machine"):
+            pull("mira@1.0.0")
+        assert plan_gc().paths == ()
+    plan = plan_gc()
+    assert plan.paths == (str(coming),)
+    with fetched_alone(digest):
+        assert run_gc(plan, NoProgress()).paths == ()
+    assert run_gc(plan, NoProgress()).paths == (str(coming),)
+    pull("mira@1.0.0")
+
+
+def test_the_list_and_a_bare_name_mean_the_same_version(show: ShowFolder) -> None:
+    for version in ("1.0.0", "2.0.0-rc.1"):
+        show.push(version)
+    assert list_presets().presets == (("org.studio.show/mira", "1.0.0", 2),)

@@ -12,6 +12,7 @@ from facekit.presets.registry import create_registry
 from facekit.presets.storage import Store
 from facekit.presets.store import open_store
 from facekit.show_file import RegistryAddress
+from facekit.signing.keys import SigningKey
 from facekit.types import NoProgress
 from facekit.workflows import registries
 from facekit.workflows.preset_list import list_presets
@@ -184,3 +185,35 @@ def test_a_storage_that_lets_two_create_one_file_is_not_added(
         add_registry("careless", "s3://b/x", options=["endpoint_url=http://x"])
     assert (show.folder / "facekit.toml").read_text() == before
     assert add_registry("careless", "s3://b/x", one_writer=True).name == "careless"
+
+
+def test_who_has_packed_is_looked_at(show: ShowFolder) -> None:
+    show.team.keys["stranger"] = SigningKey.generate("ana")
+    for version, signer in (("1.0.0", None), ("1.1.0", "stranger")):
+        bundle = show.bundle(version, signer=signer)
+        with desk() as at:
+            at.registry.push(bundle.content, bundle.files, bundle.signatures)
+    checked = check(deep=False)
+    assert checked.exit_code == 6
+    assert "not signed" in checked.faults[0]
+    assert "no valid signature by a trusted key" in checked.faults[1]
+    show.write("[rules]\nsigned = false\n")
+    checked = check(deep=False)
+    assert (checked.exit_code, len(checked.notes)) == (0, 2)
+
+
+def test_who_may_only_read_checks_all_the_rest(
+    show: ShowFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show.push("1.0.0")
+
+    def put_new(*_: object) -> bool:
+        raise RegistryError("main: the storage refuses (403); ask for the right to write")
+
+    monkeypatch.setattr(Store, "put_new", put_new)
+    checked = check()
+    assert (checked.versions, checked.exit_code) == (1, 0)
+    assert checked.notes == (
+        "nothing can be written from here, so writers were not tried"
+        " (main: the storage refuses (403))",
+    )

@@ -7,14 +7,17 @@ import torch
 
 from facekit.errors import MediaError
 from facekit.media.images import write_image
+from facekit.presets.seen import Seen
 from facekit.provenance.signing import sign_file
 from facekit.provenance.watermark import VideoSeal, message_of
+from facekit.rights.ledger import LedgerLine
 from facekit.signing.home import KeyHome, key_home
 from facekit.signing.keys import SigningKey
 from facekit.weights import file_digest
 from facekit.workflows.credentials import output_record, sign_output
 from facekit.workflows.rights_place import find_rights
 from facekit.workflows.verify import verify_files
+from facekit.workflows.verify_known import ledger_words
 from tests.tiny.presets import tiny_contents, write_preset
 from tests.tiny.provenance import FACTS, chain, clip, frames, picture
 from tests.unit.provenance.test_watermark import TinySeal, grey
@@ -207,3 +210,27 @@ def test_presets_are_verified_with_the_files_of_a_folder(folder):
     assert broken.tampered
     assert verify_files([good.source]).exit_code == 6
     json.dumps(verify_files([folder]).to_json())
+
+
+def test_a_preset_that_was_revoked_is_told(folder):
+    bundle = write_preset(folder / "mira", tiny_contents(), key=key_home().create("bob"))
+    assert verify_files([bundle.source]).exit_code == 0
+    seen = Seen.open("s3://of-some-show")
+    seen.remember_revoked(bundle.digest)
+    seen.save()
+    result = verify_files([bundle.source])
+    assert "REVOKED; whole since it was packed, by bob" in result.describe()
+    assert result.exit_code == 4
+    assert result.to_json()["presets"][0]["revoked"] is True
+
+
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [("nobody depicted", "nobody is depicted"), ("not told", "nobody has said whose face it is")],
+)
+def test_a_right_that_is_no_consent_is_said_properly(right, said):
+    people = [{"character": "mira", "seconds": 1.125, "right": right}]
+    line = LedgerLine(
+        number=1, kind="use", at="now", prev="", content={"people": people}, sha256=""
+    )
+    assert ledger_words(line, "")[1] == f"ledger: mira, 1.125 s, {said}"
