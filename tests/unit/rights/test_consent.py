@@ -5,7 +5,8 @@ import json
 import pytest
 
 from facekit.errors import ConsentRefused
-from facekit.rights.consent import DENIED, new_subject_ref, read_consent
+from facekit.rights.consent import new_subject_ref, read_consent
+from facekit.rights.consent_parts import DENIED
 from tests.tiny.consents import LEGAL, STRANGER, consent
 
 

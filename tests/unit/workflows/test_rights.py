@@ -18,7 +18,6 @@ from facekit.types import NoProgress
 from facekit.workflows.character_delete import plan_delete, run_delete
 from facekit.workflows.character_look import list_characters, show_character
 from facekit.workflows.consent import (
-    ConsentTerms,
     check_one,
     record_consent,
     record_self,
@@ -26,8 +25,10 @@ from facekit.workflows.consent import (
     show_consents,
     write_request,
 )
+from facekit.workflows.consent_terms import ConsentTerms
 from facekit.workflows.ledger_look import read_ledger
-from facekit.workflows.rights import CONSENT_FILE, draws_nobody
+from facekit.workflows.rights import draws_nobody
+from facekit.workflows.rights_choice import CONSENT_FILE
 from facekit.workflows.rights_place import find_rights
 from facekit.workflows.shoot import plan_shoot, run_shoot
 from facekit.workflows.train import plan_train, run_train
