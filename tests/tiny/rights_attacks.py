@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -127,11 +128,30 @@ def older_one_after_taking_back(store: ConsentStore, place: Path) -> None:
     store.add("mira", consent(now=days_ago(), purpose="older"), again=True)
 
 
+def beside_it(store: ConsentStore, place: Path) -> None:
+    """The statement lies in the folder of the character, and nowhere else."""
+    path, _ = store.revoke(store.find("mira"), (LEGAL,), effect="withdraw")
+    (place / "mira").mkdir()
+    path.rename(place / "mira" / path.name)
+
+
+def _its_show(place: Path) -> ConsentStore:
+    """The character lies in a show of its own, which is not the one that is worked in."""
+    (place / "mira").mkdir()
+    (place / "mira" / "facekit.toml").write_text(f"[people.legal]\nkey = '{LEGAL.public.line}'\n")
+    return ConsentStore(place / "mira" / "consent")
+
+
+def in_its_show(store: ConsentStore, place: Path) -> None:
+    _its_show(place).revoke(store.find("mira"), (LEGAL,), effect="withdraw")
+
+
+def narrower_in_its_show(store: ConsentStore, place: Path) -> None:
+    late = consent(now=NOW + timedelta(seconds=1), uses={"allow": ["narrative-fiction"]})
+    _its_show(place).add("mira", late)
+
+
 def days_ago() -> Any:
-    from datetime import timedelta
-
-    from tests.tiny.consents import NOW
-
     return NOW - timedelta(days=30)
 
 
@@ -178,6 +198,16 @@ CONSENT_ATTACKS: dict[str, tuple[Attack, Use, str]] = {
     "another country": (
         replaced(lambda: consent(territory=["DE"])), {"territory": ("US",)}, "territory"
     ),
+    "a country of which a part is excluded": (
+        replaced(lambda: consent(territory_exclude=["US-CA"])), {"territory": ("US",)}, "territory"
+    ),
+    "training after the photos had to go": (
+        replaced(lambda: consent(retention={"photos_until": str(days(-1))})),
+        {"action": "train"}, "retention",
+    ),
+    "taken back by a statement beside the character alone": (beside_it, {}, "revoked"),
+    "taken back in the show of the character alone": (in_its_show, {}, "revoked"),
+    "a narrower one in the show of the character": (narrower_in_its_show, {}, "use"),
     "another medium": (replaced(lambda: consent(media=["film"])), {"media": ("tv",)}, "media"),
     "training that was not agreed to": (
         replaced(lambda: consent(train={"adapter": False})), {"action": "train"}, "train"

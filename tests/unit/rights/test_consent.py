@@ -55,6 +55,8 @@ def test_references_of_people_are_random():
         ({"territory": ["Germany"]}, "territory"),
         ({"uses": {"allow": []}}, "uses.allow"),
         ({"schema": "facekit.consent/2"}, "schema"),
+        ({"schema": "facekit.consent/2", "adult": None}, "schema"),
+        ({"train": {"merge": True}}, "unknown key"),
     ],
 )
 def test_what_cannot_be_agreed_to_is_refused(change, said):
