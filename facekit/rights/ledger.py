@@ -250,8 +250,7 @@ class Ledger:
                 os.fsync(stream.fileno())
         except OSError as error:
             raise OutputError(
-                f"{self.path}: what a kill left of a line was not set aside ({error.strerror});"
-                " mend the permissions"
+                f"{self.path}: not mended after a kill ({error.strerror}); mend the permissions"
             ) from error
         told = {
             "torn": head.torn.decode("utf-8", "replace"),

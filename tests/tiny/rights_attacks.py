@@ -1,5 +1,6 @@
 """Attacks on consents and on the ledger, as data: each changes files, and none may go unnoticed."""
 
+import base64
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -73,8 +74,6 @@ def signed_as_something_else(store: ConsentStore, _: Path) -> None:
     made = consent()
     statement = Statement("preset.approve", (Subject(REF, made.digest),), made.content)
     (one,) = sign_statement(statement, [LEGAL]).signatures
-    import base64
-
     sig = base64.b64encode(one.sig).decode()
     path.write_text(json.dumps({**told, "signatures": [{"keyid": one.keyid, "sig": sig}]}))
 
@@ -125,7 +124,7 @@ def damaged_revocation(store: ConsentStore, _: Path) -> None:
 
 def older_one_after_taking_back(store: ConsentStore, place: Path) -> None:
     taken_back(store, place)
-    store.add("mira", consent(now=days_ago(), purpose="older"), again=True)
+    store.add("mira", consent(now=NOW - timedelta(days=30), purpose="older"), again=True)
 
 
 def beside_it(store: ConsentStore, place: Path) -> None:
@@ -149,10 +148,6 @@ def in_its_show(store: ConsentStore, place: Path) -> None:
 def narrower_in_its_show(store: ConsentStore, place: Path) -> None:
     late = consent(now=NOW + timedelta(seconds=1), uses={"allow": ["narrative-fiction"]})
     _its_show(place).add("mira", late)
-
-
-def days_ago() -> Any:
-    return NOW - timedelta(days=30)
 
 
 NOTHING: Attack = lambda store, place: None  # noqa: E731

@@ -57,3 +57,13 @@ def test_what_is_no_toml_is_told(tmp_path: Path) -> None:
     (tmp_path / SHOW_FILE).write_bytes(b"\xff")
     with pytest.raises(UsageError, match="not TOML"):
         read_show(tmp_path / SHOW_FILE)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ['use = "Advertising"', 'territory = ["us"]', 'territory_exclude = ["USA"]', 'media = ["TV"]'],
+)
+def test_words_of_rights_have_one_spelling(said: str) -> None:
+    with pytest.raises(UsageError, match=r"consent\." + said.partition(" ")[0]):
+        parse_show(f"[consent]\n{said}\n", "t")
+    assert parse_show('[consent]\nuse = ""\nterritory = ["US-CA"]\n', "t").consent.use == ""

@@ -1,22 +1,30 @@
 """Of several records of a person, which one decides; one use for all who are shot together."""
 
 import dataclasses
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from facekit.adapters.character_file import CharacterFile
 from facekit.errors import ConsentRefused, UsageError
 from facekit.recipe import load_recipe
 from facekit.rights.consent import sign_consent
 from facekit.rights.policy import Use
+from facekit.signing.home import key_home
+from facekit.signing.statements import canonical_json
+from facekit.types import NoProgress
 from facekit.workflows.characters import load_characters
 from facekit.workflows.consent import check_one, record_consent, revoke_consent
-from facekit.workflows.rights import permit_all
+from facekit.workflows.preset_files import preset_adapter
+from facekit.workflows.presets import plan_pack, run_pack
+from facekit.workflows.rights import permit_all, permit_character
 from facekit.workflows.rights_choice import choose_given
 from facekit.workflows.rights_place import find_rights
+from facekit.workflows.start_rights import check_again
 from facekit.workflows.train_rights import plan_rights
-from tests.tiny.consents import NOW, consent
+from tests.tiny.consents import NOW, STRANGER, consent
 from tests.tiny.people import TERMS, make_person
 from tests.tiny.rights_attacks import make_place
 
@@ -67,8 +75,6 @@ def test_an_older_and_wider_record_cannot_be_chosen_by_its_digest_or_its_file(re
 
 def test_a_later_record_of_a_stranger_takes_no_place(tmp_path):
     place = make_place(tmp_path)
-    from tests.tiny.consents import STRANGER
-
     given = place.store.find("mira")
     narrow = consent(key=STRANGER, now=NOW + timedelta(days=1), uses={"allow": ["advertising"]})
     place.store.add("mira", narrow, again=True)
@@ -124,21 +130,21 @@ def test_what_was_taken_back_in_a_show_holds_outside_of_it(trained, tmp_path, mo
     monkeypatch.chdir(show)
     path = make_person(trained, show, beside=True, allow=("narrative-fiction", "other-productions"))
     monkeypatch.chdir(other)
-    assert permits([str(path)])[0].by == "consent"
+    before = permits([str(path)])
+    assert before[0].by == "consent"
     monkeypatch.chdir(show)
     made = revoke_consent("mira", effect="withdraw")
     for gone in (False, True):
         if gone:
             made.path.unlink()  # the ledger remembers it
         monkeypatch.chdir(other)
-        with pytest.raises(ConsentRefused) as caught:
-            permits([str(path)])
-        assert caught.value.rule == "revoked"
+        for ask in (lambda: permits([str(path)]), lambda: check_again(before, find_rights())):
+            with pytest.raises(ConsentRefused) as caught:
+                ask()
+            assert caught.value.rule == "revoked"
 
 
 def test_photos_that_had_to_go_are_not_trained_on(tmp_path):
-    from facekit.signing.home import key_home
-
     key_home().create("legal")
     late = dataclasses.replace(TERMS, photos_until="2026-01-01")
     record_consent([], "mira", late, adult=True)
@@ -151,3 +157,21 @@ def test_a_use_in_capitals_passes_no_denial(trained, tmp_path):
     make_person(trained, tmp_path, allow=("any",), deny=("advertising",))
     with pytest.raises(UsageError, match="Advertising"):
         permits(["mira"], use="Advertising")
+
+
+def test_a_preset_that_is_kept_too_long_is_not_shot(as_anna, trained, tmp_path):
+    person = make_person(trained, tmp_path)
+    made = run_pack(
+        plan_pack(str(person), pictures=False, is_folder=True, device="cpu"), NoProgress()
+    )
+    source = preset_adapter(made.path)
+    header, place = CharacterFile.load(source).header, find_rights()
+    use = place.use("shoot")
+    assert permit_character("mira", source, header, use, place).by == "consent"
+    manifest = made.path / "facekit.json"
+    told = json.loads(manifest.read_text())
+    told["rights"]["retain_until"] = "2026-01-01"
+    manifest.write_bytes(canonical_json(told))
+    with pytest.raises(ConsentRefused) as caught:
+        permit_character("mira", source, header, use, place)
+    assert caught.value.rule == "retention"
