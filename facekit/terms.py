@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 __all__ = [
+    "SPELLINGS",
     "WORLD",
     "MaybePlace",
     "MaybeWord",
@@ -18,6 +19,18 @@ __all__ = [
 
 _WORD_FORM: Final = r"[a-z][a-z0-9-]{0,63}"
 _PLACE_FORM: Final = r"(world|[A-Z]{2}(-[A-Z0-9]{1,3})?)"
+
+SPELLINGS: Final = {
+    **dict.fromkeys(
+        (f"^{_WORD_FORM}$", f"^({_WORD_FORM})?$"),
+        "small letters, digits and -, such as narrative-fiction",
+    ),
+    **dict.fromkeys(
+        (f"^{_PLACE_FORM}$", f"^{_PLACE_FORM}?$"),
+        "world, a country such as DE, or a part of one such as US-CA",
+    ),
+}
+"""What each of the patterns below asks for, in words."""
 
 SubjectType: TypeAlias = Literal["real", "synthetic", "fictional-performed", "non-human"]
 """Whose face it is."""
