@@ -12,6 +12,7 @@ from facekit.closed import Closed, told_mistakes
 from facekit.errors import FacekitError, UsageError
 from facekit.signing.keys import PublicKey
 from facekit.signing.open_secrets import find_secret
+from facekit.terms import MaybeWord, Place, Word
 
 __all__ = [
     "SHOW_FILE",
@@ -139,12 +140,12 @@ class ConsentPlace(Closed):
 
     folder: str = "consent"
     """From the folder of this file."""
-    use: str = ""
-    """Such as `narrative-fiction`; the first that a consent allows when empty."""
-    territory: tuple[str, ...] = ()
+    use: MaybeWord = ""
+    """Such as `narrative-fiction`; the first that all consents allow when empty."""
+    territory: tuple[Place, ...] = ()
     """Where the work is shown: `world`, or countries such as `DE`; the world when empty."""
-    territory_exclude: tuple[str, ...] = ()
-    media: tuple[str, ...] = ()
+    territory_exclude: tuple[Place, ...] = ()
+    media: tuple[Word, ...] = ()
     """Such as `film`; all of them when empty."""
     roles: tuple[_Name, ...] = ()
     """People of these roles alone may sign consents, such as `legal`; everybody when empty."""

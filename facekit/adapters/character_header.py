@@ -9,12 +9,11 @@ from pathlib import PurePosixPath
 from typing import Any, Literal, Self, TypeAlias, get_args
 
 from facekit.adapters.lora import LoraSettings
+from facekit.terms import SubjectType, is_person
 
-__all__ = ["CharacterHeader", "PhotoRecord", "PhotoRole", "SubjectKind", "SubjectRecord"]
+__all__ = ["CharacterHeader", "PhotoRecord", "PhotoRole", "SubjectRecord"]
 
 PhotoRole: TypeAlias = Literal["train", "held_out"]
-
-SubjectKind: TypeAlias = Literal["real", "synthetic", "fictional-performed", "non-human"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -65,7 +64,7 @@ class PhotoRecord:
 class SubjectRecord:
     """Whose face it is, as whoever trained it said."""
 
-    type: SubjectKind
+    type: SubjectType
     ref: str = ""
     """Random, one per person; empty where nobody is depicted."""
     consent: str = ""
@@ -73,10 +72,9 @@ class SubjectRecord:
 
     def __post_init__(self) -> None:
         """Refuse a kind that is unknown, and a person without a consent."""
-        if self.type not in get_args(SubjectKind):
-            raise ValueError(f"subject is {self.type!r}, expected one of {get_args(SubjectKind)}")
-        is_person = self.type in ("real", "fictional-performed")
-        if is_person and not (self.ref and _SHA256.fullmatch(self.consent)):
+        if self.type not in get_args(SubjectType):
+            raise ValueError(f"subject is {self.type!r}, expected one of {get_args(SubjectType)}")
+        if is_person(self.type) and not (self.ref and _SHA256.fullmatch(self.consent)):
             raise ValueError(f"subject is {self.type} without reference or consent")
 
 

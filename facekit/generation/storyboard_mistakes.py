@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from facekit.generation.storyboard import CAST_NAME_PATTERN, Storyboard, full_name
 from facekit.generation.storyboard_parts import FILE_NAME_PATTERN, TIMECODE_PATTERN
 from facekit.generation.storyboard_yaml import KeyPath, Mistake
+from facekit.terms import SPELLINGS
 
 __all__ = ["explain", "nearest", "spoken", "without"]
 
@@ -136,6 +137,7 @@ _PATTERNS = {
     FILE_NAME_PATTERN: "letters, digits, hyphens and underscores",
     CAST_NAME_PATTERN: "a letter, then letters, digits, hyphens and underscores",
     TIMECODE_PATTERN: "hours, minutes, seconds and frames as 01:00:00:00",
+    **SPELLINGS,
 }
 
 

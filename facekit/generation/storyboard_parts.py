@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from facekit.recipe.values import Aspect, Probability, Section
+from facekit.terms import MaybePlace, MaybeWord, Place
 
 __all__ = [
     "FILE_NAME_PATTERN",
@@ -176,11 +177,11 @@ class ShowGates(Gates):
 class Rights(Section):
     """What the show is for; compared with what the characters allow."""
 
-    use: str = ""
+    use: MaybeWord = ""
     """Such as `narrative-fiction`."""
-    territory: str = ""
+    territory: MaybePlace = ""
     """Such as `world`."""
-    territory_exclude: tuple[str, ...] = ()
+    territory_exclude: tuple[Place, ...] = ()
     """Where it is not shown."""
 
 

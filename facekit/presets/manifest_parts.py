@@ -8,6 +8,7 @@ from pydantic import model_validator as after
 
 from facekit.presets.archive import MAX_TOTAL
 from facekit.presets.names import MANIFEST, SIGNATURES, file_name_fault
+from facekit.terms import SubjectType, is_person
 
 __all__ = [
     "Adapter",
@@ -66,7 +67,7 @@ class Author(Closed):
 class Subject(Closed):
     """Whose face it is."""
 
-    type: Literal["real", "synthetic", "fictional-performed", "non-human"]
+    type: SubjectType
     ref: Line = ""
     """Random and stable per person inside the organisation; never a name."""
     consent: str | None = None
@@ -76,7 +77,7 @@ class Subject(Closed):
 
     @after(mode="after")
     def _has_consent(self) -> Self:
-        if self.type in ("real", "fictional-performed") and self.consent is None:
+        if is_person(self.type) and self.consent is None:
             raise ValueError(f"type is {self.type!r} and there is no consent")
         return self
 

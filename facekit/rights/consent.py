@@ -21,6 +21,18 @@ from pydantic import model_validator as after
 
 from facekit.closed import Closed, told_mistakes
 from facekit.errors import ConsentRefused
+from facekit.rights.consent_parts import (
+    ANY,
+    Compensation,
+    Evidence,
+    Line,
+    Method,
+    Retention,
+    RevocationTerms,
+    SubjectRef,
+    Training,
+    Uses,
+)
 from facekit.signing.dsse import Envelope, Signature
 from facekit.signing.keys import PublicKey, SigningKey
 from facekit.signing.statements import (
@@ -32,30 +44,14 @@ from facekit.signing.statements import (
     parse_time,
     sign_statement,
 )
+from facekit.terms import WORLD, Place, SubjectType, Word, is_person
 
 __all__ = [
-    "ALWAYS_DENIED",
-    "ANY",
-    "DENIED",
     "GRANT",
     "LONGEST_DAYS",
     "SCHEMA",
-    "WORLD",
-    "Compensation",
     "ConsentRecord",
-    "Evidence",
-    "Line",
-    "Method",
-    "Place",
-    "Retention",
-    "RevocationTerms",
-    "Sha256",
     "SignedConsent",
-    "SubjectRef",
-    "SubjectType",
-    "Training",
-    "Uses",
-    "Word",
     "new_subject_ref",
     "read_consent",
     "sign_consent",
@@ -65,96 +61,11 @@ SCHEMA: Final = "facekit.consent/1"
 GRANT: Final = "consent.grant"
 """Kind of the statement that a record is."""
 
-DENIED: Final = ("sexual", "political-endorsement", "deception", "other-productions")
-"""What is denied unless the record says otherwise."""
-
-ALWAYS_DENIED: Final = ("deception",)
-"""What nobody can agree to, for it is done to others."""
-
-ANY: Final = "any"
-"""Every use that is not denied; every medium."""
-
-WORLD: Final = "world"
-
 LONGEST_DAYS: Final = 3653
 """Ten years with their leap days."""
 
-SubjectType = Literal["real", "synthetic", "fictional-performed", "non-human"]
-Method = Literal["self-attest", "signed-form", "video-statement", "agreement-ref", "not-required"]
-
-Line = Annotated[str, StringConstraints(max_length=2000, strip_whitespace=True)]
-Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
-Place = Annotated[str, StringConstraints(pattern=r"^(world|[A-Z]{2}(-[A-Z0-9]{1,3})?)$")]
-"""`world`, or a country by ISO 3166-1, or a part of one by ISO 3166-2."""
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-SubjectRef = Annotated[str, StringConstraints(pattern=r"^subj_[0-9a-f]{32}$")]
 
 _LIMIT: Final = 1_000_000
-_DRAWN: Final = ("synthetic", "non-human")
-
-
-class Evidence(Closed):
-    """What proves it, by digest; the thing itself stays with who keeps it."""
-
-    kind: Word
-    """`form`, `video`, `agreement`, `statement`, ..."""
-    sha256: Sha256
-
-
-class Uses(Closed):
-    """What the face may be used for."""
-
-    allow: tuple[Word, ...] = Field(min_length=1)
-    """Such as `narrative-fiction`; `any` is everything that is not denied."""
-    deny: tuple[Word, ...] = DENIED
-    """What is refused whatever else is said."""
-
-    @after(mode="after")
-    def _holds_together(self) -> Self:
-        if both := sorted(set(self.allow) & set(self.deny)):
-            raise ValueError(f"{both[0]} is both allowed and denied")
-        if missing := sorted(set(ALWAYS_DENIED) - set(self.deny)):
-            raise ValueError(f"{missing[0]} must be denied, for nobody can agree to it")
-        return self
-
-
-class Compensation(Closed):
-    """What is paid for, counted by the ledger."""
-
-    unit: Literal["none", "per-second", "per-shot", "ref"] = "none"
-    ref: Line = ""
-    """Where it is agreed, for `ref`."""
-
-
-class Retention(Closed):
-    """How long things are kept."""
-
-    templates_until: date | None = None
-    """After it the character must be deleted and is not used; None for as long as it is valid."""
-    photos_until: date | None = None
-    """After it the photos must be deleted; facekit never deletes them by itself."""
-
-
-class RevocationTerms(Closed):
-    """How it is taken back."""
-
-    contact: Line = Field(min_length=1)
-    """Whom to tell."""
-    notice_days: int = Field(default=0, ge=0, le=365)
-    """How long after that what is under way may go on; training and packing stop at once."""
-    effect: Literal["stop-new", "withdraw"] = "stop-new"
-    """`withdraw`: everything stops at once, and the character is to be deleted."""
-
-
-class Training(Closed):
-    """What may be made of the photos."""
-
-    zero_shot: bool = True
-    """Enrol: identity tokens without training (level L0)."""
-    adapter: bool = True
-    """Train tokens or a LoRA."""
-    merge: bool = False
-    """Mix the face with others."""
 
 
 class ConsentRecord(Closed):
@@ -190,7 +101,7 @@ class ConsentRecord(Closed):
 
     @after(mode="after")
     def _holds_together(self) -> Self:
-        is_drawn = self.subject in _DRAWN
+        is_drawn = not is_person(self.subject)
         if is_drawn != (self.method == "not-required"):
             raise ValueError(
                 f"method is {self.method!r} for a subject that is {self.subject}, expected"
@@ -218,7 +129,7 @@ class ConsentRecord(Closed):
     @property
     def needs_consent(self) -> bool:
         """Whether a person is depicted."""
-        return self.subject not in _DRAWN
+        return is_person(self.subject)
 
     def to_json(self) -> dict[str, Any]:
         """The record as plain data."""
@@ -344,7 +255,9 @@ def _statement(content: Mapping[str, Any]) -> Statement:
 
 
 def _parse(content: Mapping[str, Any], name: str) -> ConsentRecord:
-    is_drawn = content.get("subject") in _DRAWN
+    if content.get("schema") != SCHEMA:
+        raise _not_a_record(name, f"schema is {str(content.get('schema'))[:60]!r}")
+    is_drawn = not is_person(str(content.get("subject", "real")))
     if content.get("adult") is False or (content.get("adult") is not True and not is_drawn):
         raise ConsentRefused(
             f"{name}: nobody attests that the person is an adult, expected adult: true; facekit"

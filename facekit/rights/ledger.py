@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from facekit.errors import LedgerDamaged, OutputError
-from facekit.media.files import ensure_out_dir, write_text
+from facekit.media.files import ensure_out_dir, write_bytes, write_text
 from facekit.media.locks import held
 
 __all__ = ["FIRST", "SCHEMA", "Ledger", "LedgerHead", "LedgerLine", "new_render_id"]
@@ -213,9 +213,10 @@ class Ledger:
             "told": dict(content),
         }
         text = json.dumps(told, sort_keys=True, allow_nan=False).encode()
-        if not head.count:
-            # Before the first line, so that a kill between the two leaves no line without a head.
-            self._write_head(LedgerHead())
+        kept = self._kept_head()
+        if kept is None or kept.count < head.count:
+            # What failed before must not fail twice: the head is never more than a line behind.
+            self._write_head(head)
         try:
             with self.path.open("ab") as stream:
                 stream.write(text + b"\n")
@@ -227,17 +228,29 @@ class Ledger:
                 " free some space, or mend the permissions"
             ) from error
         new = LedgerHead(count=head.count + 1, sha256=hashlib.sha256(text).hexdigest())
-        self._write_head(new)
+        try:
+            self._write_head(new)
+        except OutputError as error:
+            reason = str(error).partition(";")[0]
+            raise OutputError(
+                f"{self.path}: line {new.count} was written, and its head was not ({reason}),"
+                " expected both; make room, and the next line sets it right"
+            ) from error
         return new
 
     def _mend(self, head: LedgerHead, at: str) -> LedgerHead:
         """Set aside what a kill left of a line, and say so in a line; nothing is lost."""
         aside = self.path.with_name(f"{self.path.name}.torn-{secrets.token_hex(4)}")
-        aside.write_bytes(head.torn)
-        size = self.path.stat().st_size - len(head.torn)
-        with self.path.open("rb+") as stream:
-            stream.truncate(size)
-            os.fsync(stream.fileno())
+        write_bytes(aside, head.torn)
+        try:
+            size = self.path.stat().st_size - len(head.torn)
+            with self.path.open("rb+") as stream:
+                stream.truncate(size)
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise OutputError(
+                f"{self.path}: not mended after a kill ({error.strerror}); mend the permissions"
+            ) from error
         told = {
             "torn": head.torn.decode("utf-8", "replace"),
             "sha256": hashlib.sha256(head.torn).hexdigest(),

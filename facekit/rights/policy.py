@@ -1,14 +1,16 @@
 """Whether a consent allows a use: one rule after the other, and the first that refuses says so."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from facekit.errors import ConsentRefused
-from facekit.rights.consent import ANY, WORLD, ConsentRecord, SignedConsent
+from facekit.errors import ConsentRefused, UsageError
+from facekit.rights.consent import ConsentRecord, SignedConsent
+from facekit.rights.consent_parts import ANY
 from facekit.rights.store import Revocation
 from facekit.signing.keys import PublicKey
+from facekit.terms import WORLD, is_place, is_word
 
 __all__ = ["Action", "Use", "check_consent", "check_use", "default_use"]
 
@@ -17,7 +19,12 @@ Action = Literal["train", "enrol", "pack", "shoot", "render"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """What somebody is about to do."""
+    """What somebody is about to do.
+
+    Raises:
+        UsageError: A use, a medium or a place that no record can name; or nothing is left of the
+            territory.
+    """
 
     action: Action
     use: str = ""
@@ -28,6 +35,33 @@ class Use:
     territory_exclude: tuple[str, ...] = ()
     media: tuple[str, ...] = ()
     """All of them when empty."""
+
+    def __post_init__(self) -> None:
+        """Refuse words that would pass a denial because they are written in another way."""
+        for word in (*((self.use,) if self.use else ()), *self.media):
+            if not is_word(word):
+                raise UsageError(
+                    f"{word!r}: no word for a use or a medium, expected small letters, digits and"
+                    " -, such as narrative-fiction; write it so"
+                )
+        for place in (*self.territory, *self.territory_exclude):
+            if not is_place(place):
+                raise UsageError(
+                    f"{place!r}: no place, expected world, a country such as DE, or a part of one"
+                    " such as US-CA; write it so"
+                )
+        if not self.places:
+            raise UsageError(
+                f"territory {', '.join(self.territory)} without"
+                f" {', '.join(self.territory_exclude)}: nothing is left, expected a place; leave"
+                " one of them away"
+            )
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where it is shown, without the places that are excluded as a whole."""
+        asked = self.territory or (WORLD,)
+        return tuple(one for one in asked if not _is_in(one, self.territory_exclude))
 
     @property
     def is_shown(self) -> bool:
@@ -106,7 +140,7 @@ def check_use(
         ConsentRefused: Its `rule` says which rule refused.
     """
     now = now or datetime.now(UTC)
-    _check_dates(record, now, name)
+    _check_dates(record, use, now, name)
     _check_revoked(record, use, revocations, now, name)
     _check_project(record, use, name)
     if use.is_shown:
@@ -119,7 +153,7 @@ def check_use(
         raise _refused(name, "train", "training is not agreed to", "train.adapter")
 
 
-def _check_dates(record: ConsentRecord, now: datetime, name: str) -> None:
+def _check_dates(record: ConsentRecord, use: Use, now: datetime, name: str) -> None:
     today = now.astimezone(UTC).date()
     if today < record.valid_from:
         raise _refused(
@@ -134,6 +168,13 @@ def _check_dates(record: ConsentRecord, now: datetime, name: str) -> None:
         raise ConsentRefused(
             f"{name}: the character was to be kept until {kept}, and today is {today}, expected it"
             " deleted; facekit character delete --cascade does it",
+            rule="retention",
+        )
+    photos = record.retention.photos_until
+    if use.action in ("train", "enrol") and photos is not None and today > photos:
+        raise ConsentRefused(
+            f"{name}: the photos were to be kept until {photos}, and today is {today}, expected"
+            " them deleted; delete them, or ask the person for a consent that lets you keep them",
             rule="retention",
         )
 
@@ -176,32 +217,20 @@ def _check_uses(record: ConsentRecord, use: Use, name: str) -> None:
 
 
 def _check_territory(record: ConsentRecord, use: Use, name: str) -> None:
-    asked = set(use.territory) - {WORLD} - set(use.territory_exclude)
-    is_world = not use.territory or WORLD in use.territory
-    if WORLD in record.territory:
-        left = set(record.territory_exclude)
-        beyond = (
-            (left - set(use.territory_exclude))
-            if is_world
-            else {place for place in asked if _is_in(place, left)}
-        )
-    else:
-        agreed = set(record.territory)
-        beyond = (
-            {WORLD}
-            if is_world
-            else {
-                place
-                for place in asked
-                if not _is_in(place, agreed) or _is_in(place, set(record.territory_exclude))
-            }
-        )
+    beyond = sorted({one for place in use.places for one in _beyond(record, place, use)})
     if beyond:
-        got = ", ".join(sorted(beyond))
         agreed_text = ", ".join(record.territory)
         if record.territory_exclude:
             agreed_text += f" without {', '.join(record.territory_exclude)}"
-        raise _refused(name, "territory", f"shown in {got}", agreed_text)
+        raise _refused(name, "territory", f"shown in {', '.join(beyond)}", agreed_text)
+
+
+def _beyond(record: ConsentRecord, place: str, use: Use) -> list[str]:
+    """What of a place is not agreed to."""
+    if not _is_in(place, record.territory) or _is_in(place, record.territory_exclude):
+        return [place]
+    parts = [one for one in record.territory_exclude if _is_in(one, (place,))]
+    return [one for one in parts if not _is_in(one, use.territory_exclude)]
 
 
 def _check_media(record: ConsentRecord, use: Use, name: str) -> None:
@@ -212,9 +241,9 @@ def _check_media(record: ConsentRecord, use: Use, name: str) -> None:
         raise _refused(name, "media", f"shown in {', '.join(beyond)}", ", ".join(record.media))
 
 
-def _is_in(place: str, agreed: set[str]) -> bool:
-    """Whether a country, or a part of one, is among others."""
-    return place in agreed or place.partition("-")[0] in agreed
+def _is_in(place: str, others: Sequence[str]) -> bool:
+    """Whether a place is one of others, or a part of one."""
+    return bool({place, place.partition("-")[0], WORLD} & set(others))
 
 
 def _project(project: str) -> str:

@@ -86,7 +86,6 @@ def _rows(content: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
         for key, text, default in (
             ("zero_shot", "measure my face and draw from that", True),
             ("adapter", "train a model on my photos", True),
-            ("merge", "mix my face with others", False),
         )
         if train.get(key, default)
     ]

@@ -34,6 +34,8 @@ REVOKE: Final = "consent.revoke"
 
 _SUFFIX: Final = ".consent.json"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_DIGEST: Final = re.compile(r"[0-9a-f]{8,64}")
+_REF: Final = re.compile(r"subj_[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,19 +109,23 @@ class ConsentStore:
     def find(self, reference: str) -> SignedConsent:
         """Find a record: the latest of a name or a person, one of a digest, or a file.
 
+        Files that are not asked for are read only for the reference of a person.
+
         Raises:
-            ConsentRefused: There is none.
+            ConsentRefused: There is none, or it is damaged.
         """
         if reference.endswith(".json") and Path(reference).is_file():
             return self._read(Path(reference))
-        known = self.records()
-        for one in known:
-            if reference in (one.name, one.record.subject_ref, one.digest):
+        of_name = self._files(reference) if _NAME.fullmatch(reference) else []
+        if of_name:
+            return max(map(self._read, of_name), key=_age)
+        of_digest = self._files("*", reference[:8]) if _DIGEST.fullmatch(reference) else []
+        for one in map(self._read, of_digest):
+            if one.digest.startswith(reference):
                 return one
-        is_start = len(reference) >= 8 and [x for x in known if x.digest.startswith(reference)]
-        if is_start:
-            return is_start[0]
-        names = ", ".join(sorted({one.name for one in known}))
+        if _REF.fullmatch(reference) and (of_person := self.of_subject(reference)):
+            return of_person[0]
+        names = ", ".join(sorted({_name(path) for path in self._files("*")}))
         raise ConsentRefused(
             f"{reference}: no such consent in {self.folder}, expected"
             f" {f'one of {names}' if names else 'a record, and none is kept there'}; make one with"
@@ -128,8 +134,29 @@ class ConsentStore:
         )
 
     def of_subject(self, subject_ref: str) -> tuple[SignedConsent, ...]:
-        """The records of a person, the latest first."""
-        return tuple(one for one in self.records() if one.record.subject_ref == subject_ref)
+        """The records of a person, the latest first.
+
+        Damaged records of others are passed over.
+
+        Raises:
+            ConsentRefused: A damaged one is the person's, or may be: it is kept under the same
+                name, or there is no other of the person and it does not say whose it is.
+        """
+        found, damaged = [], []
+        for path in self._files("*"):
+            try:
+                one = self._read(path)
+            except ConsentRefused as error:
+                damaged.append((path, error))
+                continue
+            if one.record.subject_ref == subject_ref:
+                found.append(one)
+        names = {one.name for one in found}
+        for path, refused in damaged:
+            whose = _whose(path)
+            if whose == subject_ref or not (whose or (found and _name(path) not in names)):
+                raise refused
+        return tuple(sorted(found, key=_age, reverse=True))
 
     def revoke(
         self,
@@ -175,8 +202,8 @@ class ConsentStore:
         except (OSError, ValueError, AttributeError):
             return {}
 
-    def _files(self, name: str) -> list[Path]:
-        found = self.folder.glob(f"{name}.????????{_SUFFIX}")
+    def _files(self, name: str, digits: str = "????????") -> list[Path]:
+        found = self.folder.glob(f"{name}.{digits}{_SUFFIX}")
         return sorted(path for path in found if not path.name.startswith("."))
 
     def _read(self, path: Path) -> SignedConsent:
@@ -189,7 +216,21 @@ class ConsentStore:
                 rule="record",
             ) from error
         signed = read_consent(content, str(path))
-        return replace(signed, name=path.name.partition(".")[0])
+        return replace(signed, name=_name(path))
+
+
+def _name(path: Path) -> str:
+    """What a record is kept under."""
+    return path.name.partition(".")[0]
+
+
+def _whose(path: Path) -> str:
+    """The person that a damaged record names; empty where it names none."""
+    try:
+        told = str(json.loads(path.read_bytes())["subject_ref"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return told if _REF.fullmatch(told) else ""
 
 
 def _age(consent: SignedConsent) -> tuple[datetime, str]:

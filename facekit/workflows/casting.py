@@ -16,6 +16,7 @@ from facekit.weights import known_digest
 __all__ = [
     "ShotCast",
     "cast_prompts",
+    "character_digest",
     "check_casts",
     "parse_regions",
     "whole_picture",
@@ -63,9 +64,14 @@ class ShotCast:
         return [*found, f"{AUTO} {FIRST_PASS_STEPS} {self.detector}"] if self.is_auto else found
 
     def to_json(self) -> list[dict[str, object]]:
-        """Return names, files and regions."""
+        """Return names, files, their digests and regions."""
         return [
-            {"name": who.name, "file": who.source, "region": self._place(who)}
+            {
+                "name": who.name,
+                "file": who.source,
+                "sha256": character_digest(who),
+                "region": self._place(who),
+            }
             for who in self.characters
         ]
 
@@ -73,6 +79,12 @@ class ShotCast:
         if self.is_auto:
             return AUTO
         return self.regions[who.name].text if who.name in self.regions else "everywhere"
+
+
+def character_digest(character: Character) -> str | None:
+    """The sha256 of a character's file; None where it was made in memory."""
+    path = Path(character.source)
+    return known_digest(path) if path.is_file() else None
 
 
 def whole_picture(character: Character | None) -> ShotCast | None:

@@ -1,20 +1,29 @@
 """A character and all that was made of it, found and removed, with a report of what is left."""
 
+import contextlib
 import json
-import shutil
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from facekit.adapters.character import Character
+from facekit.errors import LedgerDamaged, OutputError
 from facekit.media.cache import cache_dir
 from facekit.media.files import ensure_out_dir, full_path, write_text
 from facekit.signing.statements import now_text
 from facekit.types import Progress
 from facekit.weights import file_digest
-from facekit.workflows.character_traces import Trace, find_traces, own_folder, photo_files
+from facekit.workflows.character_traces import (
+    Trace,
+    find_traces,
+    noted_clips,
+    own_traces,
+    photo_files,
+)
 from facekit.workflows.characters import find_character
+from facekit.workflows.credentials import output_record
 from facekit.workflows.preset_files import load_any
 from facekit.workflows.rights_place import RightsPlace, find_rights
 
@@ -39,15 +48,18 @@ class DeletePlan:
     """sha256 of its file."""
     place: RightsPlace
     traces: tuple[Trace, ...]
-    """Removed, all of them."""
+    """Removed, all of them; the character comes last, so that a kill leaves it to be found."""
     left: tuple[Trace, ...]
     """Found and kept."""
+    notes: tuple[str, ...] = ()
+    """What could not be looked at."""
 
     def describe(self) -> str:
         """Every folder and file, and what stays."""
         lines = [f"character: {self.character.name} ({self.character.source})"]
         lines += [f"remove: {one.describe()}" for one in self.traces]
         lines += [f"keep: {one.describe()}" for one in self.left]
+        lines += [f"note: {text}" for text in self.notes]
         return "\n".join([*lines, *(f"out of reach: {text}" for text in _BEYOND)])
 
     def to_json(self) -> Mapping[str, object]:
@@ -57,6 +69,7 @@ class DeletePlan:
             "character_sha256": self.digest,
             "remove": [one.to_json() for one in self.traces],
             "keep": [one.to_json() for one in self.left],
+            "notes": list(self.notes),
             "out_of_reach": list(_BEYOND),
         }
 
@@ -69,6 +82,7 @@ class DeleteResult:
     removed: int
     failed: Sequence[str]
     kept: int
+    notes: Sequence[str] = ()
 
     @property
     def exit_code(self) -> int:
@@ -79,6 +93,7 @@ class DeleteResult:
         """How much, what could not be removed, and the report."""
         lines = [f"removed: {self.removed} files; kept: {self.kept} that were found"]
         lines += [f"not removed: {text}" for text in self.failed]
+        lines += [f"note: {text}" for text in self.notes]
         return "\n".join([*lines, f"report: {self.report}"])
 
     def to_json(self) -> Mapping[str, object]:
@@ -88,6 +103,7 @@ class DeleteResult:
             "removed": self.removed,
             "failed": list(self.failed),
             "kept": self.kept,
+            "notes": list(self.notes),
         }
 
 
@@ -112,22 +128,26 @@ def plan_delete(
     """
     path = find_character(name, revoked=True)
     character = load_any(path, revoked=True)
-    place, digest = find_rights(), file_digest(path)
-    own = own_folder(full_path(path))
-    found = tuple(find_traces(character, digest, place, (Path.cwd(), *folders)))
+    place, digest = _place_of(path), file_digest(path)
+    own = own_traces(name, full_path(path))
+    clips, silent = noted_clips(place, digest)
+    found = tuple(find_traces(character, digest, clips, (Path.cwd(), *folders)))
     caches = tuple(_caches())
     photos = tuple(photo_files(character))
     if not with_photos:
         originals = {full_path(one.path) for one in photos}
-        own, found = own.without(originals), tuple(one.without(originals) for one in found)
-    removed = [own, *((*found, *caches) if cascade else ()), *(photos if with_photos else ())]
+        own = tuple(one.without(originals) for one in own)
+        found = tuple(one.without(originals) for one in found)
+    removed = [*own, *((*found, *caches) if cascade else ()), *(photos if with_photos else ())]
     kept = [*(() if cascade else (*found, *caches)), *(() if with_photos else photos)]
+    gone = tuple(_once(removed))
     return DeletePlan(
         character=character,
         digest=digest,
         place=place,
-        traces=tuple(_once(removed)),
-        left=tuple(_once(kept)),
+        traces=(*(one for one in gone if one not in own), *(one for one in own if one in gone)),
+        left=(*(one for one in _once([*own, *kept]) if one not in own), *_outputs(digest)),
+        notes=(silent,) if silent else (),
     )
 
 
@@ -144,6 +164,7 @@ def run_delete(plan: DeletePlan, progress: Progress) -> DeleteResult:
     at = now_text()
     report = folder / f"{plan.character.name}-{at.replace(':', '')}.json"
     subject = header.subject
+    entries = [entry for one in plan.traces for entry in one.entries()]
     content: dict[str, object] = {
         "schema": DELETION_SCHEMA,
         "at": at,
@@ -152,9 +173,10 @@ def run_delete(plan: DeletePlan, progress: Progress) -> DeleteResult:
         "subject_ref": subject.ref if subject else None,
         "consent": subject.consent if subject else None,
         "state": "begun",
-        "removed": [entry for one in plan.traces for entry in one.entries()],
+        "planned": entries,
         "failed": [],
         "kept": [one.to_json() for one in plan.left],
+        "notes": list(plan.notes),
         "out_of_reach": list(_BEYOND),
     }
     write_text(report, json.dumps(content, indent=1) + "\n")
@@ -164,7 +186,9 @@ def run_delete(plan: DeletePlan, progress: Progress) -> DeleteResult:
         failed += _remove(one)
         progress.advance(1, one.path.name)
     progress.finish()
-    content |= {"state": "done", "failed": failed}
+    del content["planned"]
+    removed = [entry for entry in entries if not os.path.lexists(str(entry["path"]))]
+    content |= {"state": "done", "removed": removed, "failed": failed}
     write_text(report, json.dumps(content, indent=1) + "\n")
     told = {
         "character": plan.character.name,
@@ -173,27 +197,50 @@ def run_delete(plan: DeletePlan, progress: Progress) -> DeleteResult:
         "report": str(report),
         "report_sha256": file_digest(report),
     }
-    plan.place.ledger.append("delete", told)
-    entries = content["removed"]
-    assert isinstance(entries, list)
+    notes = list(plan.notes)
+    try:
+        plan.place.ledger.append("delete", told)
+    except (LedgerDamaged, OutputError) as error:
+        notes.append(f"not in the ledger: {str(error).partition(';')[0]}")
     return DeleteResult(
         report=report,
-        removed=len(entries) - len(failed),
+        removed=len(removed),
         failed=failed,
         kept=sum(one.num_files for one in plan.left),
+        notes=notes,
     )
 
 
+def _place_of(path: Path) -> RightsPlace:
+    """Where rights lie for a character: in its own show, or else in the one that is worked in."""
+    own, here = find_rights(full_path(path).parent), find_rights()
+    return here.around(path) if own.show_file is None else own.around(Path.cwd() / path.name)
+
+
 def _remove(trace: Trace) -> list[str]:
+    """Remove the files that were planned, and the folders that are empty then."""
     failed = []
     for path in trace.files:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
             failed.append(f"{path}: {error.strerror or error}")
-    if trace.path.is_dir() and not trace.path.is_symlink() and trace.is_whole and not failed:
-        shutil.rmtree(trace.path, ignore_errors=True)
+    if not trace.is_whole or trace.path.is_symlink() or not trace.path.is_dir():
+        return failed
+    for place, _, _ in os.walk(trace.path, topdown=False):
+        with contextlib.suppress(OSError):
+            Path(place).rmdir()
+    if trace.path.is_dir() and not failed:
+        failed.append(f"{trace.path}: not empty, for something has come into it meanwhile")
     return failed
+
+
+def _outputs(digest: str) -> Iterator[Trace]:
+    """What `verify` knows of files that were made: their digests, and coarsely how they look."""
+    path = output_record().path
+    if path.is_file() and digest in path.read_text(encoding="utf-8", errors="replace"):
+        kind = "digests of what was made of it and coarse looks of its frames, for facekit verify"
+        yield Trace(path=path, kind=kind, files=(path,))
 
 
 def _caches() -> Iterator[Trace]:
@@ -211,5 +258,5 @@ def _once(traces: Iterable[Trace]) -> Iterator[Trace]:
         path = one.path.absolute()
         if not any(path == other or other in path.parents for other in seen):
             yield one
-            if one.is_whole:
+            if one.is_whole or not path.is_dir():
                 seen.append(path)

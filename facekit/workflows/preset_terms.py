@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from facekit.adapters.character import Character
 from facekit.errors import ConsentRefused, UsageError
@@ -17,14 +17,15 @@ from facekit.rights.consent import SignedConsent
 from facekit.rights.consent import read_consent as read_record
 from facekit.rights.policy import check_consent
 from facekit.signing.statements import parse_time
+from facekit.terms import SubjectType, is_person
 from facekit.workflows.doctor_findings import Finding
 from facekit.workflows.licences import licence_finding
 from facekit.workflows.preset_content import CONSENT
-from facekit.workflows.rights import choose_consent, consents_of, subject_of
+from facekit.workflows.rights import subject_of
+from facekit.workflows.rights_choice import choose_consent, choose_given, consents_of
 from facekit.workflows.rights_place import RightsPlace, find_rights
 
 __all__ = [
-    "SubjectType",
     "check_names",
     "created_text",
     "lineage_of",
@@ -32,8 +33,6 @@ __all__ = [
     "read_consent",
     "retained_until",
 ]
-
-SubjectType = Literal["real", "synthetic", "fictional-performed", "non-human"]
 
 _SPDX: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,99}")
 
@@ -78,7 +77,7 @@ def read_consent(
         ConsentRefused: Nobody says whose face it is; there is no consent of a real person; or it
             does not allow packing, now or at all.
     """
-    header, place = character.file.header, find_rights()
+    header, place = character.file.header, find_rights().around(character.source)
     told = subject_of(header, character.source)
     given = _given(consent, place)
     about: SubjectType | None = given.record.subject if given else told.type if told else subject
@@ -103,7 +102,7 @@ def read_consent(
             rule="subject",
         )
     use = place.use("pack")
-    if about not in ("real", "fictional-performed"):
+    if not is_person(about):
         if given is None:
             return None, Subject(type=about)
         check_consent(given, use, trusted=place.trusted(), name="consent")
@@ -113,9 +112,12 @@ def read_consent(
             " --consent",
             rule="exists",
         )
+    elif given is not None:
+        exact = str(consent) not in (given.name, given.record.subject_ref)
+        given, _ = choose_given(given, use, place, header.name, exact=exact)
     else:
         ref = told.ref if told else ""
-        known = [given] if given else consents_of(ref, Path(character.source), place)
+        known = consents_of(ref, Path(character.source), place)
         given, _ = choose_consent(known, use, place, header.name)
     return given.to_bytes(), Subject(
         type=about,

@@ -16,6 +16,7 @@ from facekit.presets.packing import write_archive, write_folder
 from facekit.signing.home import key_home
 from facekit.signing.keys import PublicKey
 from facekit.signing.statements import sign_statement
+from facekit.terms import SubjectType
 from facekit.types import Progress
 from facekit.weights import file_digest
 from facekit.workflows.backbone import backbone_spec
@@ -40,7 +41,6 @@ from facekit.workflows.preset_drawing import (
 from facekit.workflows.preset_files import load_any
 from facekit.workflows.preset_plan import Packed, PackPlan
 from facekit.workflows.preset_terms import (
-    SubjectType,
     check_names,
     created_text,
     lineage_of,

@@ -11,7 +11,7 @@ from facekit.workflows.preset_files import load_any
 from facekit.workflows.render_files import IDENTITY_SUFFIX, read_json, versions
 from facekit.workflows.render_jobs import TAKES_DIR
 from facekit.workflows.render_state import ShotState
-from facekit.workflows.rights import Permit, permit_character
+from facekit.workflows.rights import Permit, permit_all
 from facekit.workflows.rights_place import RightsPlace, find_rights
 from facekit.workflows.start_rights import check_again
 from facekit.workflows.use_ledger import Appearance, UseLedger, open_ledger
@@ -74,10 +74,11 @@ def board_rights(
         for person in shot.characters
         if not names or shot.name in names
     }
-    permits = {
-        file: permit_character(name, file, load_any(file).file.header, use, place)
+    asked = [
+        (name, str(file), load_any(file).file.header)
         for file, name in (files.items() if check else ())
-    }
+    ]
+    permits = dict(zip(files, permit_all(asked, use, place), strict=False))
     return BoardRights(place=place, use=use, permits=permits)
 
 

@@ -1,9 +1,9 @@
 """Whether a character may be used: the check that training, packing and shooting share."""
 
 import tomllib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
 
@@ -13,29 +13,23 @@ from facekit.faces.vendors import vendor_facts
 from facekit.presets.manifest import preset_digest, read_manifest
 from facekit.presets.names import MANIFEST
 from facekit.resources import datasets_dir
-from facekit.rights.consent import SignedConsent, read_consent
-from facekit.rights.policy import Use, check_consent
-from facekit.signing.statements import parse_time
+from facekit.rights.consent import SignedConsent
+from facekit.rights.consent_parts import ANY
+from facekit.rights.policy import Use
+from facekit.terms import is_person
+from facekit.workflows.rights_choice import choose_consent, consents_of
 from facekit.workflows.rights_place import RightsPlace
 
 __all__ = [
-    "CONSENT_FILE",
     "Permit",
     "are_drawn_samples",
-    "choose_consent",
-    "consents_of",
     "draws_nobody",
     "permit_all",
     "permit_character",
     "subject_of",
 ]
 
-CONSENT_FILE: Final = "consent.json"
-"""A copy of the record that a character was trained under, beside its file."""
-
-_IN_PRESET: Final = Path("rights", CONSENT_FILE)
 _DRAWN_BACKBONES: Final = ("toon", "tiny")
-_PEOPLE: Final = ("real", "fictional-performed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +44,8 @@ class Permit:
     consent: str = ""
     """sha256 of the record."""
     use: Use | None = None
+    allowed: tuple[str, ...] = ()
+    """Uses that the consent allows."""
     until: str = ""
     """Last day of the consent."""
 
@@ -146,10 +142,12 @@ def permit_character(
                 rule="exists",
             )
         return Permit(name=name, source=source, by="not told")
-    if told.type not in _PEOPLE:
+    if not is_person(told.type):
         return Permit(name=name, source=source, by="nobody depicted")
-    found = choose_consent(consents_of(told.ref, Path(source), place), use, place, name, now)
-    consent, used = found
+    place = place.around(source)
+    candidates = consents_of(told.ref, Path(source), place)
+    consent, used = choose_consent(candidates, use, place, name, now)
+    _check_retained(name, Path(source), consent, now)
     return Permit(
         name=name,
         source=source,
@@ -157,57 +155,63 @@ def permit_character(
         subject_ref=told.ref,
         consent=consent.digest,
         use=used,
+        allowed=consent.record.uses.allow,
         until=str(consent.record.valid_until),
     )
-
-
-def choose_consent(
-    candidates: Sequence[SignedConsent],
-    use: Use,
-    place: RightsPlace,
-    name: str,
-    now: datetime | None = None,
-) -> tuple[SignedConsent, Use]:
-    """Find the record that allows a use: of each project, the latest one alone counts.
-
-    Raises:
-        ConsentRefused: None does; the reason of the one for this project, or of the latest.
-    """
-    latest: dict[str, SignedConsent] = {}
-    trusted, revocations = place.trusted(), place.revocations()
-    for one in sorted(candidates, key=lambda one: parse_time(one.record.recorded_at), reverse=True):
-        # One that nobody trusted signed does not take the place of another.
-        if one.signers(trusted):
-            latest.setdefault(one.record.project, one)
-    unsigned = [one for one in candidates if not one.signers(trusted)]
-    own = use.project
-    order = sorted(latest.values(), key=lambda one: one.record.project != own)
-    refused: ConsentRefused | None = None
-    for one in order or unsigned:
-        try:
-            used = check_consent(
-                one, use, trusted=trusted, revocations=revocations, now=now, name=name
-            )
-            return one, used
-        except ConsentRefused as error:
-            refused = refused or error
-    if refused is None:
-        raise ConsentRefused(
-            f"{name}: no consent of the person in {place.store.folder}, expected the record that it"
-            " was trained under or a later one; ask whoever made the character for it, and put it"
-            " there",
-            rule="exists",
-        )
-    raise refused
 
 
 def permit_all(
     characters: Iterable[tuple[str, str, CharacterHeader]], use: Use, place: RightsPlace
 ) -> tuple[Permit, ...]:
-    """Check several characters, given by name, file and header; raises as `permit_character`."""
+    """Check several characters that are used together, given by name, file and header.
+
+    Where nobody says for what, it is the first use of the first person that all others allow too.
+
+    Raises:
+        ConsentRefused: Also where there is none; otherwise all as `permit_character`.
+    """
+    listed = tuple(characters)
+    permits = _permit_each(listed, use, place)
+    people = [one for one in permits if one.use is not None]
+    if len({one.use for one in people}) < 2:
+        return permits
+    words = dict.fromkeys(word for one in people for word in one.allowed)
+    for word in sorted(words, key=lambda word: word == ANY):
+        try:
+            return _permit_each(listed, replace(use, use=word), place)
+        except ConsentRefused as error:
+            if error.rule not in ("use", "denied"):
+                raise
+    told = ", ".join(f"{one.name} allows {', '.join(one.allowed)}" for one in people)
+    raise ConsentRefused(
+        f"no use that all of them agree to ({told}), expected one for all; shoot them apart, or ask"
+        " for consents that share a use",
+        rule="use",
+    )
+
+
+def _permit_each(
+    characters: Iterable[tuple[str, str, CharacterHeader]], use: Use, place: RightsPlace
+) -> tuple[Permit, ...]:
     return tuple(
         permit_character(name, source, header, use, place) for name, source, header in characters
     )
+
+
+def _check_retained(name: str, source: Path, consent: SignedConsent, now: datetime | None) -> None:
+    """Refuse a preset that is kept too long, unless a later consent than its own allows that."""
+    manifest = source.parent.parent / MANIFEST
+    if not manifest.is_file():
+        return
+    told = read_manifest(manifest.read_bytes(), str(manifest))
+    today = str((now or datetime.now(UTC)).astimezone(UTC).date())
+    is_over = told.rights.retain_until is not None and today > told.rights.retain_until
+    if is_over and consent.digest == told.subject.consent_digest:
+        raise ConsentRefused(
+            f"{name}: the preset was to be kept until {told.rights.retain_until}, and today is"
+            f" {today}, expected it deleted; facekit character delete --cascade does it",
+            rule="retention",
+        )
 
 
 def subject_of(header: CharacterHeader, source: Path | str) -> SubjectRecord | None:
@@ -225,7 +229,7 @@ def subject_of(header: CharacterHeader, source: Path | str) -> SubjectRecord | N
     if header.subject is not None or not manifest.is_file():
         return header.subject
     told = read_manifest(manifest.read_bytes(), str(manifest)).subject
-    if told.type not in _PEOPLE:
+    if not is_person(told.type):
         return SubjectRecord(type=told.type)
     if not told.ref or told.consent_digest is None:
         raise ConsentRefused(
@@ -234,13 +238,3 @@ def subject_of(header: CharacterHeader, source: Path | str) -> SubjectRecord | N
             rule="exists",
         )
     return SubjectRecord(type=told.type, ref=told.ref, consent=told.consent_digest)
-
-
-def consents_of(ref: str, source: Path, place: RightsPlace) -> list[SignedConsent]:
-    """The records of a person here, and those that came with the character."""
-    found = list(place.store.of_subject(ref))
-    for beside in (source.parent / CONSENT_FILE, source.parent.parent / _IN_PRESET):
-        if beside.is_file():
-            found.append(read_consent(beside.read_bytes(), str(beside)))
-    fitting = [one for one in found if one.record.subject_ref == ref and one.record.needs_consent]
-    return list({one.digest: one for one in fitting}.values())

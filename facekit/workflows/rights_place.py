@@ -1,9 +1,11 @@
 """Where rights are looked up from here: consents, ledger, keys that count, the show."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from facekit.media.files import full_path
+from facekit.rights.consent import SignedConsent
 from facekit.rights.ledger import Ledger
 from facekit.rights.policy import Action, Use
 from facekit.rights.store import ConsentStore, Revocation
@@ -26,6 +28,10 @@ class RightsPlace:
     keys: KeyHome
     show: Show
     show_file: Path | None
+    others: tuple["RightsPlace", ...] = ()
+    """Where else something may have been taken back, such as the show that a character is of."""
+    beside: tuple[Path, ...] = ()
+    """Folders in which statements that something was taken back may lie by themselves."""
 
     @property
     def project(self) -> str:
@@ -70,7 +76,35 @@ class RightsPlace:
             for line in self.ledger.lines()
             if line.kind == "revoke"
         ]
-        return (*self.store.revocations(self.known()), *noted)
+        stores = (self.store, *map(ConsentStore, self.beside))
+        found = [one for store in stores for one in store.revocations(self.known())]
+        return (*found, *noted, *(one for other in self.others for one in other.revocations()))
+
+    def records_of(self, subject_ref: str) -> tuple[SignedConsent, ...]:
+        """The records of a person, here and in the other places; raises as `of_subject`."""
+        places = (self, *self.others)
+        return tuple(one for place in places for one in place.store.of_subject(subject_ref))
+
+    def around(self, source: Path | str) -> "RightsPlace":
+        """Look beside a file and in its own show too, which may be another than this one.
+
+        Args:
+            source: A character, or a record of consent.
+
+        Raises:
+            UsageError: The file of that show has a mistake.
+        """
+        folders = dict.fromkeys((full_path(source).parent, Path(source).resolve().parent))
+        others = {one.home: one for one in (*self.others, *map(find_rights, folders))}
+        others.pop(self.home, None)
+        beside = dict.fromkeys((*self.beside, *folders))
+        beside.pop(full_path(self.store.folder), None)
+        return replace(self, others=tuple(others.values()), beside=tuple(beside))
+
+    @property
+    def home(self) -> tuple[Path, Path]:
+        """The folder of consents and the file of the ledger, in full."""
+        return full_path(self.store.folder), full_path(self.ledger.path)
 
     def use(
         self,

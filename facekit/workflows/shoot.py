@@ -19,7 +19,7 @@ from facekit.media.files import ensure_out_dir
 from facekit.types import Progress, Shot
 from facekit.workflows.backbone import load_backbone
 from facekit.workflows.cast_sampling import sample_cast
-from facekit.workflows.casting import ShotCast
+from facekit.workflows.casting import ShotCast, character_digest
 from facekit.workflows.characters import call_character
 from facekit.workflows.frame_likeness import Likeness, make_cast_likeness, make_likeness
 from facekit.workflows.long_shots import shoot_long
@@ -285,7 +285,8 @@ def _who(cast: ShotCast | None, consents: Mapping[str, str]) -> dict[str, object
     if cast.is_plain:
         (one,) = cast.characters
         consent = {"consent": consents[one.source]} if one.source in consents else {}
-        return {"character": one.name, "character_file": one.source, **consent}
+        said = {"character": one.name, "character_file": one.source}
+        return {**said, "character_sha256": character_digest(one), **consent}
     people = [
         {**told, "consent": consents[who.source]} if who.source in consents else told
         for who, told in zip(cast.characters, cast.to_json(), strict=True)

@@ -7,7 +7,8 @@ from facekit.errors import ConsentRefused
 from facekit.rights.policy import Use
 from facekit.workflows.origin import people_in
 from facekit.workflows.preset_files import load_any
-from facekit.workflows.rights import Permit, choose_consent, consents_of, permit_character
+from facekit.workflows.rights import Permit, permit_character
+from facekit.workflows.rights_choice import choose_consent, consents_of
 from facekit.workflows.rights_place import RightsPlace
 
 __all__ = ["check_again", "describe_permits", "permit_start"]
@@ -63,8 +64,9 @@ def check_again(permits: Sequence[Permit], place: RightsPlace) -> None:
     """
     for one in permits:
         if one.use is not None:
-            candidates = consents_of(one.subject_ref, Path(one.source), place)
-            choose_consent(candidates, one.use, place, one.name)
+            near = place.around(one.source)
+            candidates = consents_of(one.subject_ref, Path(one.source), near)
+            choose_consent(candidates, one.use, near, one.name)
 
 
 def describe_permits(permits: Sequence[Permit]) -> list[str]:
@@ -74,7 +76,7 @@ def describe_permits(permits: Sequence[Permit]) -> list[str]:
 
 def _of_consent(name: str, digest: str, start: Path, use: Use, place: RightsPlace) -> Permit:
     """The right of a person whose character is not here, by the record the file was made under."""
-    record = place.store.find(digest).record
+    record, place = place.store.find(digest).record, place.around(start)
     consent, used = choose_consent(consents_of(record.subject_ref, start, place), use, place, name)
     return Permit(
         name=name,

@@ -1,6 +1,7 @@
 """What can be known to fail before photos are looked at and weights are loaded."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -13,10 +14,66 @@ from facekit.generation.sample import SampleSettings
 from facekit.recipe import Recipe
 from facekit.training.adamw import check_optimizer
 from facekit.training.offload import check_offloaded
-from facekit.workflows.backbone import TINY, backbone_spec, base_adapter_path, load_tokenizer
+from facekit.training.trackers import check_trackers
+from facekit.workflows.backbone import (
+    TINY,
+    backbone_spec,
+    base_adapter_path,
+    load_tokenizer,
+    unknown_words,
+)
 from facekit.workflows.train_clips import clip_misfits
 
-__all__ = ["check_memory", "check_training", "is_refused", "misfits"]
+__all__ = [
+    "check_memory",
+    "check_tracked",
+    "check_training",
+    "check_words",
+    "is_refused",
+    "knows_word",
+    "misfits",
+]
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+
+
+def check_words(name: str, trigger: str | None) -> None:
+    """Refuse a name that cannot be a folder and an `@name`, and a trigger without a word.
+
+    Raises:
+        UsageError: Either.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"name is {name!r}, expected one of a-z and then a-z, 0-9, - or _, at most 64, capitals"
+            " too; choose another --as"
+        )
+    if trigger is not None and not trigger.strip():
+        raise UsageError(
+            f"trigger is {trigger!r}, expected words such as 'a person with red hair'; say some"
+            " after --trigger, or leave it away"
+        )
+
+
+def check_tracked(names: Sequence[str], recipe: Recipe) -> tuple[str, ...]:
+    """Refuse trackers that are not there, and any at a level that has nothing to log.
+
+    Raises:
+        UsageError: An unknown one, or the level L0.
+        PackageMissing: One that is not installed.
+    """
+    tracked = check_trackers(names)
+    if tracked and recipe.identity.level == "L0":
+        raise UsageError(
+            f"--track {','.join(tracked)} at the level L0, which has no steps and no log, expected"
+            " another level; leave --track away, or choose --level L2"
+        )
+    return tracked
+
+
+def knows_word(recipe: Recipe, name: str) -> bool:
+    """Whether the backbone has a word for a name; asked only where it decides the trigger."""
+    return recipe.identity.level != "none" and not unknown_words(load_tokenizer(recipe), name)
 
 
 def check_training(recipe: Recipe) -> None:

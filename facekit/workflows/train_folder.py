@@ -15,7 +15,7 @@ from facekit.training.train_character import CACHE_FILE, HELD_OUT_FILE
 from facekit.training.trainer import METRICS_FILE, STATE_FILE
 from facekit.workflows.characters import ADAPTER_FILE, RECIPE_FILE, RESULT_FILE
 from facekit.workflows.masks import MasksUsed
-from facekit.workflows.rights import CONSENT_FILE
+from facekit.workflows.rights_choice import CONSENT_FILE
 from facekit.workflows.train_outcome import TrainOutcome
 
 __all__ = [

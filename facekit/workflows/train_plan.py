@@ -1,6 +1,5 @@
 """What training a character will do, decided before anything slow is loaded."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,23 +9,23 @@ import torch
 from facekit.curation.allowing import read_allowed
 from facekit.curation.captioning import check_captioner
 from facekit.curation.findings import Role
-from facekit.errors import UsageError
 from facekit.faces.vendors import vendor_facts
 from facekit.media.scan import Source, scan_sources, tell_sources
 from facekit.recipe import Recipe, recipe_digest
 from facekit.training.captions import Subject
-from facekit.training.trackers import check_trackers
-from facekit.workflows.backbone import (
-    backbone_spec,
-    load_tokenizer,
-    unknown_words,
-)
+from facekit.workflows.backbone import backbone_spec
 from facekit.workflows.characters import CHARACTERS_DIR, RESULT_FILE
 from facekit.workflows.cost import RunCost, estimate_run
 from facekit.workflows.datasets import StoredDataset, open_dataset
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.masks import MasksUsed, plan_masks
-from facekit.workflows.train_checks import check_memory, check_training
+from facekit.workflows.train_checks import (
+    check_memory,
+    check_tracked,
+    check_training,
+    check_words,
+    knows_word,
+)
 from facekit.workflows.train_clips import clip_warnings, describe_clips
 from facekit.workflows.train_folder import is_resumed
 from facekit.workflows.train_rights import TrainRights, plan_rights
@@ -34,7 +33,6 @@ from facekit.workflows.train_warnings import plan_warnings
 
 __all__ = ["TrainPlan", "plan_train"]
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _LEVELS = {
     "L0": "L0, enrol only",
     "L1": "L1, tune the identity tokens",
@@ -250,27 +248,13 @@ def plan_train(
         CheckpointMismatch: The folder holds a run of another recipe, or the dataset was checked by
             other rules.
     """
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"name is {name!r}, expected one of a-z and then a-z, 0-9, - or _, at most 64, capitals"
-            " too; choose another --as"
-        )
-    if trigger is not None and not trigger.strip():
-        raise UsageError(
-            f"trigger is {trigger!r}, expected words such as 'a person with red hair'; say some"
-            " after --trigger, or leave it away"
-        )
+    check_words(name, trigger)
     check_training(recipe)
     read_allowed(allow)
     out_dir = Path(out or CHARACTERS_DIR) / name
     where = choose_device(device)
     check_memory(recipe, where)
-    tracked = check_trackers(track)
-    if tracked and recipe.identity.level == "L0":
-        raise UsageError(
-            f"--track {','.join(tracked)} at the level L0, which has no steps and no log, expected"
-            " another level; leave --track away, or choose --level L2"
-        )
+    tracked = check_tracked(track, recipe)
     check_captioner(recipe.captions.model)
     dataset = open_dataset(photos, recipe, allow)
     found = scan_sources(photos) if dataset is None else dataset.sources
@@ -297,7 +281,7 @@ def plan_train(
         force=force,
         resumes=resumes,
         is_finished=resumes and not force and (out_dir / RESULT_FILE).is_file(),
-        named=not trigger and _knows(recipe, name),
+        named=not trigger and knows_word(recipe, name),
         masks=plan_masks(recipe, dataset),
         rights=rights,
         allow=tuple(allow),
@@ -310,8 +294,3 @@ def plan_train(
         ),
         cost=cost,
     )
-
-
-def _knows(recipe: Recipe, name: str) -> bool:
-    """Whether the backbone has a word for a name; asked only where it decides the trigger."""
-    return recipe.identity.level != "none" and not unknown_words(load_tokenizer(recipe), name)

@@ -1,30 +1,23 @@
 """By what right a character is trained, decided before anything is loaded."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from facekit.adapters.character_header import SubjectRecord
 from facekit.errors import ConsentRefused, UsageError
 from facekit.media.files import write_bytes
 from facekit.recipe import Recipe
-from facekit.rights.consent import SignedConsent, new_subject_ref, sign_consent
+from facekit.rights.consent import SignedConsent
 from facekit.rights.ledger import LedgerLine
 from facekit.rights.policy import Action, check_consent
 from facekit.weights import file_digest
-from facekit.workflows.rights import (
-    CONSENT_FILE,
-    are_drawn_samples,
-    choose_consent,
-    draws_nobody,
-)
+from facekit.workflows.consent_terms import keep_own
+from facekit.workflows.rights import are_drawn_samples, draws_nobody
+from facekit.workflows.rights_choice import CONSENT_FILE, choose_given
 from facekit.workflows.rights_place import RightsPlace, find_rights
 
-__all__ = ["TrainRights", "attest_self", "note_training", "plan_rights", "settle_rights"]
-
-_SELF_DAYS = 365
+__all__ = ["TrainRights", "note_training", "plan_rights", "settle_rights"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +80,11 @@ def plan_rights(
         raise UsageError(f"{' and '.join(said)}: expected one of them; say whose face it is once")
     if consent is not None:
         place = find_rights()
-        return _under(place.store.find(consent), recipe, place)
+        if Path(consent).is_file():
+            place = place.around(consent)
+        found = place.store.find(consent)
+        exact = consent not in (found.name, found.record.subject_ref)
+        return _under(found, recipe, place, exact=exact)
     if is_subject:
         return _own(name, recipe)
     if draws_nobody(recipe.base.name, recipe.encoder.train):
@@ -113,41 +110,8 @@ def settle_rights(rights: TrainRights) -> TrainRights:
     """
     if not rights.attests:
         return rights
-    signed = attest_self(rights.by_name, find_rights())
+    _, signed = keep_own(rights.by_name, find_rights())
     return TrainRights(subject=_subject(signed), consent=signed)
-
-
-def attest_self(name: str, place: RightsPlace, **other: Any) -> SignedConsent:
-    """Record that whoever is at work is the person, of age, and agrees.
-
-    Args:
-        name: What it is kept under.
-        place: Where consents lie.
-        **other: Fields of the record that differ.
-
-    Raises:
-        OutputExists: There is a consent of this name.
-    """
-    today = datetime.now(UTC).date()
-    content = {
-        "subject_ref": new_subject_ref(),
-        "subject": "real",
-        "controller": "the person in the photos",
-        "method": "self-attest",
-        "adult": True,
-        "purpose": "shots of myself, made by myself",
-        "uses": {"allow": ["personal", "any"]},
-        "project": place.project,
-        "valid_from": str(today),
-        "valid_until": str(today + timedelta(days=_SELF_DAYS)),
-        "revocation": {"contact": "myself", "effect": "withdraw"},
-        **other,
-    }
-    signed = sign_consent(content, [place.signing_key(make=True)])
-    place.store.add(name, signed)
-    told = {"consent": signed.digest, "subject_ref": signed.record.subject_ref}
-    place.ledger.append("grant", told)
-    return replace(signed, name=name)
 
 
 def note_training(rights: TrainRights, name: str, adapter: Path) -> None:
@@ -184,17 +148,28 @@ def _own(name: str, recipe: Recipe) -> TrainRights:
             f"--i-am-the-subject: the consent {name} is by {earlier.record.method}, expected a"
             f" self-attestation or none; use it with --consent {name}, or choose another --as"
         )
-    return _under(earlier, recipe, place)
+    try:
+        return _under(earlier, recipe, place, exact=False)
+    except ConsentRefused as error:
+        if error.rule != "dates":
+            raise
+        raise ConsentRefused(
+            f"{str(error).partition(';')[0]}; agree anew with facekit consent record --as {name}"
+            " --i-am-the-subject --renew",
+            rule="dates",
+        ) from error
 
 
-def _under(consent: SignedConsent, recipe: Recipe, place: RightsPlace) -> TrainRights:
+def _under(
+    consent: SignedConsent, recipe: Recipe, place: RightsPlace, *, exact: bool
+) -> TrainRights:
     """Train under a record, where it allows that now."""
     action: Action = "enrol" if recipe.identity.level == "L0" else "train"
     use, name = place.use(action), consent.name or "consent"
     if not consent.record.needs_consent:
         check_consent(consent, use, trusted=place.trusted(), name=name)
         return TrainRights(subject=SubjectRecord(type=consent.record.subject))
-    found, _ = choose_consent([consent], use, place, name)
+    found, _ = choose_given(consent, use, place, name, exact=exact)
     return TrainRights(subject=_subject(found), consent=found)
 
 

@@ -1,7 +1,9 @@
 """Attacks on consents and on the ledger, as data: each changes files, and none may go unnoticed."""
 
+import base64
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -72,8 +74,6 @@ def signed_as_something_else(store: ConsentStore, _: Path) -> None:
     made = consent()
     statement = Statement("preset.approve", (Subject(REF, made.digest),), made.content)
     (one,) = sign_statement(statement, [LEGAL]).signatures
-    import base64
-
     sig = base64.b64encode(one.sig).decode()
     path.write_text(json.dumps({**told, "signatures": [{"keyid": one.keyid, "sig": sig}]}))
 
@@ -124,15 +124,30 @@ def damaged_revocation(store: ConsentStore, _: Path) -> None:
 
 def older_one_after_taking_back(store: ConsentStore, place: Path) -> None:
     taken_back(store, place)
-    store.add("mira", consent(now=days_ago(), purpose="older"), again=True)
+    store.add("mira", consent(now=NOW - timedelta(days=30), purpose="older"), again=True)
 
 
-def days_ago() -> Any:
-    from datetime import timedelta
+def beside_it(store: ConsentStore, place: Path) -> None:
+    """The statement lies in the folder of the character, and nowhere else."""
+    path, _ = store.revoke(store.find("mira"), (LEGAL,), effect="withdraw")
+    (place / "mira").mkdir()
+    path.rename(place / "mira" / path.name)
 
-    from tests.tiny.consents import NOW
 
-    return NOW - timedelta(days=30)
+def _its_show(place: Path) -> ConsentStore:
+    """The character lies in a show of its own, which is not the one that is worked in."""
+    (place / "mira").mkdir()
+    (place / "mira" / "facekit.toml").write_text(f"[people.legal]\nkey = '{LEGAL.public.line}'\n")
+    return ConsentStore(place / "mira" / "consent")
+
+
+def in_its_show(store: ConsentStore, place: Path) -> None:
+    _its_show(place).revoke(store.find("mira"), (LEGAL,), effect="withdraw")
+
+
+def narrower_in_its_show(store: ConsentStore, place: Path) -> None:
+    late = consent(now=NOW + timedelta(seconds=1), uses={"allow": ["narrative-fiction"]})
+    _its_show(place).add("mira", late)
 
 
 NOTHING: Attack = lambda store, place: None  # noqa: E731
@@ -178,6 +193,16 @@ CONSENT_ATTACKS: dict[str, tuple[Attack, Use, str]] = {
     "another country": (
         replaced(lambda: consent(territory=["DE"])), {"territory": ("US",)}, "territory"
     ),
+    "a country of which a part is excluded": (
+        replaced(lambda: consent(territory_exclude=["US-CA"])), {"territory": ("US",)}, "territory"
+    ),
+    "training after the photos had to go": (
+        replaced(lambda: consent(retention={"photos_until": str(days(-1))})),
+        {"action": "train"}, "retention",
+    ),
+    "taken back by a statement beside the character alone": (beside_it, {}, "revoked"),
+    "taken back in the show of the character alone": (in_its_show, {}, "revoked"),
+    "a narrower one in the show of the character": (narrower_in_its_show, {}, "use"),
     "another medium": (replaced(lambda: consent(media=["film"])), {"media": ("tv",)}, "media"),
     "training that was not agreed to": (
         replaced(lambda: consent(train={"adapter": False})), {"action": "train"}, "train"

@@ -68,3 +68,13 @@ def test_what_is_no_toml_is_told(tmp_path: Path) -> None:
 def test_a_secret_in_an_address_is_found() -> None:
     with pytest.raises(UsageError, match="uri holds a secret"):
         parse_show('[registries.a]\nuri = "sftp://anna:pw@host/x"\n', "t")
+
+
+@pytest.mark.parametrize(
+    "said",
+    ['use = "Advertising"', 'territory = ["us"]', 'territory_exclude = ["USA"]', 'media = ["TV"]'],
+)
+def test_words_of_rights_have_one_spelling(said: str) -> None:
+    with pytest.raises(UsageError, match=r"consent\." + said.partition(" ")[0]):
+        parse_show(f"[consent]\n{said}\n", "t")
+    assert parse_show('[consent]\nuse = ""\nterritory = ["US-CA"]\n', "t").consent.use == ""

@@ -153,3 +153,20 @@ def test_words_that_there_are_not_are_told_with_the_nearest(shot, said, tmp_path
     with pytest.raises(StoryboardError) as caught:
         read_storyboard(path)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rights", "said"),
+    [
+        ("use: Advertising", "rights.use: got 'Advertising', expected small letters"),
+        ("territory: us", "rights.territory: got 'us', expected world, a country such as DE"),
+        ("territory_exclude: [USA]", "rights.territory_exclude.0: got 'USA', expected world"),
+    ],
+)
+def test_uses_and_places_have_one_spelling(rights, said, tmp_path):
+    path = tmp_path / "board.yaml"
+    listed = "sequences: [{id: S, shots: [{id: A, frames: 9}]}]\n"
+    path.write_text(f"{HEAD}rights: {{{rights}}}\n{listed}")
+    with pytest.raises(StoryboardError) as caught:
+        read_storyboard(path)
+    assert said in str(caught.value)

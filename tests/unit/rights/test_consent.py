@@ -5,7 +5,8 @@ import json
 import pytest
 
 from facekit.errors import ConsentRefused
-from facekit.rights.consent import DENIED, new_subject_ref, read_consent
+from facekit.rights.consent import new_subject_ref, read_consent
+from facekit.rights.consent_parts import DENIED
 from tests.tiny.consents import LEGAL, STRANGER, consent
 
 
@@ -54,6 +55,8 @@ def test_references_of_people_are_random():
         ({"territory": ["Germany"]}, "territory"),
         ({"uses": {"allow": []}}, "uses.allow"),
         ({"schema": "facekit.consent/2"}, "schema"),
+        ({"schema": "facekit.consent/2", "adult": None}, "schema"),
+        ({"train": {"merge": True}}, "unknown key"),
     ],
 )
 def test_what_cannot_be_agreed_to_is_refused(change, said):

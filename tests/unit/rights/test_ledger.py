@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import LedgerDamaged, OutputError
+from facekit.rights import ledger as ledger_module
 from facekit.rights.ledger import FIRST, Ledger, new_render_id
 
 
@@ -81,6 +82,50 @@ def test_a_kill_before_the_very_first_line(tmp_path):
     head = tmp_path / "ledger.jsonl.head"
     head.write_text(json.dumps({"count": 0, "sha256": FIRST}))
     assert made.verify().count == 1
+
+
+@pytest.mark.parametrize("before", [0, 4])
+def test_failing_between_line_and_head_again_and_again_loses_nothing(tmp_path, monkeypatch, before):
+    made = Ledger(tmp_path / "ledger.jsonl")
+    for number in range(before):
+        made.append("use", {"number": number})
+    write_text, there = ledger_module.write_text, before
+
+    def fail(path, text):
+        if json.loads(text)["count"] > there:
+            raise OutputError(f"{path}: no space left; free some")
+        write_text(path, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger_module, "write_text", fail)
+        for there in range(before, before + 3):  # noqa: B007 -- `fail` compares with it
+            with pytest.raises(OutputError):
+                made.append("use", {})
+    assert made.verify().count == before + 3
+    made.append("use", {})
+    assert made.verify().count == before + 4
+
+
+def test_where_no_head_can_be_written_no_line_is_added_after_the_first(ledger, monkeypatch):
+    def fail(path, text):
+        raise OutputError(f"{path}: no space left; free some")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger_module, "write_text", fail)
+        for _ in range(3):
+            with pytest.raises(OutputError):
+                ledger.append("use", {})
+    assert ledger.verify().count == 5
+
+
+def test_a_line_without_its_head_is_not_called_unwritten(ledger, monkeypatch):
+    def fail(path, text):
+        raise OutputError(f"{path}: not written, no space left; nothing was changed; free some")
+
+    monkeypatch.setattr(ledger_module, "write_text", fail)
+    with pytest.raises(OutputError, match="line 5 was written") as caught:
+        ledger.append("use", {"number": 4})
+    assert "nothing was changed" not in str(caught.value)
 
 
 def test_what_cannot_be_written_is_told(tmp_path):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from facekit.errors import ConsentRefused
+from facekit.errors import ConsentRefused, UsageError
 from facekit.rights.policy import Use, check_consent, check_use
 from facekit.rights.store import Revocation
 from tests.tiny.consents import LEGAL, NOW, REF, STRANGER, consent
@@ -48,11 +48,20 @@ def test_what_is_agreed_to_is_allowed():
          "territory"),
         ({"territory_exclude": ["US"]}, {"territory": ("world",)}, "territory"),
         ({"territory_exclude": ["US"]}, {"territory": ("US-CA",)}, "territory"),
+        ({"territory_exclude": ["US-CA"]}, {"territory": ("US",)}, "territory"),
+        ({"territory_exclude": ["US-CA"]}, {"territory_exclude": ("US-NY",)}, "territory"),
+        ({"territory": ["US"], "territory_exclude": ["US-CA"]}, {"territory": ("US",)},
+         "territory"),
+        ({"territory": ["DE"]}, {"territory": ("DE", "world")}, "territory"),
+        ({"territory": ["DE-BY"]}, {"territory": ("DE",)}, "territory"),
+        ({"territory_exclude": ["US"]}, {"territory_exclude": ("US-CA",)}, "territory"),
         ({"media": ["film"]}, {}, "media"),
         ({"media": ["film"]}, {"media": ("film", "social")}, "media"),
         ({"train": {"adapter": False}}, {"action": "train"}, "train"),
         ({"train": {"zero_shot": False}}, {"action": "enrol"}, "train"),
         ({"retention": {"templates_until": "2026-11-20"}}, {}, "retention"),
+        ({"retention": {"photos_until": "2026-11-20"}}, {"action": "train"}, "retention"),
+        ({"retention": {"photos_until": "2026-11-20"}}, {"action": "enrol"}, "retention"),
         ({"valid_from": "2026-11-22"}, {}, "dates"),
         ({"valid_until": "2026-11-20"}, {}, "dates"),
     ],
@@ -68,6 +77,12 @@ def test_the_rule_that_refuses_is_named(change, asked, expected):
         ({"territory": ["DE"]}, {"territory": ("DE-BY",)}),
         ({"territory_exclude": ["US"]}, {"territory_exclude": ("US",)}),
         ({"territory_exclude": ["US"]}, {"territory": ("DE",)}),
+        ({"territory_exclude": ["US-CA"]}, {"territory_exclude": ("US",)}),
+        ({"territory_exclude": ["US-CA"]}, {"territory": ("US",), "territory_exclude": ("US-CA",)}),
+        ({"territory_exclude": ["US-CA"]}, {"territory": ("US-NY",)}),
+        ({"territory": ["DE"]}, {"territory": ("DE", "US"), "territory_exclude": ("US",)}),
+        ({"retention": {"photos_until": "2026-11-20"}}, {}),
+        ({"retention": {"photos_until": "2026-11-21"}}, {"action": "train"}),
         ({"media": ["film"]}, {"media": ("film",)}),
         ({"uses": {"allow": ["any"]}}, {"use": "advertising"}),
         ({"uses": {"allow": ["test"], "deny": ["deception"]}}, {"project": "org.other"}),
@@ -119,3 +134,23 @@ def test_dates_come_before_all_else():
     with pytest.raises(ConsentRefused) as caught:
         check_use(made.record, use(use="sexual", project="x"), [revoked(made)], NOW)
     assert caught.value.rule == "dates"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"use": "Advertising"},
+        {"use": "advertising "},
+        {"media": ("Film",)},
+        {"territory": ("us",)},
+        {"territory": ("USA",)},
+        {"territory": ("",)},
+        {"territory_exclude": ("us",)},
+        {"territory": ("US",), "territory_exclude": ("US",)},
+        {"territory": ("US-CA", "DE"), "territory_exclude": ("US", "DE")},
+        {"territory_exclude": ("world",)},
+    ],
+)
+def test_a_word_in_another_spelling_is_a_mistake_and_no_other_word(asked):
+    with pytest.raises(UsageError, match=";"):
+        use(**asked)

@@ -52,6 +52,33 @@ def test_taking_back_adds_a_statement(store):
     assert len(store.records()) == 1
     with pytest.raises(SignatureRefused):
         store.revocations([STRANGER.public])
-    path.write_bytes(path.read_bytes().replace(b"A", b"B", 1))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1  # of the payload, where every bit counts
+    path.write_bytes(content)
     with pytest.raises(SignatureRefused):
         store.revocations([LEGAL.public])
+
+
+def test_a_damaged_record_stops_its_person_and_nobody_else(store):
+    other = "subj_" + "1" * 32
+    store.add("mira", consent())
+    damaged = store.add("noa", consent(subject_ref=other))
+    damaged.write_bytes(b"{}")
+    for said in ("mira", REF, store.find("mira").digest[:8]):
+        assert store.find(said).name == "mira"
+    assert len(store.of_subject(REF)) == 1
+    for said in ("noa", other):
+        with pytest.raises(ConsentRefused, match="schema") as caught:
+            store.find(said)
+        assert caught.value.rule == "record"
+    damaged.write_text(f'{{"subject_ref": "{REF}"}}')
+    with pytest.raises(ConsentRefused, match="schema"):
+        store.of_subject(REF)
+
+
+def test_a_damaged_later_record_of_the_same_name_is_not_passed_over(store):
+    store.add("mira", consent())
+    late = consent(now=NOW + timedelta(days=1), uses={"allow": ["test"]})
+    store.add("mira", late, again=True).write_bytes(b"")
+    with pytest.raises(ConsentRefused):
+        store.of_subject(REF)

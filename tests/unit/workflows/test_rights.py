@@ -18,7 +18,6 @@ from facekit.types import NoProgress
 from facekit.workflows.character_delete import plan_delete, run_delete
 from facekit.workflows.character_look import list_characters, show_character
 from facekit.workflows.consent import (
-    ConsentTerms,
     check_one,
     record_consent,
     record_self,
@@ -27,17 +26,14 @@ from facekit.workflows.consent import (
     write_request,
 )
 from facekit.workflows.ledger_look import read_ledger
-from facekit.workflows.rights import CONSENT_FILE, draws_nobody
+from facekit.workflows.rights import draws_nobody
+from facekit.workflows.rights_choice import CONSENT_FILE
 from facekit.workflows.rights_place import find_rights
 from facekit.workflows.shoot import plan_shoot, run_shoot
 from facekit.workflows.train import plan_train, run_train
 from facekit.workflows.train_rights import plan_rights, settle_rights
+from tests.tiny.people import TERMS, make_person
 from tests.tiny.shows import SHOW
-
-TERMS = ConsentTerms(
-    method="agreement-ref", reason="contract 7", controller="Studio", purpose="a film",
-    allow=("narrative-fiction", "test"), contact="legal@studio.example",
-)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -47,17 +43,8 @@ def _here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def person(trained, tmp_path):
-    """A character of somebody real who has agreed; made of a trained one, to save the training."""
-    key_home().create("legal")
-    kept = record_consent([], "mira", TERMS, adult=True)
-    file = CharacterFile.load(trained.adapter)
-    ref = kept.consent.record.subject_ref
-    subject = SubjectRecord(type="real", ref=ref, consent=kept.consent.digest)
-    real = dataclasses.replace(file, header=dataclasses.replace(file.header, subject=subject))
-    path = tmp_path / "characters" / "mira" / "adapter.safetensors"
-    real.save(path)
-    (path.parent / "result.json").write_text(json.dumps({"photos": str(trained.photos)}))
-    return path
+    """A character of somebody real who has agreed."""
+    return make_person(trained, tmp_path)
 
 
 def plan(trained, character, **options):
