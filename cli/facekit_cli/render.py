@@ -105,8 +105,8 @@ def render(
     """
     given = {"--part": part, "--ray": ray, "--emit": emit}
     if emit is not None:
-        given["--no-credentials"] = no_credentials  # set FACEKIT_CREDENTIALS=none for the tasks
-        _emit(board, given, only, workers, emit, to, device, weights, out, dry_run, as_json)
+        shared = (device, weights, no_credentials, out, dry_run, as_json)
+        _emit(board, given, only, workers, emit, to, *shared)
         return
 
     def plan() -> "RenderPlan":
@@ -152,6 +152,7 @@ def _emit(
     to: Path | None,
     device: str,
     weights: Sequence[Path] | None,
+    no_credentials: bool,
     out: Path | None,
     dry_run: bool,
     as_json: bool,
@@ -163,10 +164,18 @@ def _emit(
         if workers is not None:
             _idle("--workers", "the scheduler decides how many tasks run at once")
         return plan_emit(
-            board, kind, to, out=out, device=device, only=only or (), weights=weights or ()
+            board,
+            kind,
+            to,
+            out=out,
+            device=device,
+            only=only or (),
+            weights=weights or (),
+            no_credentials=no_credentials,
         )
 
-    execute("render.emit", plan, run_emit, as_json=as_json, weights=weights, dry_run=dry_run)
+    checked = prepared(plan, no_credentials=no_credentials, dry_run=dry_run)
+    execute("render.emit", checked, run_emit, as_json=as_json, weights=weights, dry_run=dry_run)
 
 
 def _one_of(given: Mapping[str, object]) -> None:

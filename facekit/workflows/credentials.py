@@ -1,6 +1,7 @@
 """Every file that is made is given its credentials here, with one call."""
 
 import functools
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facekit.errors import UsageError
-from facekit.media.files import remove_file
+from facekit.media.files import full_path, remove_file
 from facekit.provenance.certificates import (
     Certificates,
     certificates_folder,
@@ -25,7 +26,7 @@ from facekit.provenance.signing import sign_file
 from facekit.provenance.soft import Output, OutputRecord, frame_hashes
 from facekit.provenance.watermark import VideoSeal, message_of
 from facekit.show_file import Provenance, find_show, read_show
-from facekit.signing.home import key_home
+from facekit.signing.home import KEYS_VARIABLE, key_home
 from facekit.signing.keys import PublicKey
 from facekit.signing.statements import now_text
 from facekit.types import Clip
@@ -36,9 +37,11 @@ __all__ = [
     "anchors",
     "mark_clip",
     "output_record",
+    "passed_on",
     "prepare_credentials",
     "sign_output",
     "signed_output",
+    "signs_as",
     "trusted_roots",
     "watermark",
     "why_unsigned",
@@ -87,6 +90,29 @@ def prepare_credentials() -> tuple[str, ...]:
         )
     watermark()
     return tuple(told)
+
+
+def passed_on() -> dict[str, str]:
+    """Variables by which other machines sign as this one does, with the same keys."""
+    return {
+        KEYS_VARIABLE: str(full_path(key_home().folder)),
+        CREDENTIALS_VARIABLE: "none" if why_unsigned() else "",
+    }
+
+
+def signs_as() -> str:
+    """Tell apart who signs; empty where nobody does, or where there is no key yet.
+
+    Raises:
+        KeyRefused: The certificates will not do.
+        UsageError: facekit.toml is wrong.
+    """
+    if why_unsigned():
+        return ""
+    if _settings()[0].certificates is not None:
+        return hashlib.sha256(_certificates().chain.encode()).hexdigest()
+    root = own_root(key_home())
+    return root.keyid if root else ""
 
 
 def mark_clip(clip: Clip, facts: Facts | None) -> Clip:

@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from facekit.provenance.facts import Facts, Shown, new_render_id
 from facekit.weights import known_digest
 from facekit.workflows.credentials import why_unsigned
 
-__all__ = ["facts_of"]
+__all__ = ["facts_of", "facts_of_takes"]
 
 
 def facts_of(record: Mapping[str, Any]) -> Facts | None:
@@ -39,6 +39,26 @@ def facts_of(record: Mapping[str, Any]) -> Facts | None:
         backbone=str(record.get("backbone") or ""),
         fingerprint=str(record.get("fingerprint") or ""),
         made="drawn" if "drawn" in record else "trained",
+    )
+
+
+def facts_of_takes(records: Sequence[Mapping[str, Any]]) -> Facts | None:
+    """What is said of one picture of several takes, such as a contact sheet.
+
+    It has a render id of its own; the takes are its ingredients.
+
+    Args:
+        records: As they lie beside the takes.
+    """
+    found = [facts for record in records if (facts := facts_of(record)) is not None]
+    if not found:
+        return None
+    return Facts(
+        render_id=new_render_id(),
+        version=facekit.__version__,
+        shown=tuple(dict.fromkeys(one for facts in found for one in facts.shown)),
+        backbone=", ".join(dict.fromkeys(facts.backbone for facts in found if facts.backbone)),
+        made="trained" if any(facts.made == "trained" for facts in found) else "drawn",
     )
 
 

@@ -18,6 +18,9 @@ from facekit.media.timecode import has_timecode, timecode_at
 from facekit.media.video import read_clip
 from facekit.types import Clip
 from facekit.workflows.board_plan import BoardPlan
+from facekit.workflows.credentials import signed_output
+from facekit.workflows.origin import facts_of_takes
+from facekit.workflows.render_files import read_json
 from facekit.workflows.render_jobs import TAKES_DIR
 from facekit.workflows.render_state import ShotState
 
@@ -84,7 +87,7 @@ def write_media(version: Path, shot: ShotPlan, take: Clip, deliver: Deliver) -> 
 
 
 def write_contact(state: ShotState, out_dir: Path) -> None:
-    """Draw all takes of a shot below each other, the delivered one framed.
+    """Draw all takes of a shot below each other, the delivered one framed; the takes go into it.
 
     It is not part of a version, for it changes with every take and they do not.
 
@@ -95,12 +98,15 @@ def write_contact(state: ShotState, out_dir: Path) -> None:
     Raises:
         OutputError: It cannot be written.
         MediaError: A take cannot be read.
+        KeyRefused: The certificates that sign it will not do.
     """
-    rows = []
+    rows, clips = [], []
     for one in state.takes:
         if not one.is_drawn:
             continue
-        clip = read_clip(state.version / TAKES_DIR / f"{take_name(one.number)}.mp4")
+        path = state.version / TAKES_DIR / f"{take_name(one.number)}.mp4"
+        clip = read_clip(path)
+        clips.append(path)
         score = "" if one.score is None else f"{one.score:.2f}"
         told = [one.verdict, score, *one.reasons[:1]]
         rows.append(
@@ -112,8 +118,11 @@ def write_contact(state: ShotState, out_dir: Path) -> None:
             )
         )
     if rows:
+        sheet = takes_sheet(rows, state.shot.name)
+        facts = facts_of_takes([read_json(path.with_suffix(".json")) or {} for path in clips])
         path = out_dir / CONTACT_DIR / f"{state.shot.name}.webp"
-        write_sheet(path, takes_sheet(rows, state.shot.name))
+        with signed_output(path, facts, inputs=clips) as place:
+            write_sheet(place, sheet)
 
 
 def check_media(deliver: Deliver) -> None:

@@ -5,7 +5,7 @@ import pytest
 from facekit.adapters.character_file import CharacterFile
 from facekit.adapters.character_header import SubjectRecord
 from facekit.weights import file_digest
-from facekit.workflows.origin import facts_of
+from facekit.workflows.origin import facts_of, facts_of_takes
 from facekit.workflows.preset_files import load_any
 
 RECORD = {"character": "mira", "character_file": None, "backbone": "toon", "fingerprint": "f" * 64}
@@ -44,3 +44,16 @@ def test_a_file_says_of_which_preset_and_under_what_consent_it_is(as_anna, train
     assert (tom.name, tom.consent, tom.preset) == ("tom", "c" * 64, "")
     assert tom.character == file_digest(own)
     assert tom.recipe == file.header.training["recipe_digest"]
+
+
+def test_a_picture_of_several_takes_has_an_id_of_its_own(monkeypatch):
+    takes = [{**RECORD, "character": name} for name in ("mira", "tom", "mira")]
+
+    facts = facts_of_takes([*takes, {"drawn": 3}])
+
+    assert [one.name for one in facts.shown] == ["mira", "tom"]
+    assert (facts.backbone, facts.made) == ("toon", "trained")
+    assert facts.render_id not in {facts_of(take).render_id for take in takes}
+    assert facts_of_takes([{"drawn": 3}]).made == "drawn"
+    monkeypatch.setenv("FACEKIT_CREDENTIALS", "none")
+    assert facts_of_takes(takes) is None
