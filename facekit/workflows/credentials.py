@@ -22,7 +22,7 @@ from facekit.provenance.certificates import (
 )
 from facekit.provenance.credentials import EMBEDDED
 from facekit.provenance.facts import Facts
-from facekit.provenance.signing import sign_file
+from facekit.provenance.signing import Edit, sign_file
 from facekit.provenance.soft import Output, OutputRecord, frame_hashes
 from facekit.provenance.watermark import VideoSeal, message_of
 from facekit.show_file import Provenance, find_show, read_show
@@ -130,6 +130,7 @@ def signed_output(
     *,
     frames: npt.NDArray[np.uint8] | None = None,
     inputs: Sequence[Path] = (),
+    edit: Edit | None = None,
 ) -> Iterator[Path]:
     """Give a name to write a file to; at the end it lies at `path`, with credentials.
 
@@ -137,21 +138,22 @@ def signed_output(
 
     Args:
         path: Where the file belongs.
-        facts: What is said of it; None leaves it as it is written.
+        facts: What is said of it; None leaves it as it is written, unless it is an edit.
         frames: Its frames, to recognise it by.
         inputs: Files that went into it.
+        edit: What was done to a file that was there before; None where it was made anew.
 
     Raises:
         KeyRefused: The certificates will not do.
         OutputError: It cannot be written.
     """
-    if facts is None:
+    if why_unsigned() if edit is not None else facts is None:
         yield path
         return
     unsigned = path.with_name(f".{path.stem}-unsigned{path.suffix}")
     try:
         yield unsigned
-        _sign(unsigned, path, facts, frames, inputs)
+        _sign(unsigned, path, facts, frames, inputs, edit=edit)
     finally:
         remove_file(unsigned)
 
@@ -236,15 +238,20 @@ def _loaded(path: Path, sha256: str) -> VideoSeal:
 def _sign(
     source: Path,
     path: Path,
-    facts: Facts,
+    facts: Facts | None,
     frames: npt.NDArray[np.uint8] | None,
     inputs: Sequence[Path],
     timestamp: str | None = None,
+    edit: Edit | None = None,
 ) -> None:
     timestamp = timestamp or _settings()[0].timestamp
-    sign_file(source, facts, _certificates(), out=path, inputs=inputs, timestamp=timestamp)
+    sign_file(
+        source, facts, _certificates(), out=path, inputs=inputs, timestamp=timestamp, edit=edit
+    )
     if path.suffix.lower() not in EMBEDDED and source != path:
         source.replace(path)
+    if facts is None:
+        return
     hashes = () if frames is None else frame_hashes(frames)
     output_record().add(
         Output(name=path.name, sha256=file_digest(path), frames=hashes, facts=facts, at=now_text())

@@ -119,7 +119,14 @@ def _train(
         lora=lora,
         others_ND=other_faces(backbone, faces) if settings.weights.contrastive > 0 else None,
         validate=likeness_validation(
-            recipe, photos, subject, pipe, spec, near, samples_dir, _sample_record(plan, looked, digest)
+            recipe,
+            photos,
+            subject,
+            pipe,
+            spec,
+            near,
+            samples_dir,
+            _sample_record(plan, looked, digest),
         ),
         guidance=guidance_options(SampleSettings.of(spec, recipe.sample)),
         parser=looked[0].parser if looked else None,

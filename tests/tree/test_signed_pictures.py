@@ -52,7 +52,10 @@ def called(tree: ast.Module) -> Iterator[str]:
 def test_every_writer_of_pictures_signs_them_or_says_why_not(root: Path) -> None:
     found = {}
     for path in sorted((root / "facekit").rglob("*.py")):
-        calls = set(called(ast.parse(path.read_text(encoding="utf-8"))))
+        text = path.read_text(encoding="utf-8")
+        if not any(f"{name}(" in text for name in {*WRITERS, ".save"}):
+            continue
+        calls = set(called(ast.parse(text)))
         if calls & WRITERS:
             found[path.relative_to(root).as_posix()] = calls
     found = {name: calls for name, calls in found.items() if name not in THEMSELVES}

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from facekit.generation.storyboard_parts import Deliver
-from facekit.media.facts import read_facts
 from facekit.generation.units import Decision, TakeRecord, take_name
+from facekit.media.facts import read_facts
 from facekit.media.video import read_clip
 from facekit.provenance.credentials import read_credentials
 from facekit.types import Clip, Shot
@@ -93,9 +93,7 @@ def test_a_contact_sheet_says_what_its_takes_say(take, tmp_path, monkeypatch):
         TakeRecord(number=number, fingerprint="f" * 64, verdict="pass", score=0.5)
         for number in (1, 2)
     )
-    state = ShotState(
-        shot=shot, version=tmp_path, takes=takes, decision=Decision(chosen=takes[0])
-    )
+    state = ShotState(shot=shot, version=tmp_path, takes=takes, decision=Decision(chosen=takes[0]))
     for one, name in zip(takes, ("mira", "tom"), strict=True):
         asked = Shot(
             name=take_name(one.number), prompt="", seed=1, num_frames=9, height=96, width=176,
