@@ -184,9 +184,17 @@ class Provenance(_Closed):
     """TorchScript file of VideoSeal, which marks frames invisibly; none when absent."""
     watermark_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Of that file."""
+    label: Literal["eu", "cn", "custom"] | None = None
+    """Visible label of the movies that a render delivers; none when absent."""
+    label_text: str | None = None
+    """Other words than those of the profile."""
+    label_font: str | None = None
+    """Font file that has the letters."""
 
     @after(mode="after")
     def _is_whole(self) -> Self:
+        if self.label is None and (self.label_text or self.label_font):
+            raise ValueError("label_text and label_font need label, which says by whose rules")
         if (self.certificates is None) != (self.private_key is None):
             raise ValueError("certificates and private_key go together, one alone does nothing")
         if (self.watermark is None) != (self.watermark_sha256 is None):

@@ -20,7 +20,7 @@ from facekit.media.burn_in import text_font
 from facekit.media.files import atomic_write
 from facekit.types import Image, NoProgress, Progress
 
-__all__ = ["LABELLED_VIDEOS", "Label", "check_label", "label_image", "label_video"]
+__all__ = ["LABELLED_VIDEOS", "Label", "Stamp", "check_label", "label_image", "label_video"]
 
 LABELLED_VIDEOS: Final = frozenset({".m4v", ".mov", ".mp4"})
 """Suffixes of videos that can be labelled."""
@@ -69,6 +69,30 @@ def check_label(label: Label) -> None:
             f"{name}: has no {' '.join(lacking)}, expected all letters of {text!r}; name a font"
             " file that has them with --font"
         )
+
+
+class Stamp:
+    """Writes a label into the frames of one video.
+
+    Args:
+        label: What is written.
+    """
+
+    def __init__(self, label: Label) -> None:
+        self._label = label
+        self._tag: tuple[VideoFrame, int, int] | None = None
+
+    def put(self, frame: VideoFrame, time_s: float) -> None:
+        """Write it into a frame of planes of YUV, unless its time is over.
+
+        Raises:
+            UsageError: The picture is too small for the text.
+        """
+        if self._label.seconds is not None and time_s > self._label.seconds:
+            return
+        self._tag = self._tag or _tag_frame(frame, self._label)
+        frame.make_writable()
+        _lay_over(frame, *self._tag)
 
 
 def label_image(image: Image, label: Label) -> Image:
@@ -124,7 +148,7 @@ def _copy(path: Path, source: Any, target: Any, label: Label, progress: Progress
     }
     made = _new_stream(path, source, target, given)
     progress.start(given.frames or 1, path.name)
-    tag: tuple[VideoFrame, int, int] | None = None
+    stamp = Stamp(label)
     for packet in source.demux([given, *source.streams.audio]):
         if packet.stream.index in sounds:
             if packet.dts is not None:
@@ -132,10 +156,12 @@ def _copy(path: Path, source: Any, target: Any, label: Label, progress: Progress
                 target.mux(packet)
             continue
         for frame in packet.decode():
-            if label.seconds is None or frame.time is None or frame.time <= label.seconds:
-                tag = tag or _tag_frame(path, frame, label)
-                frame.make_writable()
-                _stamp(frame, *tag)
+            if frame.rotation:
+                raise MediaError(
+                    f"{path}: is turned by {frame.rotation} degrees when it is shown, expected"
+                    " upright frames; convert it first"
+                )
+            stamp.put(frame, frame.time or 0.0)
             frame.pict_type = PictureType.NONE
             target.mux(made.encode(frame))
             progress.advance()
@@ -168,20 +194,15 @@ def _new_stream(path: Path, source: Any, target: Any, given: Any) -> VideoStream
     return made
 
 
-def _tag_frame(path: Path, frame: VideoFrame, label: Label) -> tuple[VideoFrame, int, int]:
+def _tag_frame(frame: VideoFrame, label: Label) -> tuple[VideoFrame, int, int]:
     """The label in the pixel format of a video, and where it belongs."""
-    if frame.rotation:
-        raise MediaError(
-            f"{path}: is turned by {frame.rotation} degrees when it is shown, expected upright"
-            " frames; convert it first"
-        )
     tag, top, left = _placed(label, frame.height, frame.width)
     whole = ColorRange.JPEG if frame.color_range == ColorRange.JPEG else ColorRange.MPEG
     drawn = VideoFrame.from_ndarray(np.ascontiguousarray(tag), format="rgb24")
     return drawn.reformat(format=frame.format.name, dst_color_range=whole), top, left
 
 
-def _stamp(frame: VideoFrame, tag: VideoFrame, top: int, left: int) -> None:
+def _lay_over(frame: VideoFrame, tag: VideoFrame, top: int, left: int) -> None:
     """Lay a label over a frame, plane by plane."""
     kind = np.dtype("u1" if frame.format.components[0].bits == 8 else "<u2")
     for below, above in zip(frame.planes, tag.planes, strict=True):

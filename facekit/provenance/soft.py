@@ -36,8 +36,8 @@ _AGREEING: Final = 0.75
 """Share of the frames that have to be alike; the rest may be of another cut."""
 
 LIKELY_BITS: Final = 3.7
-"""Distance of frames, of 64 bits, up to which two files are likely the same: less than one in a
-hundred pairs of clips that show two characters in the same scene is as close.
+"""Distance of frames, of 64 bits, up to which two files are likely the same. About one in a hundred
+pairs of clips that show two characters in the same scene is as close, and no other pair.
 Source: docs/results/provenance.json."""
 
 _MIN_SPREAD: Final = 2.0

@@ -35,6 +35,7 @@ from facekit.weights import file_digest
 __all__ = [
     "CREDENTIALS_VARIABLE",
     "anchors",
+    "beside_show",
     "mark_clip",
     "output_record",
     "passed_on",
@@ -209,7 +210,7 @@ def anchors() -> str:
     settings, place = _settings()
     if settings.anchors is None:
         return ""
-    path = _beside(place, settings.anchors)
+    path = beside_show(place, settings.anchors)
     try:
         return path.read_text(encoding="ascii")
     except (OSError, ValueError) as error:
@@ -227,7 +228,7 @@ def watermark() -> VideoSeal | None:
     settings, place = _settings()
     if settings.watermark is None or settings.watermark_sha256 is None:
         return None
-    return _loaded(_beside(place, settings.watermark), settings.watermark_sha256)
+    return _loaded(beside_show(place, settings.watermark), settings.watermark_sha256)
 
 
 @functools.cache
@@ -263,8 +264,8 @@ def _certificates() -> Certificates:
     if settings.certificates is None or settings.private_key is None:
         return ensure_certificates(key_home())
     return load_certificates(
-        _beside(place, settings.certificates),
-        _beside(place, settings.private_key),
+        beside_show(place, settings.certificates),
+        beside_show(place, settings.private_key),
         settings.algorithm,
     )
 
@@ -274,7 +275,7 @@ def _settings() -> tuple[Provenance, Path | None]:
     return read_show(place).provenance, place
 
 
-def _beside(place: Path | None, name: str) -> Path:
-    """A path of facekit.toml, which is relative to the folder of that file."""
+def beside_show(place: Path | None, name: str) -> Path:
+    """A path that facekit.toml says, which is relative to the folder of that file."""
     path = Path(name).expanduser()
     return path if path.is_absolute() or place is None else place.parent / path

@@ -1,6 +1,7 @@
 """Visible labels beside the invisible marks: a new file that says so to whoever watches it."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -12,16 +13,26 @@ from facekit.media.label import LABELLED_VIDEOS, Label, check_label, label_image
 from facekit.provenance.credentials import read_credentials
 from facekit.provenance.facts import Facts
 from facekit.provenance.signing import Edit
+from facekit.show_file import find_show, read_show
 from facekit.types import Progress
 from facekit.weights import file_digest
 from facekit.workflows.credentials import (
     anchors,
+    beside_show,
     output_record,
     signed_output,
     trusted_roots,
 )
 
-__all__ = ["PROFILES", "LabelPlan", "LabelledFiles", "plan_labels", "profile_label", "run_labels"]
+__all__ = [
+    "PROFILES",
+    "LabelPlan",
+    "LabelledFiles",
+    "delivery_label",
+    "plan_labels",
+    "profile_label",
+    "run_labels",
+]
 
 PROFILES: Final = ("eu", "cn", "custom")
 """By whose rules a label is written."""
@@ -124,6 +135,25 @@ def profile_label(
     return label
 
 
+def delivery_label() -> Label | None:
+    """The label that facekit.toml asks for in delivered movies; None where it asks for none.
+
+    Raises:
+        UsageError: What the profile does not allow, or letters that the font has not.
+    """
+    place = find_show()
+    asked = read_show(place).provenance
+    if asked.label is None:
+        return None
+    font = None if asked.label_font is None else beside_show(place, asked.label_font)
+    return _profile_label(asked.label, asked.label_text, font)
+
+
+@functools.lru_cache(maxsize=4)
+def _profile_label(profile: str, text: str | None, font: Path | None) -> Label:
+    return profile_label(profile, text=text, font=font)
+
+
 def plan_labels(
     paths: Sequence[Path],
     profile: str,
@@ -138,7 +168,10 @@ def plan_labels(
 
     Args:
         paths: Videos and pictures.
-        profile: With `text`, `seconds` and `font`, as for `profile_label`.
+        profile: As for `profile_label`.
+        text: Likewise.
+        seconds: Likewise.
+        font: Likewise.
         out: The new file, or the folder of several; `NAME_labelled` beside each when None.
         force: Whether what is there may be replaced.
 

@@ -19,6 +19,7 @@ from facekit.media.video import read_clip
 from facekit.types import Clip
 from facekit.workflows.board_plan import BoardPlan
 from facekit.workflows.credentials import signed_output
+from facekit.workflows.label import delivery_label
 from facekit.workflows.origin import facts_of_takes
 from facekit.workflows.render_files import read_json
 from facekit.workflows.render_jobs import TAKES_DIR
@@ -70,14 +71,15 @@ def write_media(version: Path, shot: ShotPlan, take: Clip, deliver: Deliver) -> 
         PackageMissing: OpenEXR is not installed.
     """
     delivery, name = shot_delivery(shot, deliver), f"{shot.name}_{version.name}"
+    label = delivery_label()
     written: dict[str, object] = {"described": delivery.describe(take)}
     if deliver.mezzanine == "prores422hq":
         written["mezzanine"] = f"{name}.mov"
-        write_mezzanine(version / f"{name}.mov", take, delivery)
+        write_mezzanine(version / f"{name}.mov", take, delivery, label=label)
     if deliver.review == "h264":
         written["review"] = f"{name}.mp4"
         burnt = name if deliver.burn_in else None
-        write_review(version / f"{name}.mp4", take, delivery, burn_in_name=burnt)
+        write_review(version / f"{name}.mp4", take, delivery, burn_in_name=burnt, label=label)
     if deliver.frames != "none":
         write = write_png_sequence if deliver.frames == "png" else write_exr_sequence
         write(version / deliver.frames, take, delivery, name=name, force=True)
@@ -130,7 +132,9 @@ def check_media(deliver: Deliver) -> None:
 
     Raises:
         PackageMissing: OpenEXR is not installed.
+        UsageError: The label that facekit.toml asks for cannot be written.
     """
+    delivery_label()
     if deliver.frames == "exr":
         check_exr()
 

@@ -31,7 +31,7 @@ def test_letters_are_a_twentieth_of_the_shorter_side_at_least(shape):
 
     letters = np.nonzero((done > 200).all(-1))
     assert letters[0].max() + 1 - letters[0].min() >= 0.05 * min(shape)
-    top, bottom, left, right = box(picture, done)
+    top, bottom, _, right = box(picture, done)
     assert (top < shape[0] / 10, right > shape[1] * 0.9) == (True, True)
     assert (bottom - top) < 0.2 * max(min(shape), 90)
     assert (picture == 128).all(), "it is a new picture"
