@@ -177,7 +177,8 @@ class Provenance(_Closed):
     algorithm: Literal["ed25519", "es256", "es384", "es512", "ps256", "ps384", "ps512"] = "ed25519"
     """Of that key."""
     anchors: str | None = None
-    """PEM file of roots whose certificates are trusted, beside the keys of `keys trust`."""
+    """PEM file of roots whose certificates and time stamps are trusted, beside the keys of `keys
+    trust`."""
     timestamp: str | None = None
     """URL of a time stamp authority (RFC 3161), asked for every file; none when absent."""
     watermark: str | None = None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from facekit import __version__
-from facekit.errors import FacekitError, KeyRefused, MediaError
+from facekit.errors import FacekitError, KeyRefused, MediaError, OutputError
 from facekit.media.files import atomic_write
 from facekit.provenance.certificates import Certificates
 from facekit.provenance.credentials import (
@@ -71,7 +71,7 @@ def sign_file(
     Raises:
         KeyRefused: The certificates will not do: expired, for another purpose, another key.
         MediaError: It is not what its suffix says.
-        OutputError: It cannot be written.
+        OutputError: It cannot be written, or no time stamp comes.
     """
     import c2pa
 
@@ -111,7 +111,7 @@ def sign_file(
                 with temporary.open("w+b") as signed:
                     builder.sign(signer, mime, source, signed)
     except c2pa.C2paError as error:
-        raise _unsigned(path, error) from error
+        raise _unsigned(path, error, timestamp) from error
     return target
 
 
@@ -153,8 +153,13 @@ def _has_credentials(path: Path) -> bool:
     return path.suffix.lower() in EMBEDDED and read_credentials(path).state != "none"
 
 
-def _unsigned(path: Path, error: Exception) -> FacekitError:
+def _unsigned(path: Path, error: Exception, timestamp: str | None) -> FacekitError:
     told = " ".join(str(error).split())
+    if timestamp and "internal error" in told:  # what it says of any answer that is none
+        return OutputError(
+            f"{path}: no time stamp from {timestamp} ({told}), expected an answer by RFC 3161; try"
+            " again later, or correct timestamp in [provenance] of facekit.toml"
+        )
     if "certificate" in told or "ignature" in told:
         return KeyRefused(
             f"{path}: cannot be signed ({told}), expected certificates that are valid now, for"

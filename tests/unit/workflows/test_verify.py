@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,9 @@ from facekit.workflows.rights_place import find_rights
 from facekit.workflows.verify import verify_files
 from tests.tiny.presets import tiny_contents, write_preset
 from tests.tiny.provenance import FACTS, chain, clip, frames, picture
-from tests.unit.provenance.test_watermark import TinySeal, grey
+from tests.tiny.seals import TinySeal
+from tests.tiny.time_stamps import serve_time
+from tests.unit.provenance.test_watermark import grey
 
 
 @pytest.fixture(autouse=True)
@@ -192,3 +195,19 @@ def test_presets_are_verified_with_the_files_of_a_folder(folder):
     assert broken.tampered
     assert verify_files([good.source]).exit_code == 6
     json.dumps(verify_files([folder]).to_json())
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl answers for the authority")
+def test_a_time_that_a_stranger_attests_is_not_known(folder, tmp_path):
+    path = picture(folder / "a.png")
+    with serve_time(tmp_path / "clock") as (address, root):
+        sign_output(path, FACTS, timestamp=address)
+
+    told = verify_files([path]).describe()
+    assert "by an unknown time stamp authority" in told
+    assert "cannot be known: when it was signed: the authority that attests the time" in told
+    (folder / "roots.pem").write_text(root)
+    (folder / "facekit.toml").write_text('[provenance]\nanchors = "roots.pem"\n')
+    told = verify_files([path]).describe()
+    assert "by a time stamp authority" in told
+    assert "cannot be known" not in told
