@@ -42,7 +42,7 @@ _ADDED_TEXT: Final = "c2pa.addedText"
 _PICTURES: Final = frozenset({".jpeg", ".jpg", ".png", ".webp"})
 _CN_SECONDS: Final = 2.0
 """At least. Source: GB 45438-2025, as reported."""
-_CN_WORDS: Final = (("AI", "人工智能"), ("生成", "合成"))
+_CN_WORDS: Final = (("AI", "\u4eba\u5de5\u667a\u80fd"), ("\u751f\u6210", "\u5408\u6210"))
 """One of each belongs into the text. Source: likewise."""
 
 
@@ -115,7 +115,7 @@ def profile_label(
             f"profile eu with {seconds:g} seconds, expected a label to the end; leave the time away"
         )
     if profile == "cn":
-        text = text or "AI生成"
+        text = text or "AI\u751f\u6210"
         seconds = _CN_SECONDS if seconds is None else seconds
         if seconds < _CN_SECONDS:
             raise UsageError(

@@ -63,7 +63,7 @@ def serve_time(folder: Path, *, broken: bool = False) -> Iterator[tuple[str, str
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Authority) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}", root
         server.shutdown()
 

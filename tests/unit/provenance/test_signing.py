@@ -1,7 +1,5 @@
 import dataclasses
 import shutil
-import time
-from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -154,18 +152,6 @@ def test_a_time_stamp_is_told_and_whose_it_is_counts(tmp_path):
     assert (found.state, found.is_time_trusted) == ("valid", False)
     assert found.signed_at.startswith("20")
     assert read_credentials(path, anchors=root).is_time_trusted
-
-
-@needs_openssl
-def test_a_trusted_time_stamp_outlives_the_certificate_and_another_does_not(tmp_path):
-    stamped = picture(tmp_path / "stamped.png")
-    mine = chain(until=timedelta(seconds=2))
-    with serve_time(tmp_path / "clock") as (address, root):
-        sign_file(stamped, FACTS, mine, timestamp=address)
-    time.sleep(2.1)
-
-    assert read_credentials(stamped).state == "invalid"
-    assert read_credentials(stamped, anchors=root).state == "valid"
 
 
 def test_no_answer_is_told_as_such_and_leaves_the_file(tmp_path):
