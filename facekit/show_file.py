@@ -172,16 +172,25 @@ class Provenance(Closed):
     algorithm: Literal["ed25519", "es256", "es384", "es512", "ps256", "ps384", "ps512"] = "ed25519"
     """Of that key."""
     anchors: str | None = None
-    """PEM file of roots whose certificates are trusted, beside the keys of `keys trust`."""
+    """PEM file of roots whose certificates and time stamps are trusted, beside the keys of `keys
+    trust`."""
     timestamp: str | None = None
     """URL of a time stamp authority (RFC 3161), asked for every file; none when absent."""
     watermark: str | None = None
     """TorchScript file of VideoSeal, which marks frames invisibly; none when absent."""
     watermark_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Of that file."""
+    label: Literal["eu", "cn", "custom"] | None = None
+    """Visible label of the movies that a render delivers; none when absent."""
+    label_text: str | None = None
+    """Other words than those of the profile."""
+    label_font: str | None = None
+    """Font file that has the letters."""
 
     @after(mode="after")
     def _is_whole(self) -> Self:
+        if self.label is None and (self.label_text or self.label_font):
+            raise ValueError("label_text and label_font need label, which says by whose rules")
         if (self.certificates is None) != (self.private_key is None):
             raise ValueError("certificates and private_key go together, one alone does nothing")
         if (self.watermark is None) != (self.watermark_sha256 is None):

@@ -102,8 +102,8 @@ def render(
     """
     given = {"--part": part, "--ray": ray, "--emit": emit}
     if emit is not None:
-        given["--no-credentials"] = no_credentials  # set FACEKIT_CREDENTIALS=none for the tasks
-        _emit(board, given, only, workers, emit, to, photos, device, weights, out, dry_run, as_json)
+        shared = (photos, device, weights, no_credentials, out, dry_run, as_json)
+        _emit(board, given, only, workers, emit, to, *shared)
         return
 
     def plan() -> "RenderPlan":
@@ -150,6 +150,7 @@ def _emit(
     photos: Sequence[str] | None,
     device: str,
     weights: Sequence[Path] | None,
+    no_credentials: bool,
     out: Path | None,
     dry_run: bool,
     as_json: bool,
@@ -169,9 +170,11 @@ def _emit(
             only=only or (),
             weights=weights or (),
             photos=photos or (),
+            no_credentials=no_credentials,
         )
 
-    execute("render.emit", plan, run_emit, as_json=as_json, weights=weights, dry_run=dry_run)
+    checked = prepared(plan, no_credentials=no_credentials, dry_run=dry_run)
+    execute("render.emit", checked, run_emit, as_json=as_json, weights=weights, dry_run=dry_run)
 
 
 def _one_of(given: Mapping[str, object]) -> None:

@@ -23,6 +23,7 @@ from facekit_cli.options import (
     trained_settings,
 )
 from facekit_cli.output import GOES_ON, execute
+from facekit_cli.provenance import NoCredentials, prepared
 
 __all__ = ["Level", "train"]
 
@@ -108,6 +109,7 @@ def train(
             help="You are the person, of age, and agree to shots of yourself; it is recorded.",
         ),
     ] = False,
+    no_credentials: NoCredentials = False,
     out: OutParent = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -148,7 +150,13 @@ def train(
 
     execute(
         "train",
-        lambda: plan_together(plan, device=device, shards=shard),
+        lambda: plan_together(
+            lambda where: prepared(
+                lambda: plan(where), no_credentials=no_credentials, dry_run=dry_run
+            )(),
+            device=device,
+            shards=shard,
+        ),
         run_train,
         together=True,
         as_json=as_json,

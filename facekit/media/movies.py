@@ -16,6 +16,7 @@ from facekit.media.burn_in import burn_in
 from facekit.media.delivery import Delivery
 from facekit.media.files import atomic_write
 from facekit.media.framing import BT709, VIDEO_RANGE, delivered_frames
+from facekit.media.label import Label, Stamp
 from facekit.types import Clip
 
 __all__ = ["write_mezzanine", "write_review"]
@@ -27,7 +28,12 @@ _PRORES: Final = {"profile": "3", "vendor": "apl0", "threads": "0"}
 
 
 def write_review(
-    path: Path | str, clip: Clip, delivery: Delivery, *, burn_in_name: str | None = None
+    path: Path | str,
+    clip: Clip,
+    delivery: Delivery,
+    *,
+    burn_in_name: str | None = None,
+    label: Label | None = None,
 ) -> None:
     """Write an H.264 copy to look at, whole or not at all; the same clip gives the same bytes.
 
@@ -40,6 +46,7 @@ def write_review(
         delivery: Rate, size, timecode.
         burn_in_name: Name of the shot, which is written into the picture with the number of each
             frame; None leaves the picture as it is.
+        label: Written into the upper right corner.
 
     Raises:
         UsageError: Another suffix, or an odd size.
@@ -61,6 +68,7 @@ def write_review(
         clip,
         delivery,
         frames,
+        label,
         suffix=".mp4",
         codec="libx264",
         pix_fmt="yuv420p",
@@ -69,7 +77,9 @@ def write_review(
     )
 
 
-def write_mezzanine(path: Path | str, clip: Clip, delivery: Delivery) -> None:
+def write_mezzanine(
+    path: Path | str, clip: Clip, delivery: Delivery, *, label: Label | None = None
+) -> None:
     """Write ProRes 422 HQ to edit with, whole or not at all; the same clip gives the same bytes.
 
     yuv422p10, tagged BT.709 in video range in the file and in every frame, with a timecode track
@@ -79,6 +89,7 @@ def write_mezzanine(path: Path | str, clip: Clip, delivery: Delivery) -> None:
         path: Ends in .mov.
         clip: What is delivered.
         delivery: Rate, size, timecode.
+        label: Written into the upper right corner.
 
     Raises:
         UsageError: Another suffix, or an odd size.
@@ -89,6 +100,7 @@ def write_mezzanine(path: Path | str, clip: Clip, delivery: Delivery) -> None:
         clip,
         delivery,
         delivered_frames(clip, delivery, "yuv422p10le"),
+        label,
         suffix=".mov",
         codec="prores_ks",
         pix_fmt="yuv422p10le",
@@ -110,6 +122,7 @@ def _write(
     clip: Clip,
     delivery: Delivery,
     frames: Iterator[VideoFrame],
+    label: Label | None,
     *,
     suffix: str,
     codec: str,
@@ -138,7 +151,10 @@ def _write(
         context = stream.codec_context
         context.color_range = VIDEO_RANGE
         context.colorspace = context.color_primaries = context.color_trc = BT709
+        stamp = None if label is None else Stamp(label)
         for index, frame in enumerate(frames):
+            if stamp is not None:
+                stamp.put(frame, float(index / delivery.rate))
             frame.pts, frame.time_base = index, Fraction(1, 1) / delivery.rate
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -80,6 +80,8 @@ class Credentials:
     """The program that made it, as it says."""
     signed_at: str = ""
     """By a time stamp authority; empty without one."""
+    is_time_trusted: bool = False
+    """Whether that authority is below one of the `anchors`; anybody can run one."""
     ingredients: tuple[Ingredient, ...] = ()
     is_beside: bool = False
     """Whether they lie in a sidecar."""
@@ -185,12 +187,19 @@ def _credentials(told: dict[str, Any], path: Path) -> Credentials:
             for one in active.get("claim_generator_info", ())
         ),
         signed_at=str(signed.get("time") or ""),
+        is_time_trusted="timeStamp.trusted" in _successes(told),
         ingredients=tuple(
             Ingredient(title=str(one.get("title", "")), state=_ingredient_state(one))
             for one in active.get("ingredients", ())
         ),
         is_beside=_beside(path),
     )
+
+
+def _successes(told: dict[str, Any]) -> set[str]:
+    """Codes of what held."""
+    found = told.get("validation_results", {}).get("activeManifest", {}).get("success", ())
+    return {str(one.get("code")) for one in found}
 
 
 def _state(said: str | None) -> State:

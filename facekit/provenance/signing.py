@@ -4,10 +4,12 @@ import io
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facekit.errors import FacekitError, KeyRefused, MediaError
+from facekit import __version__
+from facekit.errors import FacekitError, KeyRefused, MediaError, OutputError
 from facekit.media.files import atomic_write
 from facekit.provenance.certificates import Certificates
 from facekit.provenance.credentials import (
@@ -19,22 +21,36 @@ from facekit.provenance.credentials import (
 )
 from facekit.provenance.facts import ORIGIN, Facts
 
-__all__ = ["sign_file"]
+__all__ = ["Edit", "sign_file"]
 
+_ORIGINAL = "original"
 _SOURCES = {
     "trained": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
     "drawn": "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia",
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What was done to a file that was there before."""
+
+    original: Path
+    """It; its credentials are kept."""
+    action: str
+    """A standard one. Source: C2PA 2.2, table of actions."""
+    description: str
+    """In words."""
+
+
 def sign_file(
     path: Path,
-    facts: Facts,
+    facts: Facts | None,
     certificates: Certificates,
     *,
     out: Path | None = None,
     inputs: Sequence[Path] = (),
     timestamp: str | None = None,
+    edit: Edit | None = None,
 ) -> Path:
     """Give a file its credentials: in it, or in a sidecar where its format holds none.
 
@@ -42,11 +58,12 @@ def sign_file(
 
     Args:
         path: A video or a picture.
-        facts: What is said of it.
+        facts: What is said of it; None for an edit of what comes from elsewhere.
         certificates: Who says it.
         out: Receives the signed file; the file itself when None. A sidecar lies beside it.
         inputs: Files that went into it; those with credentials become ingredients.
         timestamp: URL of an authority that attests the time.
+        edit: What was done, where it was made of another file and not anew.
 
     Returns:
         The file that holds the credentials.
@@ -54,7 +71,7 @@ def sign_file(
     Raises:
         KeyRefused: The certificates will not do: expired, for another purpose, another key.
         MediaError: It is not what its suffix says.
-        OutputError: It cannot be written.
+        OutputError: It cannot be written, or no time stamp comes.
     """
     import c2pa
 
@@ -73,10 +90,14 @@ def sign_file(
         with ExitStack() as stack:
             signer = stack.enter_context(_signer(certificates, timestamp))
             context = stack.enter_context(c2pa.Context(c2pa.Settings.from_dict(settings)))
-            manifest = json.dumps(_manifest(out.name, facts, is_edit=held))
+            manifest = json.dumps(_manifest(out.name, facts, edit, is_edit=held))
             builder = stack.enter_context(c2pa.Builder.from_json(manifest, context))
             if held:
                 builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
+            if edit is not None:
+                told = {"title": edit.original.name, "relationship": "parentOf", "label": _ORIGINAL}
+                content = stack.enter_context(edit.original.open("rb"))
+                builder.add_ingredient(told, EMBEDDED[edit.original.suffix.lower()], content)
             for given in filter(_has_credentials, inputs):
                 told = {"title": given.name, "relationship": "inputTo"}
                 content = stack.enter_context(given.open("rb"))
@@ -90,17 +111,25 @@ def sign_file(
                 with temporary.open("w+b") as signed:
                     builder.sign(signer, mime, source, signed)
     except c2pa.C2paError as error:
-        raise _unsigned(path, error) from error
+        raise _unsigned(path, error, timestamp) from error
     return target
 
 
-def _manifest(title: str, facts: Facts, *, is_edit: bool) -> dict[str, Any]:
-    agent = {"name": "facekit", "version": facts.version}
-    source = _SOURCES[facts.made]
-    assertions: list[dict[str, Any]] = [{"label": ORIGIN, "data": facts.to_json()}]
-    if not is_edit:
+def _manifest(
+    title: str, facts: Facts | None, edit: Edit | None, *, is_edit: bool
+) -> dict[str, Any]:
+    agent = {"name": "facekit", "version": __version__ if facts is None else facts.version}
+    assertions: list[dict[str, Any]] = []
+    if edit is not None:
+        opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": [_ORIGINAL]}}
+        done = {"action": edit.action, "description": edit.description, "softwareAgent": agent}
+        assertions.append({"label": "c2pa.actions.v2", "data": {"actions": [opened, done]}})
+    elif facts is not None and not is_edit:
+        source = _SOURCES[facts.made]
         made = {"action": "c2pa.created", "digitalSourceType": source, "softwareAgent": agent}
-        assertions.insert(0, {"label": "c2pa.actions.v2", "data": {"actions": [made]}})
+        assertions.append({"label": "c2pa.actions.v2", "data": {"actions": [made]}})
+    if facts is not None:
+        assertions.append({"label": ORIGIN, "data": facts.to_json()})
     return {"title": title, "claim_generator_info": [agent], "assertions": assertions}
 
 
@@ -124,8 +153,13 @@ def _has_credentials(path: Path) -> bool:
     return path.suffix.lower() in EMBEDDED and read_credentials(path).state != "none"
 
 
-def _unsigned(path: Path, error: Exception) -> FacekitError:
+def _unsigned(path: Path, error: Exception, timestamp: str | None) -> FacekitError:
     told = " ".join(str(error).split())
+    if timestamp and "internal error" in told:  # what it says of any answer that is none
+        return OutputError(
+            f"{path}: no time stamp from {timestamp} ({told}), expected an answer by RFC 3161; try"
+            " again later, or correct timestamp in [provenance] of facekit.toml"
+        )
     if "certificate" in told or "ignature" in told:
         return KeyRefused(
             f"{path}: cannot be signed ({told}), expected certificates that are valid now, for"

@@ -5,11 +5,15 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from facekit.errors import KeyRefused, OutputExists, UsageError
 from facekit.signing.keys import PublicKey, SigningKey
 
-__all__ = ["KeyHome", "key_home"]
+__all__ = ["KEYS_VARIABLE", "KeyHome", "key_home"]
+
+KEYS_VARIABLE: Final = "FACEKIT_KEYS"
+"""Names the folder of one's keys."""
 
 _TRUSTED = "trusted.pub"
 _DEFAULT = "default"
@@ -179,7 +183,7 @@ class KeyHome:
 
 def key_home() -> KeyHome:
     """The folder that ``FACEKIT_KEYS`` names, else ``facekit/keys`` of the user's settings."""
-    if named := os.environ.get("FACEKIT_KEYS"):
+    if named := os.environ.get(KEYS_VARIABLE):
         return KeyHome(Path(named).expanduser())
     settings = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     return KeyHome(Path(settings).expanduser() / "facekit" / "keys")

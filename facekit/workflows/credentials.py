@@ -1,6 +1,7 @@
 """Every file that is made is given its credentials here, with one call."""
 
 import functools
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facekit.errors import UsageError
-from facekit.media.files import remove_file
+from facekit.media.files import full_path, remove_file
 from facekit.provenance.certificates import (
     Certificates,
     certificates_folder,
@@ -21,11 +22,11 @@ from facekit.provenance.certificates import (
 )
 from facekit.provenance.credentials import EMBEDDED
 from facekit.provenance.facts import Facts
-from facekit.provenance.signing import sign_file
+from facekit.provenance.signing import Edit, sign_file
 from facekit.provenance.soft import Output, OutputRecord, frame_hashes
 from facekit.provenance.watermark import VideoSeal, message_of
 from facekit.show_file import Provenance, find_show, read_show
-from facekit.signing.home import key_home
+from facekit.signing.home import KEYS_VARIABLE, key_home
 from facekit.signing.keys import PublicKey
 from facekit.signing.statements import now_text
 from facekit.types import Clip
@@ -34,11 +35,14 @@ from facekit.weights import file_digest
 __all__ = [
     "CREDENTIALS_VARIABLE",
     "anchors",
+    "beside_show",
     "mark_clip",
     "output_record",
+    "passed_on",
     "prepare_credentials",
     "sign_output",
     "signed_output",
+    "signs_as",
     "trusted_roots",
     "watermark",
     "why_unsigned",
@@ -89,6 +93,29 @@ def prepare_credentials() -> tuple[str, ...]:
     return tuple(told)
 
 
+def passed_on() -> dict[str, str]:
+    """Variables by which other machines sign as this one does, with the same keys."""
+    return {
+        KEYS_VARIABLE: str(full_path(key_home().folder)),
+        CREDENTIALS_VARIABLE: "none" if why_unsigned() else "",
+    }
+
+
+def signs_as() -> str:
+    """Tell apart who signs; empty where nobody does, or where there is no key yet.
+
+    Raises:
+        KeyRefused: The certificates will not do.
+        UsageError: facekit.toml is wrong.
+    """
+    if why_unsigned():
+        return ""
+    if _settings()[0].certificates is not None:
+        return hashlib.sha256(_certificates().chain.encode()).hexdigest()
+    root = own_root(key_home())
+    return root.keyid if root else ""
+
+
 def mark_clip(clip: Clip, facts: Facts | None) -> Clip:
     """Hide the render id in the frames, where facekit.toml names a model that can."""
     model = None if facts is None else watermark()
@@ -104,6 +131,7 @@ def signed_output(
     *,
     frames: npt.NDArray[np.uint8] | None = None,
     inputs: Sequence[Path] = (),
+    edit: Edit | None = None,
 ) -> Iterator[Path]:
     """Give a name to write a file to; at the end it lies at `path`, with credentials.
 
@@ -111,21 +139,22 @@ def signed_output(
 
     Args:
         path: Where the file belongs.
-        facts: What is said of it; None leaves it as it is written.
+        facts: What is said of it; None leaves it as it is written, unless it is an edit.
         frames: Its frames, to recognise it by.
         inputs: Files that went into it.
+        edit: What was done to a file that was there before; None where it was made anew.
 
     Raises:
         KeyRefused: The certificates will not do.
         OutputError: It cannot be written.
     """
-    if facts is None:
+    if why_unsigned() if edit is not None else facts is None:
         yield path
         return
     unsigned = path.with_name(f".{path.stem}-unsigned{path.suffix}")
     try:
         yield unsigned
-        _sign(unsigned, path, facts, frames, inputs)
+        _sign(unsigned, path, facts, frames, inputs, edit=edit)
     finally:
         remove_file(unsigned)
 
@@ -181,7 +210,7 @@ def anchors() -> str:
     settings, place = _settings()
     if settings.anchors is None:
         return ""
-    path = _beside(place, settings.anchors)
+    path = beside_show(place, settings.anchors)
     try:
         return path.read_text(encoding="ascii")
     except (OSError, ValueError) as error:
@@ -199,7 +228,7 @@ def watermark() -> VideoSeal | None:
     settings, place = _settings()
     if settings.watermark is None or settings.watermark_sha256 is None:
         return None
-    return _loaded(_beside(place, settings.watermark), settings.watermark_sha256)
+    return _loaded(beside_show(place, settings.watermark), settings.watermark_sha256)
 
 
 @functools.cache
@@ -210,15 +239,20 @@ def _loaded(path: Path, sha256: str) -> VideoSeal:
 def _sign(
     source: Path,
     path: Path,
-    facts: Facts,
+    facts: Facts | None,
     frames: npt.NDArray[np.uint8] | None,
     inputs: Sequence[Path],
     timestamp: str | None = None,
+    edit: Edit | None = None,
 ) -> None:
     timestamp = timestamp or _settings()[0].timestamp
-    sign_file(source, facts, _certificates(), out=path, inputs=inputs, timestamp=timestamp)
+    sign_file(
+        source, facts, _certificates(), out=path, inputs=inputs, timestamp=timestamp, edit=edit
+    )
     if path.suffix.lower() not in EMBEDDED and source != path:
         source.replace(path)
+    if facts is None:
+        return
     hashes = () if frames is None else frame_hashes(frames)
     output_record().add(
         Output(name=path.name, sha256=file_digest(path), frames=hashes, facts=facts, at=now_text())
@@ -230,8 +264,8 @@ def _certificates() -> Certificates:
     if settings.certificates is None or settings.private_key is None:
         return ensure_certificates(key_home())
     return load_certificates(
-        _beside(place, settings.certificates),
-        _beside(place, settings.private_key),
+        beside_show(place, settings.certificates),
+        beside_show(place, settings.private_key),
         settings.algorithm,
     )
 
@@ -241,7 +275,7 @@ def _settings() -> tuple[Provenance, Path | None]:
     return read_show(place).provenance, place
 
 
-def _beside(place: Path | None, name: str) -> Path:
-    """A path of facekit.toml, which is relative to the folder of that file."""
+def beside_show(place: Path | None, name: str) -> Path:
+    """A path that facekit.toml says, which is relative to the folder of that file."""
     path = Path(name).expanduser()
     return path if path.is_absolute() or place is None else place.parent / path

@@ -5,7 +5,7 @@ The training encoder judges here: it chooses a checkpoint, and never reports.
 Shapes: H held-out photos, N faces, D embedding.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from facekit.recipe import Recipe
 from facekit.training.captions import Subject
 from facekit.training.trainer import Validation
 from facekit.types import Clip, FaceCrop, FloatArray, Image, Shot
+from facekit.workflows.credentials import signed_output
+from facekit.workflows.origin import facts_of
 
 __all__ = ["held_out_likeness", "likeness_validation", "validation_shots"]
 
@@ -60,6 +62,7 @@ def likeness_validation(
     spec: BackboneSpec,
     faces: FaceVendor,
     samples_dir: Path | None,
+    record: Mapping[str, object] | None = None,
 ) -> Callable[[int], Validation]:
     """Make the function that judges the weights that are in the pipeline.
 
@@ -71,6 +74,8 @@ def likeness_validation(
         spec: Its backbone.
         faces: The training encoder.
         samples_dir: Gets one picture per validation, all shots side by side; None keeps none.
+        record: Who is in the pictures, as `facts_of` takes it; None leaves them without
+            credentials.
     """
     compared = photos.held_out or photos.train
     goal_HD = np.stack([photo.embedding for photo in compared])
@@ -81,7 +86,9 @@ def likeness_validation(
         clips = list(sample(pipe, shots, spec, settings))
         picture = None if samples_dir is None else samples_dir / f"step-{step:06d}.png"
         if picture is not None:
-            write_image(picture, _side_by_side(clips))
+            facts = None if record is None else facts_of(record)
+            with signed_output(picture, facts) as place:
+                write_image(place, _side_by_side(clips))
         # Clips may be sampled in half precision; whoever judges them computes in full.
         with torch.autocast(spec.family.network(pipe).device.type, enabled=False):
             score, coverage = held_out_likeness(clips, goal_HD, faces)

@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from facekit.weights import known_digest
 from facekit.workflows.credentials import why_unsigned
 from facekit.workflows.preset_files import enclosing_bundle
 
-__all__ = ["INPUTS", "Person", "facts_of", "people_in", "people_of"]
+__all__ = ["INPUTS", "Person", "facts_of", "facts_of_takes", "people_in", "people_of"]
 
 INPUTS = ("starts_from", "goes_on_from")
 """What the record of a take calls the files that it goes on from."""
@@ -52,6 +52,26 @@ def facts_of(record: Mapping[str, Any]) -> Facts | None:
         backbone=str(record.get("backbone") or ""),
         fingerprint=str(record.get("fingerprint") or ""),
         made="drawn" if "drawn" in record else "trained",
+    )
+
+
+def facts_of_takes(records: Sequence[Mapping[str, Any]]) -> Facts | None:
+    """What is said of one picture of several takes, such as a contact sheet.
+
+    It has a render id of its own; the takes are its ingredients.
+
+    Args:
+        records: As they lie beside the takes.
+    """
+    found = [facts for record in records if (facts := facts_of(record)) is not None]
+    if not found:
+        return None
+    return Facts(
+        render_id=new_render_id(),
+        version=facekit.__version__,
+        shown=tuple(dict.fromkeys(one for facts in found for one in facts.shown)),
+        backbone=", ".join(dict.fromkeys(facts.backbone for facts in found if facts.backbone)),
+        made="trained" if any(facts.made == "trained" for facts in found) else "drawn",
     )
 
 

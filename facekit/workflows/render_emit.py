@@ -5,6 +5,7 @@ is a plain render, which finds all takes there, makes what a lost task has left,
 timelines and the report.
 """
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,9 @@ import yaml
 from facekit.errors import OutputExists, UsageError
 from facekit.generation.storyboard_shot import ShotPlan
 from facekit.media.files import ensure_out_dir, full_path, write_text
+from facekit.signing.home import KEYS_VARIABLE, key_home
 from facekit.types import Progress
+from facekit.workflows.credentials import CREDENTIALS_VARIABLE
 from facekit.workflows.device import AUTO
 from facekit.workflows.render import plan_render
 from facekit.workflows.render_job_files import SUBMIT, openjd_template, sbatch
@@ -45,6 +48,8 @@ class EmitPlan:
     weights: tuple[Path, ...] = ()
     photos: Mapping[str, str] = field(default_factory=dict)
     """Where photos are: member -> folder."""
+    no_credentials: bool = False
+    """Whether tasks make files that do not say where they come from."""
 
     def describe(self) -> str:
         """What for, where, and how much each task does."""
@@ -106,6 +111,7 @@ def plan_emit(
     only: Sequence[str] = (),
     weights: Sequence[Path] = (),
     photos: Sequence[str] = (),
+    no_credentials: bool = False,
 ) -> EmitPlan:
     """Share what is missing of a board out among tasks; nothing is written.
 
@@ -119,6 +125,7 @@ def plan_emit(
         only: Shots, as for `plan_render`.
         weights: Given to every task.
         photos: Where the photos of the cast are, as for `plan_render`; given to every task.
+        no_credentials: Likewise; without it each signs with the keys that lie where they lie here.
 
     Raises:
         UsageError: No such kind or device, no folder, or nothing is left to draw.
@@ -167,6 +174,7 @@ def plan_emit(
         only=tuple(only),
         weights=tuple(weights),
         photos=plan.photos,
+        no_credentials=no_credentials or os.environ.get(CREDENTIALS_VARIABLE) == "none",
     )
 
 
@@ -219,6 +227,7 @@ def _is_open(state: ShotState) -> bool:
 def _task_script(plan: EmitPlan) -> str:
     words = ["facekit", "render", str(plan.board), "--out", str(plan.out_dir)]
     words += ["--device", plan.device]
+    words += ["--no-credentials"] * plan.no_credentials
     words += [word for path in plan.weights for word in ("--weights", str(path))]
     words += [word for item in plan.photos.items() for word in ("--photos", "=".join(item))]
     command = shlex.join(words)
@@ -229,6 +238,7 @@ def _task_script(plan: EmitPlan) -> str:
         "# time, and then sh task.sh last.",
         "set -eu",
         f"cd {shlex.quote(str(full_path(Path.cwd())))}",
+        f"export {KEYS_VARIABLE}={shlex.quote(str(full_path(key_home().folder)))}",
         'case "${1:-}" in',
     ]
     for number, shots in enumerate(plan.tasks, 1):

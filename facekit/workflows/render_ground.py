@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import facekit
 from facekit.errors import FacekitError, RenderError
 from facekit.media.files import ensure_out_dir, full_path
+from facekit.signing.home import KEYS_VARIABLE
 from facekit.types import NoProgress
 from facekit.weights import known_digest
+from facekit.workflows.credentials import passed_on, prepare_credentials, signs_as
 from facekit.workflows.render_jobs import MadeTake, TakeJob
 from facekit.workflows.render_workers import Maker
 
@@ -34,6 +36,10 @@ class Ground:
     out_dir: Path
     files: Mapping[Path, str] = field(default_factory=dict)
     """Characters and photos -> sha256 (hex); empty for one that only must be there."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """By which files are signed there as they are here."""
+    signs_as: str = ""
+    """Who signs them."""
     version: str = facekit.__version__
     token: str = field(default_factory=lambda: secrets.token_hex(8))
 
@@ -42,7 +48,10 @@ class Ground:
         """What the makers of a board read."""
         people = [person for shot in plan.board.shots for person in shot.characters]
         photos = [path for paths in plan.judge.photos.values() for path in paths]
+        prepare_credentials()  # or each node would make a key of its own
         return cls(
+            variables=passed_on(),
+            signs_as=signs_as(),
             folder=Path.cwd(),
             out_dir=full_path(plan.board.out_dir),
             files={**dict.fromkeys(photos, ""), **{one.file: one.digest for one in people}},
@@ -78,6 +87,13 @@ class Ground:
         if told != self.token:
             raise RenderError(f"{self.probe}: damaged, expected a token; render again")
         ensure_out_dir(self.out_dir)
+        os.environ.update(self.variables)
+        if self.variables and signs_as() != self.signs_as:
+            raise RenderError(
+                f"{here}: {self.variables[KEYS_VARIABLE]}: not the keys that sign files where the"
+                " render was begun, expected the same; share that folder, name one that is shared"
+                " with FACEKIT_KEYS, or render with --no-credentials"
+            )
         for path, digest in self.files.items():
             if not path.is_file() or (digest and known_digest(path) != digest):
                 what = "another file" if path.is_file() else "no such file"

@@ -18,6 +18,10 @@ from facekit.media.timecode import has_timecode, timecode_at
 from facekit.media.video import read_clip
 from facekit.types import Clip
 from facekit.workflows.board_plan import BoardPlan
+from facekit.workflows.credentials import signed_output
+from facekit.workflows.label import delivery_label
+from facekit.workflows.origin import facts_of_takes
+from facekit.workflows.render_files import read_json
 from facekit.workflows.render_jobs import TAKES_DIR
 from facekit.workflows.render_state import ShotState
 
@@ -67,14 +71,15 @@ def write_media(version: Path, shot: ShotPlan, take: Clip, deliver: Deliver) -> 
         PackageMissing: OpenEXR is not installed.
     """
     delivery, name = shot_delivery(shot, deliver), f"{shot.name}_{version.name}"
+    label = delivery_label()
     written: dict[str, object] = {"described": delivery.describe(take)}
     if deliver.mezzanine == "prores422hq":
         written["mezzanine"] = f"{name}.mov"
-        write_mezzanine(version / f"{name}.mov", take, delivery)
+        write_mezzanine(version / f"{name}.mov", take, delivery, label=label)
     if deliver.review == "h264":
         written["review"] = f"{name}.mp4"
         burnt = name if deliver.burn_in else None
-        write_review(version / f"{name}.mp4", take, delivery, burn_in_name=burnt)
+        write_review(version / f"{name}.mp4", take, delivery, burn_in_name=burnt, label=label)
     if deliver.frames != "none":
         write = write_png_sequence if deliver.frames == "png" else write_exr_sequence
         write(version / deliver.frames, take, delivery, name=name, force=True)
@@ -84,7 +89,7 @@ def write_media(version: Path, shot: ShotPlan, take: Clip, deliver: Deliver) -> 
 
 
 def write_contact(state: ShotState, out_dir: Path) -> None:
-    """Draw all takes of a shot below each other, the delivered one framed.
+    """Draw all takes of a shot below each other, the delivered one framed; the takes go into it.
 
     It is not part of a version, for it changes with every take and they do not.
 
@@ -95,12 +100,15 @@ def write_contact(state: ShotState, out_dir: Path) -> None:
     Raises:
         OutputError: It cannot be written.
         MediaError: A take cannot be read.
+        KeyRefused: The certificates that sign it will not do.
     """
-    rows = []
+    rows, clips = [], []
     for one in state.takes:
         if not one.is_drawn:
             continue
-        clip = read_clip(state.version / TAKES_DIR / f"{take_name(one.number)}.mp4")
+        path = state.version / TAKES_DIR / f"{take_name(one.number)}.mp4"
+        clip = read_clip(path)
+        clips.append(path)
         score = "" if one.score is None else f"{one.score:.2f}"
         told = [one.verdict, score, *one.reasons[:1]]
         rows.append(
@@ -112,8 +120,11 @@ def write_contact(state: ShotState, out_dir: Path) -> None:
             )
         )
     if rows:
+        sheet = takes_sheet(rows, state.shot.name)
+        facts = facts_of_takes([read_json(path.with_suffix(".json")) or {} for path in clips])
         path = out_dir / CONTACT_DIR / f"{state.shot.name}.webp"
-        write_sheet(path, takes_sheet(rows, state.shot.name))
+        with signed_output(path, facts, inputs=clips) as place:
+            write_sheet(place, sheet)
 
 
 def check_media(deliver: Deliver) -> None:
@@ -121,7 +132,9 @@ def check_media(deliver: Deliver) -> None:
 
     Raises:
         PackageMissing: OpenEXR is not installed.
+        UsageError: The label that facekit.toml asks for cannot be written.
     """
+    delivery_label()
     if deliver.frames == "exr":
         check_exr()
 

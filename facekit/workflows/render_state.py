@@ -11,6 +11,7 @@ from facekit.generation.storyboard_shot import ShotPlan
 from facekit.generation.units import Decision, TakeRecord, decide, take_name, take_seed
 from facekit.workflows.board_export import SHOT_RECORD
 from facekit.workflows.board_plan import BoardPlan
+from facekit.workflows.label import delivery_label
 from facekit.workflows.render_files import (
     IDENTITY_SUFFIX,
     Wishes,
@@ -202,9 +203,11 @@ class BoardState:
 
 
 def delivery_digest(plan: BoardPlan, shot: ShotPlan, fingerprint: str) -> str:
-    """Tells two deliveries apart: another take, another cut, other files."""
+    """Tells two deliveries apart: another take, another cut, other files, another label."""
+    label = delivery_label()
     return json_digest(
         {
+            **({} if label is None else {"label": f"{label.text} {label.seconds} {label.font}"}),
             "take": fingerprint,
             "frames": shot.frames.to_json(),
             "size": shot.deliver_size,

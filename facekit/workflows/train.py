@@ -1,5 +1,7 @@
 """Photos in, a character out."""
 
+from collections.abc import Sequence
+
 from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import LoraSettings
 from facekit.faces.protocols import FaceVendor
@@ -116,7 +118,16 @@ def _train(
         adapter=adapter,
         lora=lora,
         others_ND=other_faces(backbone, faces) if settings.weights.contrastive > 0 else None,
-        validate=likeness_validation(recipe, photos, subject, pipe, spec, near, samples_dir),
+        validate=likeness_validation(
+            recipe,
+            photos,
+            subject,
+            pipe,
+            spec,
+            near,
+            samples_dir,
+            _sample_record(plan, looked, digest),
+        ),
         guidance=guidance_options(SampleSettings.of(spec, recipe.sample)),
         parser=looked[0].parser if looked else None,
         progress=progress,
@@ -130,6 +141,17 @@ def _train(
             plan, looked[0], begun, result, settings, backbone, faces, adapter, lora, ended
         )
     )
+
+
+def _sample_record(plan: TrainPlan, looked: Sequence[Looked], digest: str) -> dict[str, object]:
+    """What is said of the pictures of validations."""
+    told = looked[0].rights.subject if looked else None
+    return {
+        "character": plan.name,
+        "backbone": plan.recipe.base.name,
+        "fingerprint": digest,
+        "consent": told and told.consent,
+    }
 
 
 def _finish(

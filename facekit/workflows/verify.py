@@ -178,6 +178,8 @@ def _unknown(
     if credentials.state in ("valid", "trusted"):
         if not credentials.signed_at:
             told.append("when it was signed: no authority has attested the time")
+        elif not credentials.is_time_trusted:
+            told.append("when it was signed: the authority that attests the time is not trusted")
         return tuple(told)
     if how == "file":
         return ()

@@ -102,7 +102,8 @@ class FileVerdict:
 
     def _signed_when(self) -> str:
         at = self.credentials.signed_at
-        return f", {at} by a time stamp authority" if at else ""
+        whose = "a" if self.credentials.is_time_trusted else "an unknown"
+        return f", {at} by {whose} time stamp authority" if at else ""
 
 
 _STATES: Final = {

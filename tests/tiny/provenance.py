@@ -2,9 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
@@ -14,6 +17,9 @@ from facekit.media.video import write_clip
 from facekit.provenance.certificates import Certificates
 from facekit.provenance.facts import Facts, Shown
 from facekit.types import Clip
+
+Key: TypeAlias = Ed25519PrivateKey | ec.EllipticCurvePrivateKey
+_TIME = ExtendedKeyUsageOID.TIME_STAMPING  # critical, as RFC 3161 asks
 
 FACTS = Facts(
     render_id="00112233445566778899aabbccddeeff",
@@ -47,20 +53,25 @@ def chain(
     purpose: ObjectIdentifier | None = ExtendedKeyUsageOID.EMAIL_PROTECTION,
     since: timedelta = timedelta(days=-1),
     until: timedelta = timedelta(days=30),
+    is_ecdsa: bool = False,
 ) -> Certificates:
     """A root of nobody and a certificate by it, such as anybody can make."""
-    root, key = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    root, key = _key(is_ecdsa), _key(is_ecdsa)
     authority = _certificate(f"{name} root", f"{name} root", root, root, since, until, None)
     leaf = _certificate(name, f"{name} root", key, root, since, until, purpose)
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return Certificates(chain=leaf + authority, private_key=secret)
 
 
+def _key(is_ecdsa: bool) -> Key:
+    return ec.generate_private_key(ec.SECP256R1()) if is_ecdsa else Ed25519PrivateKey.generate()
+
+
 def _certificate(
     name: str,
     issuer: str,
-    key: Ed25519PrivateKey,
-    signer: Ed25519PrivateKey,
+    key: Key,
+    signer: Key,
     since: timedelta,
     until: timedelta,
     purpose: ObjectIdentifier | None,
@@ -85,8 +96,9 @@ def _certificate(
         )
     )
     if purpose is not None:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), False)
-    return builder.sign(signer, None).public_bytes(Encoding.PEM).decode()
+        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), purpose == _TIME)
+    digest = hashes.SHA256() if isinstance(signer, ec.EllipticCurvePrivateKey) else None
+    return builder.sign(signer, digest).public_bytes(Encoding.PEM).decode()
 
 
 def _name(name: str) -> x509.Name:

@@ -1,15 +1,17 @@
 import dataclasses
+import shutil
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from PIL import Image as PillowImage
 
-from facekit.errors import KeyRefused, MediaError
+from facekit.errors import KeyRefused, MediaError, OutputError
 from facekit.media.images import read_image
 from facekit.media.video import read_clip
 from facekit.provenance.credentials import read_credentials, read_manifest
-from facekit.provenance.signing import sign_file
+from facekit.provenance.signing import Edit, sign_file
 from tests.tiny.provenance import FACTS, chain, clip, frames, picture
+from tests.tiny.time_stamps import serve_time
 
 
 def saved(path, seed=0):
@@ -122,3 +124,46 @@ def test_no_chain_and_no_media_are_refused_and_leave_the_file(tmp_path):
     with pytest.raises(MediaError, match=r"b\.mp4: cannot carry credentials"):
         sign_file(tmp_path / "b.mp4", FACTS, chain())
     assert {file.name for file in tmp_path.iterdir()} == {"a.mp4", "b.mp4"}
+
+
+def test_an_edit_keeps_its_original_whatever_that_says_of_itself(tmp_path):
+    plain, done = picture(tmp_path / "plain.png"), picture(tmp_path / "done.png", seed=1)
+    edit = Edit(original=plain, action="c2pa.addedText", description="visible label")
+
+    sign_file(done, None, chain(), edit=edit)
+
+    found = read_credentials(done)
+    assert (found.state, found.facts) == ("valid", None)
+    assert [(one.title, one.state) for one in found.ingredients] == [("plain.png", "none")]
+
+
+needs_openssl = pytest.mark.skipif(
+    shutil.which("openssl") is None, reason="openssl answers for the time stamp authority"
+)
+
+
+@needs_openssl
+def test_a_time_stamp_is_told_and_whose_it_is_counts(tmp_path):
+    path, mine = picture(tmp_path / "a.png"), chain()
+    with serve_time(tmp_path / "clock") as (address, root):
+        sign_file(path, FACTS, mine, timestamp=address)
+
+    found = read_credentials(path)
+    assert (found.state, found.is_time_trusted) == ("valid", False)
+    assert found.signed_at.startswith("20")
+    assert read_credentials(path, anchors=root).is_time_trusted
+
+
+def test_no_answer_is_told_as_such_and_leaves_the_file(tmp_path):
+    path = picture(tmp_path / "a.png")
+    before = path.read_bytes()
+    with serve_time(tmp_path / "clock", broken=True) as (address, _):
+        pass
+    with pytest.raises(OutputError, match=rf"no time stamp from {address} .* try again later"):
+        sign_file(path, FACTS, chain(), timestamp=address)
+    with (
+        serve_time(tmp_path / "other", broken=True) as (address, _),
+        pytest.raises(OutputError, match="no time stamp from"),
+    ):
+        sign_file(path, FACTS, chain(), timestamp=address)
+    assert path.read_bytes() == before

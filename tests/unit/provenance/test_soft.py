@@ -85,3 +85,38 @@ def test_a_list_that_cannot_be_written_is_told(tmp_path):
 
     with pytest.raises(OutputError, match="name another folder with FACEKIT_KEYS"):
         OutputRecord(tmp_path / "a" / "outputs.jsonl").add(output())
+
+
+def test_black_bars_change_nothing():
+    barred = np.zeros((3, 80, 200, 3), np.uint8)
+    barred[:, 16:64, 70:118] = frames(0)
+
+    assert frame_hashes(barred) == frame_hashes(frames(0))
+    dark = np.zeros((1, 48, 48, 3), np.uint8)
+    dark[:, :24] = 20
+    assert len(frame_hashes(dark)) == 1, "dark all over, and no bars"
+
+
+def test_without_colour_brightness_decides():
+    grey = frames(0).mean(3, keepdims=True).repeat(3, 3).astype(np.uint8)
+    others = [frames(seed).mean(3, keepdims=True).repeat(3, 3).astype(np.uint8) for seed in (1, 2)]
+    known = frame_hashes(grey)
+
+    assert content_distance(frame_hashes(scaled(grey, 100)), known) <= LIKELY_BITS
+    assert all(content_distance(frame_hashes(other), known) > 20 for other in others)
+    assert content_distance(frame_hashes(frames(0)), known) > 20
+
+
+def test_one_frame_of_four_may_be_of_another_clip():
+    pictures = frames(0, num_frames=4)
+    known = frame_hashes(pictures)
+    one, two = pictures.copy(), pictures.copy()
+    one[3] = frames(7)[0]
+    two[2:] = frames(7)[:2]
+
+    assert content_distance(frame_hashes(one), known) <= LIKELY_BITS
+    assert content_distance(frame_hashes(two), known) > LIKELY_BITS
+
+
+def test_what_another_version_has_noted_is_like_nothing():
+    assert content_distance(frame_hashes(frames(0)), ("00ff" * 4,)) == 64

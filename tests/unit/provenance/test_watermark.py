@@ -15,37 +15,15 @@ from facekit.provenance.watermark import (
     pick_mark,
 )
 from tests.tiny.provenance import frames
+from tests.tiny.seals import TinySeal, stored
 
 ID = "00112233445566778899aabbccddeeff"
-
-
-class TinySeal(torch.nn.Module):
-    """The interface of VideoSeal: each bit lifts or lowers a tile of 3 px, seen by its blue."""
-
-    @torch.jit.export
-    def embed(self, imgs: Tensor, msgs: Tensor, is_video: bool = False) -> Tensor:
-        tiles = (msgs.reshape(1, 1, 16, 16) * 2 - 1) * 0.1
-        size = [imgs.shape[2], imgs.shape[3]]
-        lifted = torch.nn.functional.interpolate(tiles, size=size, mode="nearest")
-        blue = imgs.mean(1, keepdim=True) + lifted
-        return torch.cat([imgs[:, :1], imgs[:, :1], blue], dim=1)
-
-    @torch.jit.export
-    def detect(self, imgs: Tensor, is_video: bool = False) -> Tensor:
-        seen = torch.nn.functional.adaptive_avg_pool2d(imgs[:, 2:] - imgs[:, :1], [16, 16])
-        bits = seen.reshape(-1, 256)
-        return torch.cat([bits[:, :1], bits], dim=1)[:, :, None, None]
 
 
 class ShortSeal(TinySeal):
     @torch.jit.export
     def detect(self, imgs: Tensor, is_video: bool = False) -> Tensor:
         return torch.zeros(imgs.shape[0], 97, 1, 1)
-
-
-def stored(net, path):
-    torch.jit.script(net).save(str(path))
-    return path, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.fixture

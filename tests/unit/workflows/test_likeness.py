@@ -9,6 +9,7 @@ from facekit.backbones import get_spec
 from facekit.errors import RecipeError
 from facekit.identity.photo_set import PhotoSet
 from facekit.media.images import read_image
+from facekit.provenance.credentials import read_credentials
 from facekit.recipe import load_recipe
 from facekit.training.captions import Subject
 from facekit.types import Clip
@@ -61,14 +62,22 @@ def test_frames_of_different_heights_stand_centred_on_white() -> None:
     assert (picture[[0, 6, 7], 9:] == 255).all()
 
 
-def test_a_validation_draws_every_aspect_and_keeps_one_picture(tmp_path: Path) -> None:
+def test_a_validation_draws_every_aspect_and_keeps_one_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FACEKIT_CREDENTIALS")
+    monkeypatch.setenv("FACEKIT_KEYS", str(tmp_path / "keys"))
     recipe, spec, faces = load_recipe("tiny/train"), get_spec("toon"), TinyFaces()
     photos = PhotoSet(train=(make_photo(0, faces),), held_out=(), encoder="tiny@0")
 
-    judge = likeness_validation(recipe, photos, MIRA, spec.tiny(), spec, faces, tmp_path)
+    record = {"character": "mira", "backbone": "toon", "consent": "c" * 64}
+    judge = likeness_validation(recipe, photos, MIRA, spec.tiny(), spec, faces, tmp_path, record)
     first, second = judge(0), judge(0)
 
     assert first == second
     assert first.details == {"coverage": 1.0}
     # two prompts and one seed: a square shot and a wide one
     assert read_image(tmp_path / "step-000000.png").shape == (96, 96 + 176, 3)
+    found = read_credentials(tmp_path / "step-000000.png")
+    assert found.facts is not None
+    assert [(one.name, one.consent) for one in found.facts.shown] == [("mira", "c" * 64)]

@@ -6,7 +6,7 @@ import pytest
 from facekit.adapters.character_file import CharacterFile
 from facekit.adapters.character_header import SubjectRecord
 from facekit.weights import file_digest
-from facekit.workflows.origin import facts_of
+from facekit.workflows.origin import facts_of, facts_of_takes
 from facekit.workflows.preset_files import load_any
 from tests.tiny.presets import tiny_contents, write_preset
 
@@ -60,3 +60,16 @@ def test_a_manifest_near_by_makes_no_preset_of_a_file(as_anna, trained, tmp_path
     (tmp_path / "show" / "facekit.json").write_text("{}")
     own = tmp_path / "show" / "weights" / "adapter.safetensors"
     assert facts_of({**RECORD, "character_file": str(own)}).shown[0].preset == ""
+
+
+def test_a_picture_of_several_takes_has_an_id_of_its_own(monkeypatch):
+    takes = [{**RECORD, "character": name} for name in ("mira", "tom", "mira")]
+
+    facts = facts_of_takes([*takes, {"drawn": 3}])
+
+    assert [one.name for one in facts.shown] == ["mira", "tom"]
+    assert (facts.backbone, facts.made) == ("toon", "trained")
+    assert facts.render_id not in {facts_of(take).render_id for take in takes}
+    assert facts_of_takes([{"drawn": 3}]).made == "drawn"
+    monkeypatch.setenv("FACEKIT_CREDENTIALS", "none")
+    assert facts_of_takes(takes) is None

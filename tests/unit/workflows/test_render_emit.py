@@ -167,3 +167,24 @@ def test_what_cannot_be_emitted_is_refused(board: Path, tmp_path: Path) -> None:
         ["--emit", "slurm", "--to", "jobs", "--workers", "2"],
     ):
         assert app(["render", str(board), *words], standalone_mode=False) == 2
+
+
+def test_tasks_sign_as_whoever_asks_for_them(
+    board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FACEKIT_CREDENTIALS")
+    monkeypatch.setenv("FACEKIT_KEYS", "my keys")
+    path = tool(tmp_path, "facekit", 'echo "$@"; echo "$FACEKIT_KEYS"')
+    for flags, unsigned in (([], False), (["--no-credentials"], True)):
+        to = tmp_path / f"jobs-{unsigned}"
+        words = ["render", str(board), "--emit", "slurm", "--to", str(to), "--json", *flags]
+        with monkeypatch.context() as patch:
+            patch.setenv("FACEKIT_CREDENTIALS", "")
+            assert not app(words, standalone_mode=False)
+        for task in ("1", "last"):
+            said, keys = said_by(to / "task.sh", task, path)
+            assert ("--no-credentials" in said) == unsigned
+            assert keys == str(tmp_path / "my keys")
+    assert (tmp_path / "my keys" / "credentials" / "facekit.pub").is_file()
+    monkeypatch.setenv("FACEKIT_CREDENTIALS", "none")
+    assert plan_emit(board, "slurm", tmp_path / "more").no_credentials

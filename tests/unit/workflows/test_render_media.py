@@ -2,16 +2,31 @@
 
 import json
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from facekit.errors import UsageError
 from facekit.generation.storyboard_parts import Deliver
+from facekit.generation.units import Decision, TakeRecord, take_name
 from facekit.media.facts import read_facts
+from facekit.media.images import read_image
 from facekit.media.video import read_clip
-from facekit.types import Clip
-from facekit.workflows.render_media import shot_delivery, write_media
+from facekit.provenance.credentials import read_credentials
+from facekit.types import Clip, Shot
+from facekit.workflows.credentials import trusted_roots
+from facekit.workflows.render_jobs import TAKES_DIR
+from facekit.workflows.render_media import (
+    CONTACT_DIR,
+    check_media,
+    shot_delivery,
+    write_contact,
+    write_media,
+)
+from facekit.workflows.render_state import ShotState, delivery_digest
+from facekit.workflows.takes import write_take
 from tests.tiny.boards import plans, shots
 
 ENTRY = "id: SH0010, frames: 12, place: park"
@@ -77,3 +92,64 @@ def test_frames_as_exr(take, tmp_path):
     written = write_media(tmp_path, shot, take, deliver)
     assert written["frames"] == f"exr/{shot.name}_{tmp_path.name}.1001.exr"
     assert len(list((tmp_path / "exr").iterdir())) == 12
+
+
+def test_a_contact_sheet_says_what_its_takes_say(take, tmp_path, monkeypatch):
+    monkeypatch.delenv("FACEKIT_CREDENTIALS")
+    monkeypatch.setenv("FACEKIT_KEYS", str(tmp_path / "keys"))
+    shot, _ = planned({})
+    takes = tuple(
+        TakeRecord(number=number, fingerprint="f" * 64, verdict="pass", score=0.5)
+        for number in (1, 2)
+    )
+    state = ShotState(shot=shot, version=tmp_path, takes=takes, decision=Decision(chosen=takes[0]))
+    for one, name in zip(takes, ("mira", "tom"), strict=True):
+        asked = Shot(
+            name=take_name(one.number), prompt="", seed=1, num_frames=9, height=96, width=176,
+            kind="",
+        )  # fmt: skip
+        record = {"character": name, "backbone": "toon", "fingerprint": one.fingerprint}
+        write_take(tmp_path / TAKES_DIR, asked, take, record)
+
+    write_contact(state, tmp_path)
+
+    found = read_credentials(tmp_path / CONTACT_DIR / f"{shot.name}.webp", trusted_roots())
+    assert found.state == "trusted"
+    assert [one.name for one in found.facts.shown] == ["mira", "tom"]
+    assert [one.title for one in found.ingredients] == ["t01.mp4", "t02.mp4"]
+    monkeypatch.setenv("FACEKIT_CREDENTIALS", "none")
+    write_contact(state, tmp_path)
+    plain = tmp_path / CONTACT_DIR / f"{shot.name}.webp"
+    assert read_credentials(plain).state == "none"
+    assert [path.name for path in plain.parent.iterdir()] == [plain.name]
+
+
+def test_a_label_of_the_show_is_in_delivered_movies_and_makes_another_delivery(
+    take, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    shot, deliver = planned({"handles": 0, "size": [192, 108], "frames": "png"})
+    board = SimpleNamespace(board=SimpleNamespace(deliver=deliver))
+    before = delivery_digest(board, shot, "f" * 64)
+    plain = write_media(tmp_path / "plain", shot, take, deliver)
+    (tmp_path / "facekit.toml").write_text('[provenance]\nlabel = "eu"\n')
+    check_media(deliver)
+    assert delivery_digest(board, shot, "f" * 64) != before
+    told = write_media(tmp_path / "told", shot, take, deliver)
+    assert {**told, "described": ""}.keys() == plain.keys()
+    for kind in ("mezzanine", "review", "frames"):
+        first, last = (
+            read_clip(tmp_path / name / str(files[kind])).frames[-1]
+            if kind != "frames"
+            else read_image(tmp_path / name / str(files[kind]))
+            for name, files in (("plain", plain), ("told", told))
+        )
+        change = np.abs(first.astype(int) - last)
+        assert (change[:30, 150:].max() > 60) == (kind != "frames"), kind
+        assert change[40:].max() <= 8
+    (tmp_path / "facekit.toml").write_text('[provenance]\nlabel = "cn"\n')
+    with pytest.raises(UsageError, match=r"has no 生 成"):
+        check_media(deliver)
+    (tmp_path / "facekit.toml").write_text('[provenance]\nlabel_text = "AI"\n')
+    with pytest.raises(UsageError, match="label_text and label_font need label"):
+        check_media(deliver)

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -20,7 +21,9 @@ from facekit.workflows.verify import verify_files
 from facekit.workflows.verify_known import ledger_words
 from tests.tiny.presets import tiny_contents, write_preset
 from tests.tiny.provenance import FACTS, chain, clip, frames, picture
-from tests.unit.provenance.test_watermark import TinySeal, grey
+from tests.tiny.seals import TinySeal
+from tests.tiny.time_stamps import serve_time
+from tests.unit.provenance.test_watermark import grey
 
 
 @pytest.fixture(autouse=True)
@@ -234,3 +237,19 @@ def test_a_right_that_is_no_consent_is_said_properly(right, said):
         number=1, kind="use", at="now", prev="", content={"people": people}, sha256=""
     )
     assert ledger_words(line, "")[1] == f"ledger: mira, 1.125 s, {said}"
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl answers for the authority")
+def test_a_time_that_a_stranger_attests_is_not_known(folder, tmp_path):
+    path = picture(folder / "a.png")
+    with serve_time(tmp_path / "clock") as (address, root):
+        sign_output(path, FACTS, timestamp=address)
+
+    told = verify_files([path]).describe()
+    assert "by an unknown time stamp authority" in told
+    assert "cannot be known: when it was signed: the authority that attests the time" in told
+    (folder / "roots.pem").write_text(root)
+    (folder / "facekit.toml").write_text('[provenance]\nanchors = "roots.pem"\n')
+    told = verify_files([path]).describe()
+    assert "by a time stamp authority" in told
+    assert "cannot be known" not in told
