@@ -1,5 +1,6 @@
 """What recognises a file whose credentials were taken away: its digest, and how its frames look."""
 
+import errno
 import json
 import math
 import os
@@ -184,9 +185,14 @@ class OutputRecord:
         line = json.dumps(output.to_json(), sort_keys=True).encode() + b"\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             try:
-                os.write(handle, line)  # one call, so that lines of others are never cut
+                size = os.fstat(handle).st_size
+                if size and os.pread(handle, 1, size - 1) != b"\n":  # a kill has cut the last one
+                    line = b"\n" + line
+                # one call, so that lines of others are never cut
+                if os.write(handle, line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:
                 os.close(handle)
         except OSError as error:

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+import facekit
 from facekit.errors import UsageError
 from facekit.media.files import full_path, remove_file
+from facekit.media.images import write_image
 from facekit.provenance.certificates import (
     Certificates,
     certificates_folder,
@@ -21,7 +24,7 @@ from facekit.provenance.certificates import (
     own_root,
 )
 from facekit.provenance.credentials import EMBEDDED
-from facekit.provenance.facts import Facts
+from facekit.provenance.facts import Facts, new_render_id
 from facekit.provenance.signing import Edit, sign_file
 from facekit.provenance.soft import Output, OutputRecord, frame_hashes
 from facekit.provenance.watermark import VideoSeal, message_of
@@ -72,7 +75,10 @@ def why_unsigned() -> str:
 
 
 def prepare_credentials() -> tuple[str, ...]:
-    """Make sure, before long work, that files can be signed; return what is worth telling.
+    """Make sure, before long work, that files can be signed, by signing one.
+
+    Returns:
+        What is worth telling.
 
     Raises:
         KeyRefused: The certificates will not do.
@@ -89,8 +95,19 @@ def prepare_credentials() -> tuple[str, ...]:
             f"credentials: files are signed with a key that was made now, {root}; who is to trust"
             f" it is given {root / 'facekit.pub'}"
         )
+    _try()
     watermark()
     return tuple(told)
+
+
+def _try() -> None:
+    """Sign a picture that nobody keeps: a chain may be over, or not of the key."""
+    with tempfile.TemporaryDirectory(prefix="facekit-") as folder:
+        path = Path(folder, "trial.png")
+        write_image(path, np.zeros((8, 8, 3), np.uint8))
+        facts = Facts(render_id=new_render_id(), version=facekit.__version__)
+        timestamp = _settings()[0].timestamp
+        sign_file(path, facts, _certificates(), out=path, timestamp=timestamp)
 
 
 def passed_on() -> dict[str, str]:

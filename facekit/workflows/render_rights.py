@@ -4,7 +4,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from facekit.errors import UsageError
 from facekit.rights.policy import Use
+from facekit.show_file import Provenance, find_show, read_show
 from facekit.workflows.board_export import SHOT_RECORD
 from facekit.workflows.board_plan import BoardPlan
 from facekit.workflows.preset_files import load_any
@@ -61,6 +63,8 @@ def board_rights(
         ConsentRefused: A person has not agreed to this, or no longer.
     """
     place = find_rights(board.path.absolute().parent)
+    if check:
+        _refuse_other_show(board, place)
     told = board.board.rights
     use = place.use(
         "render",
@@ -80,6 +84,23 @@ def board_rights(
     ]
     permits = dict(zip(files, permit_all(asked, use, place), strict=False))
     return BoardRights(place=place, use=use, permits=permits)
+
+
+def _refuse_other_show(board: BoardPlan, place: RightsPlace) -> None:
+    """Files are signed as the show around the working folder says; let that be the board's own."""
+    here = find_show()
+    if _signing(here) != _signing(place.show_file):
+        raise UsageError(
+            f"{board.path}: of the show of {place.show_file or 'nobody'}, and the working folder is"
+            f" in that of {here or 'nobody'}, which say otherwise how files are signed, expected"
+            " one show; change to a folder of the board's"
+        )
+
+
+def _signing(show: Path | None) -> tuple[Provenance, Path | None]:
+    """How a show has files signed; the paths in it are relative to its folder."""
+    told = read_show(show).provenance
+    return told, None if told == Provenance() else show
 
 
 def open_board_ledger(rights: BoardRights) -> UseLedger:

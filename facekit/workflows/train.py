@@ -30,7 +30,7 @@ from facekit.workflows.train_folder import (
 )
 from facekit.workflows.train_outcome import TrainOutcome
 from facekit.workflows.train_plan import TrainPlan, plan_train
-from facekit.workflows.train_rights import note_training
+from facekit.workflows.train_rights import check_still, note_training
 
 __all__ = ["TrainOutcome", "TrainPlan", "plan_train", "run_train"]
 
@@ -63,6 +63,7 @@ def run_train(
         OutOfMemory: The message names settings that need less, and how much they save.
         OutputError: The folder cannot be written, or the disk is full.
         ProcessLost: Another process of the run has ended.
+        ConsentRefused: The person has taken it back meanwhile.
         KeyboardInterrupt: Asked to stop; the same call goes on from there.
     """
     with advice_on_memory(plan.recipe, plan.device, plan.out_dir / STATE_FILE):
@@ -167,6 +168,7 @@ def _finish(
     ended: tuple[str, ...],
 ) -> TrainOutcome:
     """Write the character and how the run ended."""
+    check_still(looked.rights, plan.recipe)
     checked, masks, photos = looked.checked, looked.masks, begun.photos
     file = character_file(
         plan,

@@ -17,7 +17,7 @@ from facekit.workflows.rights import are_drawn_samples, draws_nobody
 from facekit.workflows.rights_choice import CONSENT_FILE, choose_given
 from facekit.workflows.rights_place import RightsPlace, find_rights
 
-__all__ = ["TrainRights", "note_training", "plan_rights", "settle_rights"]
+__all__ = ["TrainRights", "check_still", "note_training", "plan_rights", "settle_rights"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +112,16 @@ def settle_rights(rights: TrainRights) -> TrainRights:
         return rights
     _, signed = keep_own(rights.by_name, find_rights())
     return TrainRights(subject=_subject(signed), consent=signed)
+
+
+def check_still(rights: TrainRights, recipe: Recipe) -> None:
+    """Refuse a character whose consent was taken back, or has ended, while it was trained.
+
+    Raises:
+        ConsentRefused: It was.
+    """
+    if rights.consent is not None and rights.consent.record.needs_consent:
+        _under(rights.consent, recipe, find_rights(), exact=True)
 
 
 def note_training(rights: TrainRights, name: str, adapter: Path) -> None:

@@ -57,8 +57,11 @@ def test_what_is_added_comes_back_and_what_is_cut_is_passed_over(tmp_path):
     with record.path.open("a") as file:
         file.write('{"name": "cut"\n{"name": "b", "sha256": 1}\n[]\n')
     record.add(output("b.mp4"))
+    with record.path.open("a") as file:
+        file.write('{"name": "a kill came here')
+    record.add(output("c.mp4"))
 
-    assert [one.name for one in record.all()] == ["a.mp4", "b.mp4"]
+    assert [one.name for one in record.all()] == ["a.mp4", "b.mp4", "c.mp4"]
     assert next(record.all()) == output("a.mp4")
     assert record.path.stat().st_mode & 0o077 == 0
 

@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -160,6 +161,23 @@ def test_own_certificates_sign_and_own_roots_are_trusted(show):
     found = read_credentials(path, trusted_roots(), anchors=anchors())
     assert (found.state, found.signer) == ("trusted", "studio")
     assert not (show.parent / "keys" / "credentials").exists()
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "until"), [("es256", timedelta(days=30)), ("ed25519", timedelta(hours=-1))]
+)
+def test_a_chain_that_cannot_sign_is_told_before_the_work(show, algorithm, until):
+    """Of another kind of key, or over."""
+    theirs = chain(since=timedelta(days=-9), until=until)
+    (show.parent / "chain.pem").write_text(theirs.chain)
+    (show.parent / "key.pem").write_bytes(theirs.private_key)
+    (show.parent / "key.pem").chmod(0o600)
+    show.write_text(
+        '[provenance]\ncertificates = "chain.pem"\nprivate_key = "key.pem"\n'
+        f'algorithm = "{algorithm}"\n'
+    )
+    with pytest.raises(KeyRefused):
+        prepare_credentials()
 
 
 @pytest.mark.parametrize(

@@ -279,3 +279,13 @@ def test_a_board_is_rendered_only_as_agreed_and_looked_at_in_any_case(board, tra
     with pytest.raises(ConsentRefused, match="rule: exists"):
         plan_render(board, device="cpu")
     assert render_status(board).rows
+
+
+def test_a_board_of_another_show_is_not_signed_as_this_one_says(board, tmp_path, monkeypatch):
+    (board.parent / "facekit.toml").write_text("[provenance]\nsign = false\n")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "facekit.toml").write_text('[provenance]\ntimestamp = "http://tsa.example"\n')
+    monkeypatch.chdir(other)
+    with pytest.raises(UsageError, match="expected one show"):
+        plan_render(board, device="cpu")

@@ -112,6 +112,17 @@ def test_a_run_keeps_the_consent_and_another_person_is_another_run(trained, tmp_
     assert '"subject"' not in bare.to_json()
 
 
+def test_what_is_taken_back_during_a_training_leaves_no_character(trained, tmp_path):
+    key_home().create("legal")
+    record_consent([], "mira", TERMS, adult=True)
+    options = {"recipe": trained.with_level("L0"), "out": tmp_path / "characters"}
+    made = plan_train([trained.photos], name="mira", consent="mira", **options)
+    revoke_consent("mira", effect="withdraw", reason="asked by mail")
+    with pytest.raises(ConsentRefused, match="revoked"):
+        run_train(made, NoProgress(), faces=trained.faces, backbone=trained.backbone)
+    assert not list((tmp_path / "characters").rglob("*.safetensors"))
+
+
 def test_takes_of_a_person_are_noted_once(trained, person):
     made = plan(trained, person)
     assert "right: mira: consent" in made.describe()
