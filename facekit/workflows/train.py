@@ -168,7 +168,7 @@ def _finish(
     ended: tuple[str, ...],
 ) -> TrainOutcome:
     """Write the character and how the run ended."""
-    check_still(looked.rights, plan.recipe)
+    check_still(looked.rights, plan.recipe, plan.out_dir)
     checked, masks, photos = looked.checked, looked.masks, begun.photos
     file = character_file(
         plan,

@@ -114,14 +114,27 @@ def settle_rights(rights: TrainRights) -> TrainRights:
     return TrainRights(subject=_subject(signed), consent=signed)
 
 
-def check_still(rights: TrainRights, recipe: Recipe) -> None:
+def check_still(rights: TrainRights, recipe: Recipe, folder: Path) -> None:
     """Refuse a character whose consent was taken back, or has ended, while it was trained.
+
+    Args:
+        rights: As the run began.
+        recipe: Of the run.
+        folder: Of the run; it holds what was made of the photos.
 
     Raises:
         ConsentRefused: It was.
     """
-    if rights.consent is not None and rights.consent.record.needs_consent:
+    if rights.consent is None or not rights.consent.record.needs_consent:
+        return
+    try:
         _under(rights.consent, recipe, find_rights(), exact=True)
+    except ConsentRefused as error:
+        raise ConsentRefused(
+            f"{str(error).partition(';')[0]}; no character is written, and {folder} holds what was"
+            " made of the photos: remove it",
+            rule=error.rule,
+        ) from error
 
 
 def note_training(rights: TrainRights, name: str, adapter: Path) -> None:
