@@ -30,7 +30,7 @@ MESSAGE_BITS: Final = 256
 
 LIKELY_AGREEMENT: Final = 0.75
 """Share of equal bits from which on a mark is that of a render id: 192 of 256 agree by chance once
-in 10^16 times, so that a million known ids do not make it probable."""
+in 4 * 10^15 times, so that a million known ids do not make it probable."""
 
 _CHUNK = 16
 """Frames that are marked at once; a multiple of VideoSeal's steps."""
