@@ -121,7 +121,7 @@ def roll_back(
                 passed.append(f"{pointer.version}: {type(error).__name__}")
                 continue
             return _move(at, back, channel, role, note, key)
-        said = f" ({', '.join(passed)})" if passed else ""
+        said = f" ({', '.join(dict.fromkeys(passed))})" if passed else ""
         raise UsageError(
             f"{preset_id}@{channel}: no earlier version to go back to{said}, expected one that may"
             " be there; name one with --to"
