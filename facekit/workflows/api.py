@@ -11,7 +11,6 @@ A prompt is padded with vectors that the backbone attends to, so another length 
 picture than the one that training knew.
 """
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,8 @@ def attach(
 ) -> Attachment:
     """Attach one or several characters to a stock diffusers pipeline.
 
-    The consent of a real person is checked here, as by ``facekit shoot``. What the pipeline then
+    The consent of a real person is checked here, as by ``facekit shoot``; a file that says nothing
+    of whose face it is is let pass, unless the show demands that it does. What the pipeline then
     draws is neither noted in the ledger of use nor given credentials.
 
     Args:
@@ -79,10 +79,8 @@ def attach(
     several = (character,) if isinstance(character, Character | Path | str) else character
     loaded = [item if isinstance(item, Character) else load_character(item) for item in several]
     place = find_rights()
-    asked = place.use("shoot", use=use)
-    for one in permit_all(((x.name, x.source, x.file.header) for x in loaded), asked, place):
-        if one.warning:
-            warnings.warn(one.warning, stacklevel=2)
+    people = ((one.name, one.source, one.file.header) for one in loaded)
+    permit_all(people, place.use("shoot", use=use), place)
     return attach_characters(
         pipe,
         loaded,

@@ -16,7 +16,7 @@ from facekit.generation.continuation import continuation_pipeline, continue_clip
 from facekit.generation.sample import SampleSettings, run_pipeline
 from facekit.recipe import load_recipe
 from facekit.types import Clip, NoProgress, Shot
-from facekit.workflows import shoot_warnings, train_plan
+from facekit.workflows import shoot_warnings, train_checks
 from facekit.workflows.shoot import plan_shoot
 from facekit.workflows.train import plan_train
 from tests.tiny.backbones import (
@@ -135,7 +135,7 @@ def test_plans_say_that_clips_begin_with_an_empty_picture(
     backbone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = load_recipe(f"{backbone}/train")
-    for module in (train_plan, shoot_warnings):
+    for module in (train_checks, shoot_warnings):
         monkeypatch.setattr(module, "load_tokenizer", lambda recipe: tiny_pipe(backbone).tokenizer)
     good_photos(tmp_path / "photos")
     trained = plan_train(

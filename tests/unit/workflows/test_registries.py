@@ -210,7 +210,7 @@ def test_who_may_only_read_checks_all_the_rest(
     def put_new(*_: object) -> bool:
         raise RegistryError("main: the storage refuses (403); ask for the right to write")
 
-    monkeypatch.setattr(Store, "put_new", put_new)
+    monkeypatch.setattr(FsspecStore, "put_new", put_new)
     checked = check()
     assert (checked.versions, checked.exit_code) == (1, 0)
     assert checked.notes == (
