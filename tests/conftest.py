@@ -14,6 +14,10 @@ os.environ["MPLBACKEND"] = "agg"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import gc
+
+# Half a million objects come with the imported libraries, and none goes; see below.
+gc.disable()
+
 import itertools
 import shutil
 import socket
@@ -55,6 +59,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    gc.enable()
 
 
 def _has_gpu() -> bool:
