@@ -32,9 +32,10 @@ SMALL = (
     "photos.min_same_person=-1",
     "photos.duplicate_distance=0",
     "train.steps=2",
-    "train.batch_size=2",
+    "train.batch_size=1",
     "train.checkpoint_every=1",
     'validate.prompts=["close-up of {character}"]',
+    'validate.aspects=["1:1"]',
     "validate.seeds=[11]",
     "sample.num_inference_steps=2",
 )
