@@ -3,6 +3,7 @@
 Building one draws thousands of weights and sets up as many layers; copying takes a third of it.
 """
 
+import copy
 import io
 import pickle
 from collections.abc import Callable
@@ -17,7 +18,7 @@ __all__ = ["remembered"]
 
 
 def remembered(build: Callable[[BackboneSpec], Any]) -> Callable[[BackboneSpec], Any]:
-    """The same as ``build`` for whoever calls it; nothing is shared but the tokenizers.
+    """The same as ``build`` for whoever calls it; no two share anything that can be changed.
 
     What is built only once is not prepared for copying.
     """
@@ -74,4 +75,4 @@ class _Copy(pickle.Unpickler):
 def _copied(part: Any) -> Any:
     if isinstance(part, nn.Parameter):
         return nn.Parameter(part.detach().clone(), part.requires_grad)
-    return part.clone() if isinstance(part, Tensor) else part
+    return part.clone() if isinstance(part, Tensor) else copy.deepcopy(part)  # a tokenizer

@@ -69,7 +69,7 @@ def test_the_recipe_runs_on_the_tiny_model(
     monkeypatch.setattr(shoot_warnings, "load_tokenizer", lambda recipe: backbone.pipe.tokenizer)
     frames = f"sample.num_frames={spec.frame_multiple + 1}"
     recipe = load_recipe(f"{name}/train", (*SMALL, frames))
-    good_photos(tmp_path / "photos")
+    good_photos(tmp_path / "photos", 4)
 
     planned = plan_train(
         [tmp_path / "photos"], name="mira", recipe=recipe, out=tmp_path, drawn=True

@@ -42,6 +42,9 @@ def test_a_copy_is_what_would_have_been_built(name: str) -> None:
                 assert ours.keys() == theirs.keys()
                 assert all(torch.equal(tensor, theirs[path]) for path, tensor in ours.items())
                 assert len(set(map(id, theirs.values()))) == len(set(map(id, ours.values())))
+    words = len(second.tokenizer)
+    first.tokenizer.add_tokens(["mira"])
+    assert (len(second.tokenizer), len(built.tokenizer)) == (words, words)
     with torch.no_grad():
         for parameter in network_of(first).parameters():
             parameter.add_(1.0)
