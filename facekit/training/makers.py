@@ -1,6 +1,7 @@
 """Who encodes: every fact about a backbone or a parser that changes what the cache keeps of it."""
 
-from importlib.metadata import version
+from functools import cache
+from importlib import metadata
 
 from facekit.backbones.digest import text_digest, vae_digest
 from facekit.faces.protocols import FaceParser
@@ -14,6 +15,7 @@ RULES_OF_ENCODING = 1
 again."""
 
 _LIBRARIES = ("torch", "diffusers", "transformers")
+version = cache(metadata.version)  # each call reads and parses a file
 
 
 def vae_maker(denoiser: Denoiser) -> Maker:

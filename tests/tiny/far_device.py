@@ -8,6 +8,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -120,7 +121,7 @@ class _PastTheDispatcher(TorchFunctionMode):
 
 def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """Do it with the real numbers, after a look at where they all are."""
-    name = str(func)
+    name = _name(func)
     tensors = list(_tensors(args)) + list(_tensors(kwargs))
     far = [x for x in tensors if isinstance(x, _FarTensor)]
     near = [x for x in tensors if not isinstance(x, _FarTensor)]
@@ -138,6 +139,11 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if args and isinstance(args[0], Tensor) and out is _real(args[0]):
         return args[0]  # done in place
     return _mapped(_pretend, out) if goes_far else out
+
+
+@cache
+def _name(func: Any) -> str:
+    return str(func)
 
 
 def _tensors(x: Any) -> Iterator[Tensor]:

@@ -32,9 +32,10 @@ SMALL = (
     "photos.min_same_person=-1",
     "photos.duplicate_distance=0",
     "train.steps=2",
-    "train.batch_size=2",
+    "train.batch_size=1",
     "train.checkpoint_every=1",
     'validate.prompts=["close-up of {character}"]',
+    'validate.aspects=["1:1"]',
     "validate.seeds=[11]",
     "sample.num_inference_steps=2",
 )
@@ -68,7 +69,7 @@ def test_the_recipe_runs_on_the_tiny_model(
     monkeypatch.setattr(shoot_warnings, "load_tokenizer", lambda recipe: backbone.pipe.tokenizer)
     frames = f"sample.num_frames={spec.frame_multiple + 1}"
     recipe = load_recipe(f"{name}/train", (*SMALL, frames))
-    good_photos(tmp_path / "photos")
+    good_photos(tmp_path / "photos", 4)
 
     planned = plan_train(
         [tmp_path / "photos"], name="mira", recipe=recipe, out=tmp_path, drawn=True

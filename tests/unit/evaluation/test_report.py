@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from facekit.errors import OutputError
+from facekit.evaluation import plots
 from facekit.evaluation.gates import build_gates, judge
 from facekit.evaluation.measure import measure_character
 from facekit.evaluation.report import ReportContent, report_json, write_report
@@ -12,6 +13,11 @@ from facekit.evaluation.words import WORDINGS, format_figure, headline
 from facekit.generation.shots import expected_attributes
 from facekit.recipe import Recipe
 from tests.tiny.drawn_takes import draw_set
+
+
+@pytest.fixture(autouse=True)
+def small_plots(monkeypatch):
+    monkeypatch.setattr(plots, "DPI", 20)
 
 
 @pytest.fixture(scope="module")

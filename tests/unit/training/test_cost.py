@@ -126,13 +126,13 @@ def _empty(module: Any) -> Any:
 
 
 def test_few_blocks_tell_of_many() -> None:
-    many, few = made(6), made(6)
+    many, few = made(5), made(5)
     settings = TrainSettings.from_recipe(
         load_recipe("wan2_1_t2v_1_3b/train", ["loss.preservation=0", "train.precision=float32"])
     )
     spec = replace(WAN, sizes={"1:1": (64, 64)})
     short = step_cost(spec, few, settings, LORA, Situation(num_views=2))
-    assert len(shortened(made(6).network, 1)) == 2
+    assert len(shortened(made(5).network, 1)) == 2
     many.network.register_to_config(num_layers="all of them")  # no number, so none is left out
     whole = step_cost(spec, many, settings, LORA, Situation(num_views=2))
     assert short.flops == pytest.approx(whole.flops, rel=1e-6)

@@ -20,7 +20,7 @@ from tests.tiny.training import TINY_SETTINGS
 
 # Batches of three do not divide by two; with few samples some part has none at low noise, and half
 # of the steps preserve.
-CHANGES: dict[str, Any] = {"steps": 6, "batch_size": 3, "checkpoint_every": 2}
+CHANGES: dict[str, Any] = {"steps": 5, "batch_size": 3, "checkpoint_every": 2}
 
 
 @pytest.fixture(scope="module")
@@ -124,11 +124,11 @@ def train_not_finite(processes: Processes, folder: Path) -> Any:
             return replace(losses, total=float("nan"))
 
         Objective.backward = backward  # type: ignore[method-assign]
-    return train(processes, folder, {**CHANGES, "steps": 8, "validate_every": 0})
+    return train(processes, folder, {**CHANGES, "steps": 6, "validate_every": 0})
 
 
 def train_for(processes: Processes, folder: Path) -> int:
-    changes = {"steps": 4000, "minutes": 0.02 if processes.is_first else 9.0, "validate_every": 0}
+    changes = {"steps": 4000, "minutes": 0.01 if processes.is_first else 9.0, "validate_every": 0}
     train(processes, folder, {**CHANGES, **changes})
     processes.wait()  # the first may still be writing it
     state = load_state(folder / STATE_FILE, "d" * 64)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from facekit.evaluation import plots
 from facekit.faces import vendors
 from facekit.recipe import Recipe, load_recipe
 from facekit.types import NoProgress
@@ -57,6 +58,11 @@ def register_encoders(patch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def encoders(monkeypatch: pytest.MonkeyPatch) -> None:
     register_encoders(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def small_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plots, "DPI", 20)
 
 
 @pytest.fixture(scope="session")
