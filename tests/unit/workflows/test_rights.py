@@ -118,7 +118,7 @@ def test_what_is_taken_back_during_a_training_leaves_no_character(trained, tmp_p
     options = {"recipe": trained.with_level("L0"), "out": tmp_path / "characters"}
     made = plan_train([trained.photos], name="mira", consent="mira", **options)
     revoke_consent("mira", effect="withdraw", reason="asked by mail")
-    with pytest.raises(ConsentRefused, match="revoked(?s:.*)remove it"):
+    with pytest.raises(ConsentRefused, match=r"revoked(?s:.*)remove it"):
         run_train(made, NoProgress(), faces=trained.faces, backbone=trained.backbone)
     assert not list((tmp_path / "characters").rglob("adapter.safetensors"))
 
