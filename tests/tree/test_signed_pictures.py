@@ -19,6 +19,7 @@ UNSIGNED = {
     "facekit/media/unpack.py": "photos and frames, which come from the user",
     "facekit/toon/samples.py": "drawn sample photos, to be trained on, the same bytes every time",
     "facekit/workflows/check_grids.py": "a matrix of numbers, as a picture",
+    "facekit/workflows/credentials.py": "a trial of 8 pixels, which nobody keeps",
     "facekit/workflows/preset_drawing.py": "pictures in a preset, which its signature covers",
 }
 """As docs/howto/provenance.md says."""
