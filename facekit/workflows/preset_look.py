@@ -175,8 +175,10 @@ def inspect_preset(path: Path | str) -> PresetFacts:
     templates = "none"
     if paths:
         try:
-            opened = open_templates(bundle, key_home()) is not None
-            can = "you can open them" if opened else "sealed, and not for any key of yours"
+            opened = open_templates(bundle, key_home())
+            can = "sealed, and not for any key of yours"
+            if opened is not None:
+                can = f"you can open them; {opened.describe()}"
         except KeyRefused:
             can = "sealed for a key of yours that is locked; set FACEKIT_PASSPHRASE"
         templates = f"{', '.join(sorted(paths))} ({can})"
