@@ -30,7 +30,7 @@ from facekit.workflows.preset_judging import check_measured_by, kept_judging
 
 __all__ = ["Judge", "JudgePlan", "limits_of", "middles", "parse_photos", "plan_judge"]
 
-_FIGURES = 3
+_FIGURES = 4
 """Another number where other figures are taken of a take, so that takes are measured again."""
 
 
@@ -253,8 +253,11 @@ def limits_of(shot: ShotPlan, judge: JudgePlan, floor: float) -> TakeLimits:
     gates = shot.gates
     asked = gates.identity.p05
     auto = dict(judge.p05 or {})
+    # A gate that is off asks for no photos.
+    unknown = [person.id for person in shot.characters] if asked == "off" else []
+    names = dict.fromkeys([*judge.photos, *unknown])
     return TakeLimits(
-        p05={name: auto.get(name, floor) if asked == "auto" else asked for name in judge.photos},
+        p05={name: auto.get(name, floor) if asked == "auto" else asked for name in names},
         coverage=gates.identity.coverage,
         on_na=gates.identity.on_na,
         wrong_person=gates.wrong_person,

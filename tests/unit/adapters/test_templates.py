@@ -72,7 +72,7 @@ def test_what_judges_is_kept_to_the_bit_and_is_no_part_of_the_character():
     ],
 )
 def test_what_no_encoder_has_measured_is_damage(wrong):
-    with pytest.raises(ValueError, match="embeddings|no encoder"):
+    with pytest.raises(ValueError, match=r"embeddings|no encoder"):
         replace(faces(), **wrong)
 
 
