@@ -10,6 +10,7 @@ from torch import Tensor
 from facekit.adapters.character_file import ADAPTER_FILE, CharacterFile
 from facekit.adapters.character_loras import LoraParts
 from facekit.adapters.conditioning import Conditioning, Strength
+from facekit.adapters.judging_faces import JudgingFaces
 from facekit.adapters.made_for import check_backbone
 from facekit.adapters.site_checks import check_sites, check_widths
 from facekit.backbones.digest import pipeline_digest
@@ -26,6 +27,9 @@ class Character:
     file: CharacterFile
     source: str
     """The path, for messages."""
+    judging: JudgingFaces | None = None
+    """What takes are judged by where its photos are not at hand; the templates of a preset have
+    it."""
 
     @property
     def name(self) -> str:

@@ -120,13 +120,16 @@ def take_figures(report: CastReport, present: Sequence[str], num_frames: int) ->
     for one, other in report.swaps:
         swapped += min(_num_scored(where[one]), _num_scored(where[other]))
     # Who is missing, and a clear face of nobody is there instead: that is somebody else's.
-    lost = [name for name in present if name not in {track.match for track in report.tracks}]
+    # Of whom nothing is known, nobody can say that: as many faces are taken for theirs.
+    found = {track.match for track in report.tracks}
+    lost = [name for name in present if name in report.cast and name not in found]
+    num_unknown = sum(name not in report.cast for name in present)
     strangers = sorted(
         (-_num_scored(track), number)
         for number, track in enumerate(report.tracks)
         if track.match is None and track.nearest is not None and number not in wrong
     )
-    for _, (count, number) in zip(lost, strangers, strict=False):
+    for _, (count, number) in zip(lost, strangers[num_unknown:], strict=False):
         wrong[number] = -count
     return TakeFigures(
         characters=people,

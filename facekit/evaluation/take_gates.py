@@ -60,8 +60,9 @@ def gate_checks(figures: TakeFigures, limits: TakeLimits) -> tuple[GateCheck, ..
     found: list[GateCheck] = []
     for name, one in figures.characters.items():
         likeness = _check("identity.p05", name, one.p05, limits.p05.get(name))
-        if one.p05 is not None and name not in limits.p05:
-            likeness = dataclasses.replace(likeness, verdict="review")  # nobody to compare with
+        if name not in limits.p05:  # nobody to compare with, so nothing else is known either
+            found.append(dataclasses.replace(likeness, verdict="review"))
+            continue
         asked = limits.coverage if name in limits.demanded else 0.0
         coverage = _check("identity.coverage", name, one.coverage, asked)
         if coverage.verdict == "fail":

@@ -26,8 +26,6 @@ from facekit.weights import known_digest
 from facekit.workflows.calibrate_result import Calibrated
 from facekit.workflows.calibrate_takes import CalibrationTake, find_takes, take_scores
 from facekit.workflows.device import AUTO
-from facekit.workflows.photos import find_photos
-from facekit.workflows.preset_files import load_any
 from facekit.workflows.render import RenderPlan, plan_render
 from facekit.workflows.render_calibration import (
     CALIBRATION_FILE,
@@ -59,7 +57,11 @@ class CalibratePlan:
     def describe(self) -> str:
         """Photos, takes, encoder and the file."""
         judge = self.render.judge
-        photos = ", ".join(f"{name} {len(paths)}" for name, paths in judge.photos.items())
+        photos = ", ".join(
+            f"{name} {len(judge.photo_digests(name))}"
+            + (" (by its templates)" if name in judge.kept else "")
+            for name in judge.photos
+        )
         lines = [
             f"photos that training held out: {photos}",
             f"photos of other people: {len(self.others)}",
@@ -158,7 +160,6 @@ def run_calibrate(
         taken.append((take.who, take_scores(take, judge)))
         progress.advance(1, take.clip.stem)
     progress.finish()
-    enrolled = {name: _enrolled(plan.render, name, judge) for name in judge.cast}
     strangers_ND = _embedded(plan.others, judge)
     same: dict[str, FloatArray] = {}
     other: dict[str, FloatArray] = {}
@@ -170,7 +171,7 @@ def run_calibrate(
             for place, row in enumerate(rows_ND)
             if len(rows_ND) > 1
         ]
-        photos = [row @ centres[name] for row in enrolled[name]]
+        photos = [row @ centres[name] for row in judge.enrolled[name]]
         same[name] = np.asarray([*left_out, *photos], np.float32)
         own = [told[name].p05 for who, told in taken if who == name and told]
         in_takes[name] = np.asarray(own, np.float32)
@@ -178,7 +179,7 @@ def run_calibrate(
             row @ centres[name]
             for member, others in judge.cast.items()
             if member != name
-            for row in [*others, *enrolled[member]]
+            for row in [*others, *judge.enrolled[member]]
         ]
         strangers += [row @ centres[name] for row in strangers_ND]
         strangers += [told[name].mean for who, told in taken if who != name and told]
@@ -235,11 +236,6 @@ def _kept(
 
 def _joined(values: Mapping[str, FloatArray]) -> FloatArray:
     return np.concatenate([np.ravel(row) for row in values.values()])
-
-
-def _enrolled(plan: RenderPlan, name: str, judge: Judge) -> FloatArray:
-    """The photos that a member was made from, as far as they are at hand."""
-    return _embedded(find_photos(load_any(plan.cast[name])).enrolled, judge)
 
 
 def _embedded(paths: Sequence[Path], judge: Judge) -> FloatArray:

@@ -3,7 +3,6 @@
 import datetime
 import platform
 from collections.abc import Sequence
-from pathlib import Path
 
 import facekit
 from facekit.adapters.character import Character
@@ -29,7 +28,7 @@ def report_settings(
     takes: Sequence[StoredTake],
     *,
     base: str,
-    held_out: Sequence[Path],
+    held_out: str,
     missing: Sequence[str],
 ) -> dict[str, str]:
     """Write the settings of a report.
@@ -40,7 +39,7 @@ def report_settings(
         report_encoder: Name and digest.
         takes: The clips.
         base: Which clips of the base model and which drawn ones were at hand, in words.
-        held_out: Photos that judged.
+        held_out: Photos that judged, in words.
         missing: Names of photos that were not at hand.
     """
     header = character.file.header
@@ -55,7 +54,7 @@ def report_settings(
         "recipe": recipe_digest(recipe),
         "sampling": "; ".join(sorted(sampling)) or "unknown",
         "base clips": base,
-        "photos kept back": ", ".join(str(path) for path in held_out),
+        "photos kept back": held_out,
         "photos not at hand": ", ".join(missing) or "none",
         "facekit": f"{facekit.__version__}, Python {platform.python_version()}",
         "made": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),

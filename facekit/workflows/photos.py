@@ -4,7 +4,6 @@ A character file is shared, so it holds names and digests and no folder. The fol
 beside it, into the run's result, and can be named when it has moved.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
@@ -18,6 +17,7 @@ from facekit.media.frames import split_frame_name
 from facekit.media.images import pixel_digest, read_image
 from facekit.media.unpack import changed_file, locate, scan_photos
 from facekit.weights import file_digest
+from facekit.workflows.preset_photos import FoundPhotos, photos_by_hash
 from facekit.workflows.source_names import common_folder_of
 from facekit.workflows.train_folder import photos_folder
 
@@ -25,22 +25,9 @@ __all__ = [
     "FoundPhotos",
     "common_folder",
     "find_photos",
+    "parse_photos",
     "record_photos",
 ]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class FoundPhotos:
-    """The photos of a character that are at hand."""
-
-    enrolled: tuple[Path, ...]
-    """Those that trained."""
-    held_out: tuple[Path, ...]
-    """Those that judge; at least one."""
-    has_new: bool
-    """Whether some that judge were named, and training did not see them at all."""
-    missing: tuple[str, ...] = ()
-    """Names of those that the file knows and that are not at hand."""
 
 
 def common_folder(photos: PhotoSet) -> Path:
@@ -79,7 +66,8 @@ def find_photos(character: Character, given: Sequence[Path | str] = ()) -> Found
 
     A folder that holds photos of the names that the file knows is taken for the character's own:
     of it, only those are used, each in its role. Everything else that is given judges. Without
-    anything given, all photos must be in the folder that the training run has written down.
+    anything given, all photos must be in the folder that the training run has written down. Of a
+    preset whose templates are not here, photos are known by their salted hashes.
 
     Args:
         character: Knows names and digests.
@@ -90,6 +78,8 @@ def find_photos(character: Character, given: Sequence[Path | str] = ()) -> Found
         MediaError: A path does not exist, or a photo of a known name is another picture.
     """
     records = character.file.header.photos
+    if given and not records and (known := photos_by_hash(character, given)) is not None:
+        return known
     at_home = photos_folder(Path(character.source).parent, character.file.header.run_digest)
     folders, named = _sort_out(records, [Path(path) for path in given])
     if not given and at_home is not None:
@@ -123,6 +113,39 @@ def find_photos(character: Character, given: Sequence[Path | str] = ()) -> Found
     return FoundPhotos(
         enrolled=enrolled, held_out=(*held_out, *new), has_new=bool(new), missing=missing
     )
+
+
+def parse_photos(said: Sequence[str], members: Sequence[str]) -> dict[str, str]:
+    """Read where photos are: member -> folder, in full.
+
+    Args:
+        said: Each `NAME=FOLDER`.
+        members: Of the cast that are in shots.
+
+    Raises:
+        UsageError: Not of that form, an unknown name, a name twice, or no such folder.
+    """
+    found: dict[str, str] = {}
+    for text in said:
+        name, is_there, folder = text.partition("=")
+        name = name.removeprefix("@")
+        if not is_there or name not in members:
+            known = ", ".join(members) or "nobody"
+            raise UsageError(
+                f"--photos {text}: expected NAME=FOLDER with one of {known} as the name; correct it"
+            )
+        if name in found:
+            raise UsageError(
+                f"--photos {text}: {name} has a folder already, expected one for each; leave one"
+                " away"
+            )
+        if not Path(folder).is_dir():
+            raise UsageError(
+                f"--photos {text}: no such folder, expected the one that holds the photos of"
+                f" {name}; correct it"
+            )
+        found[name] = str(full_path(Path(folder)))
+    return found
 
 
 def _sort_out(

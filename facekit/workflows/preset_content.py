@@ -1,12 +1,13 @@
 """What goes into a preset: the facts of its manifest, and its files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import facekit
 from facekit.adapters.character import Character
+from facekit.adapters.judging_faces import JudgingFaces
 from facekit.adapters.templates import Templates, split_templates
 from facekit.backbones.spec import BackboneSpec
 from facekit.errors import UsageError
@@ -31,7 +32,7 @@ from facekit.recipe import Recipe, dump_recipe
 from facekit.signing.keys import PublicKey
 from facekit.signing.sealing import seal
 from facekit.workflows.characters import RECIPE_FILE
-from facekit.workflows.preset_files import SEALED_TEMPLATES, TEMPLATES
+from facekit.workflows.preset_files import SEALED_TEMPLATES, TEMPLATES, TRAINING
 from facekit.workflows.preset_texts import (
     bill_of_materials,
     clean_report,
@@ -116,6 +117,7 @@ def build_preset(
     told: Told,
     pictures: Mapping[str, bytes],
     character_sha256: str,
+    judging: JudgingFaces | None = None,
 ) -> tuple[Manifest, tuple[Content, ...]]:
     """Put a preset together in memory.
 
@@ -126,6 +128,7 @@ def build_preset(
         told: What whoever packs it says.
         pictures: Files that were drawn, by their paths; none where nothing was.
         character_sha256: Of the file that is packed.
+        judging: What goes into the templates for judging without photos.
 
     Returns:
         The manifest, and every file that it lists.
@@ -136,6 +139,7 @@ def build_preset(
     """
     header = character.file.header
     bare, templates = split_templates(character.file)
+    templates = replace(templates, judging=judging)
     parts = component_facts(character, spec, recipe)
     label = f"{told.id}@{told.version}"
     contents = [
@@ -150,7 +154,7 @@ def build_preset(
             path="LICENSE.md", role="license", data=licence_text(told.rights.license, told.terms)
         ),
         Content(
-            path="provenance/training.json",
+            path=TRAINING,
             role="provenance",
             data=training_record(header, label),
         ),

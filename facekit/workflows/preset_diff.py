@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from facekit.errors import BundleDamaged, UsageError
+from facekit.errors import BundleDamaged, KeyRefused, UsageError
 from facekit.media.files import ensure_new, write_text
 from facekit.presets.bundle import Bundle
 from facekit.presets.manifest import Manifest
+from facekit.signing.home import key_home
 from facekit.workflows.preset_diff_page import diff_page
 from facekit.workflows.preset_diff_parity import compare_shots
 from facekit.workflows.preset_diff_scores import ScoreChange, compare_scores, tell_difference
-from facekit.workflows.preset_files import open_preset
+from facekit.workflows.preset_files import open_preset, open_templates
 
 __all__ = ["Change", "PresetDiff", "diff_presets"]
 
@@ -141,7 +142,7 @@ def diff_presets(
         one=first,
         two=second,
         rights=_changes(_rights(first.manifest), _rights(second.manifest)),
-        parts=_changes(_parts(first.manifest), _parts(second.manifest)),
+        parts=_changes(_parts(first), _parts(second)),
         recipe=recipe,
         scores=scores,
         scores_note=note,
@@ -194,8 +195,23 @@ def _rights(told: Manifest) -> dict[str, object]:
     return _flat({"rights": told.rights, "subject": told.subject})
 
 
-def _parts(told: Manifest) -> dict[str, object]:
-    return _flat({"base": told.base, "encoder": told.encoder, "adapter": told.adapter})
+def _parts(bundle: Bundle) -> dict[str, object]:
+    told = bundle.manifest
+    parts = _flat({"base": told.base, "encoder": told.encoder, "adapter": told.adapter})
+    return {**parts, "templates": _templates(bundle)}
+
+
+def _templates(bundle: Bundle) -> str | None:
+    """Biometric parts that can be left out, and by whom they judge where this user can see it."""
+    paths = [file.path for file in bundle.manifest.files if file.role == "templates"]
+    if not paths:
+        return None
+    try:
+        opened = open_templates(bundle, key_home())
+    except KeyRefused:
+        opened = None
+    told = "sealed for others, or locked" if opened is None else opened.describe()
+    return f"{', '.join(paths)} (biometric; {told})"
 
 
 def _flat(models: Mapping[str, Any]) -> dict[str, object]:

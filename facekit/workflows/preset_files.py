@@ -22,6 +22,7 @@ from facekit.workflows.trust import is_locked_unsigned, trusted_keys
 __all__ = [
     "SEALED_TEMPLATES",
     "TEMPLATES",
+    "TRAINING",
     "enclosing_bundle",
     "load_any",
     "open_preset",
@@ -31,6 +32,7 @@ __all__ = [
 
 TEMPLATES: Final = "identity/templates.safetensors"
 SEALED_TEMPLATES: Final = f"{TEMPLATES}.age"
+TRAINING: Final = "provenance/training.json"
 
 _WAIT_S: Final = 300.0
 """For another process that unpacks the same archive."""
@@ -171,7 +173,8 @@ def load_any(path: Path | str, *, revoked: bool = False) -> Character:
     templates = open_templates(bundle, key_home())
     if templates is None:
         return character
-    return dataclasses.replace(character, file=templates.join(character.file))
+    joined = templates.join(character.file)
+    return dataclasses.replace(character, file=joined, judging=templates.judging)
 
 
 def _refuse_kept_too_long(bundle: Bundle) -> None:

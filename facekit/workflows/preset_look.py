@@ -172,14 +172,16 @@ def inspect_preset(path: Path | str) -> PresetFacts:
     """
     bundle = open_bundle(path)
     paths = {file.path for file in bundle.manifest.files if file.role == "templates"}
-    templates = "none"
+    templates, judges = "none", ""
     if paths:
         try:
-            opened = open_templates(bundle, key_home()) is not None
-            can = "you can open them" if opened else "sealed, and not for any key of yours"
+            opened = open_templates(bundle, key_home())
+            can = "sealed, and not for any key of yours"
+            if opened is not None:
+                can, judges = "you can open them", f", {opened.describe()}"
         except KeyRefused:
             can = "sealed for a key of yours that is locked; set FACEKIT_PASSPHRASE"
-        templates = f"{', '.join(sorted(paths))} ({can})"
+        templates = f"{', '.join(sorted(paths))} ({can}){judges}"
     return PresetFacts(
         bundle=bundle,
         signature=_signature(bundle),

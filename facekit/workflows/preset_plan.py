@@ -15,6 +15,7 @@ from facekit.types import Shot
 from facekit.workflows.device import device_text
 from facekit.workflows.doctor_findings import Finding
 from facekit.workflows.preset_content import Told
+from facekit.workflows.preset_judging import JudgingPlan
 
 __all__ = ["PackPlan", "Packed"]
 
@@ -28,6 +29,8 @@ class PackPlan:
     recipe: Recipe
     told: Told
     licences: tuple[Finding, ...]
+    judging: JudgingPlan | None
+    """What its templates judge by; None without templates."""
     shots: tuple[Shot, ...]
     """Drawn for pictures and parity; none where none were asked for."""
     key: SigningKey
@@ -46,6 +49,7 @@ class PackPlan:
             f"terms: {told.rights.license}",
             *(f"licence: {one.name}: {one.detail}" for one in self.licences),
             f"templates: {_templates_text(told)}",
+            *([] if self.judging is None else [self.judging.describe()]),
             f"pictures: {len(self.shots)} shots on {device_text(self.device)}, parity from the"
             " first"
             if self.shots
@@ -68,6 +72,7 @@ class PackPlan:
             "rights": told.rights.model_dump(mode="json"),
             "licences": {one.name: one.detail for one in self.licences},
             "templates": told.templates,
+            "judging": None if self.judging is None else self.judging.to_json(),
             "pictures": len(self.shots),
             "report": None if told.report is None else str(told.report),
             "keyid": self.key.public.keyid,
@@ -113,6 +118,7 @@ def _templates_text(told: Told) -> str:
     if told.templates == "sealed":
         return f"sealed for {', '.join(key.name or key.keyid[:12] for key in told.seal_for)}"
     return {
-        "none": "none (photos are told by nobody who has only this preset)",
+        "none": "none (whoever has only this preset shoots without gates: every shot of a render"
+        " needs a look)",
         "clear": "in the clear, for everybody who has this preset",
     }[told.templates]

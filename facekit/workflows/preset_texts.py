@@ -25,6 +25,7 @@ __all__ = [
     "model_card",
     "report_summary",
     "rights_record",
+    "salted",
     "training_record",
 ]
 
@@ -143,13 +144,25 @@ def bill_of_materials() -> bytes:
     )
 
 
+def salted(salt: str, digest: str) -> str:
+    """The hash by which a photo is known again by whoever has it.
+
+    Args:
+        salt: Of a preset.
+        digest: sha256 of the file of the photo (hex).
+    """
+    return sha256(f"{salt}{digest}".encode()).hexdigest()
+
+
 def training_record(header: CharacterHeader, label: str) -> bytes:
     """`provenance/training.json`: recipe, seeds, digests, and photos by salted hashes.
 
-    The salt is that of this version, so that photos of two presets cannot be matched by it.
+    The salt is that of this version, so that photos of two presets cannot be matched by it. Those
+    that training held out are known apart, so that whoever has the photos can judge by them.
     """
     salt = sha256(f"facekit.photos {label}".encode()).hexdigest()[:32]
-    hashes = [sha256(f"{salt}{photo.sha256}".encode()).hexdigest() for photo in header.photos]
+    hashes = {photo: salted(salt, photo.sha256) for photo in header.photos}
+    held_out = [known for photo, known in hashes.items() if photo.role == "held_out"]
     roles = [photo.role for photo in header.photos]
     return json_bytes(
         {
@@ -164,7 +177,8 @@ def training_record(header: CharacterHeader, label: str) -> bytes:
                 "train": roles.count("train"),
                 "held_out": roles.count("held_out"),
                 "salt": salt,
-                "sha256_salted": sorted(hashes),
+                "sha256_salted": sorted(hashes.values()),
+                "held_out_sha256_salted": sorted(held_out),
             },
         }
     )

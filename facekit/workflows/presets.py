@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
+from facekit.adapters.judging_faces import JudgingFaces
 from facekit.errors import UsageError
 from facekit.media.files import ensure_new
 from facekit.presets.bundle import open_bundle, pack_statement
@@ -39,6 +40,7 @@ from facekit.workflows.preset_drawing import (
     webp,
 )
 from facekit.workflows.preset_files import load_any
+from facekit.workflows.preset_judging import measure_judging, plan_judging
 from facekit.workflows.preset_plan import Packed, PackPlan
 from facekit.workflows.preset_terms import (
     check_names,
@@ -166,6 +168,7 @@ def plan_pack(
         recipe=recipe,
         told=told,
         licences=findings,
+        judging=None if told.templates == "none" else plan_judging(loaded),
         shots=preset_shots(spec, recipe, header.trigger or header.name) if pictures else (),
         key=signing,
         device=choose_device(device),
@@ -186,8 +189,10 @@ def run_pack(plan: PackPlan, progress: Progress, *, pipe: Any = None) -> Packed:
 
     Raises:
         WeightsError: The backbone is not here.
+        FaceError: A photo that is to judge shows no face to the reporting encoder.
         OutputError: The file system refuses.
     """
+    judging = None if plan.judging is None else measure_judging(plan.judging)
     pictures: dict[str, bytes] = {}
     if plan.shots:
         drawn = draw_shots(
@@ -200,7 +205,7 @@ def run_pack(plan: PackPlan, progress: Progress, *, pipe: Any = None) -> Packed:
             "media/thumb.webp": webp(portrait(drawn[0].clip)),
             "media/contact.webp": webp(contact_sheet(drawn)),
         }
-    manifest, contents = _build(plan, pictures)
+    manifest, contents = _build(plan, pictures, judging)
     content = manifest.to_bytes()
     envelope = sign_statement(pack_statement(manifest, content), [plan.key])
     write = write_folder if plan.is_folder else write_archive
@@ -211,7 +216,9 @@ def run_pack(plan: PackPlan, progress: Progress, *, pipe: Any = None) -> Packed:
     return Packed(path=plan.out, digest=bundle.digest, manifest=bundle.manifest)
 
 
-def _build(plan: PackPlan, pictures: Mapping[str, bytes]) -> tuple[Manifest, Any]:
+def _build(
+    plan: PackPlan, pictures: Mapping[str, bytes], judging: JudgingFaces | None = None
+) -> tuple[Manifest, Any]:
     try:
         return build_preset(
             plan.character,
@@ -220,6 +227,7 @@ def _build(plan: PackPlan, pictures: Mapping[str, bytes]) -> tuple[Manifest, Any
             plan.told,
             pictures,
             file_digest(Path(plan.character.source)),
+            judging,
         )
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

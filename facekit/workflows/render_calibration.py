@@ -159,9 +159,9 @@ def material_of(judge: JudgePlan, cast: Mapping[str, Path]) -> dict[str, Materia
     return {
         name: Material(
             character=known_digest(cast[name]),
-            photos=tuple(sorted(known_digest(path) for path in paths)),
+            photos=tuple(sorted(judge.photo_digests(name))),
         )
-        for name, paths in judge.photos.items()
+        for name in judge.photos
     }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from facekit.adapters.character import Character
+from facekit.adapters.judging_faces import JudgingFaces
 from facekit.digests import json_digest
 from facekit.errors import FacekitError, RenderError, UsageError
 from facekit.evaluation.cast_report import CastReport, report_cast
@@ -18,18 +19,18 @@ from facekit.faces.vendors import check_vendor, encoder_id, load_faces
 from facekit.generation.storyboard_shot import ShotPlan
 from facekit.identity.gallery import build_gallery
 from facekit.identity.similarity import weighted_mean
-from facekit.media.files import full_path
 from facekit.media.images import read_image
 from facekit.types import Clip, FloatArray
 from facekit.weights import known_digest
 from facekit.workflows.characters import evaluation_recipe
 from facekit.workflows.evaluate_settings import train_encoder_of
-from facekit.workflows.photos import FoundPhotos, find_photos
+from facekit.workflows.photos import FoundPhotos, find_photos, parse_photos
 from facekit.workflows.preset_files import load_any
+from facekit.workflows.preset_judging import check_measured_by, kept_judging
 
 __all__ = ["Judge", "JudgePlan", "limits_of", "middles", "parse_photos", "plan_judge"]
 
-_FIGURES = 3
+_FIGURES = 4
 """Another number where other figures are taken of a take, so that takes are measured again."""
 
 
@@ -40,7 +41,8 @@ class JudgePlan:
     encoder: str
     """Name of the reporting encoder; empty where nobody is in the show."""
     photos: Mapping[str, tuple[Path, ...]]
-    """Member of the cast -> photos; those without any at hand are not in it."""
+    """Member of the cast -> photos; none for one that its templates tell, and whom nothing tells
+    is not in it."""
     floor: float | None = None
     """Similarity below which a face is nobody of the cast; None is the encoder's own."""
     p05: Mapping[str, float] | None = None
@@ -53,59 +55,33 @@ class JudgePlan:
     enrolled: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     """Member -> photos that trained: they tell how alike the photos are among themselves, and
     decide no verdict."""
+    kept: Mapping[str, JudgingFaces] = field(default_factory=dict)
+    """Member -> what its templates hold in place of photos that are not at hand."""
 
     @property
     def digest(self) -> str:
-        """Tells two ways of judging apart."""
-        photos = {
-            name: [known_digest(path) for path in paths] for name, paths in self.photos.items()
-        }
+        """Tells two ways of judging apart; photos and what templates keep of them are one way."""
+        photos = {name: self.photo_digests(name) for name in self.photos}
         return json_digest(
             {"encoder": self.encoder, "photos": photos, "floor": self.floor, "figures": _FIGURES}
         )
+
+    def photo_digests(self, name: str) -> list[str]:
+        """sha256 of each photo that judges a member, in their order."""
+        if name in self.kept:
+            return list(self.kept[name].held_out_sha256)
+        return [known_digest(path) for path in self.photos.get(name, ())]
 
     def to_json(self) -> Mapping[str, object]:
         """All of it as plain data."""
         return {
             "encoder": self.encoder,
             "photos": {name: [str(path) for path in paths] for name, paths in self.photos.items()},
+            "by_templates": {name: len(one.held_out_HD) for name, one in self.kept.items()},
             "floor": self.floor,
             "p05": None if self.p05 is None else dict(self.p05),
             "calibrated": self.calibrated or None,
         }
-
-
-def parse_photos(said: Sequence[str], members: Sequence[str]) -> dict[str, str]:
-    """Read where photos are: member -> folder, in full.
-
-    Args:
-        said: Each `NAME=FOLDER`.
-        members: Of the cast that are in shots.
-
-    Raises:
-        UsageError: Not of that form, an unknown name, a name twice, or no such folder.
-    """
-    found: dict[str, str] = {}
-    for text in said:
-        name, is_there, folder = text.partition("=")
-        name = name.removeprefix("@")
-        if not is_there or name not in members:
-            known = ", ".join(members) or "nobody"
-            raise UsageError(
-                f"--photos {text}: expected NAME=FOLDER with one of {known} as the name; correct it"
-            )
-        if name in found:
-            raise UsageError(
-                f"--photos {text}: {name} has a folder already, expected one for each; leave one"
-                " away"
-            )
-        if not Path(folder).is_dir():
-            raise UsageError(
-                f"--photos {text}: no such folder, expected the one that holds the photos of"
-                f" {name}; correct it"
-            )
-        found[name] = str(full_path(Path(folder)))
-    return found
 
 
 def plan_judge(
@@ -115,7 +91,7 @@ def plan_judge(
     photos: Mapping[str, str] | None = None,
     must_find: Collection[str] = (),
 ) -> JudgePlan:
-    """Find photos and encoder for a cast.
+    """Find photos and encoder for a cast; the templates of a preset stand for photos that are away.
 
     Args:
         cast: Member -> character file.
@@ -131,6 +107,7 @@ def plan_judge(
     """
     held_out: dict[str, tuple[Path, ...]] = {}
     enrolled: dict[str, tuple[Path, ...]] = {}
+    kept: dict[str, JudgingFaces] = {}
     warnings: list[str] = []
     for name, file in cast.items():
         character = load_any(file)
@@ -140,21 +117,34 @@ def plan_judge(
         try:
             found = _own_photos(name, character, (photos or {}).get(name))
             held_out[name], enrolled[name] = found.held_out, found.enrolled
+            if found.has_new:
+                warnings.append(
+                    f"{name}: judged by {len(found.held_out)} photos of which its file knows"
+                    " none; they count as photos of it that training never saw"
+                )
         except FacekitError as error:
             if name in must_find:
                 raise
-            told = str(error).partition(", expected")[0]
+            known, why = kept_judging(character, encoder)
+            if known is not None:
+                kept[name], held_out[name] = known, ()
+                continue
+            told = why or str(error).partition(", expected")[0]
             warnings.append(f"{name}: no photos to judge by, so its shots need a look: {told}")
     if encoder:
         check_vendor(encoder)
     return JudgePlan(
-        encoder=encoder or "", photos=held_out, warnings=tuple(warnings), enrolled=enrolled
+        encoder=encoder or "",
+        photos=held_out,
+        warnings=tuple(warnings),
+        enrolled=enrolled,
+        kept=kept,
     )
 
 
 def _own_photos(name: str, character: Character, folder: str | None) -> FoundPhotos:
     found = find_photos(character, [] if folder is None else [folder])
-    if found.has_new:
+    if found.has_new and character.file.header.photos:
         raise UsageError(
             f"{folder}: holds other photos than those of {name}, expected the folder of its own, by"
             f" the names that its character file knows; name that one with --photos {name}=FOLDER"
@@ -172,7 +162,8 @@ class Judge:
 
     Raises:
         UsageError: There are no photos.
-        RenderError: The thresholds were calibrated with another encoder.
+        RenderError: The thresholds were calibrated with another encoder, or templates were measured
+            with other weights of it.
         FaceError: A photo without a face.
     """
 
@@ -189,14 +180,28 @@ class Judge:
                 f"the gates were calibrated with {plan.calibrated_by}, expected {self.encoder},"
                 " which judges now; run facekit lab calibrate BOARD --force"
             )
-        self.cast = {name: self._embed(paths) for name, paths in plan.photos.items()}
+        for name, one in plan.kept.items():
+            check_measured_by(name, one, self.encoder)
+        self.cast = {
+            name: plan.kept[name].held_out_HD if name in plan.kept else self._embed(paths)
+            for name, paths in plan.photos.items()
+        }
+        """Member -> embeddings of the photos that judge, (N, D)."""
+        self.enrolled = {name: self._enrolled(name) for name in self.cast}
+        """Member -> embeddings of the photos that trained, as far as they are known."""
         self.ceilings: dict[str, float] = {
-            name: float(np.mean(self._embed(paths) @ weighted_mean(self.cast[name])))
-            for name, paths in plan.enrolled.items()
-            if paths and name in self.cast
+            name: float(np.mean(rows @ weighted_mean(self.cast[name])))
+            for name, rows in self.enrolled.items()
+            if len(rows)
         }
         """Member -> how alike the photos that trained are to those that judge, as takes are
         compared; a take that reaches it is as like as the photos."""
+
+    def _enrolled(self, name: str) -> FloatArray:
+        if name in self.plan.kept:
+            return self.plan.kept[name].enrolled_ED
+        paths = self.plan.enrolled.get(name)
+        return self._embed(paths) if paths else np.zeros((0, self.faces.dim), np.float32)
 
     def _embed(self, paths: Sequence[Path]) -> FloatArray:
         pictures = [read_image(path) for path in paths]
@@ -248,8 +253,11 @@ def limits_of(shot: ShotPlan, judge: JudgePlan, floor: float) -> TakeLimits:
     gates = shot.gates
     asked = gates.identity.p05
     auto = dict(judge.p05 or {})
+    # A gate that is off asks for no photos.
+    unknown = [person.id for person in shot.characters] if asked == "off" else []
+    names = dict.fromkeys([*judge.photos, *unknown])
     return TakeLimits(
-        p05={name: auto.get(name, floor) if asked == "auto" else asked for name in judge.photos},
+        p05={name: auto.get(name, floor) if asked == "auto" else asked for name in names},
         coverage=gates.identity.coverage,
         on_na=gates.identity.on_na,
         wrong_person=gates.wrong_person,

@@ -56,7 +56,7 @@ def gather_character(
         faces=faces,
         films=_films(name, own, state, ceiling),
         ceiling=ceiling,
-        num_photos=len(judge.photos.get(name, ())),
+        num_photos=len(judge.photo_digests(name)),
         least=max(least, default=None),
         digest=plan.digest if plan else "",
     )

@@ -30,7 +30,8 @@ def plan_identities(characters: Sequence[Character]) -> JudgePlan:
     if lacking:
         raise UsageError(
             f"{', '.join(lacking)}: no photos at hand to compare with, expected those that"
-            " training held out; leave --identity away, or bring them back"
+            " training held out; leave --identity away, bring them back, or take a preset that is"
+            " packed with templates that you can open"
         )
     return judge
 

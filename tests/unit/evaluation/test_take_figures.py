@@ -79,6 +79,19 @@ def test_without_photos_somebody_has_to_look() -> None:
     )
 
 
+def test_who_cannot_be_told_is_not_the_wrong_person() -> None:
+    """Of a cast of which one has no photos; her face was somebody else's, and the shot failed."""
+    limits = dataclasses.replace(LIMITS, demanded=frozenset({"zoe", "mira"}), on_na="fail")
+    alone = figures(drawn("nobody"), ["zoe"])
+    assert alone.wrong_person == 0
+    assert judge_take(alone, limits).reasons == ("zoe: no photos at hand to compare with",)
+    assert judge_take(alone, limits).verdict == "review"
+    both = figures(drawn("mira", "nobody"), ["mira", "zoe"])
+    assert (both.wrong_person, judge_take(both, limits).verdict) == (0, "review")
+    assert figures(drawn("nobody"), ["mira", "zoe"]).wrong_person == 0  # it may be zoe's
+    assert figures(drawn("tom"), ["zoe"]).wrong_person == FRAMES
+
+
 def mixed(*parts: tuple[Clip, slice]) -> Clip:
     return Clip(frames=np.concatenate([clip.frames[at] for clip, at in parts]), fps=8.0)
 

@@ -14,7 +14,7 @@ def test_without_templates_it_is_another_preset_that_names_the_first(as_anna, tm
     done = run_strip(plan)
 
     assert done.plan.out.name == "mira-1.0.0+stripped.facekit"
-    assert done.describe().count("lost: ") == 3
+    assert done.describe().count("lost: ") == 4
     stripped = open_bundle(done.plan.out)
     assert "identity/templates.safetensors" not in stripped.files
     assert stripped.manifest.lineage.parent == as_anna.digest

@@ -37,7 +37,9 @@ def test_auto_is_calibrated_or_the_floor_and_a_number_goes_before_both() -> None
 
 
 def test_who_has_no_photos_has_no_limit() -> None:
-    assert limits(JudgePlan(encoder="judge", photos={"tom": ()})).p05 == {"tom": 0.35}
+    judge = JudgePlan(encoder="judge", photos={"tom": ()})
+    assert limits(judge).p05 == {"tom": 0.35}
+    assert limits(judge, identity={"p05": "off"}).p05 == {"mira": "off", "tom": "off"}
 
 
 def test_thresholds_of_another_encoder_are_refused(trained) -> None:
