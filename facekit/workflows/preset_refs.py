@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from facekit.errors import IntegrityError, KeyRefused, UsageError, VersionMissing
+from facekit.errors import IntegrityError, PolicyRefused, UsageError, VersionMissing
 from facekit.media.cache import cache_dir
 from facekit.presets.entries import Entry
 from facekit.presets.manifest import Manifest
@@ -224,25 +224,45 @@ def signer(
         key: Name of the key; the default one when None.
 
     Raises:
-        KeyRefused: The key is nobody's of the show, or its owner does not hold such a role.
+        PolicyRefused: The key is nobody's of the show, or its owner does not hold such a role.
+        UsageError: The owner holds several of them, and none is asked for.
+        KeyRefused: There is no key, or it cannot be opened.
     """
     secret = key_home().signing_key(key)
     person = show.person_of(secret.public)
     if person is None:
-        raise KeyRefused(
+        raise PolicyRefused(
             f"key {secret.public.name} ({secret.public.keyid[:12]}): nobody's in {SHOW_FILE},"
-            f" expected that of one of its people; add [people.NAME] with its line there"
+            " expected that of one of its people; let whoever keeps the file add"
+            f" [people.{secret.public.name or 'NAME'}] with key = {secret.public.line!r} and roles"
         )
     roles = [one for one in show.people[person].roles if one in allowed]
-    chosen = role or (roles[0] if len(roles) == 1 else None)
+    if role is None and len(roles) > 1:
+        raise UsageError(
+            f"{person}: {', '.join(roles)}, expected one of them; say with --role in which you"
+            " decide this"
+        )
+    chosen = role or (roles[0] if roles else None)
     if chosen is None or chosen not in roles:
         expected = " or ".join(sorted(allowed)) or f"a role that {SHOW_FILE} lets decide this"
         got = ", ".join(show.people[person].roles) or "no role"
         said = f" and --role {role}" if role else ""
-        raise KeyRefused(
-            f"{person}: {got}{said}, expected {expected}; name one with --role, or ask who holds it"
-        )
+        raise PolicyRefused(f"{person}: {got}{said}, expected {expected}; {_ask(show, allowed)}")
     return secret, chosen
+
+
+def _ask(show: Show, allowed: frozenset[str]) -> str:
+    """Who may do it, or what the show's file lacks."""
+    if not allowed:
+        return f"{SHOW_FILE} names no role, write approve = {{ ROLE = 1 }} under a [policy.CHANNEL]"
+    may = [
+        f"{name} ({', '.join(held)})"
+        for name, person in show.people.items()
+        if (held := [role for role in person.roles if role in allowed])
+    ]
+    if may:
+        return f"ask {' or '.join(may)}"
+    return f"nobody in {SHOW_FILE} has such a role, let whoever keeps the file give it to somebody"
 
 
 def kept_folder(digest: str) -> Path:

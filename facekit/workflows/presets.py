@@ -116,7 +116,8 @@ def plan_pack(
         ConsentRefused: Nobody says whose face it is; there is no consent of a real person, or none
             that allows packing now.
         RightsRefused: A licence does not allow the commercial use that is asked for.
-        KeyRefused: There is no key to sign with, or no key is meant by a line.
+        KeyRefused: There is no key to sign with.
+        KeyUnknown: No key is meant by a name or a line.
         OutputExists: Something is there.
         AdapterError: The character file is damaged.
     """
@@ -157,7 +158,7 @@ def plan_pack(
         report=report,
         lineage=lineage_of(follows),
         templates="sealed" if seal_for else templates,
-        seal_for=tuple(PublicKey.from_line(line) for line in seal_for),
+        seal_for=tuple(PublicKey.given(line) for line in seal_for),
         created=created_text(created),
     )
     plan = PackPlan(
