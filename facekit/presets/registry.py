@@ -42,8 +42,17 @@ from facekit.presets.semver import version_key
 from facekit.presets.storage import Store
 from facekit.signing.dsse import ENVELOPE_LIMIT
 from facekit.signing.statements import canonical_json
+from facekit.wording import one_of
 
-__all__ = ["FOLDERS", "MARK", "Pushed", "Registry", "create_registry", "open_registry"]
+__all__ = [
+    "FOLDERS",
+    "MARK",
+    "Pushed",
+    "Registry",
+    "create_registry",
+    "is_registry",
+    "open_registry",
+]
 
 MARK: Final = "facekit-registry.json"
 FOLDERS: Final = frozenset({"blobs", "presets", "statements", "channels", LATER, PUSHING, REMOVING})
@@ -110,10 +119,9 @@ class Registry:
         """
         entry = self._find(preset_id, version)
         if entry is None:
-            there = ", ".join(self.versions(preset_id)[-5:]) or "none"
+            there = one_of(self.versions(preset_id)[-5:], "its versions")
             raise VersionMissing(
-                f"{self.name}: no {preset_id}@{version}, expected one of its versions ({there});"
-                " see facekit preset list"
+                f"{self.name}: no {preset_id}@{version}, expected {there}; see facekit preset list"
             )
         return entry
 
@@ -265,8 +273,22 @@ def create_registry(store: Store) -> Registry:
     return open_registry(store)
 
 
-def open_registry(store: Store, *, read_only: bool = False) -> Registry:
+def is_registry(store: Store) -> bool:
+    """Whether there is one, of whichever version of facekit.
+
+    Raises:
+        RegistryError: The storage refuses.
+    """
+    return store.read(MARK, _SMALL) is not None
+
+
+def open_registry(store: Store, *, read_only: bool = False, place: str = "") -> Registry:
     """Open what is there.
+
+    Args:
+        store: The storage.
+        read_only: A mirror.
+        place: Its URI, for messages.
 
     Raises:
         RegistryError: It is none, or one of a later version of facekit.
@@ -274,8 +296,9 @@ def open_registry(store: Store, *, read_only: bool = False) -> Registry:
     content = store.read(MARK, _SMALL)
     if content is None:
         raise RegistryError(
-            f"{store.name}: no registry there ({MARK} is missing), expected one; make one with"
-            " facekit registry add"
+            f"{store.name}: no registry there ({place}{'/' if place else ''}{MARK} is missing),"
+            " expected one; it may be unmounted or have moved, so reach that place again or correct"
+            " its uri in facekit.toml, and only for a new one use facekit registry add"
         )
     told = read_object(content)
     if told.get("schema") != _SCHEMA:

@@ -33,8 +33,8 @@ def test_whoever_may_not_decide_is_told_before_anything_is_signed(show: ShowFold
         approve("mira@1.0.0", key="eve")
     with pytest.raises(PolicyRefused, match="ana: td and --role legal"):
         approve("mira@1.0.0", key="ana", role="legal")
+    KeyHome(show.folder.parent / "keys").create("bob")
     with pytest.raises(PolicyRefused, match=r"add \[people.*ssh-ed25519"):
-        KeyHome(show.folder.parent / "keys").create("bob")
         approve("mira@1.0.0", key="bob")
     with pytest.raises(KeyUnknown, match="bo: no key of yours is called that, expected one of"):
         approve("mira@1.0.0", key="bo")
