@@ -14,7 +14,6 @@ statements count by their signatures (`facekit.presets.states`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
@@ -37,7 +36,7 @@ from facekit.presets.later_signatures import LATER, add_later, with_later
 from facekit.presets.lease import PUSHING, REMOVING
 from facekit.presets.manifest import MANIFEST_LIMIT, Manifest, read_manifest
 from facekit.presets.names import is_preset_id, is_version
-from facekit.presets.publishing import publish
+from facekit.presets.publishing import Pushed, publish
 from facekit.presets.semver import version_key
 from facekit.presets.storage import Store
 from facekit.signing.dsse import ENVELOPE_LIMIT
@@ -61,21 +60,6 @@ _SCHEMA: Final = "facekit.registry/1"
 _SMALL: Final = 1_000_000
 
 _Blocks = Callable[[], Iterator[bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Pushed:
-    """What a push did."""
-
-    entry: Entry
-    is_new: bool
-    """False when the same content was published under this version already."""
-    sent_bytes: int
-    """Of content that was not there, or damaged."""
-    mended: int = 0
-    """Blobs that were damaged and are whole now."""
-    is_signed_now: bool = False
-    """Whether a signature came to a version that was there already."""
 
 
 class Registry:

@@ -107,6 +107,7 @@ def test_damage_is_found_and_what_does_not_count_is_told(show: ShowFolder) -> No
 def test_what_was_forged_is_a_fault_and_a_stranger_is_a_note(show: ShowFolder) -> None:
     bundle = show.push("1.0.0")
     show.promote("1.0.0")
+    show.team.keys["stranger"] = SigningKey.generate("stranger")
     said = show.team.says("preset.approve", bundle, "stranger", "td")
     role = show.team.says("preset.approve", bundle, "eve", "td")
     altered = json.loads(show.team.says("preset.approve", bundle, "tom", "legal"))
@@ -163,7 +164,9 @@ def test_what_has_another_digest_elsewhere_is_told(show: ShowFolder) -> None:
     other = show.push("1.0.0")
     add_registry("second", "second")
     kept = write_preset(
-        show.folder / "other", tiny_contents({"media/contact.webp": b"x"}), key=show.team.keys["ana"]
+        show.folder / "other",
+        tiny_contents({"media/contact.webp": b"x"}),
+        key=show.team.keys["ana"],
     )
     assert kept.digest != other.digest
     run_push(plan_push(kept.source, "second"), NoProgress())
