@@ -15,7 +15,7 @@ def told_refusal(error: Exception, root: str) -> tuple[str, str]:
     """Why a storage refuses, and what to do."""
     if isinstance(error, OSError) and error.errno in _FULL:
         return "no space left", "free some space"
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
+    if isinstance(error, FileNotFoundError):
         step = "make it with the tools of the storage, or correct the URI"
         return f"there is no bucket or folder {root}", step
     if isinstance(error, PermissionError):

@@ -92,8 +92,11 @@ class PublicKey:
         try:
             return cls.from_line(line, name=name)
         except KeyRefused as error:
-            said = str(_not_a_key("")).removeprefix("''") if source else str(error)
-            raise KeyUnknown(f"{source}{said}") from error
+            shown = source or repr(_shortened(line))
+            raise KeyUnknown(
+                f"{shown}: not a public key, expected one line 'ssh-ed25519 AAAA... name'; take the"
+                " .pub file as it is"
+            ) from error
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Whether the other half of this key signed exactly these bytes."""
@@ -199,9 +202,12 @@ def _open_private(content: bytes, secret: bytes | None) -> object:
         return load_ssh_private_key(content, password=None)
 
 
+def _shortened(line: str) -> str:
+    return line if len(line) <= 40 else line[:40] + "..."
+
+
 def _not_a_key(line: str) -> KeyRefused:
-    shown = line if len(line) <= 40 else line[:40] + "..."
     return KeyRefused(
-        f"{shown!r}: not a public key, expected one line 'ssh-ed25519 AAAA... name'; take the .pub"
+        f"{_shortened(line)!r}: not a public key, expected one line 'ssh-ed25519 AAAA... name'; take the .pub"
         " file as it is"
     )

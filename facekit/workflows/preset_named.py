@@ -33,7 +33,10 @@ def preset_place(given: Path | str) -> Path:
         with desk(mirrors=True) as at:
             return bring(at, resolve(at, text), NoProgress())[0]
     except UsageError as error:
-        raise UsageError(f"{text}: no such file, and by its name: {error}") from error
+        said = str(error).rpartition(";")[0]
+        raise UsageError(
+            f"{text}: no such file, and by its name {said}; {error.next_step}"
+        ) from error
     except RegistryError as error:
         if type(error) is not RegistryError:  # the registry has answered
             raise
