@@ -30,6 +30,7 @@
     |   +-- BundleDamaged        6   a preset whose files are not those of its manifest
     |   +-- SignatureRefused     6   changed after signing, or signed by nobody trusted
     |   +-- KeyRefused           6   a key that is missing, unsafe or not the right one
+    |   |   +-- KeyUnknown       2   what was given is no key, or names none
     |   +-- LedgerDamaged        6   a ledger of use of which a line was changed or is gone
     +-- RegistryError            1   a registry that cannot be read or written
     |   +-- VersionExists        2   that version is published, with other content
@@ -72,6 +73,7 @@ __all__ = [
     "InstallationError",
     "IntegrityError",
     "KeyRefused",
+    "KeyUnknown",
     "LedgerDamaged",
     "LockMismatch",
     "MediaError",
@@ -323,6 +325,12 @@ class SignatureRefused(IntegrityError):
 
 class KeyRefused(IntegrityError):
     """A key that is missing, readable for others, damaged or not the right one."""
+
+
+class KeyUnknown(KeyRefused):
+    """What somebody gave is no key, or the name of none."""
+
+    exit_code = 2
 
 
 class LedgerDamaged(IntegrityError):

@@ -39,6 +39,12 @@ class Kind(StrEnum):
 PRESET = Annotated[
     Path, typer.Argument(metavar="PRESET", help="An archive NAME-VERSION.facekit, or its folder.")
 ]
+_NAMED = Annotated[
+    Path,
+    typer.Argument(
+        metavar="PRESET", help="An archive NAME-VERSION.facekit, its folder, or mira@1.2.0."
+    ),
+]
 Folder = Annotated[bool, typer.Option("--folder", help="Write a folder and no archive.")]
 File = Annotated[
     Path | None,
@@ -101,8 +107,12 @@ def pack(
         ),
     ] = False,
     redistribute: Annotated[
-        bool, typer.Option("--redistribute", help="Whoever gets it may give it to others.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--redistribute/--no-redistribute",
+            help="Whether whoever gets it may give it to others, where the license does not say.",
+        ),
+    ] = None,
     commercial: _Commercial = False,
     templates: Annotated[
         Literal["none", "clear"],
@@ -191,7 +201,7 @@ def pack(
 
 
 @app.command("inspect")
-def inspect(preset: PRESET, as_json: Json = False) -> None:
+def inspect(preset: _NAMED, as_json: Json = False) -> None:
     """Say what a preset is, who signed it, and what in it is biometric."""
     from facekit.workflows.preset_look import inspect_preset
 
@@ -200,7 +210,7 @@ def inspect(preset: PRESET, as_json: Json = False) -> None:
 
 @app.command("verify")
 def verify(
-    preset: PRESET,
+    preset: _NAMED,
     parity: Annotated[
         bool,
         typer.Option("--parity", help="Draw its seeded shot and compare; exit code 7 if not."),

@@ -46,6 +46,12 @@ def add(
             help="Promise that nobody else writes, where the storage cannot tell two apart.",
         ),
     ] = False,
+    create: Annotated[
+        bool,
+        typer.Option(
+            "--create", help="Make a new one also where one was and is gone, or is not mounted."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write a registry into facekit.toml; an empty place becomes one."""
@@ -54,7 +60,12 @@ def add(
     show(
         "registry.add",
         lambda: add_registry(
-            name, uri, mirror_of=mirror_of, options=option or (), one_writer=one_writer
+            name,
+            uri,
+            mirror_of=mirror_of,
+            options=option or (),
+            one_writer=one_writer,
+            create=create,
         ),
         as_json=as_json,
     )

@@ -6,11 +6,11 @@ import secrets
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from facekit.errors import FacekitError, RegistryError
+from facekit.presets.fsspec_facts import modified_time, told_refusal
 from facekit.presets.storage import Found, Store
 
 __all__ = ["FsspecStore"]
@@ -18,7 +18,6 @@ __all__ = ["FsspecStore"]
 _CHUNK: Final = 8 << 20
 _AT_ONCE: Final = 32 << 20
 """Bytes up to which a file is sent in one piece."""
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 _TRIES: Final = 5
 _MEMORY: Final = threading.Lock()
@@ -147,7 +146,7 @@ class FsspecStore(Store):
         for full, info in sorted(listed.items()):
             path = str(full)[len(self._root) :].lstrip("/")
             if path.rpartition("/")[2].startswith(".") is hidden:
-                found.append(Found(path, int(info["size"]), _modified(info)))
+                found.append(Found(path, int(info["size"]), modified_time(info)))
         return tuple(found)
 
     def put_new(self, path: str, content: bytes) -> bool:
@@ -293,18 +292,5 @@ class FsspecStore(Store):
         except Exception as error:  # every client library has errors of its own
             if isinstance(error, FileNotFoundError | NotADirectoryError) and not writing:
                 raise
-            full = isinstance(error, OSError) and error.errno in _FULL
-            why = "no space left" if full else f"{type(error).__name__}: {error}".replace(";", ",")
-            raise RegistryError(
-                f"{self.name}: {path} refused ({why[:300]});"
-                f" {'free some space' if full else 'look at facekit registry check'}"
-            ) from error
-
-
-def _modified(info: dict[str, Any]) -> datetime | None:
-    told = info.get("LastModified") or info.get("mtime") or info.get("created")
-    if isinstance(told, (int, float)):
-        return datetime.fromtimestamp(told, UTC)
-    if isinstance(told, datetime):
-        return told if told.tzinfo else told.replace(tzinfo=UTC)
-    return None
+            why, step = told_refusal(error, self.full("").rstrip("/"))
+            raise RegistryError(f"{self.name}: {path} refused ({why[:300]}); {step}") from error

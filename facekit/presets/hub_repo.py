@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from facekit.errors import FacekitError, RegistryError
 from facekit.presets.hub_place import HubPlace
+from facekit.wording import in_words
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile, RepoFolder
@@ -237,7 +238,7 @@ class HubRepo:
             return "asked too often (429), expected less", "wait some minutes and try again"
         if isinstance(error, errors.OfflineModeIsEnabled):
             return "HF_HUB_OFFLINE is set, expected a network", "unset it"
-        why = " ".join(f"{type(error).__name__}: {error}".replace(";", ",").split())[:300]
+        why = in_words(error).replace(";", ",")[:300]
         return f"refused ({why})", "try again, and look at facekit registry check"
 
 

@@ -14,6 +14,7 @@ from facekit.presets.states import PROMOTE, DoesNotCount, Ignored, read_decision
 from facekit.show_file import Show
 from facekit.signing.keys import SigningKey
 from facekit.signing.statements import Subject
+from facekit.wording import one_of
 
 __all__ = [
     "Pointer",
@@ -58,7 +59,7 @@ def valid_pointers(
             try:
                 yield _read_pointer(content, name, show, preset_id, channel, counter, now)
             except DoesNotCount as fault:
-                yield Ignored(name, str(fault))
+                yield fault.as_ignored(name)
 
 
 def current_pointer(
@@ -82,10 +83,10 @@ def current_pointer(
     if (known := seen.pointer(preset_id, channel)) is not None:
         raise _replayed(registry, preset_id, channel, "none", known[0])
     told = f" ({ignored[0].name}: {ignored[0].reason})" if ignored else ""
-    there = ", ".join(registry.channels(preset_id)) or "none"
+    there = one_of(registry.channels(preset_id), "its channels")
     raise VersionMissing(
-        f"{registry.name}: {preset_id}@{channel} points nowhere{told}, expected one of its channels"
-        f" ({there}); promote a version with facekit preset promote"
+        f"{registry.name}: {preset_id}@{channel} points nowhere{told}, expected {there};"
+        " promote a version with facekit preset promote"
     )
 
 
@@ -180,7 +181,8 @@ def _read_pointer(
     told = decision.predicate
     said = (told.get("id"), told.get("channel"), told.get("counter"))
     if said != (preset_id, channel, counter):
-        raise DoesNotCount(f"is for {said[0]}@{said[1]} {said[2]}, expected {channel} {counter}")
+        here = f"expected {channel} {counter}"
+        raise DoesNotCount(f"is for {said[0]}@{said[1]} {said[2]}, {here}", forged=True)
     return Pointer(
         channel=channel,
         counter=counter,

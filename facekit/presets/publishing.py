@@ -1,6 +1,7 @@
 """Publishes a version: its content first, then the entry that refers to it, or both at once."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from facekit.presets.blobs import Blob, Published, Put, put_blob
 from facekit.presets.entries import Entry, entry_path
@@ -8,7 +9,22 @@ from facekit.presets.hub_store import HubStore
 from facekit.presets.lease import Lease, refuse_while_removing
 from facekit.presets.storage import Store
 
-__all__ = ["publish"]
+__all__ = ["Pushed", "publish"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push did."""
+
+    entry: Entry
+    is_new: bool
+    """False when the same content was published under this version already."""
+    sent_bytes: int
+    """Of content that was not there, or damaged."""
+    mended: int = 0
+    """Blobs that were damaged and are whole now."""
+    is_signed_now: bool = False
+    """Whether a signature came to a version that was there already."""
 
 
 def publish(

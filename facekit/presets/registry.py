@@ -14,7 +14,6 @@ statements count by their signatures (`facekit.presets.states`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
@@ -37,13 +36,22 @@ from facekit.presets.later_signatures import LATER, add_later, with_later
 from facekit.presets.lease import PUSHING, REMOVING
 from facekit.presets.manifest import MANIFEST_LIMIT, Manifest, read_manifest
 from facekit.presets.names import is_preset_id, is_version
-from facekit.presets.publishing import publish
+from facekit.presets.publishing import Pushed, publish
 from facekit.presets.semver import version_key
 from facekit.presets.storage import Store
 from facekit.signing.dsse import ENVELOPE_LIMIT
 from facekit.signing.statements import canonical_json
+from facekit.wording import one_of
 
-__all__ = ["FOLDERS", "MARK", "Pushed", "Registry", "create_registry", "open_registry"]
+__all__ = [
+    "FOLDERS",
+    "MARK",
+    "Pushed",
+    "Registry",
+    "create_registry",
+    "is_registry",
+    "open_registry",
+]
 
 MARK: Final = "facekit-registry.json"
 FOLDERS: Final = frozenset({"blobs", "presets", "statements", "channels", LATER, PUSHING, REMOVING})
@@ -52,21 +60,6 @@ _SCHEMA: Final = "facekit.registry/1"
 _SMALL: Final = 1_000_000
 
 _Blocks = Callable[[], Iterator[bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Pushed:
-    """What a push did."""
-
-    entry: Entry
-    is_new: bool
-    """False when the same content was published under this version already."""
-    sent_bytes: int
-    """Of content that was not there, or damaged."""
-    mended: int = 0
-    """Blobs that were damaged and are whole now."""
-    is_signed_now: bool = False
-    """Whether a signature came to a version that was there already."""
 
 
 class Registry:
@@ -110,10 +103,9 @@ class Registry:
         """
         entry = self._find(preset_id, version)
         if entry is None:
-            there = ", ".join(self.versions(preset_id)[-5:]) or "none"
+            there = one_of(self.versions(preset_id)[-5:], "its versions")
             raise VersionMissing(
-                f"{self.name}: no {preset_id}@{version}, expected one of its versions ({there});"
-                " see facekit preset list"
+                f"{self.name}: no {preset_id}@{version}, expected {there}; see facekit preset list"
             )
         return entry
 
@@ -265,8 +257,22 @@ def create_registry(store: Store) -> Registry:
     return open_registry(store)
 
 
-def open_registry(store: Store, *, read_only: bool = False) -> Registry:
+def is_registry(store: Store) -> bool:
+    """Whether there is one, of whichever version of facekit.
+
+    Raises:
+        RegistryError: The storage refuses.
+    """
+    return store.read(MARK, _SMALL) is not None
+
+
+def open_registry(store: Store, *, read_only: bool = False, place: str = "") -> Registry:
     """Open what is there.
+
+    Args:
+        store: The storage.
+        read_only: A mirror.
+        place: Its URI, for messages.
 
     Raises:
         RegistryError: It is none, or one of a later version of facekit.
@@ -274,8 +280,9 @@ def open_registry(store: Store, *, read_only: bool = False) -> Registry:
     content = store.read(MARK, _SMALL)
     if content is None:
         raise RegistryError(
-            f"{store.name}: no registry there ({MARK} is missing), expected one; make one with"
-            " facekit registry add"
+            f"{store.name}: no registry there ({place}{'/' if place else ''}{MARK} is missing),"
+            " expected one; it may be unmounted or have moved, so reach that place again or correct"
+            " its uri in facekit.toml, and only for a new one use facekit registry add"
         )
     told = read_object(content)
     if told.get("schema") != _SCHEMA:

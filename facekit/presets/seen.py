@@ -7,6 +7,7 @@ what was revoked stays so.
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -17,8 +18,9 @@ from facekit.errors import IntegrityError, OutputError
 from facekit.media.files import write_text
 from facekit.media.locks import held
 from facekit.signing.statements import parse_time
+from facekit.wording import in_words
 
-__all__ = ["Seen", "ever_revoked", "state_folder"]
+__all__ = ["Seen", "ever_revoked", "other_digests", "state_folder"]
 
 _SCHEMA: Final = "facekit.seen/1"
 _WAIT_S: Final = 30.0
@@ -98,6 +100,7 @@ class Seen:
         return json.dumps(
             {
                 "schema": _SCHEMA,
+                "uri": self.uri,
                 "pointers": dict(sorted(self.pointers.items())),
                 "versions": dict(sorted(self.versions.items())),
                 "revoked": sorted(self.revoked),
@@ -171,22 +174,42 @@ def _place(uri: str) -> str:
     return f"{scheme}://{'/'.join(part for part in rest.split('/') if part)}"
 
 
+def other_digests(label: str, digest: str) -> tuple[tuple[str, str], ...]:
+    """Where this machine has seen a version of this name with another digest: place and digest.
+
+    Raises:
+        IntegrityError: What was seen of a registry cannot be read.
+    """
+    found = []
+    for path, told in _all_seen():
+        other = str(told.get("versions", {}).get(label, digest))
+        if other != digest:
+            found.append((str(told.get("uri") or f"another registry ({path.stem[:8]})"), other))
+    return tuple(found)
+
+
 def ever_revoked(digest: str) -> bool:
     """Whether this machine has seen a digest revoked, in whichever registry.
 
     Raises:
         IntegrityError: What was seen of a registry cannot be read.
     """
+    return any(digest in told["revoked"] for _, told in _all_seen())
+
+
+def _all_seen() -> Iterator[tuple[Path, dict[str, Any]]]:
     for path in sorted(state_folder().glob("[!.]*.json")):
         try:
-            if digest in json.loads(path.read_text())["revoked"]:
-                return True
+            told = json.loads(path.read_text())
+            for name, kind in (("revoked", list), ("versions", dict)):
+                if not isinstance(told[name], kind):
+                    raise TypeError(f"{name} of another kind")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise IntegrityError(
-                f"{path}: {error!r}, expected what was seen of a registry; remove it only if you"
-                " trust that registry as it is now"
+                f"{path}: {in_words(error)}, expected what was seen of a registry; remove it only"
+                " if you trust that registry as it is now"
             ) from error
-    return False
+        yield path, told
 
 
 def state_folder() -> Path:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from facekit.errors import FacekitError
+from facekit.presets.ignored import DoesNotCount, Ignored, is_forged
 from facekit.show_file import Show
 from facekit.signing.keys import SigningKey
 from facekit.signing.statements import (
@@ -75,14 +76,6 @@ class Decision:
     at: datetime
     note: str = ""
     predicate: Mapping[str, Any] = field(default_factory=dict, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """A statement that does not count, and why."""
-
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +153,7 @@ def fold(
         try:
             counted.append(read_decision(content, digest, show, now, name=name))
         except DoesNotCount as fault:
-            ignored.append(Ignored(name, str(fault)))
+            ignored.append(fault.as_ignored(name))
     counted.sort(key=lambda decision: (decision.at, decision.kind != APPROVE))
     approvals: dict[str, dict[str, None]] = {}
     rejected: Decision | None = None
@@ -204,10 +197,6 @@ def _state(
     return State.SUBMITTED if SUBMIT in kinds or APPROVE in kinds else State.DRAFT
 
 
-class DoesNotCount(Exception):
-    """Why a statement is passed over."""
-
-
 def read_decision(
     content: bytes,
     digest: str | None,
@@ -233,16 +222,17 @@ def read_decision(
         DoesNotCount: With the reason.
     """
     if not content:
-        raise DoesNotCount("is empty, or of another content than its name says")
+        raise DoesNotCount("is empty, or of another content than its name says", forged=True)
     try:
         statement = open_statement(content, show.all_keys(), kind=kind, name=name)
     except FacekitError as error:
-        raise DoesNotCount(str(error).partition(": ")[2].partition(";")[0]) from error
+        reason = str(error).partition(": ")[2].partition(";")[0]
+        raise DoesNotCount(reason, forged=is_forged(content, show)) from error
     if kind is None and statement.kind not in _KINDS:
         raise DoesNotCount(f"says {statement.kind!r}, which is no decision on a preset")
     subjects = [one.sha256 for one in statement.subjects]
     if len(subjects) != 1 or digest not in (None, subjects[0]):
-        raise DoesNotCount("is about another digest")
+        raise DoesNotCount("is about another digest", forged=True)
     at = _time(statement)
     late = at - now > timedelta(seconds=show.rules.clock_skew_s)
     if late and statement.kind != REVOKE:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from facekit.errors import SignatureRefused
 from facekit.signing.keys import PublicKey, SigningKey
+from facekit.wording import in_words
 
 __all__ = ["ENVELOPE_LIMIT", "SIGNATURE_LIMIT", "Envelope", "Signature", "sign_envelope"]
 
@@ -58,7 +59,7 @@ class Envelope:
                 for one in told["signatures"]
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise _damaged(name, f"{type(error).__name__}: {error}") from error
+            raise _damaged(name, f"not readable ({in_words(error)})") from error
         texts = [payload_type, *(one.keyid for one in signatures)]
         if not signatures or not all(isinstance(text, str) for text in texts):
             raise _damaged(name, "no signatures, or a keyid that is no text")

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from facekit.errors import KeyRefused, OutputExists, UsageError
+from facekit.errors import KeyRefused, KeyUnknown, OutputExists, UsageError
 from facekit.signing.keys import PublicKey, SigningKey
+from facekit.wording import one_of
 
 __all__ = ["KEYS_VARIABLE", "KeyHome", "key_home"]
 
@@ -86,8 +87,14 @@ class KeyHome:
             passphrase: `FACEKIT_PASSPHRASE` when None.
 
         Raises:
-            KeyRefused: There is none, or it cannot be opened.
+            KeyUnknown: There is none of this name.
+            KeyRefused: There is none at all, or it cannot be opened.
         """
+        if name is not None and not self._path(name).exists():
+            there = one_of(self.own_names(), f"the keys of {self.folder}")
+            raise KeyUnknown(
+                f"{name}: no key of yours is called that, expected {there}; see facekit keys show"
+            )
         secret = passphrase or os.environ.get("FACEKIT_PASSPHRASE")
         return SigningKey.load(self._path(name or self.default_name()), passphrase=secret)
 
@@ -142,16 +149,16 @@ class KeyHome:
             The keys that are trusted no longer.
 
         Raises:
-            KeyRefused: Nobody of this name is trusted; or the digits are those of several keys.
+            KeyUnknown: Nobody of this name is trusted; or the digits are those of several keys.
         """
         others = self.others()
         gone = [key for key in others if name and key.name == name]
         if not gone and len(name) >= _LEAST_DIGITS:
             gone = [key for key in others if key.keyid.startswith(name)]
         if not gone or len({key.keyid for key in gone if key.name != name}) > 1:
-            known = ", ".join(f"{key.name} ({key.keyid[:12]})" for key in others) or "nobody"
-            raise KeyRefused(
-                f"{name}: {'several keys' if gone else 'not trusted'}, expected one of {known};"
+            known = one_of([f"{key.name} {key.keyid[:12]}" for key in others], "the trusted ones")
+            raise KeyUnknown(
+                f"{name}: {'several keys' if gone else 'not trusted'}, expected {known};"
                 " your own keys always count, remove their files"
             )
         self._write_beside(

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_public_key,
 )
 
-from facekit.errors import KeyRefused, UsageError
+from facekit.errors import KeyRefused, KeyUnknown, UsageError
 
 __all__ = ["KEYID_LENGTH", "PublicKey", "SigningKey", "check_name"]
 
@@ -76,6 +76,27 @@ class PublicKey:
             raise _not_a_key(line)
         told = words[2].strip() if len(words) > 2 else ""
         return cls(key.public_bytes_raw(), check_name(told if name is None else name))
+
+    @classmethod
+    def given(cls, line: str, *, name: str | None = None, source: str = "") -> "PublicKey":
+        """Read a line that somebody has typed, or the content of a file that they have named.
+
+        Args:
+            line: As for `from_line`.
+            name: Instead of the one in the line.
+            source: The file; its content is not repeated in messages.
+
+        Raises:
+            KeyUnknown: It is not one Ed25519 key.
+        """
+        try:
+            return cls.from_line(line, name=name)
+        except KeyRefused as error:
+            shown = source or repr(_shortened(line))
+            raise KeyUnknown(
+                f"{shown}: not a public key, expected one line 'ssh-ed25519 AAAA... name'; take the"
+                " .pub file as it is"
+            ) from error
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Whether the other half of this key signed exactly these bytes."""
@@ -181,9 +202,12 @@ def _open_private(content: bytes, secret: bytes | None) -> object:
         return load_ssh_private_key(content, password=None)
 
 
+def _shortened(line: str) -> str:
+    return line if len(line) <= 40 else line[:40] + "..."
+
+
 def _not_a_key(line: str) -> KeyRefused:
-    shown = line if len(line) <= 40 else line[:40] + "..."
     return KeyRefused(
-        f"{shown!r}: not a public key, expected one line 'ssh-ed25519 AAAA... name'; take the .pub"
+        f"{_shortened(line)!r}: not a public key, expected one line 'ssh-ed25519 AAAA... name'; take the .pub"
         " file as it is"
     )

@@ -12,7 +12,7 @@ import pyrage
 from facekit.errors import KeyRefused
 from facekit.signing.keys import PublicKey, SigningKey
 
-__all__ = ["is_sealed_for", "open_sealed", "seal"]
+__all__ = ["count_recipients", "is_sealed_for", "open_sealed", "seal"]
 
 
 def seal(content: bytes, recipients: Sequence[PublicKey]) -> bytes:
@@ -55,3 +55,9 @@ def is_sealed_for(content: bytes, key: PublicKey) -> bool:
     tag = b64encode(sha256(written).digest()[:4]).rstrip(b"=")
     head = content.partition(b"\n---")[0]
     return any(line.startswith(b"-> ssh-ed25519 " + tag + b" ") for line in head.splitlines())
+
+
+def count_recipients(content: bytes) -> int:
+    """How many keys of OpenSSH open a sealed file; nothing is opened."""
+    head = content.partition(b"\n---")[0]
+    return sum(line.startswith(b"-> ssh-ed25519 ") for line in head.splitlines())

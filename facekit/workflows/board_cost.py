@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from facekit.generation.finding import FIRST_PASS_STEPS
 from facekit.generation.storyboard_shot import ShotPlan
+from facekit.wording import counted
 from facekit.workflows.board_rates import Rate, estimate_pass
 
 __all__ = ["BoardCost", "cost_of", "counted", "shot_seconds", "time_words"]
@@ -94,11 +95,6 @@ def cost_of(shots: Sequence[ShotPlan], rates: Sequence[Rate], device: str) -> Bo
         worst_seconds=sum(s * n for s, n in zip(known, most, strict=True)) if is_known else None,
         basis=basis,
     )
-
-
-def counted(number: int, word: str) -> str:
-    """Write how many: `1 take`, `2 takes`."""
-    return f"{number} {word}" + ("" if number == 1 else "s")
 
 
 def time_words(seconds: float) -> str:

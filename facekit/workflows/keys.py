@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from facekit.errors import KeyRefused, UsageError
+from facekit.errors import KeyRefused, KeyUnknown, UsageError
 from facekit.media.files import write_bytes
 from facekit.provenance.certificates import certificates_folder, ensure_certificates, own_root
 from facekit.show_file import find_show, read_show
@@ -83,7 +83,7 @@ def trust_key(given: str, *, name: str | None = None, replace: bool = False) -> 
         replace: Trust the old key no longer that has handed over to it.
 
     Raises:
-        KeyRefused: It is no key.
+        KeyUnknown: It is no key.
         SignatureRefused: A new key that no trusted key has handed over to.
         UsageError: There is no old key to replace.
     """
@@ -95,13 +95,14 @@ def trust_key(given: str, *, name: str | None = None, replace: bool = False) -> 
             " back with facekit keys distrust"
         )
     if given.startswith("ssh-") or not path.is_file():
-        key = PublicKey.from_line(given, name=name)
+        key = PublicKey.given(given, name=name)
         return Trusted(key=key, is_new=home.trust(key))
     if path.stat().st_size > ENVELOPE_LIMIT:
-        raise KeyRefused(f"{path}: too large for a key, expected a .pub file; name that")
+        raise KeyUnknown(f"{path}: too large for a key, expected a .pub file; name that")
     content = path.read_bytes()
     if not content.lstrip().startswith(b"{"):
-        key = PublicKey.from_line(content.decode("utf-8", errors="replace"), name=name)
+        text = content.decode("utf-8", errors="replace")
+        key = PublicKey.given(text, name=name, source=str(path))
         return Trusted(key=key, is_new=home.trust(key))
     statement = open_statement(content, home.trusted(), kind=ROTATE, name=str(path))
     key = PublicKey.from_line(str(statement.predicate.get("line", "")), name=name)
@@ -131,7 +132,7 @@ def distrust_key(name: str) -> Distrusted:
         name: What the key is called, or the beginning of its keyid.
 
     Raises:
-        KeyRefused: No such key of somebody else is trusted.
+        KeyUnknown: No such key of somebody else is trusted.
         UsageError: ``facekit.toml`` cannot be read.
     """
     gone = key_home().distrust(name)
@@ -152,6 +153,7 @@ def rotate_key(
         passphrase: Locks the new one.
 
     Raises:
+        KeyUnknown: There is no key of this name.
         KeyRefused: There is no old key, or it cannot be opened.
         OutputExists: There is one of the new name.
     """

@@ -4,10 +4,16 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from facekit.errors import RightsRefused
+from facekit.errors import RightsRefused, UsageError
 from facekit.workflows.doctor_findings import Finding
 
-__all__ = ["allows_commercial", "licence_finding", "refuse_licences"]
+__all__ = [
+    "allows_commercial",
+    "allows_redistribution",
+    "licence_finding",
+    "refuse_licences",
+    "said_or_asked",
+]
 
 _ALLOWING: Final = frozenset(
     {
@@ -41,6 +47,29 @@ def allows_commercial(spdx: str) -> bool | None:
     if name in _FOLDED or _ALLOWING_CC.fullmatch(name):
         return True
     return False if _FORBIDDING.fullmatch(name) else None
+
+
+def allows_redistribution(spdx: str) -> bool | None:
+    """Whether whoever has it may give it to others; None where the name does not say.
+
+    Every open licence says so, and so do those of Creative Commons and PolyForm for use that is
+    not commercial.
+    """
+    return None if allows_commercial(spdx) is None else True
+
+
+def said_or_asked(licence: str, said: bool | None, asked: bool | None, option: str) -> bool:
+    """What a licence says by its name, or whoever packs where it does not say.
+
+    Raises:
+        UsageError: They contradict each other.
+    """
+    if said is not None and asked not in (None, said):
+        raise UsageError(
+            f"--license {licence} and {option}: the licence says otherwise, expected what its"
+            " name says; leave the option away, or name the terms LicenseRef-NAME"
+        )
+    return said if said is not None else bool(asked)
 
 
 def licence_finding(

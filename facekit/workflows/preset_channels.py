@@ -13,12 +13,18 @@ from facekit.errors import (
 from facekit.presets.pointers import Pointer, move_channel, promoting_roles, valid_pointers
 from facekit.presets.policy import check_channel, refuse_revoked
 from facekit.presets.states import Ignored
+from facekit.wording import nearest, one_of
 from facekit.workflows.not_counted import ignored_facts, ignored_lines
 from facekit.workflows.preset_refs import Desk, Resolved, desk, resolve, signer
 
 __all__ = ["Moved", "promote", "roll_back"]
 
 _TRIES = 5
+_WHY = {
+    PresetRevoked: "is revoked",
+    PolicyRefused: "lacks approvals or was rejected",
+    GateFailed: "misses gates",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +77,8 @@ def promote(
     """Let a channel point at a version.
 
     Raises:
-        PolicyRefused: Approvals are missing.
+        PolicyRefused: Approvals are missing, or the key's owner may not move this channel.
         GateFailed: Its numbers do not reach the gates of the channel.
-        KeyRefused: The key's owner may not move this channel.
     """
     with desk(registry) as at:
         return _move(at, resolve(at, reference), channel, role, note, key)
@@ -118,7 +123,7 @@ def roll_back(
                 back = resolve(at, f"{preset_id}@{pointer.version}")
                 check_channel(back.standing, back.manifest, at.show, channel)
             except (PresetRevoked, PolicyRefused, GateFailed) as error:
-                passed.append(f"{pointer.version}: {type(error).__name__}")
+                passed.append(f"{pointer.version} {_WHY[type(error)]}")
                 continue
             return _move(at, back, channel, role, note, key)
         said = f" ({', '.join(dict.fromkeys(passed))})" if passed else ""
@@ -140,10 +145,10 @@ def _move(
 ) -> Moved:
     refuse_revoked(found.label, found.standing, at.seen)
     if channel not in at.show.policy:
-        known = ", ".join(at.show.policy) or "none"
+        known = one_of(at.show.policy, "the show's channels")
         raise PolicyRefused(
-            f"{channel}: no policy for this channel, expected one of {known}; write"
-            f" [policy.{channel}] in facekit.toml"
+            f"{channel}: no policy for this channel{nearest(channel, list(at.show.policy))},"
+            f" expected {known}; write [policy.{channel}] in facekit.toml"
         )
     check_channel(found.standing, found.manifest, at.show, channel)
     secret, chosen = signer(at.show, role, promoting_roles(at.show, channel), key)

@@ -69,7 +69,7 @@ def approve(
     """Sign that a preset may be used, in a role.
 
     Raises:
-        KeyRefused: The key is nobody's of the show, or its owner does not hold the role.
+        PolicyRefused: The key is nobody's of the show, or its owner does not hold the role.
         PresetRevoked: It was withdrawn.
     """
     with desk(registry) as at:

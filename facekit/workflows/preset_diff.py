@@ -10,12 +10,14 @@ from typing import Any
 from facekit.errors import BundleDamaged, KeyRefused, UsageError
 from facekit.media.files import ensure_new, write_text
 from facekit.presets.bundle import Bundle
-from facekit.presets.manifest import Manifest
 from facekit.signing.home import key_home
+from facekit.signing.sealing import count_recipients, is_sealed_for
+from facekit.wording import counted
 from facekit.workflows.preset_diff_page import diff_page
 from facekit.workflows.preset_diff_parity import compare_shots
 from facekit.workflows.preset_diff_scores import ScoreChange, compare_scores, tell_difference
-from facekit.workflows.preset_files import open_preset, open_templates
+from facekit.workflows.preset_files import SEALED_TEMPLATES, open_preset, open_templates
+from facekit.workflows.trust import trusted_keys
 
 __all__ = ["Change", "PresetDiff", "diff_presets"]
 
@@ -141,7 +143,7 @@ def diff_presets(
     diff = PresetDiff(
         one=first,
         two=second,
-        rights=_changes(_rights(first.manifest), _rights(second.manifest)),
+        rights=_changes(_rights(first), _rights(second)),
         parts=_changes(_parts(first), _parts(second)),
         recipe=recipe,
         scores=scores,
@@ -183,35 +185,50 @@ def _page(diff: PresetDiff) -> str:
         for one in diff.scores
     ]
     pictures = [
-        (bundle.manifest.label, bundle.read(_CONTACT))
+        (bundle.manifest.label, bundle.read(_CONTACT) if _CONTACT in bundle.files else None)
         for bundle in (diff.one, diff.two)
-        if _CONTACT in bundle.files
     ]
     names = (diff.one.manifest.label, diff.two.manifest.label)
     return diff_page(names, groups, scores, diff.scores_note, str(diff.parity["said"]), pictures)
 
 
-def _rights(told: Manifest) -> dict[str, object]:
-    return _flat({"rights": told.rights, "subject": told.subject})
+def _rights(bundle: Bundle) -> dict[str, object]:
+    told = bundle.manifest
+    return {
+        **_flat({"rights": told.rights, "subject": told.subject}),
+        "templates": _templates(bundle),
+    }
+
+
+def _templates(bundle: Bundle) -> str:
+    """Who can read what tells the person."""
+    paths = {file.path for file in bundle.manifest.files if file.role == "templates"}
+    if not paths:
+        return "none"
+    if SEALED_TEMPLATES not in paths:
+        return "in the clear, for everybody who has the preset"
+    content = bundle.read(SEALED_TEMPLATES)
+    known = [key.name or key.keyid[:12] for key in trusted_keys() if is_sealed_for(content, key)]
+    others = count_recipients(content) - len(known)
+    names = [*known, *([counted(others, "unknown key")] if others > 0 else [])]
+    return f"sealed for {', '.join(names)}"
 
 
 def _parts(bundle: Bundle) -> dict[str, object]:
     told = bundle.manifest
     parts = _flat({"base": told.base, "encoder": told.encoder, "adapter": told.adapter})
-    return {**parts, "templates": _templates(bundle)}
+    return {**parts, "templates hold": _held(bundle)}
 
 
-def _templates(bundle: Bundle) -> str | None:
-    """Biometric parts that can be left out, and by whom they judge where this user can see it."""
-    paths = [file.path for file in bundle.manifest.files if file.role == "templates"]
-    if not paths:
+def _held(bundle: Bundle) -> str | None:
+    """What its templates hold, where this user can see it."""
+    if not any(file.role == "templates" for file in bundle.manifest.files):
         return None
     try:
         opened = open_templates(bundle, key_home())
     except KeyRefused:
         opened = None
-    told = "sealed for others, or locked" if opened is None else opened.describe()
-    return f"{', '.join(paths)} (biometric; {told})"
+    return "cannot be seen here" if opened is None else opened.describe()
 
 
 def _flat(models: Mapping[str, Any]) -> dict[str, object]:

@@ -16,7 +16,7 @@ def diff_page(
     scores: Sequence[tuple[str, str, str, str]],
     scores_note: str,
     parity: str,
-    pictures: Sequence[tuple[str, bytes]],
+    pictures: Sequence[tuple[str, bytes | None]],
 ) -> str:
     """Return the whole page.
 
@@ -26,7 +26,7 @@ def diff_page(
         scores: Pose, likeness before, after, and the difference.
         scores_note: What to bear in mind.
         parity: In words.
-        pictures: Names, each with a WebP picture.
+        pictures: Names, each with a WebP picture; None where a preset has none.
     """
     style = (files("facekit.evaluation") / "report.css").read_text(encoding="utf-8")
     title = f"{escape(names[0])} and {escape(names[1])}"
@@ -58,12 +58,7 @@ def diff_page(
         parts.append(section("Likeness by pose", "", scores_note))
     parts.append(section("Parity", f"<p>{escape(parity)}</p>"))
     if pictures:
-        shown = "".join(
-            f'<figure><img src="data:image/webp;base64,{b64encode(content).decode("ascii")}"'
-            f' alt="{escape(name)}" style="width:100%"><figcaption>{escape(name)}</figcaption>'
-            "</figure>"
-            for name, content in pictures
-        )
+        shown = "".join(_figure(name, content) for name, content in pictures)
         parts.append(
             section(
                 "Pictures", shown, "The same prompts and seeds, where the recipes agree on them."
@@ -75,6 +70,16 @@ def diff_page(
         f"<title>{title}</title><style>{style}</style></head><body><main>\n"
         + "\n".join(parts)
         + "\n</main></body></html>\n"
+    )
+
+
+def _figure(name: str, content: bytes | None) -> str:
+    if content is None:
+        return f'<p class="note">{escape(name)} was packed without a contact sheet</p>'
+    return (
+        f'<figure><img src="data:image/webp;base64,{b64encode(content).decode("ascii")}"'
+        f' alt="{escape(name)}" style="width:100%"><figcaption>{escape(name)}</figcaption>'
+        "</figure>"
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from facekit.errors import RegistryError
+from facekit.errors import RegistryError, UsageError
 from facekit.media.cache import cache_dir
 from facekit.media.locks import is_held
 from facekit.presets.gc import remove_unused
@@ -14,9 +14,18 @@ from facekit.presets.names import FOLDER_SUFFIX
 from facekit.presets.pointers import Pointer, pointers_of
 from facekit.presets.policy import standing_of
 from facekit.presets.semver import is_prerelease, newest, version_key
+from facekit.presets.states import State
 from facekit.types import Progress
+from facekit.wording import counted
 from facekit.workflows.fetching import fetched_alone, preset_lock
-from facekit.workflows.preset_refs import Desk, desk, parse_reference, resolve, show_place
+from facekit.workflows.preset_refs import (
+    Desk,
+    desk,
+    no_preset,
+    parse_reference,
+    resolve,
+    show_place,
+)
 
 __all__ = [
     "GcPlan",
@@ -31,6 +40,7 @@ __all__ = [
 ]
 
 _MEGABYTE = 1_000_000
+_TAKEN_BACK = "as this machine has seen; the registry no longer says so"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,8 @@ class Listed:
     """That point at it."""
     ignored: int
     """Statements that do not count."""
+    taken_back: bool = False
+    """Whether the registry no longer says that it is revoked, as this machine has seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +66,28 @@ class Listing:
     presets: tuple[tuple[str, str, int], ...]
     """Id, latest version, and how many there are."""
     versions: tuple[Listed, ...]
+    stands_in: str = ""
+    """That a mirror was asked, and why."""
 
     def describe(self) -> str:
         """A line each."""
-        lines = [f"{name}  {latest}  ({count} versions)" for name, latest, count in self.presets]
+        lines = [
+            f"{name}  {latest}  ({counted(count, 'version')})"
+            for name, latest, count in self.presets
+        ]
         for one in self.versions:
             marks = ", ".join(one.channels)
             told = f"  {one.ignored} not counted" if one.ignored else ""
+            told += f"  {_TAKEN_BACK}" if one.taken_back else ""
             lines.append(f"{one.label}  {one.digest[:12]}  {one.state}  {marks}{told}".rstrip())
-        return "\n".join(lines or [f"{self.registry}: no presets"])
+        said = [f"warning: {self.stands_in}"] if self.stands_in else []
+        return "\n".join([*said, *(lines or [f"{self.registry}: no presets"])])
 
     def to_json(self) -> Mapping[str, object]:
         """The same as plain data."""
         return {
             "registry": self.registry,
+            "warning": self.stands_in or None,
             "presets": [
                 {"id": name, "latest": latest, "versions": count}
                 for name, latest, count in self.presets
@@ -79,6 +99,7 @@ class Listing:
                     "state": one.state,
                     "channels": list(one.channels),
                     "ignored": one.ignored,
+                    "taken_back": one.taken_back,
                 }
                 for one in self.versions
             ],
@@ -92,11 +113,16 @@ class Outdated:
     behind: tuple[tuple[str, str, str, str], ...]
     """Id, locked version, what would be taken now, and why."""
     current: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    """That a mirror was asked, and why."""
 
     def describe(self) -> str:
         """A line each."""
-        lines = [f"{name}: {old} -> {new} ({why})" for name, old, new, why in self.behind]
-        return "\n".join([*lines, *(f"{name}: up to date" for name in self.current)] or ["empty"])
+        lines = [f"warning: {one}" for one in self.warnings]
+        lines += [f"{name}: {old} -> {new} ({why})" for name, old, new, why in self.behind]
+        return "\n".join(
+            [*lines, *(f"{name}: up to date" for name in self.current)] or ["nothing is locked"]
+        )
 
     def to_json(self) -> Mapping[str, object]:
         """The same as plain data."""
@@ -104,6 +130,7 @@ class Outdated:
         return {
             "outdated": [dict(zip(keys, one, strict=True)) for one in self.behind],
             "current": list(self.current),
+            "warnings": list(self.warnings),
         }
 
 
@@ -149,36 +176,49 @@ def list_presets(name: str | None = None, *, registry: str | None = None) -> Lis
     """List the presets of a registry, or the versions of one with their states.
 
     Raises:
-        RegistryError: It cannot be reached.
+        VersionMissing: There is no such preset.
+        RegistryError: It cannot be reached, nor a mirror of it.
     """
-    with desk(registry) as at:
+    with desk(registry, mirrors=True) as at:
         if name is None:
-            return Listing(at.name, tuple(_presets(at)), ())
+            return Listing(at.name, tuple(_presets(at)), (), at.stands_in)
         known = at.registry.ids() if "/" not in name else ()
         preset_id = parse_reference(name, at.show, known).id
         pointers = pointers_of(at.registry, at.show, preset_id, at.now)
         versions = []
-        for version in at.registry.versions(preset_id):
+        there = at.registry.versions(preset_id)
+        if not there:
+            raise no_preset(at.registry, preset_id)
+        for version in there:
             entry = at.registry.entry(preset_id, version)
             standing = standing_of(
                 at.registry, at.show, preset_id, entry.digest, at.now, at.seen, pointers
             )
             marks = tuple(n for n, all_of in pointers.items() if _is_first(all_of, entry.digest))
             count = len(standing.ignored)
-            versions.append(Listed(entry.label, entry.digest, standing.state, marks, count))
-        return Listing(at.name, (), tuple(versions))
+            gone = standing.revoked is None and at.seen.is_revoked(entry.digest)
+            state = State.REVOKED if gone else standing.state
+            versions.append(Listed(entry.label, entry.digest, state, marks, count, gone))
+        return Listing(at.name, (), tuple(versions), at.stands_in)
 
 
 def outdated() -> Outdated:
     """Compare the lock with what its channels point at now, or with the latest versions.
 
     Raises:
-        RegistryError: A registry cannot be reached.
+        UsageError: There is no lock.
+        RegistryError: A registry cannot be reached, nor a mirror of it.
     """
     folder, _ = show_place()
+    path = folder / LOCK_FILE
+    if not path.is_file():
+        raise UsageError(f"{path}: no lock, expected one; make it with facekit preset lock NAME@V")
     behind, current = [], []
-    for preset_id, locked in read_lock(folder / LOCK_FILE).presets.items():
-        with desk(locked.source) as at:
+    warnings: dict[str, None] = {}
+    for preset_id, locked in read_lock(path).presets.items():
+        with desk(locked.source, mirrors=True) as at:
+            if at.stands_in:
+                warnings[at.stands_in] = None
             if locked.channel:
                 found = resolve(at, f"{preset_id}@{locked.channel}", revoked=True)
                 new, why = found.entry.version, f"channel {locked.channel}"
@@ -194,7 +234,7 @@ def outdated() -> Outdated:
             behind.append((preset_id, locked.version, new, why))
         else:
             current.append(preset_id)
-    return Outdated(tuple(behind), tuple(current))
+    return Outdated(tuple(behind), tuple(current), tuple(warnings))
 
 
 def plan_gc(registry: str | None = None) -> GcPlan:

@@ -20,8 +20,8 @@ from facekit.presets.lock import (
 from facekit.presets.policy import check_channel
 from facekit.presets.seen import state_folder
 from facekit.presets.states import Ignored
-from facekit.signing.statements import now_text
 from facekit.types import Progress
+from facekit.wording import counted
 from facekit.workflows.not_counted import facts_by_id, ignored_by_id
 from facekit.workflows.preset_refs import desk, resolve, show_place
 
@@ -42,6 +42,8 @@ class LockPlan:
     """What was asked for, by id."""
     ignored: Mapping[str, tuple[Ignored, ...]]
     """By id: statements and pointers that do not count."""
+    warnings: tuple[str, ...] = ()
+    """As of `Resolved`."""
 
     def describe(self) -> str:
         """Each preset, and what changes."""
@@ -51,12 +53,18 @@ class LockPlan:
             change = "new" if old is None else ("same" if old == new else f"was {old.version}")
             where = f"{new.source}@{new.channel}" if new.channel else new.source
             lines.append(f"{name}: {new.version} {new.digest[:12]} from {where} ({change})")
+        lines += [f"warning: {one}" for one in self.warnings]
         return "\n".join([*lines, *ignored_by_id(self.ignored)])
 
     def to_json(self) -> Mapping[str, object]:
         """The same as plain data."""
         content = self.after.model_dump(mode="json", by_alias=True)
-        return {"path": str(self.path), "lock": content, "ignored": facts_by_id(self.ignored)}
+        return {
+            "path": str(self.path),
+            "lock": content,
+            "ignored": facts_by_id(self.ignored),
+            "warnings": list(self.warnings),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +75,15 @@ class Locked:
     lock: Lock
     changed: bool
     ignored: Mapping[str, tuple[Ignored, ...]]
+    warnings: tuple[str, ...] = ()
+    """As of the plan."""
 
     def describe(self) -> str:
         """How many presets, whether it is another lock than before, and what did not count."""
         said = "written" if self.changed else "as before"
-        head = f"{self.path}: {len(self.lock.presets)} presets, {said}"
-        return "\n".join([head, *ignored_by_id(self.ignored)])
+        head = f"{self.path}: {counted(len(self.lock.presets), 'preset')}, {said}"
+        told = [f"warning: {one}" for one in self.warnings]
+        return "\n".join([head, *told, *ignored_by_id(self.ignored)])
 
     def to_json(self) -> Mapping[str, object]:
         """The same as plain data."""
@@ -82,6 +93,7 @@ class Locked:
             "changed": self.changed,
             "lock": content,
             "ignored": facts_by_id(self.ignored),
+            "warnings": list(self.warnings),
         }
 
 
@@ -114,8 +126,9 @@ def plan_lock(references: Sequence[str], *, registry: str | None = None) -> Lock
         raise UsageError(f"{path}: nothing is locked, expected presets; name them, as mira@prod")
     more: dict[str, LockedPreset] = {}
     ignored: dict[str, tuple[Ignored, ...]] = {}
+    warnings: dict[str, None] = {}
     for source, reference in wanted:
-        with desk(source) as at:
+        with desk(source, mirrors=True) as at:
             found = resolve(at, reference)
             pointer = found.pointer
             if pointer is not None:
@@ -123,15 +136,23 @@ def plan_lock(references: Sequence[str], *, registry: str | None = None) -> Lock
             more[found.entry.id] = locked_preset(
                 found.manifest,
                 found.entry.digest,
-                at.name,
+                at.source,
                 channel="" if pointer is None else pointer.channel,
                 counter=0 if pointer is None else pointer.counter,
                 approval=None if pointer is None else pointer.sha256,
             )
-            at.seen.remember_checked(found.entry.digest, now_text())
+            at.remember_asked(found.entry.digest)
+            warnings |= dict.fromkeys(found.warnings)
             ignored[found.entry.id] = found.ignored
     after = Lock(libraries=installed(), presets=before.with_presets(more))
-    return LockPlan(path=path, before=before, after=after, wanted=more, ignored=ignored)
+    return LockPlan(
+        path=path,
+        before=before,
+        after=after,
+        wanted=more,
+        ignored=ignored,
+        warnings=tuple(warnings),
+    )
 
 
 def run_lock(plan: LockPlan, progress: Progress) -> Locked:
@@ -152,4 +173,10 @@ def run_lock(plan: LockPlan, progress: Progress) -> Locked:
         after = Lock(libraries=plan.after.libraries, presets=presets)
         write_lock(plan.path, after)
     progress.finish()
-    return Locked(path=plan.path, lock=after, changed=after != before, ignored=plan.ignored)
+    return Locked(
+        path=plan.path,
+        lock=after,
+        changed=after != before,
+        ignored=plan.ignored,
+        warnings=plan.warnings,
+    )

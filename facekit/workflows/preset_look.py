@@ -24,6 +24,7 @@ from facekit.workflows.licences import refuse_licences
 from facekit.workflows.preset_content import PARITY, PARITY_FRAMES
 from facekit.workflows.preset_drawing import Parity, compare_parity, draw_shots, read_parity
 from facekit.workflows.preset_files import load_any, open_preset, open_templates
+from facekit.workflows.preset_named import preset_place
 from facekit.workflows.preset_terms import part_licences
 from facekit.workflows.trust import trusted_keys
 
@@ -170,7 +171,7 @@ def inspect_preset(path: Path | str) -> PresetFacts:
         BundleDamaged: A file is missing, added or changed.
         PresetError: A later version of facekit wrote it.
     """
-    bundle = open_bundle(path)
+    bundle = open_bundle(preset_place(path))
     paths = {file.path for file in bundle.manifest.files if file.role == "templates"}
     templates, judges = "none", ""
     if paths:
@@ -196,7 +197,7 @@ def plan_verify_preset(
     """Verify files and signature; what was asked for beside is looked at later.
 
     Args:
-        path: The preset.
+        path: The preset, or its name as `preset pull` takes it.
         parity: Draw its seeded shot and compare.
         commercial: Refuse what does not allow commercial use.
         device: Where it is drawn.
@@ -208,7 +209,7 @@ def plan_verify_preset(
         RightsRefused: A licence does not allow commercial use, and that is asked for.
         UsageError: It has no seeded shot to compare with.
     """
-    bundle = open_preset(path)
+    bundle = open_preset(preset_place(path))
     statement = bundle.packed_by(trusted_keys())
     told = bundle.manifest
     findings = part_licences(
@@ -280,5 +281,7 @@ def _signature(bundle: Bundle) -> str:
             said = ", ".join(one.keyid[:12] for one in Envelope.read(content).signatures)
         except SignatureRefused:
             said = "nobody"
-        return f"not good: {str(error).rpartition(': ')[2]} (it names {said})"
+        reason = str(error).rpartition(": ")[2].partition(";")[0]
+        named = "" if "it names" in reason else f" (it names {said})"
+        return f"not good: {reason}{named}"
     return "by " + ", ".join(f"{key.name} ({key.keyid[:12]})" for key in statement.signers)

@@ -1,12 +1,18 @@
 """Presets by name, `mira@1.2.0` or `mira@prod`: which show, which registry, which digest."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from facekit.errors import IntegrityError, KeyRefused, UsageError, VersionMissing
+from facekit.errors import (
+    IntegrityError,
+    PolicyRefused,
+    RegistryError,
+    UsageError,
+    VersionMissing,
+)
 from facekit.media.cache import cache_dir
 from facekit.presets.entries import Entry
 from facekit.presets.manifest import Manifest
@@ -14,13 +20,15 @@ from facekit.presets.names import FOLDER_SUFFIX, is_preset_id, is_version
 from facekit.presets.pointers import Pointer, current_pointer
 from facekit.presets.policy import refuse_revoked, standing_of
 from facekit.presets.registry import Registry, open_registry
-from facekit.presets.seen import Seen
+from facekit.presets.seen import Seen, other_digests
 from facekit.presets.semver import newest
 from facekit.presets.states import Ignored, Standing
 from facekit.presets.store import full_uri, open_store
 from facekit.show_file import SHOW_FILE, RegistryAddress, Show, find_show, read_show
 from facekit.signing.home import key_home
 from facekit.signing.keys import PublicKey, SigningKey
+from facekit.signing.statements import now_text
+from facekit.wording import nearest, one_of
 from facekit.workflows.not_counted import ignored_facts
 from facekit.workflows.trust import trusted_keys
 
@@ -31,6 +39,7 @@ __all__ = [
     "address_of",
     "desk",
     "kept_folder",
+    "no_preset",
     "parse_reference",
     "resolve",
     "show_place",
@@ -60,16 +69,28 @@ class Desk:
     """Of the show; the working folder where there is none."""
     show: Show
     name: str
-    """Of the registry."""
-    address: RegistryAddress
+    """Of the registry that is open."""
+    source: str
+    """Of the registry that was asked for, which a mirror may stand in for."""
     registry: Registry
     seen: Seen
     now: datetime
+    stands_in: str = ""
+    """That a mirror stands in, and why, in words; empty where none does."""
 
     @property
     def trusted(self) -> tuple[PublicKey, ...]:
         """Keys whose signatures on presets count: those of the show and those of this user."""
         return trusted_keys(self.show)
+
+    def remember_asked(self, digest: str) -> None:
+        """Keep that the registry was asked about a digest.
+
+        A mirror that stands in counts the first time alone: it may be old, so that it cannot make
+        `offline_hours` longer.
+        """
+        if not self.stands_in or self.seen.last_checked(digest) is None:
+            self.seen.remember_checked(digest, now_text())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +106,8 @@ class Resolved:
     pointer: Pointer | None
     ignored: tuple[Ignored, ...]
     """Statements and pointers that do not count."""
+    warnings: tuple[str, ...] = ()
+    """That a mirror has stood in, and that another registry has another preset of this name."""
 
     @property
     def label(self) -> str:
@@ -104,6 +127,7 @@ class Resolved:
             "approvals": {role: list(names) for role, names in self.standing.approvals.items()},
             "revoked": None if by is None else {"by": list(by.people), "why": by.note},
             "ignored": ignored_facts(self.ignored),
+            "warnings": list(self.warnings),
         }
 
 
@@ -114,11 +138,12 @@ def show_place() -> tuple[Path, Show]:
 
 
 @contextmanager
-def desk(name: str | None = None) -> Iterator[Desk]:
+def desk(name: str | None = None, *, mirrors: bool = False) -> Iterator[Desk]:
     """Open a registry of the show; what was seen of it is kept at the end, however it ends.
 
     Args:
         name: Which; the first one in `facekit.toml` when None.
+        mirrors: Take one of its mirrors while it cannot be reached, for those who only read.
 
     Raises:
         UsageError: There is none of this name.
@@ -129,18 +154,40 @@ def desk(name: str | None = None) -> Iterator[Desk]:
     origin = show.registries[address.mirror_of] if address.mirror_of else address
     seen = Seen.open(full_uri(origin.uri, folder))
     try:
-        store = open_store(chosen, address, folder)
+        opened, registry, stands_in = _reach(show, chosen, folder, mirrors=mirrors)
         yield Desk(
             folder=folder,
             show=show,
-            name=chosen,
-            address=address,
-            registry=open_registry(store, read_only=address.mirror_of is not None),
+            name=opened,
+            source=chosen,
+            registry=registry,
             seen=seen,
             now=datetime.now(UTC),
+            stands_in=stands_in,
         )
     finally:
         seen.save()
+
+
+def _reach(show: Show, name: str, folder: Path, *, mirrors: bool) -> tuple[str, Registry, str]:
+    """Open a registry, or one that copies it; its name, and why another one is open."""
+    try:
+        return name, _open(show, name, folder), ""
+    except RegistryError as error:
+        others = [other for other, one in show.registries.items() if one.mirror_of == name]
+        for other in others if mirrors else ():
+            with suppress(RegistryError):
+                why = str(error).rpartition(";")[0].removeprefix(f"{name}: ")
+                told = f"{other}, a mirror, stands in for {name} ({why})"
+                return other, _open(show, other, folder), told
+        raise
+
+
+def _open(show: Show, name: str, folder: Path) -> Registry:
+    address = show.registries[name]
+    store = open_store(name, address, folder)
+    place = full_uri(address.uri, folder)
+    return open_registry(store, read_only=address.mirror_of is not None, place=place)
 
 
 def parse_reference(text: str, show: Show, known: tuple[str, ...] = ()) -> Reference:
@@ -209,7 +256,17 @@ def resolve(at: Desk, text: str, *, revoked: bool = False) -> Resolved:
         standing=standing,
         pointer=pointer,
         ignored=(*ignored, *standing.ignored),
+        warnings=(*([at.stands_in] if at.stands_in else []), *_elsewhere(at, entry)),
     )
+
+
+def _elsewhere(at: Desk, entry: Entry) -> list[str]:
+    """Name the registries in which this machine has seen something else under the same name."""
+    return [
+        f"{entry.label} is {entry.digest[:12]} in {at.name}, and {digest[:12]} in {uri}, as this"
+        " machine has seen"
+        for uri, digest in other_digests(entry.label, entry.digest)
+    ]
 
 
 def signer(
@@ -224,25 +281,45 @@ def signer(
         key: Name of the key; the default one when None.
 
     Raises:
-        KeyRefused: The key is nobody's of the show, or its owner does not hold such a role.
+        PolicyRefused: The key is nobody's of the show, or its owner does not hold such a role.
+        UsageError: The owner holds several of them, and none is asked for.
+        KeyRefused: There is no key, or it cannot be opened.
     """
     secret = key_home().signing_key(key)
     person = show.person_of(secret.public)
     if person is None:
-        raise KeyRefused(
+        raise PolicyRefused(
             f"key {secret.public.name} ({secret.public.keyid[:12]}): nobody's in {SHOW_FILE},"
-            f" expected that of one of its people; add [people.NAME] with its line there"
+            " expected that of one of its people; let whoever keeps the file add"
+            f" [people.{secret.public.name or 'NAME'}] with key = {secret.public.line!r} and roles"
         )
     roles = [one for one in show.people[person].roles if one in allowed]
-    chosen = role or (roles[0] if len(roles) == 1 else None)
+    if role is None and len(roles) > 1:
+        raise UsageError(
+            f"{person}: {', '.join(roles)}, expected one of them; say with --role in which you"
+            " decide this"
+        )
+    chosen = role or (roles[0] if roles else None)
     if chosen is None or chosen not in roles:
         expected = " or ".join(sorted(allowed)) or f"a role that {SHOW_FILE} lets decide this"
         got = ", ".join(show.people[person].roles) or "no role"
         said = f" and --role {role}" if role else ""
-        raise KeyRefused(
-            f"{person}: {got}{said}, expected {expected}; name one with --role, or ask who holds it"
-        )
+        raise PolicyRefused(f"{person}: {got}{said}, expected {expected}; {_ask(show, allowed)}")
     return secret, chosen
+
+
+def _ask(show: Show, allowed: frozenset[str]) -> str:
+    """Who may do it, or what the show's file lacks."""
+    if not allowed:
+        return f"{SHOW_FILE} names no role, write approve = {{ ROLE = 1 }} under a [policy.CHANNEL]"
+    may = [
+        f"{name} ({', '.join(held)})"
+        for name, person in show.people.items()
+        if (held := [role for role in person.roles if role in allowed])
+    ]
+    if may:
+        return f"ask {' or '.join(may)}"
+    return f"nobody in {SHOW_FILE} has such a role, let whoever keeps the file give it to somebody"
 
 
 def kept_folder(digest: str) -> Path:
@@ -253,12 +330,17 @@ def kept_folder(digest: str) -> Path:
 def _newest(registry: Registry, preset_id: str) -> str:
     versions = registry.versions(preset_id)
     if not versions:
-        there = ", ".join(registry.ids()[:8]) or "none"
-        raise VersionMissing(
-            f"{registry.name}: no {preset_id}, expected one of its presets ({there});"
-            " see facekit preset list"
-        )
+        raise no_preset(registry, preset_id)
     return newest(versions)
+
+
+def no_preset(registry: Registry, preset_id: str) -> VersionMissing:
+    """Say that a registry has no such preset, and what it has."""
+    there = registry.ids()
+    return VersionMissing(
+        f"{registry.name}: no {preset_id}{nearest(preset_id, there)}, expected"
+        f" {one_of(there[:8], 'its presets')}; see facekit preset list"
+    )
 
 
 def address_of(show: Show, name: str | None) -> tuple[str, RegistryAddress]:
@@ -267,12 +349,14 @@ def address_of(show: Show, name: str | None) -> tuple[str, RegistryAddress]:
     Raises:
         UsageError: There is none of this name.
     """
-    there = ", ".join(show.registries) or "none"
     if not show.registries:
         raise UsageError(
             f"{SHOW_FILE}: no registry, expected one; add it with facekit registry add NAME URI"
         )
     chosen = next(iter(show.registries)) if name is None else name
     if chosen not in show.registries:
-        raise UsageError(f"{chosen}: no such registry, expected one of {there}; add it first")
+        raise UsageError(
+            f"{chosen}: no such registry{nearest(chosen, list(show.registries))}, expected"
+            f" {one_of(show.registries, 'those of the show')}; add it first"
+        )
     return chosen, show.registries[chosen]

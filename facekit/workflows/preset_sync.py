@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from facekit.presets.lock import (
     LOCK_FILE,
     Lock,
     LockedPreset,
+    check_offline,
     lock_differences,
     preset_differences,
     read_lock,
@@ -64,10 +66,13 @@ class Synced:
     differences: tuple[str, ...]
     ignored: Mapping[str, tuple[Ignored, ...]]
     """By label: statements that do not count."""
+    warnings: tuple[str, ...] = ()
+    """As of `Resolved`."""
 
     def describe(self) -> str:
         """Where each of them is."""
         lines = [f"{label}: {path}" for label, path in self.presets.items()]
+        lines += [f"warning: {one}" for one in self.warnings]
         lines += [f"warning: {label}: not asked whether it is revoked" for label in self.offline]
         lines += [f"warning: {one}" for one in self.differences]
         return "\n".join([*lines, *ignored_by_id(self.ignored)] or ["nothing"])
@@ -79,6 +84,7 @@ class Synced:
             "offline": list(self.offline),
             "differences": list(self.differences),
             "ignored": facts_by_id(self.ignored),
+            "warnings": list(self.warnings),
         }
 
 
@@ -119,10 +125,13 @@ def run_sync(plan: SyncPlan, progress: Progress) -> Synced:
     offline: list[str] = []
     differences = list(plan.differences)
     ignored: dict[str, tuple[Ignored, ...]] = {}
+    warnings: dict[str, None] = {}
     for name, locked in plan.lock.presets.items():
         label = f"{name}@{locked.version}"
         try:
-            presets[label], ignored[label], other = _bring(label, locked, progress)
+            presets[label], found, other = _bring(label, locked, progress)
+            ignored[label] = found.ignored
+            warnings |= dict.fromkeys(found.warnings)
             if other and plan.frozen:
                 raise LockMismatch(f"{label}: {other}; ask who keeps the registry, or lock anew")
             differences += [f"{label}: {other}"] if other else []
@@ -132,15 +141,17 @@ def run_sync(plan: SyncPlan, progress: Progress) -> Synced:
             presets[label] = _offline(show, label, locked, error)
             offline.append(label)
     return Synced(
-        presets=presets, offline=tuple(offline), differences=tuple(differences), ignored=ignored
+        presets=presets,
+        offline=tuple(offline),
+        differences=tuple(differences),
+        ignored=ignored,
+        warnings=tuple(warnings),
     )
 
 
-def _bring(
-    label: str, locked: LockedPreset, progress: Progress
-) -> tuple[Path, tuple[Ignored, ...], str]:
-    """Where it is, what does not count, and what became of the pointer that it was locked by."""
-    with desk(locked.source) as at:
+def _bring(label: str, locked: LockedPreset, progress: Progress) -> tuple[Path, Resolved, str]:
+    """Where it is, what was found, and what became of the pointer that it was locked by."""
+    with desk(locked.source, mirrors=True) as at:
         found = resolve(at, label)
         if found.entry.digest != locked.digest:
             raise LockMismatch(
@@ -153,7 +164,11 @@ def _bring(
                 f"{LOCK_FILE}: {label}: {', '.join(wrong)}; it was edited, take it from version"
                 " control again or lock anew"
             )
-        return bring(at, found, progress)[0], found.ignored, _other_approval(at, found, locked)
+        kept, _ = bring(at, found, progress)
+        if at.stands_in:  # it may be older than the last time that the registry itself was asked
+            hours = at.show.rules.offline_hours
+            check_offline(label, locked.digest, at.seen, datetime.now(UTC), hours, at.stands_in)
+        return kept, found, _other_approval(at, found, locked)
 
 
 def _offline(show: Show, label: str, locked: LockedPreset, error: RegistryError) -> Path:

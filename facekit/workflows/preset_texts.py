@@ -15,6 +15,7 @@ import facekit
 from facekit.adapters.character_header import CharacterHeader
 from facekit.errors import UsageError
 from facekit.presets.manifest import Manifest, Summary
+from facekit.wording import in_words
 
 __all__ = [
     "bill_of_materials",
@@ -219,7 +220,8 @@ def clean_report(path: Path, name: str, character_sha256: str) -> dict[str, Any]
         whose, figures = told["character"], told["figures"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
-            f"{file}: no report ({error!r}), expected the report.json of facekit eval; name that"
+            f"{file}: no report ({in_words(error)}), expected the report.json of facekit eval;"
+            " name that"
         ) from error
     if whose != name or not isinstance(figures, dict):
         raise UsageError(

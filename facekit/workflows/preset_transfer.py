@@ -1,8 +1,6 @@
 """Push a preset to a registry, and pull one from it: whole, compared, or not at all."""
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from facekit.errors import SignatureRefused
@@ -12,15 +10,14 @@ from facekit.presets.bundle import Bundle, open_bundle
 from facekit.presets.names import FOLDER_SUFFIX, MANIFEST
 from facekit.presets.packing import copy_bundle
 from facekit.presets.policy import check_channel, refuse_revoked, standing_of
-from facekit.presets.registry import Pushed
 from facekit.presets.states import SUBMIT, sign_decision
 from facekit.signing.home import key_home
 from facekit.signing.keys import PublicKey
-from facekit.signing.statements import Subject, now_text
+from facekit.signing.statements import Subject
 from facekit.types import Progress
 from facekit.workflows.fetching import fetched_alone, in_megabytes, open_kept, remove_others
-from facekit.workflows.not_counted import ignored_lines
 from facekit.workflows.preset_refs import Desk, Resolved, desk, kept_folder, resolve
+from facekit.workflows.transfer_results import Pulled, PullPlan, PushPlan, PushResult
 
 __all__ = [
     "PullPlan",
@@ -35,131 +32,6 @@ __all__ = [
 ]
 
 _MEGABYTE = 1_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PushPlan:
-    """What will be published where."""
-
-    bundle: Bundle
-    registry: str
-    submit: bool
-    key: str | None
-
-    def describe(self) -> str:
-        """Which version, its digest, how large, and where to."""
-        told = self.bundle.manifest
-        size = sum(file.size for file in told.files)
-        return "\n".join(
-            [
-                f"preset: {told.label}",
-                f"digest: {self.bundle.digest}",
-                f"size: {size / _MEGABYTE:.1f} MB in {len(told.files)} files",
-                f"to: {self.registry}",
-                *([] if told.rights.redistribute else ["terms: not to be given to others"]),
-            ]
-        )
-
-    def to_json(self) -> Mapping[str, object]:
-        """The same as plain data."""
-        return {
-            "preset": self.bundle.manifest.label,
-            "digest": self.bundle.digest,
-            "registry": self.registry,
-            "submit": self.submit,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PushResult:
-    """What was published."""
-
-    pushed: Pushed
-    registry: str
-    submitted: bool
-
-    def describe(self) -> str:
-        """What is there now."""
-        entry = self.pushed.entry
-        what = "published" if self.pushed.is_new else "there already, with the same content"
-        lines = [
-            f"{entry.label}: {what} in {self.registry}",
-            f"digest: {entry.digest}",
-            f"sent: {self.pushed.sent_bytes / _MEGABYTE:.1f} MB",
-        ]
-        if self.pushed.mended:
-            lines.append(f"mended: {self.pushed.mended} blobs that were damaged there")
-        if self.pushed.is_signed_now:
-            lines.append("signature: added to what was published")
-        return "\n".join([*lines, *(["submitted for approval"] if self.submitted else [])])
-
-    def to_json(self) -> Mapping[str, object]:
-        """The same as plain data."""
-        entry = self.pushed.entry
-        return {
-            "id": entry.id,
-            "version": entry.version,
-            "digest": entry.digest,
-            "registry": self.registry,
-            "new": self.pushed.is_new,
-            "sent_bytes": self.pushed.sent_bytes,
-            "mended": self.pushed.mended,
-            "signature_added": self.pushed.is_signed_now,
-            "submitted": self.submitted,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullPlan:
-    """What will be fetched, and where it goes."""
-
-    reference: str
-    registry: str | None
-    resolved: Resolved
-    out: Path | None
-
-    def describe(self) -> str:
-        """Which version, its state, its size, and where to."""
-        found = self.resolved
-        size = sum(file.size for file in found.manifest.files)
-        return "\n".join(
-            [
-                f"preset: {found.label} ({found.standing.state})",
-                f"digest: {found.entry.digest}",
-                f"size: {size / _MEGABYTE:.1f} MB",
-                f"to: {self.out or kept_folder(found.entry.digest)}",
-                *ignored_lines(found.ignored),
-            ]
-        )
-
-    def to_json(self) -> Mapping[str, object]:
-        """The same as plain data."""
-        return {**self.resolved.facts(), "out": str(self.out) if self.out else None}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pulled:
-    """What is on this machine now."""
-
-    resolved: Resolved
-    path: Path
-    packed_by: str | None
-
-    def describe(self) -> str:
-        """Where it is and who packed it."""
-        return "\n".join(
-            [
-                f"{self.resolved.label}: {self.path}",
-                f"digest: {self.resolved.entry.digest}",
-                f"state: {self.resolved.standing.state}",
-                f"packed by: {self.packed_by or 'nobody has signed it'}",
-                *ignored_lines(self.resolved.ignored),
-            ]
-        )
-
-    def to_json(self) -> Mapping[str, object]:
-        """The same as plain data."""
-        return {**self.resolved.facts(), "path": str(self.path), "packed_by": self.packed_by}
 
 
 def plan_push(
@@ -220,10 +92,10 @@ def plan_pull(
     """
     if out is not None:
         ensure_new(out, force)
-    with desk(registry) as at:
+    with desk(registry, mirrors=True) as at:
         found = resolve(at, reference)
         _check_policy(at, found)
-        return PullPlan(reference=reference, registry=at.name, resolved=found, out=out)
+        return PullPlan(reference=reference, registry=at.source, resolved=found, out=out)
 
 
 def run_pull(plan: PullPlan, progress: Progress) -> Pulled:
@@ -234,7 +106,7 @@ def run_pull(plan: PullPlan, progress: Progress) -> Pulled:
         SignatureRefused: Nobody of the show has signed it.
         RegistryError: The storage refuses; what came is kept.
     """
-    with desk(plan.registry) as at:
+    with desk(plan.registry, mirrors=True) as at:
         kept, person = bring(at, plan.resolved, progress)
         if plan.out is not None:
             bundle = open_bundle(kept)
@@ -256,7 +128,7 @@ def bring(at: Desk, found: Resolved, progress: Progress) -> tuple[Path, str | No
         person = _packed_by(bundle, at)
     except SignatureRefused:  # it may have been signed since it came
         person = _packed_by(_signed_anew(at, found, kept), at)
-    at.seen.remember_checked(found.entry.digest, now_text())
+    at.remember_asked(found.entry.digest)
     return kept, person
 
 

@@ -23,7 +23,12 @@ from facekit.weights import file_digest
 from facekit.workflows.backbone import backbone_spec
 from facekit.workflows.characters import find_character, shooting_recipe
 from facekit.workflows.device import AUTO, choose_device
-from facekit.workflows.licences import allows_commercial, refuse_licences
+from facekit.workflows.licences import (
+    allows_commercial,
+    allows_redistribution,
+    refuse_licences,
+    said_or_asked,
+)
 from facekit.workflows.preset_content import (
     PARITY,
     PARITY_FRAMES,
@@ -70,7 +75,7 @@ def plan_pack(
     licence: str = _LICENCE,
     terms: Path | None = None,
     allows_commercial_use: bool = False,
-    redistribute: bool = False,
+    redistribute: bool | None = None,
     commercial: bool = False,
     templates: Literal["none", "clear"] = "none",
     seal_for: Sequence[str] = (),
@@ -99,7 +104,8 @@ def plan_pack(
         licence: Of the adapter: SPDX, or `LicenseRef-...`.
         terms: A file with the terms in full.
         allows_commercial_use: What a licence without an SPDX name does not say by itself.
-        redistribute: Whether whoever gets it may give it to others.
+        redistribute: Whether whoever gets it may give it to others; as the name of the licence
+            says when None, and no where it does not say.
         commercial: Refuse what does not allow commercial use.
         templates: Whether what tells a person goes in for everybody to read.
         seal_for: Lines of `.pub` files: templates go in for these people alone.
@@ -118,7 +124,8 @@ def plan_pack(
         ConsentRefused: Nobody says whose face it is; there is no consent of a real person, or none
             that allows packing now.
         RightsRefused: A licence does not allow the commercial use that is asked for.
-        KeyRefused: There is no key to sign with, or no key is meant by a line.
+        KeyRefused: There is no key to sign with.
+        KeyUnknown: No key is meant by a name or a line.
         OutputExists: Something is there.
         AdapterError: The character file is damaged.
     """
@@ -129,11 +136,16 @@ def plan_pack(
     name = preset_id or f"local/{re.sub('[^a-z0-9_-]', '-', header.name.lower())}"
     check_names(name, version, licence)
     record, about = read_consent(consent, subject, loaded)
-    said = allows_commercial(licence)
+    no = "--redistribute" if redistribute else "--no-redistribute"
     rights = Rights(
         license=licence,
-        commercial=allows_commercial_use if said is None else said,
-        redistribute=redistribute,
+        commercial=said_or_asked(
+            licence,
+            allows_commercial(licence),
+            allows_commercial_use or None,
+            "--allows-commercial-use",
+        ),
+        redistribute=said_or_asked(licence, allows_redistribution(licence), redistribute, no),
         retain_until=retained_until(record),
     )
     findings = part_licences(component_facts(loaded, spec, recipe), rights, commercial=commercial)
@@ -159,7 +171,7 @@ def plan_pack(
         report=report,
         lineage=lineage_of(follows),
         templates="sealed" if seal_for else templates,
-        seal_for=tuple(PublicKey.from_line(line) for line in seal_for),
+        seal_for=tuple(PublicKey.given(line) for line in seal_for),
         created=created_text(created),
     )
     plan = PackPlan(

@@ -9,12 +9,13 @@ from typing import Any
 
 from facekit.errors import PackageMissing, RegistryError, UsageError
 from facekit.media.files import write_text
-from facekit.presets.registry import create_registry, open_registry
+from facekit.presets.registry import create_registry, is_registry, open_registry
+from facekit.presets.seen import Seen
 from facekit.presets.storage import Store
-from facekit.presets.store import open_store
+from facekit.presets.store import full_uri, open_store
 from facekit.presets.two_writers import try_two_writers
 from facekit.show_file import SHOW_FILE, RegistryAddress, Show, find_show, parse_show, read_show
-from facekit.workflows.preset_refs import show_place
+from facekit.workflows.preset_refs import address_of, show_place
 
 __all__ = [
     "Added",
@@ -111,8 +112,12 @@ def add_registry(
     mirror_of: str | None = None,
     options: Sequence[str] = (),
     one_writer: bool = False,
+    create: bool = False,
 ) -> Added:
     """Write a registry into `facekit.toml`, and make the place one if it is empty.
+
+    A place that the show names already, or of which this machine has seen presets, and that is
+    empty now may be unmounted: a new registry is made there only if `create` says so.
 
     Args:
         name: What the show calls it.
@@ -120,24 +125,36 @@ def add_registry(
         mirror_of: The registry that it copies.
         options: `KEY=VALUE` for the file system.
         one_writer: Nobody else writes, for storages that cannot tell two writers apart.
+        create: Make a new one where one is known to have been. With the name and the URI of one
+            that `facekit.toml` has, its place is made anew and the file stays as it is.
 
     Raises:
         UsageError: The name is taken, or the URI is none.
-        RegistryError: It cannot be reached, or cannot tell two writers apart.
+        RegistryError: It cannot be reached, was there before and is gone, or cannot tell two
+            writers apart.
     """
     path = find_show() or Path.cwd() / SHOW_FILE
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     show = read_show(path) if path.is_file() else Show()
-    if name in show.registries:
-        raise UsageError(f"{name}: in {path} already; choose another name, or edit the file")
+    place = full_uri(uri, path.parent)
+    known = {other: full_uri(one.uri, path.parent) for other, one in show.registries.items()}
     section = _section(name, uri, mirror_of, options, one_writer)
+    if name in known and create and known[name] == place and mirror_of is None:
+        section = ""
+    elif name in known:
+        raise UsageError(
+            f"{name}: in {path} already; choose another name, edit the file, or make its place"
+            f" anew with facekit registry add {name} {show.registries[name].uri} --create"
+        )
     address = parse_show(text + section, path).registries[name]
     store = open_store(name, address, path.parent)
     created = False
     if mirror_of is None:
+        if not create and not is_registry(store):
+            _refuse_gone(name, place, known)
         created = _create(store)
     else:
-        open_registry(store, read_only=True)
+        open_registry(store, read_only=True, place=place)
     write_text(path, text + section)
     return Added(
         name=name,
@@ -171,10 +188,7 @@ def log_in(name: str, token: str | None = None) -> LoggedIn:
         RegistryError: The storage refuses.
     """
     folder, show = show_place()
-    if name not in show.registries:
-        there = ", ".join(show.registries) or "none"
-        raise UsageError(f"{name}: no such registry, expected one of {there}; add it first")
-    address = show.registries[name]
+    _, address = address_of(show, name)
     protocol = address.uri.partition("://")[0] if "://" in address.uri else "file"
     if token is not None and protocol != "hf":
         raise UsageError(
@@ -189,17 +203,28 @@ def log_in(name: str, token: str | None = None) -> LoggedIn:
             why = " ".join(str(error).replace(";", ",").split())[:300]
             raise RegistryError(f"{name}: the Hub refuses ({why}); look at the token") from error
     store = open_store(name, address, folder)
-    open_registry(store, read_only=True)
+    open_registry(store, read_only=True, place=full_uri(address.uri, folder))
     return LoggedIn(name=name, uri=address.uri, method=_method(protocol))
 
 
+def _refuse_gone(name: str, place: str, known: Mapping[str, str]) -> None:
+    """Make no empty registry where one was: it may be unmounted."""
+    named = [other for other, uri in known.items() if uri == place]
+    if not named and not Seen.open(place).versions:
+        return
+    said = f"in facekit.toml as {named[0]}" if named else "known to this machine with its presets"
+    raise RegistryError(
+        f"{name}: {place}: no registry there, and that place is {said}, expected the one that was"
+        " there; mount or reach it again, or make a new one with --create"
+    )
+
+
 def _create(store: Store) -> bool:
-    try:
-        open_registry(store)
-        created = False
-    except RegistryError:
+    created = not is_registry(store)
+    if created:
         create_registry(store)
-        created = True
+    else:
+        open_registry(store)
     if not store.one_writer:
         try_two_writers(store).refuse_shared()
     return created

@@ -1,18 +1,19 @@
 """Look whether everything in a registry is whole, signed, and safe with several writers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
 from facekit.errors import FacekitError, RegistryError, SignatureRefused
 from facekit.presets.blobs import blob_path
 from facekit.presets.bundle import open_packed
+from facekit.presets.ignored import Ignored
 from facekit.presets.pointers import valid_pointers
 from facekit.presets.policy import standing_of
-from facekit.presets.states import Ignored
 from facekit.presets.two_writers import try_two_writers
 from facekit.signing.statements import Subject
 from facekit.types import Progress
+from facekit.wording import counted
 from facekit.workflows.preset_refs import Desk, desk
 
 __all__ = ["CheckPlan", "Checked", "plan_check", "run_check"]
@@ -43,7 +44,7 @@ class Checked:
     versions: int
     blobs: int
     faults: tuple[str, ...]
-    """What makes a version unusable."""
+    """What makes a version unusable, and statements that were tampered with."""
     notes: tuple[str, ...]
     """What does not count, or is odd."""
 
@@ -54,7 +55,9 @@ class Checked:
 
     def describe(self) -> str:
         """A line per fault and note."""
-        head = f"{self.registry}: {self.versions} versions, {self.blobs} blobs"
+        head = (
+            f"{self.registry}: {counted(self.versions, 'version')}, {counted(self.blobs, 'blob')}"
+        )
         said = [f"fault: {one}" for one in self.faults] + [f"note: {one}" for one in self.notes]
         return "\n".join([head, *(said or ["all is well"])])
 
@@ -93,13 +96,13 @@ def run_check(plan: CheckPlan, progress: Progress) -> Checked:
         progress.start(max(1, len(labels)), "versions")
         for preset_id, version in labels:
             try:
-                blobs |= _check_version(at, preset_id, version, notes)
+                blobs |= _check_version(at, preset_id, version, faults, notes)
             except FacekitError as error:
                 faults.append(str(error))
             progress.advance()
         faults += [fault for one in blobs.items() if (fault := _check_blob(at, *one, plan.deep))]
         for preset_id in at.registry.ids():
-            notes += _check_channels(at, preset_id)
+            _sort(preset_id, _ignored_pointers(at, preset_id), faults, notes)
         progress.finish()
     return Checked(
         registry=plan.registry,
@@ -110,13 +113,21 @@ def run_check(plan: CheckPlan, progress: Progress) -> Checked:
     )
 
 
-def _check_version(at: Desk, preset_id: str, version: str, notes: list[str]) -> dict[str, int]:
+def _sort(label: str, ignored: Iterable[Ignored], faults: list[str], notes: list[str]) -> None:
+    """What was tampered with is a fault; what somebody without a say has signed is told."""
+    for one in ignored:
+        (faults if one.forged else notes).append(f"{label}: {one.name[:20]}: {one.reason}")
+
+
+def _check_version(
+    at: Desk, preset_id: str, version: str, faults: list[str], notes: list[str]
+) -> dict[str, int]:
     entry = at.registry.entry(preset_id, version)
     manifest, _ = at.registry.manifest(entry)
     signatures = at.registry.signatures(entry)
     at.seen.check_version(entry.label, entry.digest)
     standing = standing_of(at.registry, at.show, preset_id, entry.digest, at.now, at.seen)
-    notes += [f"{entry.label}: {one.name[:12]}: {one.reason}" for one in standing.ignored]
+    _sort(entry.label, standing.ignored, faults, notes)
     try:
         open_packed(signatures, Subject(entry.label, entry.digest), at.trusted, entry.label)
     except SignatureRefused as error:
@@ -140,9 +151,9 @@ def _check_blob(at: Desk, digest: str, size: int, deep: bool) -> str:
     return ""
 
 
-def _check_channels(at: Desk, preset_id: str) -> list[str]:
+def _ignored_pointers(at: Desk, preset_id: str) -> list[Ignored]:
     return [
-        f"{preset_id}: {one.name}: {one.reason}"
+        one
         for channel in at.registry.channels(preset_id)
         for one in valid_pointers(at.registry, at.show, preset_id, channel, at.now)
         if isinstance(one, Ignored)

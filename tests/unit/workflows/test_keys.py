@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from facekit.errors import KeyRefused, OutputExists, SignatureRefused, UsageError
+from facekit.errors import KeyRefused, KeyUnknown, OutputExists, SignatureRefused, UsageError
 from facekit.signing.home import KeyHome
 from facekit.workflows.keys import distrust_key, init_key, rotate_key, show_keys, trust_key
 
@@ -138,3 +138,16 @@ def test_trust_in_an_old_key_is_told_and_taken_back(home, tmp_path):
     home("anna")
     with pytest.raises(UsageError, match="a key of your own"):
         trust_key(statement, replace=True)
+
+
+def test_what_is_no_key_is_a_mistake_and_is_not_repeated(home, tmp_path):
+    home("anna")
+    init_key("anna")
+    (tmp_path / "passwd").write_text("root:x:0:0:root")
+    with pytest.raises(KeyUnknown, match="passwd: not a public key") as error:
+        trust_key(str(tmp_path / "passwd"))
+    assert "root" not in str(error.value).replace(str(tmp_path), "")
+    for wrong in (lambda: trust_key("x"), lambda: distrust_key("x"), lambda: rotate_key("x")):
+        with pytest.raises(KeyUnknown) as error:
+            wrong()
+        assert error.value.exit_code == 2

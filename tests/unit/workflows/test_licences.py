@@ -1,7 +1,13 @@
 import pytest
 
-from facekit.errors import RightsRefused
-from facekit.workflows.licences import allows_commercial, licence_finding, refuse_licences
+from facekit.errors import RightsRefused, UsageError
+from facekit.workflows.licences import (
+    allows_commercial,
+    allows_redistribution,
+    licence_finding,
+    refuse_licences,
+    said_or_asked,
+)
 
 
 def test_a_licence_says_by_its_name_whether_it_allows_commercial_use():
@@ -25,3 +31,14 @@ def test_all_that_forbid_are_named_at_once():
     refuse_licences("mira", findings[1:2])
     asked = licence_finding("base", "X", allowed=False, commercial=False, instead="")
     assert asked.status == "ok"
+
+
+def test_who_may_give_it_on_follows_from_the_name_and_is_not_contradicted() -> None:
+    assert allows_redistribution("cc-by-4.0") is True
+    assert allows_redistribution("CC-BY-NC-4.0") is True
+    assert allows_redistribution("LicenseRef-Ours") is None
+    assert said_or_asked("MIT", True, None, "--x") is True
+    assert said_or_asked("LicenseRef-Ours", None, True, "--x") is True
+    assert said_or_asked("LicenseRef-Ours", None, None, "--x") is False
+    with pytest.raises(UsageError, match="the licence says otherwise"):
+        said_or_asked("MIT", True, False, "--no-redistribute")

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from facekit.errors import KeyRefused, PolicyRefused, RegistryError, UsageError
+from facekit.errors import KeyUnknown, PolicyRefused, RegistryError, UsageError
+from facekit.signing.home import KeyHome
 from facekit.workflows.preset_channels import promote
 from facekit.workflows.preset_decisions import approve, reject, revoke
 from facekit.workflows.preset_refs import desk
@@ -27,10 +28,16 @@ def test_a_rejection_takes_approvals_back(show: ShowFolder) -> None:
 
 def test_whoever_may_not_decide_is_told_before_anything_is_signed(show: ShowFolder) -> None:
     show.push("1.0.0")
-    with pytest.raises(KeyRefused, match="eve: no role, expected legal or td"):
+    told = r"eve: no role, expected legal or td; ask ana \(td\) or tom \(legal\)"
+    with pytest.raises(PolicyRefused, match=told):
         approve("mira@1.0.0", key="eve")
-    with pytest.raises(KeyRefused, match="ana: td and --role legal"):
+    with pytest.raises(PolicyRefused, match="ana: td and --role legal"):
         approve("mira@1.0.0", key="ana", role="legal")
+    KeyHome(show.folder.parent / "keys").create("bob")
+    with pytest.raises(PolicyRefused, match=r"add \[people.*ssh-ed25519"):
+        approve("mira@1.0.0", key="bob")
+    with pytest.raises(KeyUnknown, match="bo: no key of yours is called that, expected one of"):
+        approve("mira@1.0.0", key="bo")
     show.write("[people.new]\nkey = 'x'\n")
     with pytest.raises(UsageError, match=r"people\.new"):
         approve("mira@1.0.0", key="ana")

@@ -8,6 +8,7 @@ import pytest
 
 from facekit.errors import OutputExists, UsageError
 from facekit.recipe import dump_recipe, load_recipe
+from facekit.signing.home import key_home
 from facekit.types import NoProgress, Shot
 from facekit.weights import file_digest
 from facekit.workflows.preset_content import PARITY, PARITY_FRAMES
@@ -74,7 +75,8 @@ def test_what_changed_is_told_rights_first(as_anna, trained, tmp_path):
 
     diff = diff_presets(one.path, two.path, out=tmp_path / "diff.html")
 
-    assert [change.key for change in diff.rights] == ["rights.license", "rights.commercial"]
+    keys = ["rights.license", "rights.commercial", "rights.redistribute"]
+    assert [change.key for change in diff.rights] == keys
     assert not diff.parts
     _, near, far = diff.scores
     assert near.difference.mean == pytest.approx(0.1)
@@ -176,3 +178,16 @@ def test_a_shot_that_was_sampled_otherwise_is_compared_all_the_same(tmp_path):
 def test_the_page_counts_in_good_english(rows, said):
     changes = [("rights.license", "a", "b")] * rows
     assert said in diff_page(("a", "b"), [("Rights", changes)], [], "", "", [])
+
+
+def test_that_templates_went_is_a_change_of_rights(as_anna, trained, tmp_path):
+    line = key_home().own()[0].line
+    one = packed(trained, tmp_path, "2.0.0", templates="clear")
+    two = packed(trained, tmp_path, "2.1.0", seal_for=[line])
+    three = packed(trained, tmp_path, "2.2.0")
+    (change,) = diff_presets(one.path, two.path, out=tmp_path / "page.html").rights
+    assert (change.key, change.after) == ("templates", "sealed for anna")
+    assert "in the clear" in str(change)
+    assert "packed without a contact sheet" in (tmp_path / "page.html").read_text()
+    (change,) = diff_presets(two.path, three.path).rights
+    assert change.after == "none"

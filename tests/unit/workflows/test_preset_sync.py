@@ -9,17 +9,19 @@ from facekit.errors import (
     PresetRevoked,
     RegistryError,
     SignatureRefused,
+    UsageError,
     VersionMissing,
 )
 from facekit.presets.seen import state_folder
 from facekit.types import NoProgress
-from facekit.workflows import locked_presets
+from facekit.workflows import locked_presets, preset_sync
 from facekit.workflows.characters import find_character
 from facekit.workflows.preset_decisions import revoke
 from facekit.workflows.preset_list import outdated, plan_gc, run_gc
 from facekit.workflows.preset_lock import plan_lock, run_lock
 from facekit.workflows.preset_refs import kept_folder
 from facekit.workflows.preset_sync import Synced, plan_sync, run_sync
+from facekit.workflows.preset_transfer import plan_pull
 from tests.tiny.presets import ADAPTER, ID
 from tests.tiny.shows import ShowFolder, show_folder
 
@@ -176,3 +178,31 @@ def test_what_does_not_count_is_told(show: ShowFolder) -> None:
         assert told.describe().count("not counted: ") == 2
         assert "of another content than its name says" in told.describe()
         assert len(told.to_json()["ignored"]) == 1  # type: ignore[arg-type]
+
+
+def test_a_mirror_stands_in_for_a_while(show: ShowFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    show.mirror()
+    (show.folder / "kept").rename(show.folder / "away")
+    lock("mira@prod")
+    assert 'source = "main"' in (show.folder / "facekit.lock").read_text()
+    synced = sync()
+    assert synced.offline == ()
+    assert "far, a mirror, stands in for main" in synced.describe()
+    assert "stands in" in plan_pull("mira").describe()
+    with pytest.raises(RegistryError, match="no registry there"):
+        revoke("mira@1.0.0", note="x", key="tom")
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return datetime.now(UTC) + timedelta(hours=73)
+
+    for module in (locked_presets, preset_sync):
+        monkeypatch.setattr(module, "datetime", Later)
+    with pytest.raises(RegistryError, match="expected within 72 hours"):
+        sync()
+
+
+def test_nothing_is_outdated_without_a_lock(show: ShowFolder) -> None:
+    with pytest.raises(UsageError, match="no lock"):
+        outdated()

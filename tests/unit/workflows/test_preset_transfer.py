@@ -19,10 +19,12 @@ from facekit.presets.bundle import Bundle, open_bundle
 from facekit.presets.seen import Seen
 from facekit.presets.store import full_uri
 from facekit.signing.home import key_home
+from facekit.signing.keys import SigningKey
 from facekit.types import NoProgress
 from facekit.workflows.fetching import fetched_alone
 from facekit.workflows.preset_decisions import revoke
 from facekit.workflows.preset_list import list_presets, plan_gc, run_gc
+from facekit.workflows.preset_look import inspect_preset, plan_verify_preset
 from facekit.workflows.preset_refs import desk, kept_folder
 from facekit.workflows.preset_transfer import Pulled, plan_pull, plan_push, run_pull, run_push
 from tests.tiny.presets import ADAPTER
@@ -226,3 +228,21 @@ def test_the_list_and_a_bare_name_mean_the_same_version(show: ShowFolder) -> Non
     for version in ("1.0.0", "2.0.0-rc.1"):
         show.push(version)
     assert list_presets().presets == (("org.studio.show/mira", "1.0.0", 2),)
+
+
+def test_a_preset_is_looked_up_by_its_name(show: ShowFolder) -> None:
+    bundle = show.push("1.0.0")
+    assert plan_verify_preset("mira@1.0.0").bundle.digest == bundle.digest
+    (show.folder / "kept").rename(show.folder / "away")
+    with pytest.raises(RegistryError, match="no registry there"):
+        inspect_preset("mira@1.0.0")
+    (show.folder / "away").rename(show.folder / "kept")
+    with pytest.raises(VersionMissing):
+        inspect_preset("mira@2.0.0")
+
+
+def test_a_signature_that_does_not_count_is_told_once(show: ShowFolder) -> None:
+    show.team.keys["stranger"] = SigningKey.generate("ana")
+    said = inspect_preset(show.bundle("1.0.0", signer="stranger").source).signature
+    assert said.count("it names") == 1
+    assert "facekit keys show" not in said

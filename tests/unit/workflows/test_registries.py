@@ -1,3 +1,5 @@
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -5,7 +7,7 @@ import huggingface_hub
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from facekit.errors import RegistryError, UsageError
+from facekit.errors import RegistryError, UsageError, VersionMissing
 from facekit.presets.bundle import open_bundle
 from facekit.presets.fsspec_store import FsspecStore
 from facekit.presets.registry import create_registry
@@ -15,14 +17,16 @@ from facekit.show_file import RegistryAddress
 from facekit.signing.keys import SigningKey
 from facekit.types import NoProgress
 from facekit.workflows import registries
+from facekit.workflows.preset_decisions import revoke
 from facekit.workflows.preset_list import list_presets
+from facekit.workflows.preset_lock import plan_lock
 from facekit.workflows.preset_refs import desk
 from facekit.workflows.preset_transfer import plan_pull, plan_push, run_pull, run_push
 from facekit.workflows.registries import add_registry, list_registries, log_in
 from facekit.workflows.registry_check import Checked, plan_check, run_check
 from tests.tiny.hub_repository import Hub
 from tests.tiny.hub_server import hub_server
-from tests.tiny.presets import ADAPTER
+from tests.tiny.presets import ADAPTER, tiny_contents, write_preset
 from tests.tiny.shows import ShowFolder, show_folder
 
 HUB = "hf://datasets/studio/presets/show"
@@ -91,13 +95,84 @@ def test_damage_is_found_and_what_does_not_count_is_told(show: ShowFolder) -> No
         at.registry.add_statement(bundle.digest, b"nonsense")
     checked = check()
     assert checked.exit_code == 6
-    assert "other content" in checked.faults[0]
-    assert len(checked.notes) == 1
-    assert check(deep=False).faults == ()
+    assert "expected a signed envelope" in checked.faults[0]
+    assert "other content" in checked.faults[1]
+    assert len(check(deep=False).faults) == 1
     told = run_push(plan_push(bundle.source), NoProgress())
-    assert "mended: 1 blobs" in told.describe()
+    assert "mended: 1 blob damaged" in told.describe()
     assert told.to_json()["mended"] == 1
-    assert check().faults == ()
+    assert check().faults == checked.faults[:1]
+
+
+def test_what_was_forged_is_a_fault_and_a_stranger_is_a_note(show: ShowFolder) -> None:
+    bundle = show.push("1.0.0")
+    show.promote("1.0.0")
+    show.team.keys["stranger"] = SigningKey.generate("stranger")
+    said = show.team.says("preset.approve", bundle, "stranger", "td")
+    role = show.team.says("preset.approve", bundle, "eve", "td")
+    altered = json.loads(show.team.says("preset.approve", bundle, "tom", "legal"))
+    altered["payload"] = json.loads(said)["payload"]
+    with desk() as at:
+        for envelope in (said, role):
+            at.registry.add_statement(bundle.digest, envelope)
+    checked = check(deep=False)
+    assert (checked.exit_code, len(checked.notes)) == (0, 2)
+    with desk() as at:
+        at.registry.add_statement(bundle.digest, json.dumps(altered).encode())
+        at.registry.store.put_new(f"statements/{bundle.digest}/{'0' * 64}.json", said)
+        (pointer,) = at.registry.pointers(bundle.manifest.id, "prod", [1])
+        at.registry.add_pointer(bundle.manifest.id, "prod", 7, pointer)
+    checked = check(deep=False)
+    assert (checked.exit_code, len(checked.faults), len(checked.notes)) == (6, 3, 2)
+
+
+def test_a_place_that_was_a_registry_is_not_made_an_empty_one(show: ShowFolder) -> None:
+    show.push("1.0.0")
+    (show.folder / "kept").rename(show.folder / "away")
+    with pytest.raises(RegistryError, match=r"kept/facekit-registry.json.*unmounted"):
+        list_presets()
+    with pytest.raises(RegistryError, match="toml as main"):
+        add_registry("again", "kept")
+    with pytest.raises(UsageError, match="add main kept --create"):
+        add_registry("main", "kept")
+    toml = show.folder / "facekit.toml"
+    before = toml.read_text()
+    toml.write_text(show.team.show_text())
+    with pytest.raises(RegistryError, match="known to this machine"):
+        add_registry("main", "kept")
+    assert not (show.folder / "kept").exists()
+    toml.write_text(before)
+    assert add_registry("main", "kept", create=True).created
+    assert toml.read_text() == before
+
+
+def test_a_revocation_that_was_taken_back_is_listed(show: ShowFolder) -> None:
+    show.push("1.0.0")
+    old = show.folder / "old"
+    shutil.copytree(show.folder / "kept", old)
+    revoke("mira@1.0.0", note="gone", key="tom")
+    shutil.rmtree(show.folder / "kept")
+    old.rename(show.folder / "kept")
+    (listed,) = list_presets("mira").versions
+    assert (listed.state.value, listed.taken_back) == ("revoked", True)
+    assert "no longer says so" in list_presets("mira").describe()
+    with pytest.raises(VersionMissing, match=r"did you mean org.studio.show/mira\?"):
+        list_presets("mirra")
+
+
+def test_what_has_another_digest_elsewhere_is_told(show: ShowFolder) -> None:
+    other = show.push("1.0.0")
+    add_registry("second", "second")
+    kept = write_preset(
+        show.folder / "other",
+        tiny_contents({"media/contact.webp": b"x"}),
+        key=show.team.keys["ana"],
+    )
+    assert kept.digest != other.digest
+    run_push(plan_push(kept.source, "second"), NoProgress())
+    (told,) = plan_pull("mira@1.0.0", "second").resolved.warnings
+    assert f"{other.digest[:12]} in file://" in told
+    assert told in plan_lock(["mira@1.0.0"], registry="second").describe()
 
 
 @pytest.fixture
