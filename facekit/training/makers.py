@@ -15,7 +15,7 @@ RULES_OF_ENCODING = 1
 again."""
 
 _LIBRARIES = ("torch", "diffusers", "transformers")
-version = cache(metadata.version)  # each call reads and parses a file
+_version = cache(metadata.version)  # each call reads and parses a file
 
 
 def vae_maker(denoiser: Denoiser) -> Maker:
@@ -58,5 +58,5 @@ def parser_maker(parser: FaceParser) -> Maker:
 
 
 def _code() -> str:
-    libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
+    libraries = ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES)
     return f"{RULES_OF_ENCODING}, {libraries}"

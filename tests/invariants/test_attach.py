@@ -19,7 +19,7 @@ from facekit.adapters.identity_adapter import IdentityAdapter
 from facekit.adapters.lora import LoraSettings, add_lora
 from facekit.backbones import get_spec
 from tests.tiny.backbones import (
-    KINDS,
+    FEW_KINDS,
     SAME_BUT_FOR_TEXT,
     embeddings,
     grid_of,
@@ -33,7 +33,7 @@ from tests.tiny.backbones import (
 )
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=FEW_KINDS)
 def backbone(request: pytest.FixtureRequest) -> str:
     return request.param
 

@@ -26,9 +26,10 @@ from tests.tiny.backbones import (
     tiny_character,
     tiny_pipe,
 )
+from tests.tiny.slow import slow_but
 
 
-@pytest.mark.parametrize("backbone", KINDS)
+@pytest.mark.parametrize("backbone", slow_but(KINDS, "cogvideox_2b", "ltx_video_2b", "toon"))
 def test_a_reloaded_file_samples_the_same_as_what_was_trained(
     backbone: str, tmp_path: Path
 ) -> None:

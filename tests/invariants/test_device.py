@@ -93,7 +93,11 @@ WEIGHTS = dataclasses.replace(
     ("changes", "learned_null"),
     [
         ({"ema": 0.9, "memory": MemorySection(checkpointing_every=1)}, True),
-        ({"level": "none", "memory": MemorySection(offloaded_blocks=2)}, False),
+        pytest.param(
+            {"level": "none", "memory": MemorySection(offloaded_blocks=2)},
+            False,
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_training_and_going_on(tmp_path: Path, changes: dict[str, Any], learned_null: bool) -> None:
@@ -124,6 +128,7 @@ SMALL = (
 )
 
 
+@pytest.mark.slow
 def test_photos_to_shots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole way, with a device that was asked for by name."""
     good_photos(tmp_path / "photos")

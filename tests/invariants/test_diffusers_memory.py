@@ -16,6 +16,13 @@ from tests.tiny.backbones import tiny_pipe
 from tests.tiny.drawn import CASES, Case, check, check_refused
 
 CPU = torch.device("cpu")
+GROUPS = (
+    ("block_level", "before"),
+    ("leaf_level", "after"),
+    pytest.param("block_level", "after", marks=pytest.mark.slow),
+    pytest.param("leaf_level", "before", marks=pytest.mark.slow),
+)
+"""How much moves at once, and whether it was set before the character came or after."""
 
 
 @pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{'lora' if case[1] else 'identity'}")
@@ -64,8 +71,7 @@ def group_offload(network: Any, kind: str, folder: Path | None = None) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["block_level", "leaf_level"])
-@pytest.mark.parametrize("order", ["before", "after"])
+@pytest.mark.parametrize(("kind", "order"), GROUPS)
 def test_group_offload(case: Case, kind: str, order: str) -> None:
     attached = case.attach() if order == "after" else None
     group_offload(case.network, kind)
@@ -76,8 +82,7 @@ def test_group_offload(case: Case, kind: str, order: str) -> None:
     check(case, attached)
 
 
-@pytest.mark.parametrize("kind", ["block_level", "leaf_level"])
-@pytest.mark.parametrize("order", ["before", "after"])
+@pytest.mark.parametrize(("kind", "order"), GROUPS)
 def test_group_offload_to_disk(case: Case, kind: str, order: str, tmp_path: Path) -> None:
     """Weights that are away are never read; a LoRA, which diffusers would lose, is refused."""
     attached = case.attach() if order == "after" else None

@@ -34,6 +34,7 @@ from tests.tiny.backbones import (
     tiny_character,
     tiny_pipe,
 )
+from tests.tiny.slow import slow_but
 from tests.tiny.training import TINY_SETTINGS, TinyFaces, make_photo
 
 EXPERTS = [name for name in spec_names() if get_spec(name).num_experts == 2]
@@ -41,7 +42,7 @@ MUCH, LITTLE = 0.95, 0.5
 """Noise levels of the one and of the other."""
 
 
-@pytest.fixture(params=EXPERTS)
+@pytest.fixture(params=slow_but(EXPERTS, "wan2_2_t2v_a14b"))
 def backbone(request: pytest.FixtureRequest) -> str:
     return request.param
 

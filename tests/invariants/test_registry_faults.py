@@ -143,11 +143,12 @@ def test_writers_of_the_same_content_agree(tmp_path: Path, bundle: Bundle) -> No
     assert _race(registry, [bundle] * 4) == ["same"] * 3 + ["won"]
 
 
-def test_s3_loses_the_connection_at_any_request(s3: S3, bundle: Bundle) -> None:
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_s3_loses_the_connection_at_any_request(s3: S3, bundle: Bundle, every: int) -> None:
     """Half of the requests are lost before they arrive, half after they were obeyed."""
-    registry, step, broken = s3.registry("lost"), 0, True
+    registry, step, broken = s3.registry(f"lost{every}"), 1 - every, True
     while broken:
-        step += 1
+        step += every
         again = Registry(registry.store.below(f"lost{step}"))
         registry = Registry(registry.store.below(f"lost{step}"))
         with _broken_at(registry, step, late=step % 2 == 0) as requests:

@@ -18,6 +18,7 @@ from facekit.errors import AdapterMismatch
 from tests.tiny.loras import TINY_CONFIGS, random_lora, tiny_base
 
 BOUND = 1e-6
+WAYS = ("lora", "dora", "lokr")
 
 
 def writable(weights: LoraWeights, base: LoraBase) -> list[Format]:
@@ -39,15 +40,32 @@ def through(weights: LoraWeights, chain: list[Format], base: LoraBase, folder: P
     return weights
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+def examples(count: int) -> settings:
+    return settings(
+        max_examples=count,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
+
+
+@examples(15)
 @given(data=st.data())
-@pytest.mark.parametrize("kind", ["lora", "dora", "lokr"])
+@pytest.mark.parametrize("kind", WAYS)
 def test_any_chain_of_formats_keeps_delta_w(kind: str, data: st.DataObject) -> None:
+    assert_kept(kind, data)
+
+
+@pytest.mark.slow
+@examples(60)
+@given(data=st.data())
+@pytest.mark.parametrize("kind", WAYS)
+def test_many_chains_of_formats_keep_delta_w(kind: str, data: st.DataObject) -> None:
+    assert_kept(kind, data)
+
+
+def assert_kept(kind: str, data: st.DataObject) -> None:
+    """Draw a LoRA and a chain of formats, and compare delta W at both ends."""
     base = tiny_base(data.draw(st.sampled_from(sorted(TINY_CONFIGS))))
     paths = sorted(base.names.original_of or base.shapes)
     if kind == "lokr":

@@ -17,6 +17,7 @@ from facekit.adapters.lora import (
     named_lora_parameters,
 )
 from facekit.backbones import BackboneSpec, detect_spec, get_spec, spec_names
+from tests.tiny.slow import slow_but
 
 BACKBONES = spec_names()
 SAME_BUT_FOR_TEXT = {
@@ -27,6 +28,10 @@ SAME_BUT_FOR_TEXT = {
 """Backbones whose tiny pipelines differ from another's in nothing but the width of the texts."""
 KINDS = tuple(name for name in BACKBONES if name not in SAME_BUT_FOR_TEXT)
 """One backbone of each kind of tiny pipeline."""
+FAMILIES = tuple({type(get_spec(name).family): name for name in reversed(KINDS)}.values())
+"""One backbone of each family."""
+FEW_KINDS = slow_but(KINDS, *FAMILIES)
+"""The kinds as parameters of a test; those whose family is there without them are slow."""
 EMBEDDING_DIM = 8
 GRID = (3, 4, 6)
 

@@ -20,6 +20,7 @@ from facekit.workflows.evaluate import plan_evaluate, run_evaluate
 from facekit.workflows.shoot import plan_shoot, run_shoot
 from facekit.workflows.train import plan_train, run_train
 from tests.tiny.photos import good_photos
+from tests.tiny.slow import slow_but
 from tests.tiny.training import TinyFaces
 
 SMALL = (
@@ -41,6 +42,10 @@ SMALL = (
 )
 
 
+OFTEN = ("cogvideox_2b", "hunyuanvideo_1_5", "ltx_video_13b", "toon")
+"""Of four families; what is done with a backbone here is the same for all."""
+
+
 class Judge(TinyFaces):
     """Stands for the report encoder."""
 
@@ -53,7 +58,7 @@ def test_every_backbone_has_a_recipe() -> None:
     assert not [name for name in spec_names() if f"{name}/train" not in names]
 
 
-@pytest.mark.parametrize("name", spec_names())
+@pytest.mark.parametrize("name", slow_but(spec_names(), *OFTEN))
 def test_the_recipe_runs_on_the_tiny_model(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

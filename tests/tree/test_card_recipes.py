@@ -3,7 +3,8 @@
 What a recipe for a card says beside its backbone is how weights are held, what is recomputed and
 what waits elsewhere. `test_memory` runs all of these on every backbone's blocks, and
 `test_backbone_recipes` every backbone from photos to a report, so a combination that two backbones
-of one family share runs on one of them here. Every kind of backbone runs at least once.
+of one family share runs on one of them here. Every kind of backbone runs at least once; all but a
+few are slow.
 """
 
 import dataclasses
@@ -29,6 +30,7 @@ from facekit.workflows.backbone import Backbone
 from facekit.workflows.train import plan_train, run_train
 from tests.tiny.backbones import SAME_BUT_FOR_TEXT
 from tests.tiny.photos import good_photos
+from tests.tiny.slow import slow_but
 from tests.tiny.training import TinyFaces
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "recipes.json"
@@ -49,6 +51,8 @@ def _different() -> list[str]:
     return sorted(set(chosen.values()))
 
 
+OFTEN = ("cogvideox_2b/train_16gb", "ltx_video_13b/train_16gb", "wan2_1_t2v_14b/train_48gb")
+"""Plain; in eight bits, recomputed and waiting elsewhere; every second block recomputed."""
 PACKAGES = {"int8": "torchao", "nf4": "bitsandbytes"}
 SMALL = (
     "encoder.train=tiny",
@@ -75,7 +79,7 @@ def backbone(name: str) -> Backbone:
     return Backbone(spec=spec, pipe=spec.tiny(), digest="")
 
 
-@pytest.mark.parametrize("name", _different())
+@pytest.mark.parametrize("name", slow_but(_different(), *OFTEN))
 def test_a_recipe_for_a_card_takes_a_step(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

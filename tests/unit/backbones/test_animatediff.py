@@ -85,7 +85,9 @@ def test_the_real_unet_has_these_sites() -> None:
     assert widths == [320] * 2 + [640] * 2 + [1280] * 6 + [640] * 3 + [320] * 3
 
 
-@pytest.mark.parametrize(("height", "width"), [(4, 6), (3, 5), (54, 96)])
+@pytest.mark.parametrize(
+    ("height", "width"), [(4, 6), (3, 5), pytest.param(54, 96, marks=pytest.mark.slow)]
+)
 def test_every_site_sees_the_grid_that_is_said(pipe: Any, height: int, width: int) -> None:
     seen: dict[str, tuple[int, ...]] = {}
 

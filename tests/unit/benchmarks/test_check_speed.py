@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from benchmarks.check_speed import TimedFaces, measure_speed, write_large
 from benchmarks.planted import CLEAN, TUNING_SEED, plant
@@ -24,6 +25,7 @@ def test_a_timed_vendor_says_the_same_and_counts_its_seconds():
     assert timed.seconds > looking
 
 
+@pytest.mark.slow
 def test_the_first_run_looks_and_the_second_recalls_in_new_processes(tmp_path: Path):
     for index in range(3):
         write_image(tmp_path / "set" / f"{index}.png", plant(CLEAN, TUNING_SEED + 205, index))

@@ -61,6 +61,7 @@ def test_the_sheet_shows_photos_above_shots_below(tmp_path):
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_groups_are_the_demos_own_files(trained, tmp_path):
     made = plan_demo(
         out=tmp_path / "demo", quick=True, recipe=trained.recipe, photos=trained.photos

@@ -48,6 +48,7 @@ def run(tmp_path, monkeypatch, capsys):
     return call
 
 
+@pytest.mark.slow
 def test_a_part_is_measured_once_and_not_published(run, tmp_path):
     """A plain LoRA is among it, though the recipe guides the identity."""
     asked = ["--methods", "base,lora,l0,l2,truth", "--set", "sample.identity_guidance=2.0"]

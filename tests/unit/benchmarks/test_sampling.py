@@ -4,15 +4,13 @@ from benchmarks import sampling
 from benchmarks.results import RESULTS_DIR
 from benchmarks.rounds import cpu_seconds, ratio
 from benchmarks.sampling import GOAL_SWITCH_SECONDS, measure_tiny
-from facekit.backbones import get_spec
-from tests.tiny.backbones import KINDS
-
-FAMILIES = tuple({type(get_spec(name).family): name for name in reversed(KINDS)}.values())
-"""A backbone of each: the measurement asks nothing else of a backbone than its family."""
+from tests.tiny.backbones import FAMILIES
+from tests.tiny.slow import slow_but
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", slow_but(FAMILIES, "cogvideox_2b"))
 def test_every_family_can_be_measured(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The measurement asks nothing else of a backbone than its family."""
     monkeypatch.setattr(sampling, "PASSES", 2)
     found = measure_tiny(name, rounds=1)
 

@@ -49,6 +49,7 @@ def _said(folder: Path, name: str) -> list[str]:
     return [(folder / f"{index}.{name}").read_text() for index in range(2)]
 
 
+@pytest.mark.slow
 def test_two_processes_train_and_one_speaks(tmp_path: Path) -> None:
     photos = sorted(datasets_dir().glob("toon_mira/mira_0?.png"))[:6]
     arguments = ["train", *map(str, photos), "--out", str(tmp_path), *TRAIN, "train.steps=2"]

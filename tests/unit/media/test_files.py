@@ -209,10 +209,9 @@ try:
     elif what == "clip":
         video.write_clip(path, Clip(frames=noise, fps=8))
     else:
-        import torch
-        from safetensors.torch import save_file
+        from safetensors.numpy import save_file
         with files.atomic_write(path) as temporary:
-            save_file({"x": torch.from_numpy(noise)}, temporary)
+            save_file({"x": noise}, temporary)
 except OutputError as error:
     print(error)
 """

@@ -351,7 +351,7 @@ def test_shrinking_is_what_reading_does(tmp_path: Path, height: int, width: int)
     assert shrink_to_limit(small) is small
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+@pytest.mark.parametrize("name", ["a.jpg", pytest.param("a.png", marks=pytest.mark.slow)])
 def test_100_megapixels_are_read_small(tmp_path: Path, name: str) -> None:
     PillowImage.new("RGB", (10_000, 10_000), RED).save(tmp_path / name, compress_level=1)
     read = read_image(tmp_path / name)

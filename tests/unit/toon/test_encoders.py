@@ -59,8 +59,15 @@ def test_one_step_of_an_embedder(corpus: Path, tmp_path: Path, variant: str) -> 
 
 @pytest.mark.parametrize(
     "train",
-    [train_detector, train_refiner, partial(train_embedder, num_characters=NUM_CHARACTERS)],
-    ids=["detector", "refiner", "embedder"],
+    [
+        pytest.param(train_detector, id="detector", marks=pytest.mark.slow),
+        pytest.param(train_refiner, id="refiner"),
+        pytest.param(
+            partial(train_embedder, num_characters=NUM_CHARACTERS),
+            id="embedder",
+            marks=pytest.mark.slow,
+        ),
+    ],
 )
 def test_another_device_gives_the_same(
     corpus: Path, tmp_path: Path, train: Callable[..., nn.Module]

@@ -94,6 +94,7 @@ def test_one_step_of_training(corpus: Path, tmp_path: Path) -> None:
     assert all(torch.isfinite(parameter).all() for parameter in net.parameters())
 
 
+@pytest.mark.slow
 def test_another_device_gives_the_same(corpus: Path, tmp_path: Path) -> None:
     def train(path: Path, steps: int, device: torch.device) -> None:
         train_probe(corpus, path, steps=steps, device=device)

@@ -53,6 +53,7 @@ def test_refining_with_a_frozen_encoder_fits_the_decoder_alone(
     assert changed == {"decoder", "post_quant_conv"}
 
 
+@pytest.mark.slow
 def test_another_device_gives_the_same(corpus: Path, tmp_path: Path) -> None:
     def train(path: Path, steps: int, device: torch.device) -> None:
         train_vae(corpus, path, steps=steps, device=device)
@@ -60,6 +61,7 @@ def test_another_device_gives_the_same(corpus: Path, tmp_path: Path) -> None:
     assert_same_far_away(train, tmp_path)
 
 
+@pytest.mark.slow
 def test_refining_on_another_device_gives_the_same(
     corpus: Path, tmp_path: Path, faces: ToonFaces
 ) -> None:

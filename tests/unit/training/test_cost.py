@@ -74,7 +74,7 @@ def held(*sets: str) -> StepCost:
     return weigh(SPEC, made(2), settings_of(*sets), Situation(num_views=2))(probed())
 
 
-@pytest.mark.parametrize("every", [0, 1])
+@pytest.mark.parametrize("every", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_estimate_is_what_a_real_step_holds(
     every: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +125,7 @@ def _empty(module: Any) -> Any:
         return type(module).from_config(module.config)
 
 
+@pytest.mark.slow
 def test_few_blocks_tell_of_many() -> None:
     many, few = made(5), made(5)
     settings = TrainSettings.from_recipe(

@@ -108,7 +108,7 @@ def test_another_version_of_code_is_another_maker(monkeypatch: pytest.MonkeyPatc
 def test_another_version_of_a_library_is_another_maker(monkeypatch: pytest.MonkeyPatch) -> None:
     denoiser = tiny()
     before = vae_maker(denoiser)
-    monkeypatch.setattr(makers, "version", lambda name: "0.0")
+    monkeypatch.setattr(makers, "_version", lambda name: "0.0")
     assert vae_maker(denoiser) != before
 
 

@@ -144,6 +144,7 @@ def test_resuming_is_bit_identical(tmp_path: Path) -> None:
         assert torch.equal(value, resumed.state_dict()[name]), name
 
 
+@pytest.mark.slow
 def test_another_device_gives_the_same(tmp_path: Path) -> None:
     def train(path: Path, steps: int, device: torch.device) -> None:
         _train(_model(), path, steps, device)
@@ -151,6 +152,7 @@ def test_another_device_gives_the_same(tmp_path: Path) -> None:
     assert_same_far_away(train, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_clip_on_another_device(tmp_path: Path) -> None:
     """Its frames have noise levels of their own, and the first may be given."""
 

@@ -85,6 +85,7 @@ def train_until(
     return train(processes, folder, CHANGES, progress=_on(processes, index, step, number))
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_processes(
     tmp_path: Path, alone: tuple[Path, Any]
 ) -> None:
@@ -136,6 +137,7 @@ def train_for(processes: Processes, folder: Path) -> int:
     return state.total_steps
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_in_one_stops_all(tmp_path: Path) -> None:
     ended = together(2, train_not_finite, tmp_path)
     assert [type(each.error) for each in ended] == [NonFiniteLoss] * 2
@@ -200,6 +202,7 @@ def test_what_passes_between_processes() -> None:
     assert first["equal"] is None
 
 
+@pytest.mark.slow
 def test_the_first_decides_what_the_time_pays_for(tmp_path: Path) -> None:
     ended = together(2, train_for, tmp_path)
     steps = {_value(each) for each in ended}

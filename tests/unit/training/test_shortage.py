@@ -49,6 +49,7 @@ def test_other_errors_pass() -> None:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the address space so")
 def test_a_process_that_really_has_none_left() -> None:
     done = subprocess.run(

@@ -15,10 +15,7 @@ from facekit.workflows.memory_advice import Saving
 from facekit.workflows.train import plan_train, run_train
 from tests.tiny.photos import good_photos
 from tests.tiny.training import TinyFaces
-from tests.unit.workflows.test_cost import SMALL
-
-NO_LOSSES = ("loss.identity=0", "loss.preservation=0")
-"""Beside the one that is always there: fewer operations to count."""
+from tests.unit.workflows.test_cost import NO_LOSSES, SMALL
 
 
 def test_no_memory_left_says_what_would_need_less_and_keeps_the_checkpoint(
@@ -53,6 +50,7 @@ def test_no_memory_left_says_what_would_need_less_and_keeps_the_checkpoint(
     assert run_train(plan, NoProgress()).steps == 4
 
 
+@pytest.mark.slow
 def test_settings_that_save_are_estimated_the_best_first() -> None:
     recipe = load_recipe("tiny/train", [*SMALL, "train.batch_size=4", *NO_LOSSES])
     found = memory_advice.savings(recipe, device="cpu")
