@@ -44,7 +44,13 @@ def choose_consent(
     for one in order or unsigned:
         try:
             used = check_consent(
-                one, use, trusted=trusted, revocations=revocations, now=now, name=name
+                one,
+                use,
+                trusted=trusted,
+                known=place.known(),
+                revocations=revocations,
+                now=now,
+                name=name,
             )
             return one, used
         except ConsentRefused as error:
@@ -84,7 +90,7 @@ def choose_given(
     """
     trusted = place.trusted()
     if exact and not given.signers(trusted):
-        check_consent(given, use, trusted=trusted, now=now, name=name)
+        check_consent(given, use, trusted=trusted, known=place.known(), now=now, name=name)
     known = {one.digest: one for one in (*place.records_of(given.record.subject_ref), given)}
     later = [
         one

@@ -53,7 +53,8 @@ class FileVerdict:
             lines.append(f"  says of itself, not to be believed: {names}, render {said.render_id}")
         lines += [f"  wrong: {problem}" for problem in self.credentials.problems]
         lines += [
-            f"  made of: {one.title} ({_STATES[one.state]})" for one in self.credentials.ingredients
+            f"  made of: {one.title} ({_WENT_IN[one.state]})"
+            for one in self.credentials.ingredients
         ]
         if self.output is not None:
             lines.append(f"  made here as: {self.output.name}, {self.output.at}")
@@ -112,6 +113,14 @@ _STATES: Final = {
     "trusted": "whole since it was signed, by a trusted key",
     "invalid": "credentials that do not hold",
 }
+
+_WENT_IN: Final = {
+    "none": "without credentials when it went in",
+    "valid": "whole when it went in",
+    "trusted": "whole when it went in, by a trusted key",
+    "invalid": "its credentials did not hold when it went in",
+}
+"""Of what a file is made of: as it was found then, when nobody asked whom to trust."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
