@@ -21,7 +21,7 @@ from facekit.recipe import Recipe
 from facekit.types import Progress
 from facekit.workflows.characters import find_character
 from facekit.workflows.device import AUTO, choose_device, device_text
-from facekit.workflows.evaluate_settings import report_settings, train_encoder_of
+from facekit.workflows.evaluate_settings import report_settings, share, train_encoder_of
 from facekit.workflows.measuring import (
     build_reference,
     load_probe,
@@ -33,6 +33,7 @@ from facekit.workflows.measuring import (
 )
 from facekit.workflows.photos import find_photos
 from facekit.workflows.preset_files import load_any
+from facekit.workflows.rights_doubts import doubts_about
 from facekit.workflows.take_identity import write_identities
 from facekit.workflows.takes import (
     BASE_DIR,
@@ -73,10 +74,11 @@ class EvaluatePlan:
     device: torch.device
     """Of the report encoder."""
     out_dir: Path
+    warnings: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """Write clips, photos, encoders and gates."""
-        base = _share(self.base_clips) if any(self.base_clips) else f"none; {_MAKE_BASE}"
+        base = share(self.base_clips) if any(self.base_clips) else f"none; {_MAKE_BASE}"
         folders = len({path.parent for path in self.clips})
         gates = ", ".join(str(gate) for gate in build_gates(self.recipe.gates.model_dump()))
         return "\n".join(
@@ -91,6 +93,7 @@ class EvaluatePlan:
                 f"device: {device_text(self.device)}",
                 f"gates: {gates}",
                 f"out: {self.out_dir}",
+                *(f"warning: {told}" for told in self.warnings),
             ]
         )
 
@@ -111,6 +114,7 @@ class EvaluatePlan:
             "device": str(self.device),
             "gates": self.recipe.gates.model_dump(mode="json"),
             "out": str(self.out_dir),
+            "warnings": list(self.warnings),
         }
 
 
@@ -194,16 +198,13 @@ def plan_evaluate(
         recipe=recipe,
         device=choose_device(device),
         out_dir=out_dir,
+        warnings=doubts_about(loaded),
     )
 
 
 def _beside(clips: Sequence[Path], folder: str) -> tuple[Path | None, ...]:
     places = (path.parent / folder / path.name for path in clips)
     return tuple(place if place.is_file() else None for place in places)
-
-
-def _share(paths: Sequence[Path | None]) -> str:
-    return f"{sum(path is not None for path in paths)} of {len(paths)}"
 
 
 def run_evaluate(
@@ -279,7 +280,7 @@ def run_evaluate(
             plan.recipe,
             encoder_id(vendor),
             stored,
-            base=f"{_share(plan.base_clips)}; drawn clips: {_share(plan.truth_clips)}",
+            base=f"{share(plan.base_clips)}; drawn clips: {share(plan.truth_clips)}",
             held_out=plan.held_out,
             missing=plan.missing,
         ),

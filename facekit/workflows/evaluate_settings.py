@@ -11,7 +11,7 @@ from facekit.recipe import Recipe, recipe_digest
 from facekit.weights import file_digest
 from facekit.workflows.takes import StoredTake
 
-__all__ = ["report_settings", "train_encoder_of"]
+__all__ = ["report_settings", "share", "train_encoder_of"]
 
 
 def train_encoder_of(character: Character, recipe: Recipe) -> str:
@@ -60,3 +60,8 @@ def report_settings(
         "facekit": f"{facekit.__version__}, Python {platform.python_version()}",
         "made": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
+
+
+def share(paths: Sequence[Path | None]) -> str:
+    """How many of some files are there, in words."""
+    return f"{sum(path is not None for path in paths)} of {len(paths)}"
