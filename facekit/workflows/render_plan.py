@@ -135,9 +135,7 @@ def plan_render(
         before = [name for name in by_name[todo.pop()].depends_on if name not in wanted]
         wanted.update(before)
         todo += before
-    rights = board_rights(
-        board, wanted, check=needs_right, use=use, territory=tuple(territory)
-    )
+    rights = board_rights(board, wanted, check=needs_right, use=use, territory=tuple(territory))
     left = [
         shot
         for name, shot in by_name.items()

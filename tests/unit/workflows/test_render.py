@@ -282,6 +282,16 @@ def test_only_what_is_asked_for_and_what_it_goes_on_from(board, go):
         plan_render(board, only=["Z"])
 
 
+def test_what_a_board_is_for_is_said_by_it_or_by_who_renders(board):
+    said = plan_render(board, device="cpu", use="advertising", territory=["DE"]).rights.use
+    assert (said.use, said.territory) == ("advertising", ("DE",))
+    board.write_text(f"{board.read_text()}rights: {{use: documentary, territory: FR}}\n")
+    assert plan_render(board, device="cpu", use="documentary").rights.use.territory == ("FR",)
+    for asked in ({"use": "advertising"}, {"territory": ["DE"]}):
+        with pytest.raises(UsageError, match=r"rights\.(use: documentary|territory: FR)"):
+            plan_render(board, device="cpu", **asked)
+
+
 def test_two_renders_at_once_and_a_full_disk(board, go, tmp_path, monkeypatch):
     out = tmp_path / "renders" / "ep01"
     with locked(out), pytest.raises(RenderBusy):
