@@ -166,7 +166,15 @@ def _at_work(out_dir: Path) -> str | None:
     return at_work
 
 
-def pick_take(path: Path, shot: str, take: str, *, out: Path | None = None) -> PickedTake:
+def pick_take(
+    path: Path,
+    shot: str,
+    take: str,
+    *,
+    out: Path | None = None,
+    use: str = "",
+    territory: Sequence[str] = (),
+) -> PickedTake:
     """Choose the take that is delivered, whatever the gates say.
 
     Args:
@@ -174,12 +182,14 @@ def pick_take(path: Path, shot: str, take: str, *, out: Path | None = None) -> P
         shot: Its name, or its id where that is one shot.
         take: Such as `t02`.
         out: Folder of the renders.
+        use: What for, as for `plan_render`, like the next.
+        territory: Where it is shown.
 
     Raises:
         UsageError: No such shot or take.
         RenderBusy: The board is being rendered.
     """
-    plan = plan_render(path, out=out, device="cpu")
+    plan = plan_render(path, out=out, device="cpu", use=use, territory=territory)
     board = plan.board
     names = find_shots(board, [shot])
     if len(names) > 1:
@@ -219,13 +229,23 @@ def retake_plan(
     takes: int = 1,
     out: Path | None = None,
     device: str = "auto",
+    use: str = "",
+    territory: Sequence[str] = (),
 ) -> RenderPlan:
     """Plan further takes of shots, each with the next seed.
 
     Raises:
         UsageError: No such shot.
     """
-    return plan_render(path, out=out, device=device, only=shots, retake=dict.fromkeys(shots, takes))
+    return plan_render(
+        path,
+        out=out,
+        device=device,
+        only=shots,
+        retake=dict.fromkeys(shots, takes),
+        use=use,
+        territory=territory,
+    )
 
 
 def render_report(
