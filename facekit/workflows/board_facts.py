@@ -247,11 +247,11 @@ def refuse_presets(
         f"{located.path}:{located.where.line(one.path)}: {'.'.join(map(str, one.path))}: {one.text}"
         for one in dict.fromkeys(mistakes)
     ]
-    told = "\n".join(lines) + "; do so, or name other presets in the board"
-    for kind in (PresetRevoked, RightsRefused):
-        if any(isinstance(error, kind) for error in refused.values()):
-            raise kind(told)
-    raise StoryboardError(told)
+    kinds = (PresetRevoked, RightsRefused)
+    found = [kind for kind in kinds if any(isinstance(one, kind) for one in refused.values())]
+    kind = next(iter(found), StoryboardError)
+    listed = "\n".join(lines)
+    raise kind(f"{listed}; do so, or name other presets in the board")
 
 
 def _first(error: FacekitError) -> str:
