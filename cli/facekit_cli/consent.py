@@ -254,6 +254,12 @@ def revoke(
 
 @app.command("ledger")
 def ledger(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE", help="Ledgers to sum up, as of several machines; yours when absent."
+        ),
+    ] = None,
     table: Annotated[
         Path | None,
         typer.Option("--csv", metavar="FILE", help="Write a line for each character in each clip."),
@@ -276,6 +282,6 @@ def ledger(
 
     show(
         "consent.ledger",
-        lambda: read_ledger(expected=head, table=table, brief=verify, force=force),
+        lambda: read_ledger(files or (), expected=head, table=table, brief=verify, force=force),
         as_json=as_json,
     )

@@ -30,6 +30,8 @@ __all__ = [
     "RecipeSource",
     "Seed",
     "Settings",
+    "ShownIn",
+    "Use",
     "Weights",
     "join_overrides",
     "read_settings",
@@ -97,6 +99,22 @@ Weights = Annotated[
         "--weights",
         metavar="PATH",
         help="File or folder with weights, looked at before FACEKIT_WEIGHTS; repeatable.",
+    ),
+]
+Use = Annotated[
+    str,
+    typer.Option(
+        "--use",
+        metavar="USE",
+        help="What for, such as narrative-fiction; the show's, or the first that is agreed to.",
+    ),
+]
+ShownIn = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--territory",
+        metavar="PLACE",
+        help="Where it is shown: world, or countries such as DE; the show's, or the world.",
     ),
 ]
 Settings = Annotated[

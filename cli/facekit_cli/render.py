@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facekit_cli.board import Board, Renders, app
-from facekit_cli.options import CastPhotos, Device, DryRun, Json, Weights
+from facekit_cli.options import CastPhotos, Device, DryRun, Json, ShownIn, Use, Weights
 from facekit_cli.output import GOES_ON, execute
 from facekit_cli.provenance import NoCredentials, prepared
 
@@ -91,6 +91,8 @@ def render(
     photos: CastPhotos = None,
     device: Device = "auto",
     weights: Weights = None,
+    use: Use = "",
+    territory: ShownIn = None,
     no_credentials: NoCredentials = False,
     out: Renders = None,
     dry_run: DryRun = False,
@@ -102,7 +104,7 @@ def render(
     """
     given = {"--part": part, "--ray": ray, "--emit": emit}
     if emit is not None:
-        shared = (photos, device, weights, no_credentials, out, dry_run, as_json)
+        shared = (photos, device, weights, use, territory, no_credentials, out, dry_run, as_json)
         _emit(board, given, only, workers, emit, to, *shared)
         return
 
@@ -114,7 +116,15 @@ def render(
             _idle("--to", "it is the folder of --emit")
         # the cluster knows what it has; this machine need not have it
         here = "auto" if ray is not None else device
-        return plan_render(board, out=out, device=here, only=only or (), photos=photos or ())
+        return plan_render(
+            board,
+            out=out,
+            device=here,
+            only=only or (),
+            photos=photos or (),
+            use=use,
+            territory=territory or (),
+        )
 
     def run(made: "RenderPlan", progress: "Progress") -> "Plan":
         if ray is not None:
@@ -150,6 +160,8 @@ def _emit(
     photos: Sequence[str] | None,
     device: str,
     weights: Sequence[Path] | None,
+    use: str,
+    territory: Sequence[str] | None,
     no_credentials: bool,
     out: Path | None,
     dry_run: bool,
@@ -171,6 +183,8 @@ def _emit(
             weights=weights or (),
             photos=photos or (),
             no_credentials=no_credentials,
+            use=use,
+            territory=territory or (),
         )
 
     checked = prepared(plan, no_credentials=no_credentials, dry_run=dry_run)
@@ -202,6 +216,8 @@ def resume(
     ray: RayAddress = None,
     device: Device = "auto",
     weights: Weights = None,
+    use: Use = "",
+    territory: ShownIn = None,
     no_credentials: NoCredentials = False,
     out: Renders = None,
     dry_run: DryRun = False,
@@ -214,6 +230,8 @@ def resume(
         ray=ray,
         device=device,
         weights=weights,
+        use=use,
+        territory=territory,
         no_credentials=no_credentials,
         out=out,
         dry_run=dry_run,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from facekit_cli.board import Board, Renders
-from facekit_cli.options import Device, DryRun, Json, Weights
+from facekit_cli.options import Device, DryRun, Json, ShownIn, Use, Weights
 from facekit_cli.output import GOES_ON, execute, show
 from facekit_cli.provenance import NoCredentials, prepared
 
@@ -32,6 +32,8 @@ def retake(
     takes: Annotated[int, typer.Option("--takes", min=1, help="Further takes of each.")] = 1,
     device: Device = "auto",
     weights: Weights = None,
+    use: Use = "",
+    territory: ShownIn = None,
     no_credentials: NoCredentials = False,
     out: Renders = None,
     dry_run: DryRun = False,
@@ -44,7 +46,15 @@ def retake(
     execute(
         "board.retake",
         prepared(
-            lambda: retake_plan(board, shots, takes=takes, out=out, device=device),
+            lambda: retake_plan(
+                board,
+                shots,
+                takes=takes,
+                out=out,
+                device=device,
+                use=use,
+                territory=territory or (),
+            ),
             no_credentials=no_credentials,
             dry_run=dry_run,
         ),
@@ -61,13 +71,19 @@ def pick(
     board: Board,
     shot: Annotated[str, typer.Argument(metavar="SHOT", help="A shot.")],
     take: Annotated[str, typer.Argument(metavar="TAKE", help="One of its takes, such as t02.")],
+    use: Use = "",
+    territory: ShownIn = None,
     out: Renders = None,
     as_json: Json = False,
 ) -> None:
     """Choose the take of a shot that is delivered, as a new version."""
     from facekit.workflows.render_look import pick_take
 
-    show("board.pick", lambda: pick_take(board, shot, take, out=out), as_json=as_json)
+    show(
+        "board.pick",
+        lambda: pick_take(board, shot, take, out=out, use=use, territory=territory or ()),
+        as_json=as_json,
+    )
 
 
 @app.command("report")

@@ -18,6 +18,8 @@ from facekit_cli.options import (
     Out,
     Seed,
     Settings,
+    ShownIn,
+    Use,
     Weights,
     read_settings,
 )
@@ -98,22 +100,8 @@ def shoot(
         ),
     ] = "1",
     identity: Identity = False,
-    use: Annotated[
-        str,
-        typer.Option(
-            "--use",
-            metavar="USE",
-            help="What for, such as narrative-fiction; the show's, or the first that is agreed to.",
-        ),
-    ] = "",
-    territory: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--territory",
-            metavar="PLACE",
-            help="Where it is shown: world, or countries such as DE; the show's, or the world.",
-        ),
-    ] = None,
+    use: Use = "",
+    territory: ShownIn = None,
     settings: Settings = None,
     weights: Weights = None,
     device: Device = "auto",

@@ -1,5 +1,7 @@
 """The parts of a record of consent, as closed data."""
 
+import difflib
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Final, Literal, Self
 
@@ -13,6 +15,7 @@ __all__ = [
     "ALWAYS_DENIED",
     "ANY",
     "DENIED",
+    "KNOWN_USES",
     "Compensation",
     "Evidence",
     "Line",
@@ -23,6 +26,7 @@ __all__ = [
     "SubjectRef",
     "Training",
     "Uses",
+    "near_use",
 ]
 
 DENIED: Final = ("sexual", "political-endorsement", "deception", "other-productions")
@@ -30,6 +34,11 @@ DENIED: Final = ("sexual", "political-endorsement", "deception", "other-producti
 
 ALWAYS_DENIED: Final = ("deception",)
 """What nobody can agree to, for it is done to others."""
+
+KNOWN_USES: Final = (*DENIED, "narrative-fiction", "personal", "advertising", "documentary")
+"""Uses that are denied or usual; any other word is one as well."""
+
+_NEAR: Final = 0.8
 
 ANY: Final = "any"
 """Every use that is not denied; every medium."""
@@ -100,3 +109,11 @@ class Training(Closed):
     """Enrol: identity tokens without training (level L0)."""
     adapter: bool = True
     """Train tokens or a LoRA."""
+
+
+def near_use(word: str, others: Iterable[str]) -> str:
+    """The one of other uses that was likely meant by a word that is almost written as it."""
+    words = [one for one in dict.fromkeys(others) if one != ANY]
+    if word in (ANY, *words):
+        return ""
+    return next(iter(difflib.get_close_matches(word, words, 1, _NEAR)), "")

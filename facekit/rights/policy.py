@@ -7,7 +7,7 @@ from typing import Literal
 
 from facekit.errors import ConsentRefused, UsageError
 from facekit.rights.consent import ConsentRecord, SignedConsent
-from facekit.rights.consent_parts import ANY
+from facekit.rights.consent_parts import ANY, KNOWN_USES, near_use
 from facekit.rights.store import Revocation
 from facekit.signing.keys import PublicKey
 from facekit.terms import WORLD, is_place, is_word
@@ -74,6 +74,7 @@ def check_consent(
     use: Use,
     *,
     trusted: Iterable[PublicKey],
+    known: Iterable[PublicKey] = (),
     revocations: Iterable[Revocation] = (),
     now: datetime | None = None,
     name: str = "consent",
@@ -84,6 +85,7 @@ def check_consent(
         consent: None where there is none.
         use: What is about to be done.
         trusted: Keys whose signatures count.
+        known: Keys of known people, of whom some may have no role in which they count.
         revocations: Whatever was taken back.
         now: When; the clock's when None.
         name: What messages call it.
@@ -101,6 +103,14 @@ def check_consent(
             rule="exists",
         )
     if consent.record.needs_consent and not consent.signers(trusted):
+        if here := consent.signers(known):
+            named = ", ".join(one.name or one.keyid[:12] for one in here)
+            raise ConsentRefused(
+                f"{name}: signed by {named}, who has no role in which a signature under a consent"
+                " counts here, expected one of those that [consent] roles of facekit.toml names;"
+                " have somebody who holds one record it",
+                rule="signature",
+            )
         said = ", ".join(one.keyid[:12] for one in consent.signatures) or "nobody"
         raise ConsentRefused(
             f"{name}: signed by {said}, none of them trusted, or changed after it was signed,"
@@ -167,7 +177,7 @@ def _check_dates(record: ConsentRecord, use: Use, now: datetime, name: str) -> N
     if kept is not None and today > kept:
         raise ConsentRefused(
             f"{name}: the character was to be kept until {kept}, and today is {today}, expected it"
-            " deleted; facekit character delete --cascade does it",
+            f" deleted; use another one, and tell {record.controller}, who has to delete it",
             rule="retention",
         )
     photos = record.retention.photos_until
@@ -185,7 +195,11 @@ def _check_revoked(
     for one in revocations:
         grace = timedelta(days=record.revocation.notice_days)
         if one.effect == "withdraw" or not use.is_shown or now >= one.at + grace:
-            step = "facekit character delete --cascade" if one.effect == "withdraw" else "ask again"
+            step = (
+                f"use another character; {record.controller} decides what becomes of this one"
+                if one.effect == "withdraw"
+                else "ask again"
+            )
             raise ConsentRefused(
                 f"{name}: taken back at {one.at:%Y-%m-%d %H:%M} UTC ({one.effect}), expected a"
                 f" consent that holds; {step}",
@@ -205,15 +219,30 @@ def _check_project(record: ConsentRecord, use: Use, name: str) -> None:
 
 def _check_uses(record: ConsentRecord, use: Use, name: str) -> None:
     allowed = record.uses.allow
-    if use.use in record.uses.deny:
+    denied = record.uses.deny
+    if use.use in denied:
         raise _refused(name, "denied", f"the use {use.use!r} is denied", "another use")
     if ANY not in allowed and use.use not in allowed:
+        meant = _meant(use.use, (*allowed, *denied, *KNOWN_USES))
         raise _refused(
             name,
             "use",
-            f"the use {use.use!r} is not agreed to",
+            f"the use {use.use!r} is not agreed to{meant}",
             f"one of {', '.join(allowed)}",
         )
+    if use.use not in allowed and (meant := _meant(use.use, denied)):
+        # Of somebody who allows anything else, a slip of the pen would pass what is denied.
+        raise _refused(
+            name,
+            "use",
+            f"the use {use.use!r} is written almost as one that is denied{meant}",
+            "another word, or that one",
+        )
+
+
+def _meant(word: str, others: Sequence[str]) -> str:
+    near = near_use(word, others)
+    return f" (did you mean {near}?)" if near else ""
 
 
 def _check_territory(record: ConsentRecord, use: Use, name: str) -> None:

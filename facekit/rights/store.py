@@ -2,7 +2,7 @@
 
 NAME.12345678.consent.json     a record and its signatures; the digits are of its digest
 NAME.12345678.revoke-1a2b.json a signed statement that it was taken back
-NAME.12345678.places.json      where its evidence was; stays here
+NAME.request.json              the reference of somebody who was asked and has not signed yet
 """
 
 import json
@@ -68,7 +68,6 @@ class ConsentStore:
         name: str,
         consent: SignedConsent,
         *,
-        places: dict[str, str] | None = None,
         again: bool = False,
     ) -> Path:
         """Keep a record under a name.
@@ -76,7 +75,6 @@ class ConsentStore:
         Args:
             name: What to call it; stays in this folder.
             consent: Signed.
-            places: sha256 of evidence -> where it is.
             again: Whether the name may have records already, which stay.
 
         Raises:
@@ -84,22 +82,30 @@ class ConsentStore:
             OutputExists: There is one of this name.
             OutputError: The folder cannot be written.
         """
-        if not _NAME.fullmatch(name):
-            raise UsageError(
-                f"{name!r}: not a name for a consent, expected letters, digits, - and _; choose"
-                " another with --as"
-            )
+        _check_name(name)
         if not again and self._files(name):
             raise OutputExists(
                 f"{self._files(name)[0]}: there is a consent of this name, expected a new one; add"
                 " --renew for the same person, or choose another with --as"
             )
-        stem = f"{name}.{consent.digest[:8]}"
-        if places:
-            write_text(self.folder / f"{stem}.places.json", json.dumps(places, indent=1) + "\n")
-        path = self.folder / f"{stem}{_SUFFIX}"
+        path = self.folder / f"{name}.{consent.digest[:8]}{_SUFFIX}"
         write_bytes(path, consent.to_bytes())
+        self._request(name).unlink(missing_ok=True)
         return path
+
+    def ask(self, name: str, subject_ref: str) -> None:
+        """Remember by what reference somebody is asked, until their consent is recorded.
+
+        Raises:
+            UsageError: The name cannot be that of a file.
+            OutputError: The folder cannot be written.
+        """
+        _check_name(name)
+        write_text(self._request(name), json.dumps({"subject_ref": subject_ref}) + "\n")
+
+    def asked(self, name: str) -> str:
+        """The reference of an open request of this name; empty where there is none."""
+        return _whose(self._request(name)) if _NAME.fullmatch(name) else ""
 
     def records(self) -> tuple[SignedConsent, ...]:
         """All records, the latest first; raises as `read_consent`."""
@@ -193,14 +199,12 @@ class ConsentStore:
             if not path.name.startswith(".")
         )
 
-    def places(self, consent: SignedConsent) -> dict[str, str]:
-        """Where the evidence was when it was recorded: sha256 -> path."""
-        path = self.folder / f"{consent.name}.{consent.digest[:8]}.places.json"
-        try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-            return {str(key): str(value) for key, value in told.items()}
-        except (OSError, ValueError, AttributeError):
-            return {}
+    def has(self, name: str) -> bool:
+        """Whether there is a record of this name."""
+        return bool(_NAME.fullmatch(name) and self._files(name))
+
+    def _request(self, name: str) -> Path:
+        return self.folder / f"{name}.request.json"
 
     def _files(self, name: str, digits: str = "????????") -> list[Path]:
         found = self.folder.glob(f"{name}.{digits}{_SUFFIX}")
@@ -217,6 +221,14 @@ class ConsentStore:
             ) from error
         signed = read_consent(content, str(path))
         return replace(signed, name=_name(path))
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r}: not a name for a consent, expected letters, digits, - and _; choose"
+            " another with --as"
+        )
 
 
 def _name(path: Path) -> str:

@@ -1,15 +1,27 @@
 """What a board's files and its backbone are: found, looked into, hashed; no backbone is read."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from facekit.adapters.character import Character
 from facekit.adapters.made_for import check_backbone
 from facekit.backbones.family import Family
 from facekit.backbones.hub import pipeline_folder
 from facekit.backbones.spec import BackboneSpec, spec_names
-from facekit.errors import FacekitError, MediaError, UsageError, WeightsMissing
+from facekit.errors import (
+    AdapterError,
+    ConsentRefused,
+    FacekitError,
+    MediaError,
+    PresetRevoked,
+    RegistryError,
+    RightsRefused,
+    StoryboardError,
+    UsageError,
+    WeightsMissing,
+)
 from facekit.generation.sample import SampleSettings
 from facekit.generation.storyboard import Storyboard
 from facekit.generation.storyboard_facts import BackboneFacts, CastFacts, PictureFacts
@@ -24,7 +36,7 @@ from facekit.workflows.backbone import TINY, backbone_spec, weights_digest
 from facekit.workflows.characters import find_character
 from facekit.workflows.preset_files import load_any
 
-__all__ = ["FoundFacts", "board_recipe", "find_facts"]
+__all__ = ["FoundFacts", "board_recipe", "find_facts", "refuse_presets"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,6 +49,9 @@ class FoundFacts:
     cast: dict[str, CastFacts] = field(default_factory=dict)
     pictures: dict[str, PictureFacts] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
+    refused: dict[Mistake, FacekitError] = field(default_factory=dict)
+    """Those of the mistakes that no other line of the board would mend."""
+    warnings: list[str] = field(default_factory=list)
 
 
 def board_recipe(board: Storyboard, folder: Path) -> Recipe:
@@ -55,13 +70,19 @@ def board_recipe(board: Storyboard, folder: Path) -> Recipe:
     return load_recipe(training_recipe(engine.base), overrides)
 
 
-def find_facts(located: LocatedBoard) -> FoundFacts:
-    """Look at everything that a board names; what is missing or does not fit becomes a mistake."""
+def find_facts(located: LocatedBoard, *, looking: bool = False) -> FoundFacts:
+    """Look at everything that a board names; what is missing or does not fit becomes a mistake.
+
+    Args:
+        located: The board.
+        looking: Whether nothing is made of it, so that presets that must not be used any more will
+            do; a warning tells of them.
+    """
     found = FoundFacts()
     if located.board is None:
         return found
     _find_backbone(located, found)
-    _find_cast(located, found)
+    _find_cast(located, found, looking)
     _find_pictures(located, found)
     return found
 
@@ -150,18 +171,21 @@ def _vocabulary(recipe: Recipe, spec: BackboneSpec) -> Callable[[str], bool]:
     return lambda text: unknown not in tokenizer.encode(text.replace(",", " ")).ids
 
 
-def _find_cast(located: LocatedBoard, found: FoundFacts) -> None:
+def _find_cast(located: LocatedBoard, found: FoundFacts, looking: bool) -> None:
     assert located.board is not None
     for name, member in located.board.cast.items():
         path: KeyPath = ("cast", name, "preset")
         try:
             own = located.folder / member.preset
-            file = find_character(str(own) if own.exists() else member.preset)
-            character = load_any(file)
+            called = str(own) if own.exists() else member.preset
+            file, character = _open_member(name, called, found, looking)
             if found.spec is not None:
                 check_backbone(character.source, character.file.header, found.spec.name)
         except FacekitError as error:
-            found.mistakes.append(Mistake(path=path, text=_said(error) + _train_first(error)))
+            mistake = Mistake(path=path, text=_said(error) + _first(error))
+            found.mistakes.append(mistake)
+            if not isinstance(error, UsageError | AdapterError):
+                found.refused[mistake] = error
             continue
         found.cast[name] = CastFacts(
             file=file,
@@ -192,10 +216,50 @@ def _find_pictures(located: LocatedBoard, found: FoundFacts) -> None:
             found.pictures[name] = PictureFacts(file=file, digest=known_digest(file))
 
 
-def _train_first(error: FacekitError) -> str:
-    """The command that makes a character, where an error tells it."""
-    _, told, command = error.next_step.partition("train one with: ")
-    return f" ({command} makes one)" if told else ""
+def _open_member(
+    name: str, called: str, found: FoundFacts, looking: bool
+) -> tuple[Path, Character]:
+    try:
+        file = find_character(called)
+        return file, load_any(file)
+    except (PresetRevoked, ConsentRefused, RegistryError) as error:
+        if not looking:
+            raise
+        file = find_character(called, revoked=True)
+        character = load_any(file, revoked=True)
+        found.warnings.append(f"{name}: {_said(error)}; what is there can be looked at alone")
+        return file, character
+
+
+def refuse_presets(
+    located: LocatedBoard, mistakes: Sequence[Mistake], refused: Mapping[Mistake, FacekitError]
+) -> None:
+    """Refuse presets that must not be used or are not here, where the board itself is fine.
+
+    Raises:
+        PresetRevoked: One was withdrawn.
+        RightsRefused: One may not be kept any longer.
+        StoryboardError: None of these; they are missing, damaged or signed by nobody trusted.
+    """
+    if not mistakes or set(mistakes) != set(refused):
+        return
+    lines = [
+        f"{located.path}:{located.where.line(one.path)}: {'.'.join(map(str, one.path))}: {one.text}"
+        for one in dict.fromkeys(mistakes)
+    ]
+    kinds = (PresetRevoked, RightsRefused)
+    found = [kind for kind in kinds if any(isinstance(one, kind) for one in refused.values())]
+    kind = next(iter(found), StoryboardError)
+    listed = "\n".join(lines)
+    raise kind(f"{listed}; do so, or name other presets in the board")
+
+
+def _first(error: FacekitError) -> str:
+    """What an error advises, where the line of the board may be right."""
+    if isinstance(error, UsageError | AdapterError):
+        _, told, command = error.next_step.partition("train one with: ")
+        return f" ({command} makes one)" if told else ""
+    return f" ({error.next_step})"
 
 
 def _said(error: FacekitError) -> str:

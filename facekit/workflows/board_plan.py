@@ -9,14 +9,14 @@ from facekit.generation.storyboard import Storyboard
 from facekit.generation.storyboard_checks import check_board
 from facekit.generation.storyboard_feasible import check_feasible
 from facekit.generation.storyboard_loading import LocatedBoard, parse_storyboard, refuse
-from facekit.generation.storyboard_people import people_in
 from facekit.generation.storyboard_plan import BoardFacts, in_making_order, plan_shots
 from facekit.generation.storyboard_shot import ShotPlan
 from facekit.recipe import Recipe
 from facekit.workflows.board_cost import BoardCost, cost_of, counted, shot_seconds, time_words
-from facekit.workflows.board_facts import FoundFacts, find_facts
+from facekit.workflows.board_facts import FoundFacts, find_facts, refuse_presets
 from facekit.workflows.board_measure import measure_rates
 from facekit.workflows.board_rates import Rate, load_rates
+from facekit.workflows.board_warnings import board_warnings, prompt_warnings
 from facekit.workflows.device import AUTO, choose_device, device_text
 
 __all__ = [
@@ -79,6 +79,8 @@ class BoardPlan:
     cost: BoardCost
     out_dir: Path
     warnings: tuple[str, ...]
+    looked_at: tuple[str, ...] = ()
+    """Why presets may be looked at alone and not be used, where it was asked only to look."""
 
     @property
     def making_order(self) -> tuple[ShotPlan, ...]:
@@ -155,27 +157,39 @@ def check_file(path: Path) -> CheckedBoard:
     located, found = review_file(path)
     assert located.board is not None
     return CheckedBoard(
-        path=path, board=located.board, warnings=tuple(_warnings(located.board, found))
+        path=path, board=located.board, warnings=tuple(board_warnings(located.board, found))
     )
 
 
-def review_file(path: Path) -> tuple[LocatedBoard, FoundFacts]:
+def review_file(path: Path, *, looking: bool = False) -> tuple[LocatedBoard, FoundFacts]:
     """Read a board and look at all that it names.
+
+    Args:
+        path: A storyboard.
+        looking: As for `find_facts`.
 
     Raises:
         StoryboardError: Every mistake in one message, each with its line.
+        PresetRevoked: Nothing is wrong but presets, of which one was withdrawn.
+        RightsRefused: Likewise, and one may not be kept any longer.
     """
     located = parse_storyboard(path)
-    found = find_facts(located)
+    found = find_facts(located, looking=looking)
     mistakes = [*located.mistakes, *check_board(located), *found.mistakes]
     if found.backbone is not None:
         mistakes += check_feasible(located, found.backbone, found.cast)
+    refuse_presets(located, mistakes, found.refused)
     refuse(located, mistakes)
     return located, found
 
 
 def plan_board(
-    path: Path, *, device: str = AUTO, measure: bool = False, out: Path | None = None
+    path: Path,
+    *,
+    device: str = AUTO,
+    measure: bool = False,
+    out: Path | None = None,
+    looking: bool = False,
 ) -> BoardPlan:
     """Decide everything about every shot; nothing is loaded unless it is to be measured.
 
@@ -184,13 +198,16 @@ def plan_board(
         device: Where it will be drawn, as for `choose_device`.
         measure: Draw two steps of every size first, to know how long it takes.
         out: Folder of the renders; `renders/<project>` when None.
+        looking: As for `find_facts`.
 
     Raises:
         StoryboardError: Every mistake in one message, each with its line.
+        PresetRevoked: As for `review_file`, like the next.
+        RightsRefused: Likewise.
         UsageError: No such device.
         WeightsError: The backbone is to be measured and is not there.
     """
-    located, found = review_file(path)
+    located, found = review_file(path, looking=looking)
     board, recipe = located.board, found.recipe
     assert board is not None
     assert recipe is not None
@@ -219,13 +236,14 @@ def plan_board(
         cost=cost_of(shots, rates, named),
         out_dir=out or RENDERS_DIR / board.project.id,
         warnings=(
-            *_warnings(board, found),
-            *_prompt_warnings(shots, found),
+            *board_warnings(board, found),
+            *prompt_warnings(shots, found),
             *(
                 f"facekit render refuses it: {why}; {step}"
                 for why, step in undrawn(shots, found.spec)
             ),
         ),
+        looked_at=tuple(found.warnings),
     )
 
 
@@ -247,44 +265,4 @@ def undrawn(shots: Sequence[ShotPlan], spec: BackboneSpec) -> Iterator[tuple[str
             yield (
                 f"{shot.name}: last_frame is pinned, and {spec.name} ends with no given picture",
                 "leave it away",
-            )
-
-
-def _warnings(board: Storyboard, found: FoundFacts) -> Iterator[str]:
-    used = {person.id for *_, shot in board.entries() for person in people_in(shot)}
-    if idle := [name for name in board.cast if name not in used]:
-        yield f"in no shot: {', '.join(idle)}"
-    backbone, deliver = found.backbone, board.deliver
-    if backbone is None:
-        return
-    if deliver.fps is not None and abs(deliver.fps - backbone.fps) > 1e-6:
-        speed = deliver.fps / backbone.fps
-        done = (
-            "frames are repeated or left out"
-            if deliver.retime == "repeat"
-            else (f"every drawn frame is delivered once, so motion plays {speed:.3g} times as fast")
-        )
-        yield f"{backbone.name} draws {backbone.fps:g} fps and the cut has {deliver.fps:g}: {done}"
-    if backbone.begins_with_picture is None and any(
-        shot.extend_of or shot.first_frame for *_, shot in board.entries()
-    ):
-        yield (
-            f"{backbone.name} is not on this machine, so nobody knows whether it can go on from a"
-            " picture"
-        )
-    if "labels" in board.model_fields_set:
-        yield "labels: kept with the plan; this version does not act on them"
-
-
-def _prompt_warnings(shots: Sequence[ShotPlan], found: FoundFacts) -> Iterator[str]:
-    assert found.backbone is not None
-    told: set[str] = set()
-    for shot in shots:
-        words = dict.fromkeys(shot.prompt.replace(",", " ").split())
-        unknown = [word for word in words if not found.backbone.knows(word)]
-        if unknown and shot.prompt not in told:
-            told.add(shot.prompt)
-            yield (
-                f"{shot.name}: {found.backbone.name} does not know"
-                f" {', '.join(map(repr, unknown))}, so to it any unknown word means the same"
             )

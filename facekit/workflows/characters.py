@@ -47,7 +47,7 @@ def find_character(name: str, *, revoked: bool = False) -> Path:
     Args:
         name: A character's name, its folder or its file; a preset's folder or archive; or a
             locked preset such as `mira@prod`.
-        revoked: Find a preset that was revoked as well, to be deleted.
+        revoked: Find a preset that was revoked as well, to be looked at or deleted.
 
     Raises:
         UsageError: None of these; the message lists the characters that are there.
@@ -59,7 +59,7 @@ def find_character(name: str, *, revoked: bool = False) -> Path:
     """
     given = Path(name)
     if "@" in name and not given.exists():
-        return locate_preset(name)
+        return locate_preset(name, revoked=revoked)
     if given.exists() and is_bundle(given):
         return preset_adapter(given, revoked=revoked)
     if given.is_file() and given.suffix == _SUFFIX:
@@ -150,7 +150,9 @@ def shooting_recipe(character: Character, settings: Sequence[str] = ()) -> tuple
     )
 
 
-def evaluation_recipe(character: str, settings: Sequence[str] = ()) -> Recipe:
+def evaluation_recipe(
+    character: str, settings: Sequence[str] = (), *, revoked: bool = False
+) -> Recipe:
     """Load the recipe that a character is measured by: as for shots, the one that trained it.
 
     `encoder.train` is the one that the character file names. `encoder.report` is the recipe's or,
@@ -159,13 +161,14 @@ def evaluation_recipe(character: str, settings: Sequence[str] = ()) -> Recipe:
     Args:
         character: A character's name, its folder or its file.
         settings: Overrides, like "gates.min_xmin=0.5"; they win.
+        revoked: As for `find_character`.
 
     Raises:
         UsageError: No such character.
         AdapterError: Its file is damaged.
         RecipeError: The recipe beside it is damaged, or an override does not fit.
     """
-    loaded = load_any(find_character(character))
+    loaded = load_any(find_character(character, revoked=revoked), revoked=revoked)
     trained = loaded.file.header.encoder
     if not trained:
         return shooting_recipe(loaded, settings)[0]

@@ -12,6 +12,7 @@ from facekit.rights.policy import Action, Use, check_consent
 from facekit.rights.requests import request_html, request_markdown
 from facekit.rights.store import Revocation
 from facekit.weights import file_digest
+from facekit.workflows.consent_checks import check_said, consent_warnings
 from facekit.workflows.consent_results import (
     AllowedUse,
     KeptConsent,
@@ -20,6 +21,7 @@ from facekit.workflows.consent_results import (
     WrittenRequest,
 )
 from facekit.workflows.consent_terms import ConsentTerms, keep_consent, keep_own
+from facekit.workflows.evidence import read_places
 from facekit.workflows.rights_choice import choose_given
 from facekit.workflows.rights_place import RightsPlace, find_rights
 
@@ -43,8 +45,11 @@ def write_request(
 ) -> WrittenRequest:
     """Write a page to print and sign; `.html` or `.md`.
 
+    The reference on it is that of the person whose consent is kept under this name, or of an open
+    request, or else a new one, which is remembered until the consent is recorded.
+
     Raises:
-        UsageError: Another kind of file, or a date that is none.
+        UsageError: Another kind of file, or what nobody can agree to.
         OutputExists: The file is there.
     """
     place = find_rights()
@@ -52,10 +57,15 @@ def write_request(
     if path.suffix not in (".html", ".md"):
         raise UsageError(f"{path}: expected a name that ends in .html or .md; choose another --out")
     ensure_new(path, force)
-    ref = subject_ref or new_subject_ref()
+    store = place.store
+    known = store.find(name).record.subject_ref if store.has(name) else store.asked(name)
+    ref = subject_ref or known or new_subject_ref()
+    content = terms.content(place, ref)
+    check_said(content, whole=False)
     make = request_html if path.suffix == ".html" else request_markdown
-    write_text(path, make(terms.content(place, ref), name))
-    return WrittenRequest(path=path, subject_ref=ref)
+    store.ask(name, ref)
+    write_text(path, make(content, name))
+    return WrittenRequest(path=path, subject_ref=ref, name=name, is_known=store.has(name))
 
 
 def record_consent(
@@ -75,15 +85,16 @@ def record_consent(
         name: What it is kept under.
         terms: What was agreed.
         adult: Whoever records attests that the person is of age.
-        subject_ref: Of the person; a new one when empty.
+        subject_ref: Of the person; when empty that of an open request of `name`, else a new one.
         renew: The person of this name has agreed anew; the earlier records stay.
         key: Name of the key that signs; the default one when None.
 
     Raises:
-        ConsentRefused: A minor, or terms that cannot be agreed to.
+        ConsentRefused: A minor.
+        PolicyRefused: The signature would not count in this show.
         OutputExists: There is a consent of this name.
         KeyRefused: No key to sign with.
-        UsageError: Evidence that is not there.
+        UsageError: Evidence that is not there, or terms that cannot be agreed to.
     """
     place = find_rights()
     digests: dict[str, str] = {}
@@ -92,6 +103,9 @@ def record_consent(
             raise UsageError(f"{path}: no such file, expected evidence of consent; check the path")
         digests[file_digest(path)] = str(path.absolute())
     signer = place.signing_key(key)
+    asked, warned = place.store.asked(name), []
+    if asked and subject_ref not in ("", asked):
+        warned.append(f"the open request of {name} names {asked}, and this is {subject_ref}")
     path, signed = keep_consent(
         name,
         terms,
@@ -102,7 +116,12 @@ def record_consent(
         subject_ref=subject_ref,
         renew=renew,
     )
-    return KeptConsent(path=path, consent=signed, key=signer.public.name)
+    return KeptConsent(
+        path=path,
+        consent=signed,
+        key=signer.public.name,
+        warnings=(*warned, *consent_warnings(signed.record)),
+    )
 
 
 def record_self(
@@ -122,7 +141,12 @@ def record_self(
     place = find_rights()
     _check_self(terms, evidence)
     path, signed = keep_own(name, place, terms, subject_ref=subject_ref, renew=renew, key=key)
-    return KeptConsent(path=path, consent=signed, key=place.signing_key(key).public.name)
+    return KeptConsent(
+        path=path,
+        consent=signed,
+        key=place.signing_key(key).public.name,
+        warnings=consent_warnings(signed.record),
+    )
 
 
 def _check_self(terms: ConsentTerms | None, evidence: Sequence[Path]) -> None:
@@ -161,7 +185,7 @@ def show_consents(reference: str | None = None) -> ShownConsents:
                 "valid_until": str(record.valid_until),
                 "digest": one.digest,
                 "signed_by": [key.name or key.keyid[:12] for key in one.signers(trusted)],
-                "places": place.store.places(one),
+                "places": read_places(one.digest),
             }
         )
     return ShownConsents(
@@ -201,7 +225,9 @@ def check_one(
         exact = reference not in (consent.name, consent.record.subject_ref)
         consent, used = choose_given(consent, asked, place, reference, exact=exact)
     else:
-        used = check_consent(consent, asked, trusted=place.trusted(), name=reference)
+        used = check_consent(
+            consent, asked, trusted=place.trusted(), known=place.known(), name=reference
+        )
     return AllowedUse(
         name=consent.name or reference,
         digest=consent.digest,

@@ -16,6 +16,10 @@ class WrittenRequest:
 
     path: Path
     subject_ref: str
+    name: str = "NAME"
+    """Of the character."""
+    is_known: bool = False
+    """Whether a consent is kept under that name, which a new one follows."""
 
     def describe(self) -> str:
         """Where it is, and what comes next."""
@@ -23,9 +27,10 @@ class WrittenRequest:
             [
                 str(self.path),
                 "it is no legal advice: have it read by somebody who knows the law that applies",
-                "next: print it, have it signed, then facekit consent record SCAN --as NAME with"
-                " the same options, --method signed-form --adult and"
-                f" --subject-ref {self.subject_ref}",
+                f"reference: {self.subject_ref}",
+                f"next: print it, have it signed, then facekit consent record SCAN --as {self.name}"
+                f" --adult{' --renew' if self.is_known else ''} with the same options; it takes"
+                " this reference",
             ]
         )
 
@@ -42,6 +47,7 @@ class KeptConsent:
     consent: SignedConsent
     key: str
     """Name of the key that signed."""
+    warnings: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """The record and how to use it."""
@@ -51,7 +57,9 @@ class KeptConsent:
                 f"signed with: {self.key}",
                 f"digest: {self.consent.digest}",
                 str(self.path),
-                f"next: facekit train PHOTOS --as NAME --consent {self.consent.name}",
+                *(f"warning: {told}" for told in self.warnings),
+                f"next: facekit train PHOTOS --as {self.consent.name} --consent"
+                f" {self.consent.name}",
             ]
         )
 
@@ -63,6 +71,7 @@ class KeptConsent:
             "digest": self.consent.digest,
             "record": self.consent.record.to_json(),
             "key": self.key,
+            "warnings": list(self.warnings),
         }
 
 
@@ -149,7 +158,10 @@ class RevokedConsent:
         if self.not_noted:
             lines.append(f"not in the ledger: {self.not_noted}; the file alone tells it")
         if revocation.effect == "withdraw":
-            lines.append("next: facekit character delete NAME --cascade")
+            name = self.consent.name or "NAME"
+            lines.append(
+                f"next: facekit character delete {name} --cascade --dry-run says what is to go"
+            )
         return "\n".join(lines)
 
     def to_json(self) -> Mapping[str, object]:

@@ -6,11 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from facekit.errors import UsageError
+from facekit.errors import ConsentRefused, UsageError
 from facekit.rights.consent import SignedConsent, new_subject_ref, sign_consent
 from facekit.rights.consent_parts import ANY, DENIED
 from facekit.signing.keys import SigningKey
 from facekit.terms import WORLD
+from facekit.workflows.consent_checks import check_said, check_signer
+from facekit.workflows.evidence import keep_places
 from facekit.workflows.rights_place import RightsPlace
 
 __all__ = ["ConsentTerms", "keep_consent", "keep_own", "own_terms"]
@@ -84,7 +86,7 @@ class ConsentTerms:
                 "photos_until": _day_text(self.photos_until),
             },
             "revocation": {
-                "contact": self.contact or self.controller,
+                "contact": self.contact or self.controller or place.project,
                 "notice_days": self.notice_days,
                 "effect": self.effect or "stop-new",
             },
@@ -131,19 +133,32 @@ def keep_consent(
         renew: The person of this name has agreed anew; the earlier records stay.
 
     Raises:
-        ConsentRefused: A minor, or terms that cannot be agreed to.
+        ConsentRefused: A minor.
+        PolicyRefused: The signature would not count in this show; nothing was recorded.
+        UsageError: Terms that cannot be agreed to, or what is needed is missing.
         OutputExists: There is a consent of this name.
         LedgerDamaged: The ledger does not hold; nothing was recorded.
     """
     place.ledger.ready()
+    check_signer(signer, terms.subject, place)
     if renew:
         subject_ref = subject_ref or place.store.find(name).record.subject_ref
-    content = terms.content(place, subject_ref or new_subject_ref())
+    ref = subject_ref or place.store.asked(name) or new_subject_ref()
+    content = terms.content(place, ref)
     kind = _KINDS.get(terms.method, "statement")
     content["evidence"] = [{"kind": kind, "sha256": digest} for digest in evidence]
     content["adult"] = True if adult else None
-    signed = sign_consent(content, [signer])
-    path = place.store.add(name, signed, places=dict(evidence), again=renew)
+    check_said(content)
+    try:
+        signed = sign_consent(content, [signer])
+    except ConsentRefused as error:
+        if error.rule != "record":
+            raise
+        raise UsageError(
+            f"{str(error).partition(' (rule: ')[0]}; correct what you have said"
+        ) from error
+    path = place.store.add(name, signed, again=renew)
+    keep_places(signed.digest, evidence)
     told = {"consent": signed.digest, "subject_ref": signed.record.subject_ref}
     place.ledger.append("grant", told)
     return path, replace(signed, name=name)
@@ -169,8 +184,8 @@ def keep_own(
         key: Name of the key that signs; the default one when None.
 
     Raises:
-        UsageError: The earlier one is no self-attestation.
-        ConsentRefused: Terms that cannot be agreed to.
+        UsageError: The earlier one is no self-attestation, or terms that cannot be agreed to.
+        PolicyRefused: As for `keep_consent`.
         OutputExists: There is a consent of this name.
     """
     if renew and (earlier := place.store.find(name).record).method != "self-attest":

@@ -35,6 +35,7 @@ from facekit.workflows.measuring import (
 from facekit.workflows.photos import FoundPhotos, find_photos
 from facekit.workflows.preset_files import load_any
 from facekit.workflows.preset_judging import check_measured_by, kept_judging
+from facekit.workflows.rights_doubts import doubts_about
 from facekit.workflows.take_identity import write_identities
 from facekit.workflows.takes import (
     BASE_DIR,
@@ -99,6 +100,7 @@ def plan_evaluate(
         recipe=recipe,
         device=choose_device(device),
         out_dir=out_dir,
+        warnings=doubts_about(loaded),
     )
 
 

@@ -49,6 +49,8 @@ class EvaluatePlan:
     device: torch.device
     """Of the report encoder."""
     out_dir: Path
+    warnings: tuple[str, ...] = ()
+    """What is allowed and better known before the work starts."""
 
     def describe(self) -> str:
         """Write clips, photos, encoders and gates."""
@@ -66,6 +68,7 @@ class EvaluatePlan:
                 f"device: {device_text(self.device)}",
                 f"gates: {gates}",
                 f"out: {self.out_dir}",
+                *(f"warning: {told}" for told in self.warnings),
             ]
         )
 
@@ -95,6 +98,7 @@ class EvaluatePlan:
             "device": str(self.device),
             "gates": self.recipe.gates.model_dump(mode="json"),
             "out": str(self.out_dir),
+            "warnings": list(self.warnings),
         }
 
 

@@ -17,11 +17,15 @@ from facekit.workflows.preset_refs import address_of, kept_folder, parse_referen
 __all__ = ["locate_preset"]
 
 
-def locate_preset(text: str) -> Path:
+def locate_preset(text: str, *, revoked: bool = False) -> Path:
     """The character file of a preset that is on this machine, by `NAME@VERSION` or `NAME@CHANNEL`.
 
     `facekit.lock` decides what a channel means; nothing is downloaded. Revocations that this
     machine has seen count, and they must have been asked for lately.
+
+    Args:
+        text: The reference.
+        revoked: Find one that must not be used any more as well, to be looked at or deleted.
 
     Raises:
         UsageError: It is not locked, or not on this machine.
@@ -47,7 +51,8 @@ def locate_preset(text: str) -> Path:
             f"{label}: not on this machine, expected it in {kept.parent}; get it with"
             " facekit preset sync"
         )
-    _check_use(folder, show, locked.source, label, locked.digest)
+    if not revoked:
+        _check_use(folder, show, locked.source, label, locked.digest)
     if open_bundle(kept).digest != locked.digest:
         raise IntegrityError(
             f"{kept}: another preset, expected {label} of {locked.digest[:12]}; remove it and run"

@@ -15,6 +15,7 @@ from facekit.signing.home import key_home
 from facekit.types import NoProgress, Progress
 from facekit.workflows.convert_adapter import ConvertPlan, plan_convert, run_convert
 from facekit.workflows.preset_files import open_preset, open_templates, preset_adapter
+from facekit.workflows.rights_preset import check_handing_on
 
 __all__ = ["FORMS", "ExportPlan", "Exported", "plan_export", "run_export"]
 
@@ -97,12 +98,14 @@ def plan_export(
     Raises:
         BundleDamaged: As for `open_preset`, like the next.
         SignatureRefused: Likewise.
+        ConsentRefused: As for `check_handing_on`.
         KeyRefused: Templates that no key of the user opens are asked for.
         AdapterError: As for `plan_convert`, like the rest.
         UsageError: Likewise.
         OutputExists: Likewise.
     """
     bundle = open_preset(path)
+    check_handing_on(bundle)
     if with_templates and to != "character":
         raise UsageError(
             f"--to {to}: --with-templates does nothing, expected --to character with it; leave it"

@@ -26,6 +26,7 @@ from facekit.workflows.preset_drawing import Parity, compare_parity, draw_shots,
 from facekit.workflows.preset_files import load_any, open_preset, open_templates
 from facekit.workflows.preset_named import preset_place
 from facekit.workflows.preset_terms import part_licences
+from facekit.workflows.rights_preset import refuse_taken_back
 from facekit.workflows.trust import trusted_keys
 
 __all__ = [
@@ -207,9 +208,11 @@ def plan_verify_preset(
         SignatureRefused: Nobody trusted has signed it.
         PresetError: A later version of facekit wrote it.
         RightsRefused: A licence does not allow commercial use, and that is asked for.
+        ConsentRefused: The consent of the person was taken back.
         UsageError: It has no seeded shot to compare with.
     """
     bundle = open_preset(preset_place(path))
+    refuse_taken_back(bundle)
     statement = bundle.packed_by(trusted_keys())
     told = bundle.manifest
     findings = part_licences(

@@ -50,6 +50,9 @@ class EmitPlan:
     """Where photos are: member -> folder."""
     no_credentials: bool = False
     """Whether tasks make files that do not say where they come from."""
+    use: str = ""
+    """What for, where it was said; empty otherwise, as is where it is shown."""
+    territory: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """What for, where, and how much each task does."""
@@ -112,6 +115,8 @@ def plan_emit(
     weights: Sequence[Path] = (),
     photos: Sequence[str] = (),
     no_credentials: bool = False,
+    use: str = "",
+    territory: Sequence[str] = (),
 ) -> EmitPlan:
     """Share what is missing of a board out among tasks; nothing is written.
 
@@ -126,6 +131,8 @@ def plan_emit(
         weights: Given to every task.
         photos: Where the photos of the cast are, as for `plan_render`; given to every task.
         no_credentials: Likewise; without it each signs with the keys that lie where they lie here.
+        use: What for, as for `plan_render`; given to every task, like the next.
+        territory: Where it is shown.
 
     Raises:
         UsageError: No such kind or device, no folder, or nothing is left to draw.
@@ -149,7 +156,9 @@ def plan_emit(
         raise OutputExists(
             f"{to}: exists and is not an empty folder; choose another --to, or remove it"
         )
-    plan = plan_render(path, out=out, device="cpu", only=only, photos=photos)
+    plan = plan_render(
+        path, out=out, device="cpu", only=only, photos=photos, use=use, territory=territory
+    )
     shots = [shot for shot in plan.board.shots if not plan.only or shot.name in plan.only]
     groups = [
         group
@@ -174,6 +183,8 @@ def plan_emit(
         only=tuple(only),
         weights=tuple(weights),
         photos=plan.photos,
+        use=use,
+        territory=tuple(territory),
         no_credentials=no_credentials or os.environ.get(CREDENTIALS_VARIABLE) == "none",
     )
 
@@ -228,6 +239,8 @@ def _task_script(plan: EmitPlan) -> str:
     words = ["facekit", "render", str(plan.board), "--out", str(plan.out_dir)]
     words += ["--device", plan.device]
     words += ["--no-credentials"] * plan.no_credentials
+    words += ["--use", plan.use] if plan.use else []
+    words += [word for place in plan.territory for word in ("--territory", place)]
     words += [word for path in plan.weights for word in ("--weights", str(path))]
     words += [word for item in plan.photos.items() for word in ("--photos", "=".join(item))]
     command = shlex.join(words)

@@ -90,6 +90,7 @@ def plan_judge(
     encoder: str | None = None,
     photos: Mapping[str, str] | None = None,
     must_find: Collection[str] = (),
+    revoked: bool = False,
 ) -> JudgePlan:
     """Find photos and encoder for a cast; the templates of a preset stand for photos that are away.
 
@@ -98,6 +99,7 @@ def plan_judge(
         encoder: Which one reports; that of the first character's recipe when None.
         photos: Member -> folder that its photos are in now; others have them where they trained.
         must_find: Members without whose photos nothing is planned; of others a warning tells it.
+        revoked: Whether presets that were revoked will do, for what is there to be looked at.
 
     Raises:
         UsageError: The encoder that trained would judge, there is no such encoder, or photos that
@@ -110,8 +112,8 @@ def plan_judge(
     kept: dict[str, JudgingFaces] = {}
     warnings: list[str] = []
     for name, file in cast.items():
-        character = load_any(file)
-        recipe = evaluation_recipe(str(file))
+        character = load_any(file, revoked=revoked)
+        recipe = evaluation_recipe(str(file), revoked=revoked)
         encoder = encoder or recipe.encoder.report
         check_report_encoder(train_encoder_of(character, recipe), encoder)
         try:

@@ -87,6 +87,8 @@ def plan_render(
     retake: Mapping[str, int] | None = None,
     photos: Sequence[str] = (),
     needs_right: bool = True,
+    use: str = "",
+    territory: Sequence[str] = (),
 ) -> RenderPlan:
     """Look at a board and at what is rendered of it; nothing is written.
 
@@ -99,6 +101,8 @@ def plan_render(
         retake: Shot -> further takes that are made in any case.
         photos: Each `NAME=FOLDER`: where the photos of one of the cast are now, as what was said of
             others earlier.
+        use: What for, as for `board_rights`, like the next.
+        territory: Where it is shown.
         needs_right: False where the board is looked at and nothing is made of it.
 
     Raises:
@@ -108,12 +112,12 @@ def plan_render(
         RenderError: The records of the folder are damaged.
         ConsentRefused: A person has not agreed to this, or no longer.
     """
-    board = plan_board(path, device=device, out=out)
+    board = plan_board(path, device=device, out=out, looking=not needs_right)
     _check_drawable(board)
     cast = {person.id: person.file for shot in board.shots for person in shot.characters}
     moved = parse_photos(photos, list(cast))
     wishes = read_wishes(board.out_dir).with_photos(moved)
-    judge = plan_judge(cast, photos=wishes.photos, must_find=moved)
+    judge = plan_judge(cast, photos=wishes.photos, must_find=moved, revoked=not needs_right)
     judge = calibrated(judge, read_calibration(board.out_dir), cast)
     state = BoardState(board, judge, wishes)
     asked: dict[str, int] = {}
@@ -131,7 +135,7 @@ def plan_render(
         before = [name for name in by_name[todo.pop()].depends_on if name not in wanted]
         wanted.update(before)
         todo += before
-    rights = board_rights(board, wanted, check=needs_right)
+    rights = board_rights(board, wanted, check=needs_right, use=use, territory=tuple(territory))
     left = [
         shot
         for name, shot in by_name.items()

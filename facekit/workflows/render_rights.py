@@ -50,7 +50,12 @@ class BoardRights:
 
 
 def board_rights(
-    board: BoardPlan, names: Collection[str] = (), *, check: bool = True
+    board: BoardPlan,
+    names: Collection[str] = (),
+    *,
+    check: bool = True,
+    use: str = "",
+    territory: tuple[str, ...] = (),
 ) -> BoardRights:
     """Look up by what right the characters of a board are used.
 
@@ -58,18 +63,24 @@ def board_rights(
         board: Its `rights` say for what and where; what it does not say, the show around it says.
         names: Shots that are worked on; all when empty.
         check: False for looking at a board alone, which needs no right.
+        use: What for, where the board does not say it; a board that says another is not overruled.
+        territory: Where it is shown, likewise.
 
     Raises:
         ConsentRefused: A person has not agreed to this, or no longer.
+        UsageError: The board says another use or territory.
     """
     place = find_rights(board.path.absolute().parent)
     if check:
         _refuse_other_show(board, place)
     told = board.board.rights
-    use = place.use(
+    where = (told.territory,) if told.territory else ()
+    _agree("use", told.use, use, board.path)
+    _agree("territory", ", ".join(where), ", ".join(territory), board.path)
+    asked_use = place.use(
         "render",
-        use=told.use,
-        territory=(told.territory,) if told.territory else (),
+        use=told.use or use,
+        territory=where or territory,
         territory_exclude=told.territory_exclude,
     )
     files = {
@@ -82,8 +93,17 @@ def board_rights(
         (name, str(file), load_any(file).file.header)
         for file, name in (files.items() if check else ())
     ]
-    permits = dict(zip(files, permit_all(asked, use, place), strict=False))
-    return BoardRights(place=place, use=use, permits=permits)
+    permits = dict(zip(files, permit_all(asked, asked_use, place), strict=False))
+    return BoardRights(place=place, use=asked_use, permits=permits)
+
+
+def _agree(key: str, told: str, said: str, path: Path) -> None:
+    """Refuse what contradicts a board, which all who render it share."""
+    if told and said and told != said:
+        raise UsageError(
+            f"--{key} {said}: {path} has rights.{key}: {told}, expected the same; leave it away, or"
+            " change the board"
+        )
 
 
 def _refuse_other_show(board: BoardPlan, place: RightsPlace) -> None:

@@ -11,12 +11,13 @@ from facekit.rights.policy import Use, check_consent
 from facekit.signing.statements import parse_time
 from facekit.workflows.rights_place import RightsPlace
 
-__all__ = ["CONSENT_FILE", "choose_consent", "choose_given", "consents_of"]
+__all__ = ["CONSENT_FILE", "IN_PRESET", "choose_consent", "choose_given", "consents_of"]
 
 CONSENT_FILE: Final = "consent.json"
 """A copy of the record that a character was trained under, beside its file."""
 
-_IN_PRESET: Final = Path("rights", CONSENT_FILE)
+IN_PRESET: Final = Path("rights", CONSENT_FILE)
+"""Where it lies in a preset."""
 
 
 def choose_consent(
@@ -44,7 +45,13 @@ def choose_consent(
     for one in order or unsigned:
         try:
             used = check_consent(
-                one, use, trusted=trusted, revocations=revocations, now=now, name=name
+                one,
+                use,
+                trusted=trusted,
+                known=place.known(),
+                revocations=revocations,
+                now=now,
+                name=name,
             )
             return one, used
         except ConsentRefused as error:
@@ -84,7 +91,7 @@ def choose_given(
     """
     trusted = place.trusted()
     if exact and not given.signers(trusted):
-        check_consent(given, use, trusted=trusted, now=now, name=name)
+        check_consent(given, use, trusted=trusted, known=place.known(), now=now, name=name)
     known = {one.digest: one for one in (*place.records_of(given.record.subject_ref), given)}
     later = [
         one
@@ -107,7 +114,7 @@ def choose_given(
 def consents_of(ref: str, source: Path, place: RightsPlace) -> list[SignedConsent]:
     """The records of a person here, and those that came with the character."""
     found = list(place.records_of(ref))
-    for beside in (source.parent / CONSENT_FILE, source.parent.parent / _IN_PRESET):
+    for beside in (source.parent / CONSENT_FILE, source.parent.parent / IN_PRESET):
         if beside.is_file():
             found.append(read_consent(beside.read_bytes(), str(beside)))
     fitting = [one for one in found if one.record.subject_ref == ref and one.record.needs_consent]

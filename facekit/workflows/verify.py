@@ -23,6 +23,7 @@ from facekit.types import Image
 from facekit.weights import file_digest
 from facekit.workflows.credentials import anchors, output_record, trusted_roots, watermark
 from facekit.workflows.verify_known import facts_of_line, find_line, judge_preset, use_lines
+from facekit.workflows.verify_media import tell_kind
 from facekit.workflows.verify_result import FileVerdict, How, VerifyResult
 
 __all__ = ["verify_files"]
@@ -47,8 +48,12 @@ def verify_files(paths: Sequence[Path]) -> VerifyResult:
     lines, fault = use_lines()
     return VerifyResult(
         files=tuple(
-            _noted(
-                _verdict(path, read_credentials(path, roots, anchors=further), known, model), lines
+            tell_kind(
+                _noted(
+                    _verdict(path, read_credentials(path, roots, anchors=further), known, model),
+                    lines,
+                ),
+                is_named=path in paths,
             )
             for path in found
             if not is_bundle(path)

@@ -11,6 +11,7 @@ from facekit.presets.seen import ever_revoked
 from facekit.provenance.facts import Facts, Shown
 from facekit.rights.ledger import LedgerLine
 from facekit.workflows.rights_place import find_rights
+from facekit.workflows.rights_preset import taken_back
 from facekit.workflows.trust import trusted_keys
 
 __all__ = [
@@ -44,6 +45,8 @@ class PresetVerdict:
     """What shows that it is not what was packed; empty where nothing does."""
     is_revoked: bool = False
     """Whether this machine has seen it withdrawn."""
+    withdrawn: str = ""
+    """How the consent of the person was taken back; empty where it was not, as far as is known."""
 
     def describe(self) -> str:
         """Write it in a few lines."""
@@ -57,6 +60,8 @@ class PresetVerdict:
             f"  preset: {told.label} ({self.bundle.digest[:12]})",
             f"  face: {told.adapter.name}, {told.subject.type}, consent: {consent}",
         ]
+        if self.withdrawn:
+            lines.append(f"  CONSENT TAKEN BACK: {self.withdrawn}")
         if self.unsigned:
             lines.append(f"  cannot be known: who packed it: {self.unsigned}")
         return "\n".join(lines)
@@ -73,6 +78,7 @@ class PresetVerdict:
             "unsigned": self.unsigned,
             "tampered": self.tampered,
             "revoked": self.is_revoked,
+            "withdrawn": self.withdrawn,
         }
 
 
@@ -83,13 +89,18 @@ def judge_preset(path: Path) -> PresetVerdict:
     except FacekitError as error:
         return PresetVerdict(path=path, bundle=None, tampered=_cause(error, path))
     is_revoked = ever_revoked(bundle.digest)
+    withdrawn = taken_back(bundle)
     try:
         signers = bundle.packed_by(trusted_keys()).signers
     except SignatureRefused as error:
         why = _cause(error, path)
-        return PresetVerdict(path=path, bundle=bundle, unsigned=why, is_revoked=is_revoked)
+        return PresetVerdict(
+            path=path, bundle=bundle, unsigned=why, is_revoked=is_revoked, withdrawn=withdrawn
+        )
     names = tuple(f"{key.name} ({key.keyid[:12]})" for key in signers)
-    return PresetVerdict(path=path, bundle=bundle, signers=names, is_revoked=is_revoked)
+    return PresetVerdict(
+        path=path, bundle=bundle, signers=names, is_revoked=is_revoked, withdrawn=withdrawn
+    )
 
 
 def use_lines() -> tuple[tuple[LedgerLine, ...], str]:

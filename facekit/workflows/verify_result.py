@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from facekit.errors import IntegrityError, PresetRevoked
+from facekit.errors import IntegrityError, MediaError, PresetRevoked
 from facekit.provenance.credentials import Credentials
 from facekit.provenance.facts import Facts
 from facekit.provenance.soft import Output
@@ -33,6 +33,12 @@ class FileVerdict:
     """Of the file."""
     tampered: str = ""
     """What shows that it is not what it says; empty where nothing does."""
+    is_cut_off: bool = False
+    """Whether its structure ends early, so that a copy that failed explains it too."""
+    is_other: bool = False
+    """Whether it is no picture and no movie."""
+    is_asked_for: bool = False
+    """Whether such a file was named itself."""
     unknown: tuple[str, ...] = ()
     """What cannot be known from here."""
     output: Output | None = None
@@ -43,6 +49,8 @@ class FileVerdict:
     def describe(self) -> str:
         """Write it in a few lines."""
         lines = [f"{self.path}: {self._verdict()}"]
+        if self.is_other:
+            return lines[0]
         if self.facts is not None:
             lines += [f"  {line}" for line in _facts_lines(self.facts, self._doubt())]
         if self.credentials.state in ("valid", "trusted"):
@@ -53,7 +61,8 @@ class FileVerdict:
             lines.append(f"  says of itself, not to be believed: {names}, render {said.render_id}")
         lines += [f"  wrong: {problem}" for problem in self.credentials.problems]
         lines += [
-            f"  made of: {one.title} ({_STATES[one.state]})" for one in self.credentials.ingredients
+            f"  made of: {one.title} ({_WENT_IN[one.state]})"
+            for one in self.credentials.ingredients
         ]
         if self.output is not None:
             lines.append(f"  made here as: {self.output.name}, {self.output.at}")
@@ -73,6 +82,8 @@ class FileVerdict:
             "sure": self.is_sure,
             "facts": self.facts and self.facts.to_json(),
             "tampered": self.tampered,
+            "cut_off": self.is_cut_off,
+            "media": not self.is_other,
             "unknown": list(self.unknown),
             "output": self.output and self.output.to_json(),
             "ledger": None
@@ -81,6 +92,10 @@ class FileVerdict:
         }
 
     def _verdict(self) -> str:
+        if self.is_other:
+            return "no picture or movie"
+        if self.is_cut_off:
+            return "damaged or cut off: it ends before its own structure does; get it again"
         if self.tampered:
             return f"TAMPERED: {self.tampered}"
         if self.how == "nothing":
@@ -113,6 +128,14 @@ _STATES: Final = {
     "invalid": "credentials that do not hold",
 }
 
+_WENT_IN: Final = {
+    "none": "without credentials when it went in",
+    "valid": "whole when it went in",
+    "trusted": "whole when it went in, by a trusted key",
+    "invalid": "its credentials did not hold when it went in",
+}
+"""Of what a file is made of: as it was found then, when nobody asked whom to trust."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyResult:
@@ -125,14 +148,17 @@ class VerifyResult:
 
     @property
     def exit_code(self) -> int:
-        """6 where a file, a preset or the ledger was tampered with, 4 where a preset was revoked.
+        """6 where a file, a preset or the ledger is not as it was; 4 for presets not to be used.
 
-        A key that is not trusted is no failure of a file.
+        2 where a file was named that is no picture and no movie. A key that is not trusted is no
+        failure of a file.
         """
-        faults = [one.tampered for one in self.files] + [one.tampered for one in self.presets]
-        if any(faults) or self.ledger_fault:
+        faults = [one.tampered or one.is_cut_off for one in self.files]
+        if any(faults) or any(one.tampered for one in self.presets) or self.ledger_fault:
             return IntegrityError.exit_code
-        return PresetRevoked.exit_code if any(one.is_revoked for one in self.presets) else 0
+        if any(one.is_revoked or one.withdrawn for one in self.presets):
+            return PresetRevoked.exit_code
+        return MediaError.exit_code if any(one.is_asked_for for one in self.files) else 0
 
     def describe(self) -> str:
         """Write all of it, and a last line that counts where there are several files."""
@@ -141,9 +167,11 @@ class VerifyResult:
         if self.ledger_fault:
             parts.append(f"ledger of use: {self.ledger_fault}")
         if len(self.files) > 1:
-            tampered = sum(bool(one.tampered) for one in self.files)
+            tampered = sum(bool(one.tampered) and not one.is_cut_off for one in self.files)
+            cut_off = sum(one.is_cut_off for one in self.files)
             trusted = sum(one.how == "credentials" and one.is_sure for one in self.files)
-            parts.append(f"{len(self.files)} files: {trusted} trusted, {tampered} tampered with")
+            counted = f"{len(self.files)} files: {trusted} trusted, {tampered} tampered with"
+            parts.append(counted + (f", {cut_off} damaged or cut off" if cut_off else ""))
         return "\n".join(parts)
 
     def to_json(self) -> Mapping[str, object]:

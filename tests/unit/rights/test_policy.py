@@ -154,3 +154,39 @@ def test_dates_come_before_all_else():
 def test_a_word_in_another_spelling_is_a_mistake_and_no_other_word(asked):
     with pytest.raises(UsageError, match=";"):
         use(**asked)
+
+
+@pytest.mark.parametrize(
+    ("uses", "said", "meant"),
+    [
+        ({"allow": ["narrative-fiction"]}, "narative-fiction", "narrative-fiction"),
+        ({"allow": ["any"], "deny": ["deception", "advertising"]}, "advertsing", "advertising"),
+        ({"allow": ["any"]}, "decepton", "deception"),
+    ],
+)
+def test_a_slip_of_the_pen_is_not_agreed_to_and_what_was_meant_is_told(uses, said, meant):
+    with pytest.raises(ConsentRefused, match=f"did you mean {meant}") as caught:
+        check_consent(consent(uses=uses), use(use=said), trusted=[LEGAL.public], now=NOW)
+    assert caught.value.rule == "use"
+
+
+def test_any_other_use_is_left_to_who_allows_any():
+    for said in ("documentary", "narrative-fiction", "trailer"):
+        assert allows(consent(uses={"allow": ["any"]}), use(use=said)).use == said
+
+
+def test_somebody_known_whose_role_does_not_count_is_told_from_a_stranger():
+    for known, said in (([STRANGER.public], "stranger, who has no role"), ([], "none of them")):
+        with pytest.raises(ConsentRefused, match=said) as caught:
+            check_consent(consent(STRANGER), use(), trusted=[LEGAL.public], known=known, now=NOW)
+        assert caught.value.rule == "signature"
+
+
+def test_who_must_not_use_a_character_is_not_told_to_delete_it():
+    made = consent()
+    for revocations, now in (([revoked(made, "withdraw")], NOW), ([revoked(made)], NOW)):
+        with pytest.raises(ConsentRefused) as caught:
+            check_consent(
+                made, use(action="train"), trusted=[LEGAL.public], revocations=revocations, now=now
+            )
+        assert "delete" not in str(caught.value)

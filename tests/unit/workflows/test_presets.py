@@ -14,10 +14,14 @@ from facekit.rights.consent import sign_consent
 from facekit.signing.home import key_home
 from facekit.signing.keys import SigningKey
 from facekit.types import NoProgress
+from facekit.workflows.preset_export import plan_export
 from facekit.workflows.preset_files import load_any
+from facekit.workflows.preset_look import plan_verify_preset
 from facekit.workflows.presets import plan_pack, run_pack
 from facekit.workflows.rights import permit_character
+from facekit.workflows.rights_doubts import doubts_about
 from facekit.workflows.rights_place import find_rights
+from facekit.workflows.verify import verify_files
 from tests.tiny.consents import today_terms
 
 
@@ -187,6 +191,18 @@ def test_a_character_of_a_person_is_packed_by_the_consent_that_holds(agreed, tra
     place.store.revoke(agreed, (key_home().signing_key(),), effect="withdraw")
     with pytest.raises(ConsentRefused, match="rule: revoked"):
         plan_pack(str(made.path), pictures=False)
+    for again in (
+        lambda: plan_export(made.path, Path("out.safetensors"), to="character"),
+        lambda: plan_verify_preset(made.path),
+    ):
+        with pytest.raises(ConsentRefused, match="rule: revoked") as caught:
+            again()
+        assert "delete" not in caught.value.next_step
+    told = verify_files([made.path])
+    assert (told.exit_code, told.presets[0].tampered) == (4, "")
+    assert "CONSENT TAKEN BACK" in told.describe()
+    (doubt,) = doubts_about(packed)
+    assert "rule: revoked" in doubt
 
 
 def test_a_preset_says_whose_face_it_is_where_its_character_does_not(agreed, trained):

@@ -2,15 +2,24 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import pytest
 
 from facekit.adapters.character_file import CharacterFile
 from facekit.adapters.character_header import SubjectRecord
-from facekit.errors import ConsentRefused, OutputError, RenderBusy, UsageError
+from facekit.errors import (
+    ConsentRefused,
+    OutputError,
+    PresetRevoked,
+    RenderBusy,
+    StoryboardError,
+    UsageError,
+)
 from facekit.media.video import read_clip
 from facekit.types import NoProgress, Plan
+from facekit.workflows import board_facts
 from facekit.workflows import takes as takes_module
 from facekit.workflows.board_export import SHOT_RECORD, export_board
 from facekit.workflows.render import plan_render, run_render
@@ -65,7 +74,7 @@ def files(folder):
     }
 
 
-def test_a_board_is_rendered_once_and_then_left_as_it_is(board, go, tmp_path):
+def test_a_board_is_rendered_once_and_then_left_as_it_is(board, go, tmp_path, monkeypatch):
     before = plan_render(board, device="cpu")
     assert isinstance(before, Plan)
     assert not (tmp_path / "renders").exists()
@@ -95,6 +104,37 @@ def test_a_board_is_rendered_once_and_then_left_as_it_is(board, go, tmp_path):
     assert (again.made, files(out)) == (0, there)
     exported = export_board(board, {"otio": tmp_path / "a.otio"})
     assert (len(exported.rendered), exported.planned) == (3, ())
+    _what_is_finished_shows_whatever_became_of_the_preset(board, monkeypatch)
+
+
+def _what_is_finished_shows_whatever_became_of_the_preset(board, monkeypatch):
+    found = board_facts.find_character
+
+    def revoked_one(name, *, revoked=False):
+        if not revoked:
+            raise PresetRevoked("mira@1.0.0: was revoked, expected another; lock another version")
+        return found(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(board_facts, "find_character", revoked_one)
+        with pytest.raises(PresetRevoked, match=r"board.yaml:5: cast.mira.preset.*lock another"):
+            plan_render(board, device="cpu")
+        looked = render_status(board)
+        assert [row["verdict"] for row in looked.rows] == ["pass"] * 3
+        assert "was revoked" in looked.describe()
+        assert "was revoked" in render_report(board).describe()
+    board.write_text(
+        re.sub("preset: [^}]*", "preset: org.studio.show/mira@prod", board.read_text())
+    )
+    with pytest.raises(
+        StoryboardError, match=r"facekit preset lock org.studio.show/mira@prod"
+    ) as caught:
+        plan_render(board, device="cpu")
+    assert "board new" not in str(caught.value)
+    last = render_status(board)
+    assert [row["verdict"] for row in last.rows] == ["pass"] * 3
+    assert "facekit preset lock org.studio.show/mira@prod" in last.describe()
+    assert "facekit preset lock org.studio.show/mira@prod" in render_report(board).describe()
 
 
 def test_where_photos_are_now_is_remembered(trained, board, go, tmp_path):
@@ -240,6 +280,16 @@ def test_only_what_is_asked_for_and_what_it_goes_on_from(board, go):
     assert {row["name"]: row["verdict"] for row in made.rows}["S_C"] == "to do"
     with pytest.raises(UsageError, match=r"Z: no such shot on .*, expected one of S_A, S_B, S_C"):
         plan_render(board, only=["Z"])
+
+
+def test_what_a_board_is_for_is_said_by_it_or_by_who_renders(board):
+    said = plan_render(board, device="cpu", use="advertising", territory=["DE"]).rights.use
+    assert (said.use, said.territory) == ("advertising", ("DE",))
+    board.write_text(f"{board.read_text()}rights: {{use: documentary, territory: FR}}\n")
+    assert plan_render(board, device="cpu", use="documentary").rights.use.territory == ("FR",)
+    for asked in ({"use": "advertising"}, {"territory": ["DE"]}):
+        with pytest.raises(UsageError, match=r"rights\.(use: documentary|territory: FR)"):
+            plan_render(board, device="cpu", **asked)
 
 
 def test_two_renders_at_once_and_a_full_disk(board, go, tmp_path, monkeypatch):

@@ -132,11 +132,14 @@ def test_openjd_reads_its_template(board: Path, tmp_path: Path) -> None:
 
 def test_every_task_knows_where_photos_are(board: Path, tmp_path: Path) -> None:
     plan = plan_emit(board, "slurm", tmp_path / "jobs")
-    run_emit(dataclasses.replace(plan, photos={"mira": "/my photos"}), NoProgress())
+    told = {"photos": {"mira": "/my photos"}, "use": "advertising", "territory": ("DE", "FR")}
+    run_emit(dataclasses.replace(plan, **told), NoProgress())
     path = tool(tmp_path, "facekit", 'for word; do printf "%s\\n" "$word"; done')
     for task in ("1", "last"):
         words = said_by(tmp_path / "jobs" / "task.sh", task, path)
         assert words[words.index("--photos") + 1] == "mira=/my photos"
+        assert words[words.index("--use") + 1] == "advertising"
+        assert " --territory DE --territory FR " in " ".join(words)
 
 
 def test_more_groups_than_an_array_has_room_for_share_tasks(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -139,6 +140,16 @@ def test_takes_of_a_person_are_noted_once(trained, person):
     report = read_ledger(table=Path("use.csv"))
     assert report.to_json()["sums"][0]["clips"] == 1
     assert len(Path("use.csv").read_text().splitlines()) == 2
+    assert f"mira ({who['subject_ref']}): 0." in report.describe()
+    elsewhere = Path("elsewhere", "ledger.jsonl")
+    elsewhere.parent.mkdir()
+    for part in ("", ".head"):
+        shutil.copy(f"{find_rights().ledger.path}{part}", f"{elsewhere}{part}")
+    both = read_ledger([find_rights().ledger.path, elsewhere])
+    assert both.to_json()["sums"][0]["clips"] == 2
+    assert both.describe().count("head: ") == 2
+    with pytest.raises(UsageError, match="head is of one"):
+        read_ledger([find_rights().ledger.path, elsewhere], expected=both.head.sha256)
 
 
 def test_a_person_is_shot_only_as_agreed(trained, person, tmp_path):

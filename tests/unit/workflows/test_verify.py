@@ -253,3 +253,23 @@ def test_a_time_that_a_stranger_attests_is_not_known(folder, tmp_path):
     told = verify_files([path]).describe()
     assert "by a time stamp authority" in told
     assert "cannot be known" not in told
+
+
+def test_what_is_no_media_or_was_cut_off_is_told_apart_from_what_was_changed(folder):
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "junk.mp4").write_bytes(b"nothing of a movie" * 9)
+    (folder / "README.md").write_text("words")
+    for name in ("empty.png", "junk.mp4", "README.md"):
+        named = verify_files([folder / name])
+        assert (named.describe(), named.exit_code) == (f"{folder / name}: no picture or movie", 2)
+    assert verify_files([folder]).exit_code == 0
+    for path in folder.iterdir():
+        path.unlink()
+    for path in (made(folder / "a.mp4"), picture(folder / "b.png", seed=7)):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    result = verify_files([folder])
+    assert [(one.is_cut_off, one.is_other) for one in result.files] == [(True, False)] * 2
+    assert "damaged or cut off" in result.describe()
+    assert "TAMPERED" not in result.describe()
+    assert result.describe().endswith("0 trusted, 0 tampered with, 2 damaged or cut off")
+    assert result.exit_code == 6
