@@ -114,7 +114,10 @@ def _find_photos(
         if kept is None and not why:
             raise
         if kept is None:
-            raise UsageError(f"{character.source}: no photos to judge by: {why}") from error
+            step = why.replace("NAME=FOLDER", "FOLDER")  # there is one character alone
+            raise UsageError(
+                f"{character.source}: no photos to judge by, expected some, or templates; {step}"
+            ) from error
         return FoundPhotos(enrolled=(), held_out=(), has_new=False), kept
 
 
