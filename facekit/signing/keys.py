@@ -208,6 +208,6 @@ def _shortened(line: str) -> str:
 
 def _not_a_key(line: str) -> KeyRefused:
     return KeyRefused(
-        f"{_shortened(line)!r}: not a public key, expected one line 'ssh-ed25519 AAAA... name'; take the .pub"
-        " file as it is"
+        f"{_shortened(line)!r}: not a public key, expected one line 'ssh-ed25519 AAAA... name';"
+        " take the .pub file as it is"
     )
