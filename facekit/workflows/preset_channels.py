@@ -15,7 +15,8 @@ from facekit.presets.policy import check_channel, refuse_revoked
 from facekit.presets.states import Ignored
 from facekit.wording import nearest, one_of
 from facekit.workflows.not_counted import ignored_facts, ignored_lines
-from facekit.workflows.preset_refs import Desk, Resolved, desk, resolve, signer
+from facekit.workflows.preset_refs import Desk, Resolved, desk, resolve
+from facekit.workflows.preset_signer import signer
 
 __all__ = ["Moved", "promote", "roll_back"]
 

@@ -11,7 +11,8 @@ from facekit.presets.states import APPROVE, REJECT, REVOKE, Standing, fold, sign
 from facekit.show_file import Show
 from facekit.signing.statements import Subject
 from facekit.workflows.not_counted import ignored_facts, ignored_lines
-from facekit.workflows.preset_refs import Desk, Resolved, desk, resolve, signer
+from facekit.workflows.preset_refs import Desk, Resolved, desk, resolve
+from facekit.workflows.preset_signer import signer
 
 __all__ = ["Decided", "approve", "reject", "revoke"]
 

@@ -136,15 +136,11 @@ def plan_pack(
     name = preset_id or f"local/{re.sub('[^a-z0-9_-]', '-', header.name.lower())}"
     check_names(name, version, licence)
     record, about = read_consent(consent, subject, loaded)
+    said = allows_commercial(licence)
     no = "--redistribute" if redistribute else "--no-redistribute"
     rights = Rights(
         license=licence,
-        commercial=said_or_asked(
-            licence,
-            allows_commercial(licence),
-            allows_commercial_use or None,
-            "--allows-commercial-use",
-        ),
+        commercial=allows_commercial_use if said is None else said,
         redistribute=said_or_asked(licence, allows_redistribution(licence), redistribute, no),
         retain_until=retained_until(record),
     )
