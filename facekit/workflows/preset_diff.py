@@ -1,28 +1,23 @@
 """What changed between two presets: rights, parts, recipe, scores by pose, parity, pictures."""
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from facekit.errors import BundleDamaged, KeyRefused, UsageError
+from facekit.errors import BundleDamaged, UsageError
 from facekit.media.files import ensure_new, write_text
 from facekit.presets.bundle import Bundle
-from facekit.signing.home import key_home
-from facekit.signing.sealing import count_recipients, is_sealed_for
-from facekit.wording import counted
+from facekit.workflows.preset_diff_facts import parts_facts, recipe_facts, rights_facts
 from facekit.workflows.preset_diff_page import diff_page
 from facekit.workflows.preset_diff_parity import compare_shots
 from facekit.workflows.preset_diff_scores import ScoreChange, compare_scores, tell_difference
-from facekit.workflows.preset_files import SEALED_TEMPLATES, open_preset, open_templates
-from facekit.workflows.trust import trusted_keys
+from facekit.workflows.preset_files import open_preset
 
 __all__ = ["Change", "PresetDiff", "diff_presets"]
 
 _CONTACT = "media/contact.webp"
-_RECIPE = "weights/recipe.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +130,7 @@ def diff_presets(
     """
     page = None if out is None else ensure_new(out, force)
     first, second = (open_preset(path, revoked=True) for path in (one, two))
-    recipe = _changes(_recipe(first), _recipe(second))
+    recipe = _changes(recipe_facts(first), recipe_facts(second))
     if origin is not None:
         recipe = _with_origin(recipe, open_preset(origin, revoked=True), (first, second))
     reports = [_report(bundle) for bundle in (first, second)]
@@ -143,8 +138,8 @@ def diff_presets(
     diff = PresetDiff(
         one=first,
         two=second,
-        rights=_changes(_rights(first), _rights(second)),
-        parts=_changes(_parts(first), _parts(second)),
+        rights=_changes(rights_facts(first), rights_facts(second)),
+        parts=_changes(parts_facts(first), parts_facts(second)),
         recipe=recipe,
         scores=scores,
         scores_note=note,
@@ -192,71 +187,6 @@ def _page(diff: PresetDiff) -> str:
     return diff_page(names, groups, scores, diff.scores_note, str(diff.parity["said"]), pictures)
 
 
-def _rights(bundle: Bundle) -> dict[str, object]:
-    told = bundle.manifest
-    return {
-        **_flat({"rights": told.rights, "subject": told.subject}),
-        "templates": _templates(bundle),
-    }
-
-
-def _templates(bundle: Bundle) -> str:
-    """Who can read what tells the person."""
-    paths = {file.path for file in bundle.manifest.files if file.role == "templates"}
-    if not paths:
-        return "none"
-    if SEALED_TEMPLATES not in paths:
-        return "in the clear, for everybody who has the preset"
-    content = bundle.read(SEALED_TEMPLATES)
-    known = [key.name or key.keyid[:12] for key in trusted_keys() if is_sealed_for(content, key)]
-    others = count_recipients(content) - len(known)
-    names = [*known, *([counted(others, "unknown key")] if others > 0 else [])]
-    return f"sealed for {', '.join(names)}"
-
-
-def _parts(bundle: Bundle) -> dict[str, object]:
-    told = bundle.manifest
-    parts = _flat({"base": told.base, "encoder": told.encoder, "adapter": told.adapter})
-    return {**parts, "templates hold": _held(bundle)}
-
-
-def _held(bundle: Bundle) -> str | None:
-    """What its templates hold, where this user can see it."""
-    if not any(file.role == "templates" for file in bundle.manifest.files):
-        return None
-    try:
-        opened = open_templates(bundle, key_home())
-    except KeyRefused:
-        opened = None
-    return "cannot be seen here" if opened is None else opened.describe()
-
-
-def _flat(models: Mapping[str, Any]) -> dict[str, object]:
-    return {
-        f"{name}.{key}": value
-        for name, model in models.items()
-        if model is not None
-        for key, value in model.model_dump(mode="json").items()
-    }
-
-
-def _recipe(bundle: Bundle) -> dict[str, object]:
-    try:
-        told = tomllib.loads(bundle.read(_RECIPE).decode())
-    except ValueError as error:
-        raise BundleDamaged(
-            f"{bundle.source}: {_RECIPE} cannot be read ({error}), expected a recipe; pack it again"
-        ) from error
-    found: dict[str, object] = {}
-    for name, section in told.items():
-        if isinstance(section, dict):
-            found |= {f"{name}.{key}": value for key, value in section.items()}
-        else:
-            found[name] = section
-    training = bundle.manifest.training
-    return {**found, "trained: photos": training.photos, "trained: seed": training.seed}
-
-
 def _changes(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[Change, ...]:
     keys = [*before, *(key for key in after if key not in before)]
     return tuple(
@@ -277,7 +207,7 @@ def _with_origin(
                 f"{bundle.source}: follows {followed}, expected {origin.digest[:12]} of"
                 f" {origin.source}; name the preset that both follow, or leave --origin away"
             )
-    before = _recipe(origin)
+    before = recipe_facts(origin)
     return tuple(replace(one, origin=before.get(one.key), has_origin=True) for one in changes)
 
 
