@@ -17,6 +17,7 @@ from facekit.signing.statements import Subject
 from facekit.types import Progress
 from facekit.workflows.fetching import fetched_alone, in_megabytes, open_kept, remove_others
 from facekit.workflows.preset_refs import Desk, Resolved, desk, kept_folder, resolve
+from facekit.workflows.rights_preset import refuse_taken_back
 from facekit.workflows.transfer_results import Pulled, PullPlan, PushPlan, PushResult
 
 __all__ = [
@@ -44,8 +45,10 @@ def plan_push(
         SignatureRefused: Nobody of the show has signed it.
         PresetRevoked: It was withdrawn.
         RegistryError: The registry cannot be reached.
+        ConsentRefused: The consent of the person was taken back.
     """
     bundle = open_bundle(preset)
+    refuse_taken_back(bundle)
     with desk(registry) as at:
         _packed_by(bundle, at)
         _refuse_revoked(bundle, at)

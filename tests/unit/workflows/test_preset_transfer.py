@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import (
+    ConsentRefused,
     IntegrityError,
     OutputExists,
     PolicyRefused,
@@ -21,13 +22,14 @@ from facekit.presets.store import full_uri
 from facekit.signing.home import key_home
 from facekit.signing.keys import SigningKey
 from facekit.types import NoProgress
+from facekit.workflows.consent import ConsentTerms, record_consent, revoke_consent
 from facekit.workflows.fetching import fetched_alone
 from facekit.workflows.preset_decisions import revoke
 from facekit.workflows.preset_list import list_presets, plan_gc, run_gc
 from facekit.workflows.preset_look import inspect_preset, plan_verify_preset
 from facekit.workflows.preset_refs import desk, kept_folder
 from facekit.workflows.preset_transfer import Pulled, plan_pull, plan_push, run_pull, run_push
-from tests.tiny.presets import ADAPTER
+from tests.tiny.presets import ADAPTER, tiny_contents, write_preset
 from tests.tiny.registries import killed_at
 from tests.tiny.shows import ShowFolder, show_folder
 
@@ -246,3 +248,28 @@ def test_a_signature_that_does_not_count_is_told_once(show: ShowFolder) -> None:
     said = inspect_preset(show.bundle("1.0.0", signer="stranger").source).signature
     assert said.count("it names") == 1
     assert "facekit keys show" not in said
+
+
+def test_a_person_who_took_it_back_is_not_published(show: ShowFolder) -> None:
+    terms = ConsentTerms(
+        method="agreement-ref",
+        reason="contract 7",
+        controller="Studio",
+        purpose="a film",
+        allow=("narrative-fiction",),
+        contact="legal@studio.example",
+    )
+    kept = record_consent([], "mira", terms, adult=True).consent
+    subject = {
+        "type": "real",
+        "ref": kept.record.subject_ref,
+        "consent": "rights/consent.json",
+        "consent_digest": kept.digest,
+    }
+    contents = tiny_contents({"rights/consent.json": kept.to_bytes()})
+    key = show.team.keys["ana"]
+    bundle = write_preset(show.folder / "real.facekit", contents, key=key, subject=subject)
+    plan_push(bundle.source)
+    revoke_consent("mira", effect="withdraw", reason="asked by mail")
+    with pytest.raises(ConsentRefused, match="taken back"):
+        plan_push(bundle.source)
