@@ -6,8 +6,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 HEAVY = (
     "PIL",
     "accelerate",
@@ -76,12 +74,23 @@ def run(code: str, root: Path, *arguments: str) -> subprocess.CompletedProcess[s
     )
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_imports_nothing_heavy(root: Path, command: str) -> None:
-    code = GUARD + "from facekit_cli.main import main; main()"
-    done = run(code, root, *command.split(), "--help")
+HELP = """
+from facekit_cli.main import main
+for command in sys.argv[1:]:
+    print(command, file=sys.stderr)
+    sys.argv = ["facekit", *command.split(), "--help"]
+    try:
+        main()
+    except SystemExit as ended:
+        assert ended.code == 0
+"""
+
+
+def test_help_imports_nothing_heavy(root: Path) -> None:
+    """All in one process, where the guard refuses it whoever asks first."""
+    done = run(GUARD + HELP, root, "", *COMMANDS)
     assert done.returncode == 0, done.stderr
-    assert "Usage:" in done.stdout
+    assert done.stdout.count("Usage:") == 1 + len(COMMANDS)
 
 
 def test_import_of_the_library_is_free(root: Path) -> None:

@@ -181,7 +181,7 @@ def test_without_a_parser_photos_stay_as_they_are() -> None:
     assert faces.made_for is None
 
 
-@pytest.mark.parametrize("pool", ["mean", "concat"])
+@pytest.mark.parametrize("pool", ["mean", pytest.param("concat", marks=pytest.mark.slow)])
 def test_photos_and_their_dataset_give_the_same_character(
     photos: Path,
     tmp_path: Path,
