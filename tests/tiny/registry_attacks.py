@@ -26,7 +26,7 @@ from facekit.presets.bundle import Bundle
 from facekit.presets.policy import check_channel
 from facekit.presets.registry import Registry
 from facekit.presets.seen import Seen
-from facekit.show_file import Show, parse_show
+from facekit.show_file import Show
 from facekit.signing.dsse import sign_envelope
 from facekit.signing.keys import SigningKey
 from facekit.signing.statements import PAYLOAD_TYPE
@@ -71,7 +71,7 @@ class Stage:
             folder=self.root.parent,
             show=self.show,
             name="main",
-            address=parse_show(f'[registries.main]\nuri = "{self.root}"', "t").registries["main"],
+            source="main",
             registry=self.registry,
             seen=seen,
             now=NOW,
