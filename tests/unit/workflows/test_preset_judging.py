@@ -190,7 +190,7 @@ def test_the_new_part_is_biometric_wherever_a_preset_is_looked_at(trained, as_an
     assert not [path for path in open_bundle(bare).files if path == file.path]
     (change,) = diff_presets(as_anna.path, bare).parts
     assert (change.key, change.after) == ("templates hold", None)
-    assert "biometric; judge without photos by judge@" in str(change.before)
+    assert "judge without photos by judge@" in str(change.before)
     joined = load_any(as_anna.path).file.to_bytes()
     assert joined == trained.adapter.read_bytes(), "a character file holds nothing of it"
     assert split_templates(load_any(as_anna.path).file)[1].judging is None
