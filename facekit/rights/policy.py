@@ -196,7 +196,7 @@ def _check_revoked(
         grace = timedelta(days=record.revocation.notice_days)
         if one.effect == "withdraw" or not use.is_shown or now >= one.at + grace:
             step = (
-                f"use another character; {record.controller} decides what becomes of this one"
+                f"use another character, for {record.controller} decides what becomes of this one"
                 if one.effect == "withdraw"
                 else "ask again"
             )
