@@ -58,7 +58,7 @@ class Envelope:
                 for one in told["signatures"]
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise _damaged(name, f"{type(error).__name__}: {error}") from error
+            raise _damaged(name, f"not one ({error})") from error
         texts = [payload_type, *(one.keyid for one in signatures)]
         if not signatures or not all(isinstance(text, str) for text in texts):
             raise _damaged(name, "no signatures, or a keyid that is no text")

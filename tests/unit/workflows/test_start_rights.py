@@ -74,9 +74,10 @@ def test_those_in_a_clip_are_known_however_often_it_was_made_longer(person, tmp_
 def test_a_clip_of_a_person_is_made_longer_only_as_agreed(trained, person, tmp_path):
     clip = take(tmp_path / "1", **of(person))
     place = find_rights()
-    (permit,) = permit_start(clip, (), place.use("shoot"), place)
+    _, (permit,) = permit_start(clip, (), place.use("shoot"), place)
     assert (permit.name, permit.by) == ("mira", "consent")
-    assert permit_start(clip, (permit,), place.use("shoot"), place) == ()
+    drawn = [("mira", str(person), CharacterFile.load(person).header)]
+    assert permit_start(clip, drawn, place.use("shoot"), place) == ((permit,), ())
     revoke_consent("mira", effect="withdraw", reason="asked by mail")
     with pytest.raises(ConsentRefused, match="revoked"):
         permit_start(clip, (), place.use("shoot"), place)
@@ -99,12 +100,13 @@ def test_a_character_that_is_gone_is_known_by_the_consent_of_the_clip(person, tm
     consent = place.store.records()[0]
     clip = take(tmp_path / "1", **of(person, consent=consent.digest))
     person.unlink()
-    (permit,) = permit_start(clip, (), place.use("shoot"), place)
+    _, (permit,) = permit_start(clip, (), place.use("shoot"), place)
     assert (permit.by, permit.subject_ref) == ("consent", consent.record.subject_ref)
     strange = take(tmp_path / "2", **of(person, consent="0" * 64))
     with pytest.raises(ConsentRefused, match="no such consent"):
         permit_start(strange, (), place.use("shoot"), place)
-    (permit,) = permit_start(take(tmp_path / "3", **of(person)), (), place.use("shoot"), place)
+    unknown = take(tmp_path / "3", **of(person))
+    _, (permit,) = permit_start(unknown, (), place.use("shoot"), place)
     assert permit.warning
 
 
