@@ -154,3 +154,10 @@ def test_dates_come_before_all_else():
 def test_a_word_in_another_spelling_is_a_mistake_and_no_other_word(asked):
     with pytest.raises(UsageError, match=";"):
         use(**asked)
+
+
+def test_any_is_no_use_that_passes_every_denial():
+    with pytest.raises(UsageError, match="pass every denial"):
+        use(use="any")
+    assert allows(consent(uses={"allow": ["any"]}), use(use="")).use == "unnamed"
+    assert allows(consent(uses={"allow": ["any", "news"]}), use(use="")).use == "news"
