@@ -39,8 +39,9 @@ def permit_start(
     cast = tuple(characters)
     drawn = {source for _, source, _ in cast}
     further = [
-        _ask(person, start, place)
-        for person in (people_in(start) if start is not None else ())
+        _ask(person, file, place)
+        for file in (() if start is None else (start,))
+        for person in people_in(file)
         if str(person.file) not in drawn
     ]
     permits = permit_each([*(ask_character(*one, place) for one in cast), *further], use)
