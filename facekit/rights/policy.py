@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from facekit.errors import ConsentRefused, UsageError
 from facekit.rights.consent import ConsentRecord, SignedConsent
@@ -14,6 +14,9 @@ from facekit.terms import WORLD, is_place, is_word
 
 __all__ = ["Action", "Use", "check_consent", "check_use", "default_use"]
 
+_UNNAMED: Final = "unnamed"
+"""A use of which nobody says what it is, under a consent that names none."""
+
 Action = Literal["train", "enrol", "pack", "shoot", "render"]
 
 
@@ -22,8 +25,8 @@ class Use:
     """What somebody is about to do.
 
     Raises:
-        UsageError: A use, a medium or a place that no record can name; or nothing is left of the
-            territory.
+        UsageError: A use, a medium or a place that no record can name; the use `any`; or nothing
+            is left of the territory.
     """
 
     action: Action
@@ -38,6 +41,11 @@ class Use:
 
     def __post_init__(self) -> None:
         """Refuse words that would pass a denial because they are written in another way."""
+        if self.use == ANY:
+            raise UsageError(
+                f"use {ANY!r}: no use, for it would pass every denial, expected what it is for,"
+                " such as narrative-fiction; say that, or leave it away"
+            )
         for word in (*((self.use,) if self.use else ()), *self.media):
             if not is_word(word):
                 raise UsageError(
@@ -125,8 +133,8 @@ def check_consent(
 
 
 def default_use(record: ConsentRecord) -> str:
-    """What a use counts as where nobody says it: the first that is allowed."""
-    return record.uses.allow[0]
+    """What a use counts as where nobody says it: the first that is allowed, `any` left aside."""
+    return next((word for word in record.uses.allow if word != ANY), _UNNAMED)
 
 
 def check_use(

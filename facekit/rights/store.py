@@ -8,13 +8,13 @@ NAME.request.json              the reference of somebody who was asked and has n
 import json
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
 
-from facekit.errors import ConsentRefused, OutputExists, UsageError
+from facekit.errors import ConsentRefused, OutputExists, SignatureRefused, UsageError
 from facekit.media.files import write_bytes, write_text
 from facekit.rights.consent import SignedConsent, read_consent
 from facekit.signing.keys import PublicKey, SigningKey
@@ -27,7 +27,7 @@ from facekit.signing.statements import (
     sign_statement,
 )
 
-__all__ = ["REVOKE", "ConsentStore", "Revocation"]
+__all__ = ["REVOKE", "ConsentStore", "DamagedRevocation", "Revocation"]
 
 REVOKE: Final = "consent.revoke"
 """Kind of the statement that a consent was taken back."""
@@ -55,6 +55,22 @@ class Revocation:
             return True
         record = consent.record
         return record.subject_ref == self.subject_ref and parse_time(record.recorded_at) <= self.at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DamagedRevocation:
+    """A file that may say that a consent was taken back, and does not hold."""
+
+    digits: str
+    """The first of the digest of the record, as the name of the file says them."""
+    subject_ref: str
+    """Of that record; empty where there is none."""
+    error: SignatureRefused
+
+    def may_concern(self, consent: SignedConsent) -> bool:
+        """Whether it may take back this record: one of the same person, or nobody knows whose."""
+        is_named = bool(self.digits) and consent.digest.startswith(self.digits)
+        return is_named or self.subject_ref in ("", consent.record.subject_ref)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +208,25 @@ class ConsentStore:
             SignatureRefused: One is damaged, or signed by nobody trusted; it is not passed over,
                 for it may be real.
         """
-        keys = tuple(trusted)
-        return tuple(
-            _revocation(open_statement(path.read_bytes(), keys, kind=REVOKE, name=str(path)))
-            for path in sorted(self.folder.glob("*.revoke-*.json"))
-            if not path.name.startswith(".")
-        )
+        found, damaged = self.look_at_revocations(trusted)
+        if damaged:
+            raise damaged[0].error
+        return found
+
+    def look_at_revocations(
+        self, trusted: Iterable[PublicKey]
+    ) -> tuple[tuple[Revocation, ...], tuple[DamagedRevocation, ...]]:
+        """Everything that was taken back, and what is damaged or signed by nobody trusted."""
+        keys, found, damaged = tuple(trusted), [], []
+        for path in sorted(self.folder.glob("*.revoke-*.json")):
+            if path.name.startswith("."):
+                continue
+            try:
+                found.append(_read_revocation(path, keys))
+            except SignatureRefused as error:
+                digits, ref = self._concerned(path)
+                damaged.append(DamagedRevocation(digits=digits, subject_ref=ref, error=error))
+        return tuple(found), tuple(damaged)
 
     def has(self, name: str) -> bool:
         """Whether there is a record of this name."""
@@ -205,6 +234,14 @@ class ConsentStore:
 
     def _request(self, name: str) -> Path:
         return self.folder / f"{name}.request.json"
+
+    def _concerned(self, path: Path) -> tuple[str, str]:
+        """The digits of a record that the name of a revocation says, and the person of it."""
+        digits = path.name.split(".")[1]
+        if not _DIGEST.fullmatch(digits):
+            return "", ""
+        refs = {_whose(record) for record in self._files("*", digits)}
+        return digits, refs.pop() if len(refs) == 1 else ""
 
     def _files(self, name: str, digits: str = "????????") -> list[Path]:
         found = self.folder.glob(f"{name}.{digits}{_SUFFIX}")
@@ -237,7 +274,7 @@ def _name(path: Path) -> str:
 
 
 def _whose(path: Path) -> str:
-    """The person that a damaged record names; empty where it names none."""
+    """The person that a record names, even if it is damaged; empty where it names none."""
     try:
         told = str(json.loads(path.read_bytes())["subject_ref"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -247,6 +284,16 @@ def _whose(path: Path) -> str:
 
 def _age(consent: SignedConsent) -> tuple[datetime, str]:
     return parse_time(consent.record.recorded_at), consent.digest
+
+
+def _read_revocation(path: Path, trusted: Sequence[PublicKey]) -> Revocation:
+    try:
+        return _revocation(open_statement(path.read_bytes(), trusted, kind=REVOKE, name=str(path)))
+    except (OSError, ValueError) as error:
+        raise SignatureRefused(
+            f"{path}: {error}, expected a statement that a consent was taken back; get it again"
+            " from where it came"
+        ) from error
 
 
 def _revocation(statement: Statement) -> Revocation:

@@ -24,7 +24,7 @@ from facekit.workflows.character_traces import (
 )
 from facekit.workflows.characters import find_character
 from facekit.workflows.credentials import output_record
-from facekit.workflows.preset_files import load_any
+from facekit.workflows.preset_files import SEALED_TEMPLATES, enclosing_bundle, load_any
 from facekit.workflows.rights_place import RightsPlace, find_rights
 
 __all__ = ["DELETION_SCHEMA", "DeletePlan", "DeleteResult", "plan_delete", "run_delete"]
@@ -147,7 +147,7 @@ def plan_delete(
         place=place,
         traces=(*(one for one in gone if one not in own), *(one for one in own if one in gone)),
         left=(*(one for one in _once([*own, *kept]) if one not in own), *_outputs(digest)),
-        notes=(silent,) if silent else (),
+        notes=tuple(note for note in (silent, _closed(path, character)) if note),
     )
 
 
@@ -215,6 +215,15 @@ def _place_of(path: Path) -> RightsPlace:
     """Where rights lie for a character: in its own show, or else in the one that is worked in."""
     own, here = find_rights(full_path(path).parent), find_rights()
     return here.around(path) if own.show_file is None else own.around(Path.cwd() / path.name)
+
+
+def _closed(path: Path, character: Character) -> str:
+    """Why the photos are not known; empty where they are, or where none are told."""
+    preset = enclosing_bundle(path)
+    is_sealed = preset is not None and (preset / SEALED_TEMPLATES).is_file()
+    if not is_sealed or character.file.header.photos:
+        return ""
+    return "photos not known: the templates are sealed, and no key here opens them"
 
 
 def _remove(trace: Trace) -> list[str]:

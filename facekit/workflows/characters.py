@@ -63,12 +63,11 @@ def find_character(name: str, *, revoked: bool = False) -> Path:
     if given.exists() and is_bundle(given):
         return preset_adapter(given, revoked=revoked)
     if given.is_file() and given.suffix == _SUFFIX:
-        inside = enclosing_bundle(given)
-        return given if inside is None else preset_adapter(inside, revoked=revoked)
+        return _verified(given, revoked)
     places = (given / ADAPTER_FILE, CHARACTERS_DIR / name / ADAPTER_FILE)
     for place in places:
         if place.is_file():
-            return place
+            return _verified(place, revoked)
     known = sorted(path.parent.name for path in CHARACTERS_DIR.glob(f"*/{ADAPTER_FILE}"))
     nobody = f"a {_SUFFIX} file or a name in {CHARACTERS_DIR}/"
     listed = f"one of {', '.join(known)}" if known else nobody
@@ -76,6 +75,11 @@ def find_character(name: str, *, revoked: bool = False) -> Path:
         f"{name}: no such character, expected {listed};"
         f" train one with: facekit train PHOTOS --as {given.name or 'NAME'}"
     )
+
+
+def _verified(file: Path, revoked: bool) -> Path:
+    inside = enclosing_bundle(file)
+    return file if inside is None else preset_adapter(inside, revoked=revoked)
 
 
 def load_characters(names: Sequence[str]) -> tuple[Character, ...]:

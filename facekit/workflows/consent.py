@@ -10,7 +10,7 @@ from facekit.media.files import ensure_new, write_text
 from facekit.rights.consent import SignedConsent, new_subject_ref
 from facekit.rights.policy import Action, Use, check_consent
 from facekit.rights.requests import request_html, request_markdown
-from facekit.rights.store import Revocation
+from facekit.rights.store import DamagedRevocation, Revocation
 from facekit.weights import file_digest
 from facekit.workflows.consent_checks import check_said, consent_warnings
 from facekit.workflows.consent_results import (
@@ -172,14 +172,14 @@ def show_consents(reference: str | None = None) -> ShownConsents:
     """
     place = find_rights()
     found = (place.store.find(reference),) if reference else place.store.records()
-    trusted, revocations = place.trusted(), place.revocations()
+    trusted, (revocations, damaged) = place.trusted(), place.look_at_revocations()
     rows = []
     for one in found:
         record = one.record
         rows.append(
             {
                 "name": one.name,
-                "state": _state(one, place, revocations),
+                "state": _state(one, place, revocations, damaged),
                 "subject_ref": record.subject_ref,
                 "method": record.method,
                 "valid_until": str(record.valid_until),
@@ -189,7 +189,11 @@ def show_consents(reference: str | None = None) -> ShownConsents:
             }
         )
     return ShownConsents(
-        folder=place.store.folder, rows=tuple(rows), records=found, in_full=reference is not None
+        folder=place.store.folder,
+        rows=tuple(rows),
+        records=found,
+        in_full=reference is not None,
+        damaged=tuple(str(one.error).partition(";")[0] for one in damaged),
     )
 
 
@@ -270,11 +274,16 @@ def revoke_consent(
     return RevokedConsent(path=path, consent=consent, revocation=revocation, not_noted=not_noted)
 
 
-def _state(consent: SignedConsent, place: RightsPlace, revocations: Sequence[Revocation]) -> str:
-    """`holds`, or the rule that refuses it now."""
+def _state(
+    consent: SignedConsent,
+    place: RightsPlace,
+    revocations: Sequence[Revocation],
+    damaged: Sequence[DamagedRevocation],
+) -> str:
+    """`holds`, or the rule that refuses it now; `damaged` where a revocation may be about it."""
     own = Use(action="pack", project=consent.record.project)
     try:
         check_consent(consent, own, trusted=place.trusted(), revocations=revocations)
     except ConsentRefused as error:
         return error.rule
-    return "holds"
+    return "damaged" if any(one.may_concern(consent) for one in damaged) else "holds"

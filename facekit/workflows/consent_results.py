@@ -83,9 +83,14 @@ class ShownConsents:
     rows: tuple[Mapping[str, object], ...]
     records: tuple[SignedConsent, ...] = field(repr=False)
     in_full: bool = False
+    damaged: tuple[str, ...] = ()
+    """Revocations that do not hold, and why; whom they may concern is not shot until then."""
 
     def describe(self) -> str:
         """A line each; one alone in full."""
+        return "\n".join([self._records(), *(f"damaged revocation: {one}" for one in self.damaged)])
+
+    def _records(self) -> str:
         if not self.rows:
             return f"{self.folder}: no consents"
         if self.in_full:
@@ -108,6 +113,7 @@ class ShownConsents:
                 {**row, "record": one.record.to_json()}
                 for row, one in zip(self.rows, self.records, strict=True)
             ],
+            "damaged_revocations": list(self.damaged),
         }
 
 

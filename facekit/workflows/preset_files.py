@@ -16,6 +16,7 @@ from facekit.presets.packing import copy_bundle
 from facekit.presets.seen import ever_revoked
 from facekit.signing.home import KeyHome, key_home
 from facekit.signing.sealing import is_sealed_for, open_sealed
+from facekit.terms import is_person
 from facekit.workflows.fetching import fetched_alone, open_kept
 from facekit.workflows.trust import is_locked_unsigned, trusted_keys
 
@@ -98,10 +99,12 @@ def _adapter_of(bundle: Bundle) -> Path:
 
 
 def enclosing_bundle(file: Path) -> Path | None:
-    """The preset folder that a character file lies in; None where it lies in none."""
-    folder = file.absolute().parent.parent
-    inside = file.absolute() == folder / ADAPTER and (folder / MANIFEST).exists()
-    return folder if inside else None
+    """The preset folder that a character file lies in, also by way of links; None if in none."""
+    for path in (file.absolute(), file.resolve()):
+        folder = path.parent.parent
+        if path == folder / ADAPTER and (folder / MANIFEST).exists():
+            return folder
+    return None
 
 
 def open_templates(bundle: Bundle, home: KeyHome) -> Templates | None:
@@ -140,7 +143,7 @@ def open_templates(bundle: Bundle, home: KeyHome) -> Templates | None:
     return None
 
 
-def load_any(path: Path | str, *, revoked: bool = False) -> Character:
+def load_any(path: Path | str, *, revoked: bool = False, templates: bool = True) -> Character:
     """Load a character file, the one in a folder, or the one in a preset.
 
     A character of a preset gets the templates that the preset holds: those in the clear, and
@@ -148,7 +151,9 @@ def load_any(path: Path | str, *, revoked: bool = False) -> Character:
 
     Args:
         path: Any of these.
-        revoked: Load one that was revoked as well, to be deleted with all that was made of it.
+        revoked: Load one that was revoked as well, to be deleted with all that was made of it;
+            templates that are sealed for a locked key stay closed then.
+        templates: Whether those of a preset are opened.
 
     Raises:
         AdapterDamaged: Missing, truncated, altered or not a character file.
@@ -157,7 +162,8 @@ def load_any(path: Path | str, *, revoked: bool = False) -> Character:
         PresetRevoked: Likewise.
         SignatureRefused: Likewise.
         PresetError: Likewise.
-        ConsentRefused: The consent has let it be kept until a day that is over.
+        ConsentRefused: It was to be kept until a day that is over. Of a person with a consent that
+            is decided where the character is used, for a later consent may allow it.
         KeyRefused: Its templates are sealed for a key of the user that cannot be opened.
     """
     path = Path(path)
@@ -170,14 +176,22 @@ def load_any(path: Path | str, *, revoked: bool = False) -> Character:
     if not revoked:
         _refuse_kept_too_long(bundle)
     character = load_character(_adapter_of(bundle))
-    templates = open_templates(bundle, key_home())
-    if templates is None:
+    try:
+        opened = open_templates(bundle, key_home()) if templates else None
+    except KeyRefused:
+        if not revoked:
+            raise
+        opened = None  # what is deleted need not be opened
+    if opened is None:
         return character
-    joined = templates.join(character.file)
-    return dataclasses.replace(character, file=joined, judging=templates.judging)
+    joined = opened.join(character.file)
+    return dataclasses.replace(character, file=joined, judging=opened.judging)
 
 
 def _refuse_kept_too_long(bundle: Bundle) -> None:
+    about = bundle.manifest.subject
+    if is_person(about.type) and about.consent_digest is not None:
+        return  # `permit_character` decides
     until = bundle.manifest.rights.retain_until
     today = datetime.now(UTC).date()
     if until is not None and today > date.fromisoformat(until):

@@ -251,7 +251,7 @@ def run_verify_preset(
         WeightsError: The backbone is not here.
         AdapterMismatch: The backbone here has other weights than the one it was trained on.
     """
-    character = load_any(plan.bundle.source)
+    character = load_any(plan.bundle.source, templates=plan.device is not None)
     parity = None
     if plan.device is not None:
         name = f"{plan.bundle.source}: {PARITY}"

@@ -1,7 +1,7 @@
 """Whether a character may be used: the check that training, packing and shooting share."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,15 +17,18 @@ from facekit.rights.consent import SignedConsent
 from facekit.rights.consent_parts import ANY
 from facekit.rights.policy import Use
 from facekit.terms import is_person
+from facekit.workflows.preset_files import enclosing_bundle
 from facekit.workflows.rights_choice import choose_consent, consents_of
 from facekit.workflows.rights_place import RightsPlace
 
 __all__ = [
     "Permit",
     "are_drawn_samples",
+    "ask_character",
     "draws_nobody",
     "permit_all",
     "permit_character",
+    "permit_each",
     "subject_of",
 ]
 
@@ -74,8 +77,8 @@ class Permit:
     @property
     def preset(self) -> str:
         """Digest of the preset that the file lies in; empty where it lies in none."""
-        manifest = Path(self.source).parent.parent / MANIFEST
-        return preset_digest(manifest.read_bytes()) if manifest.is_file() else ""
+        folder = enclosing_bundle(Path(self.source))
+        return "" if folder is None else preset_digest((folder / MANIFEST).read_bytes())
 
 
 def are_drawn_samples(paths: Iterable[Path | str]) -> bool:
@@ -135,10 +138,11 @@ def permit_character(
     if told is None and draws_nobody(header.backbone, header.encoder):
         return Permit(name=name, source=source, by="nobody depicted")
     if told is None:
-        if place.told.required:
+        demanded_by = place.around(source).demanded_by
+        if demanded_by is not None:
             raise ConsentRefused(
                 f"{source}: does not say whose face it is, expected a subject, for"
-                f" {place.show_file} demands one; train {name} again with --consent",
+                f" {demanded_by} demands one; train {name} again with --consent",
                 rule="exists",
             )
         return Permit(name=name, source=source, by="not told")
@@ -170,15 +174,26 @@ def permit_all(
     Raises:
         ConsentRefused: Also where there is none; otherwise all as `permit_character`.
     """
-    listed = tuple(characters)
-    permits = _permit_each(listed, use, place)
+    return permit_each([ask_character(*one, place) for one in characters], use)
+
+
+def ask_character(
+    name: str, source: str, header: CharacterHeader, place: RightsPlace
+) -> Callable[[Use], Permit]:
+    """How a character is asked for a use; the arguments are those of `permit_character`."""
+    return lambda use: permit_character(name, source, header, use, place)
+
+
+def permit_each(asked: Sequence[Callable[[Use], Permit]], use: Use) -> tuple[Permit, ...]:
+    """Ask several for one use; as `permit_all`, also of people whose characters are not here."""
+    permits = tuple(ask(use) for ask in asked)
     people = [one for one in permits if one.use is not None]
     if len({one.use for one in people}) < 2:
         return permits
     words = dict.fromkeys(word for one in people for word in one.allowed)
-    for word in sorted(words, key=lambda word: word == ANY):
+    for word in (word for word in words if word != ANY):
         try:
-            return _permit_each(listed, replace(use, use=word), place)
+            return tuple(ask(replace(use, use=word)) for ask in asked)
         except ConsentRefused as error:
             if error.rule not in ("use", "denied"):
                 raise
@@ -190,19 +205,12 @@ def permit_all(
     )
 
 
-def _permit_each(
-    characters: Iterable[tuple[str, str, CharacterHeader]], use: Use, place: RightsPlace
-) -> tuple[Permit, ...]:
-    return tuple(
-        permit_character(name, source, header, use, place) for name, source, header in characters
-    )
-
-
 def _check_retained(name: str, source: Path, consent: SignedConsent, now: datetime | None) -> None:
     """Refuse a preset that is kept too long, unless a later consent than its own allows that."""
-    manifest = source.parent.parent / MANIFEST
-    if not manifest.is_file():
+    folder = enclosing_bundle(source)
+    if folder is None:
         return
+    manifest = folder / MANIFEST
     told = read_manifest(manifest.read_bytes(), str(manifest))
     today = str((now or datetime.now(UTC)).astimezone(UTC).date())
     is_over = told.rights.retain_until is not None and today > told.rights.retain_until
@@ -225,9 +233,10 @@ def subject_of(header: CharacterHeader, source: Path | str) -> SubjectRecord | N
         BundleDamaged: The preset's manifest cannot be read.
         ConsentRefused: The preset is of a person and names no consent.
     """
-    manifest = Path(source).parent.parent / MANIFEST
-    if header.subject is not None or not manifest.is_file():
+    folder = enclosing_bundle(Path(source))
+    if header.subject is not None or folder is None:
         return header.subject
+    manifest = folder / MANIFEST
     told = read_manifest(manifest.read_bytes(), str(manifest)).subject
     if not is_person(told.type):
         return SubjectRecord(type=told.type)

@@ -9,6 +9,7 @@ from facekit.errors import ConsentRefused
 from facekit.rights.consent import SignedConsent, read_consent
 from facekit.rights.policy import Use, check_consent
 from facekit.signing.statements import parse_time
+from facekit.workflows.preset_files import enclosing_bundle
 from facekit.workflows.rights_place import RightsPlace
 
 __all__ = ["CONSENT_FILE", "IN_PRESET", "choose_consent", "choose_given", "consents_of"]
@@ -33,7 +34,7 @@ def choose_consent(
         ConsentRefused: None does; the reason of the one for this project, or of the latest.
     """
     latest: dict[str, SignedConsent] = {}
-    trusted, revocations = place.trusted(), place.revocations()
+    trusted, revocations = place.trusted(), place.revocations(candidates)
     for one in sorted(candidates, key=_age, reverse=True):
         # One that nobody trusted signed does not take the place of another.
         if one.signers(trusted):
@@ -113,9 +114,9 @@ def choose_given(
 
 def consents_of(ref: str, source: Path, place: RightsPlace) -> list[SignedConsent]:
     """The records of a person here, and those that came with the character."""
-    found = list(place.records_of(ref))
-    for beside in (source.parent / CONSENT_FILE, source.parent.parent / IN_PRESET):
-        if beside.is_file():
+    found, preset = list(place.records_of(ref)), enclosing_bundle(source)
+    for beside in (source.parent / CONSENT_FILE, preset and preset / IN_PRESET):
+        if beside is not None and beside.is_file():
             found.append(read_consent(beside.read_bytes(), str(beside)))
     fitting = [one for one in found if one.record.subject_ref == ref and one.record.needs_consent]
     return list({one.digest: one for one in fitting}.values())

@@ -1,6 +1,7 @@
 """Where rights are looked up from here: consents, ledger, keys that count, the show."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from facekit.media.files import full_path
 from facekit.rights.consent import SignedConsent
 from facekit.rights.ledger import Ledger
 from facekit.rights.policy import Action, Use
-from facekit.rights.store import ConsentStore, Revocation
+from facekit.rights.store import ConsentStore, DamagedRevocation, Revocation
 from facekit.show_file import ConsentPlace, Show, find_show, read_show
 from facekit.signing.home import KeyHome, key_home
 from facekit.signing.keys import PublicKey, SigningKey
@@ -47,10 +48,22 @@ class RightsPlace:
         """Own keys, those trusted, and those of the show's people."""
         return (*self.keys.trusted(), *self.show.all_keys())
 
+    @property
+    def demanded_by(self) -> Path | None:
+        """The file of a show that demands a subject of each character; None where none does."""
+        return next((one.show_file for one in (self, *self.others) if one.told.required), None)
+
     def trusted(self) -> tuple[PublicKey, ...]:
-        """Keys that may sign consents: all known ones, unless the show names roles for it."""
-        if not self.told.roles:
-            return self.known()
+        """Keys that may sign consents: all known ones, unless the show names roles for it.
+
+        Where another show that is looked in names roles, keys count that may sign there as well.
+        """
+        named = [{key.raw for key in x.in_roles()} for x in self.others if x.told.roles]
+        own = self.in_roles() if self.told.roles else self.known()
+        return tuple(key for key in own if all(key.raw in keys for keys in named))
+
+    def in_roles(self) -> tuple[PublicKey, ...]:
+        """Keys of the people whom the show lets sign consents."""
         people = self.show.people.values()
         return tuple(
             key
@@ -59,13 +72,28 @@ class RightsPlace:
             for key in person.all_keys()
         )
 
-    def revocations(self) -> tuple[Revocation, ...]:
+    def revocations(self, of: Iterable[SignedConsent]) -> tuple[Revocation, ...]:
         """Everything that was taken back, also where the file of it has been removed since.
+
+        Args:
+            of: Records that are asked about; what is damaged and cannot be about them is passed
+                over.
 
         Raises:
             SignatureRefused: One is damaged, or signed by nobody trusted.
             LedgerDamaged: The ledger does not hold.
         """
+        records = tuple(of)
+        found, damaged = self.look_at_revocations()
+        for one in damaged:
+            if any(map(one.may_concern, records)):
+                raise one.error
+        return found
+
+    def look_at_revocations(
+        self,
+    ) -> tuple[tuple[Revocation, ...], tuple[DamagedRevocation, ...]]:
+        """Everything that was taken back, and what is damaged; raises `LedgerDamaged`."""
         noted = [
             Revocation(
                 digest=str(line.content.get("consent", "")),
@@ -77,8 +105,10 @@ class RightsPlace:
             if line.kind == "revoke"
         ]
         stores = (self.store, *map(ConsentStore, self.beside))
-        found = [one for store in stores for one in store.revocations(self.known())]
-        return (*found, *noted, *(one for other in self.others for one in other.revocations()))
+        looked = [store.look_at_revocations(self.known()) for store in stores]
+        looked += [other.look_at_revocations() for other in self.others]
+        found = [one for revocations, _ in looked for one in revocations]
+        return (*found, *noted), tuple(one for _, damaged in looked for one in damaged)
 
     def records_of(self, subject_ref: str) -> tuple[SignedConsent, ...]:
         """The records of a person, here and in the other places; raises as `of_subject`."""

@@ -37,7 +37,8 @@ def taken_back(bundle: Bundle) -> str:
         return ""
     place = find_rights().around(bundle.source)
     try:
-        records, revocations = _records(bundle, place), place.revocations()
+        records = _records(bundle, place)
+        revocations = place.revocations(records)
     except LedgerDamaged:
         return ""
     except FacekitError as error:

@@ -21,7 +21,7 @@ from facekit.workflows.casting import ShotCast, cast_prompts, check_casts, parse
 from facekit.workflows.characters import check_conditioned, load_characters, shooting_recipe
 from facekit.workflows.device import AUTO, choose_device, device_text
 from facekit.workflows.frame_likeness import start_warnings
-from facekit.workflows.rights import Permit, permit_all
+from facekit.workflows.rights import Permit
 from facekit.workflows.rights_place import RightsPlace, find_rights
 from facekit.workflows.shoot_warnings import shoot_warnings
 from facekit.workflows.shot_asked import asked_frames, check_strength, strength_text
@@ -224,9 +224,7 @@ def plan_shoot(
     loaded = load_characters((character,) if isinstance(character, str) else character)
     place = find_rights()
     asked = place.use("shoot", use=use, territory=tuple(territory))
-    permits: tuple[Permit, ...] = ()
-    if not is_zero(strength):
-        permits = permit_all(((x.name, x.source, x.file.header) for x in loaded), asked, place)
+    drawn = () if is_zero(strength) else loaded
     placed = parse_regions(regions, [one.name for one in loaded])
     found, source = (
         (recipe, "given by the caller") if recipe else shooting_recipe(loaded[0], overrides)
@@ -248,7 +246,8 @@ def plan_shoot(
         aspect=aspect,
     )
     given = Path(start.source) if start.is_given else None
-    begun = () if given is None else permit_start(given, permits, asked, place)
+    people = ((one.name, one.source, one.file.header) for one in drawn)
+    permits, begun = permit_start(given, people, asked, place)
     frames = asked_frames(num_frames, seconds, settings.fps) or found.sample.num_frames
     shots = start.name_shots(
         [

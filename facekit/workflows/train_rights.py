@@ -31,6 +31,8 @@ class TrainRights:
     """Whether the run begins with a self-attestation of the person."""
     by_name: str = ""
     """What a self-attestation is kept under."""
+    place: RightsPlace | None = None
+    """Where the person's records and revocations lie; None where nobody is asked."""
 
     def describe(self) -> str:
         """In words, for plans; empty where the backbone draws drawings alone."""
@@ -110,12 +112,15 @@ def settle_rights(rights: TrainRights) -> TrainRights:
     """
     if not rights.attests:
         return rights
-    _, signed = keep_own(rights.by_name, find_rights())
-    return TrainRights(subject=_subject(signed), consent=signed)
+    place = find_rights()
+    _, signed = keep_own(rights.by_name, place)
+    return TrainRights(subject=_subject(signed), consent=signed, place=place)
 
 
 def check_still(rights: TrainRights, recipe: Recipe, folder: Path) -> None:
     """Refuse a character whose consent was taken back, or has ended, while it was trained.
+
+    A later record of the person counts as well, such as a renewed one.
 
     Args:
         rights: As the run began.
@@ -128,10 +133,10 @@ def check_still(rights: TrainRights, recipe: Recipe, folder: Path) -> None:
     if rights.consent is None or not rights.consent.record.needs_consent:
         return
     try:
-        _under(rights.consent, recipe, find_rights(), exact=True)
+        _under(rights.consent, recipe, rights.place or find_rights(), exact=False)
     except ConsentRefused as error:
         raise ConsentRefused(
-            f"{str(error).partition(';')[0]}; no character is written, and {folder} holds what was"
+            f"{_said(error)}; no character is written, and {folder} holds what was"
             " made of the photos: remove it",
             rule=error.rule,
         ) from error
@@ -177,7 +182,7 @@ def _own(name: str, recipe: Recipe) -> TrainRights:
         if error.rule != "dates":
             raise
         raise ConsentRefused(
-            f"{str(error).partition(';')[0]}; agree anew with facekit consent record --as {name}"
+            f"{_said(error)}; agree anew with facekit consent record --as {name}"
             " --i-am-the-subject --renew",
             rule="dates",
         ) from error
@@ -193,7 +198,12 @@ def _under(
         check_consent(consent, use, trusted=place.trusted(), name=name)
         return TrainRights(subject=SubjectRecord(type=consent.record.subject))
     found, _ = choose_given(consent, use, place, name, exact=exact)
-    return TrainRights(subject=_subject(found), consent=found)
+    return TrainRights(subject=_subject(found), consent=found, place=place)
+
+
+def _said(error: ConsentRefused) -> str:
+    """What an error says without its next step and its rule, which the next one says again."""
+    return str(error).partition(";")[0].partition(" (rule:")[0]
 
 
 def _subject(consent: SignedConsent) -> SubjectRecord:

@@ -190,3 +190,10 @@ def test_who_must_not_use_a_character_is_not_told_to_delete_it():
                 made, use(action="train"), trusted=[LEGAL.public], revocations=revocations, now=now
             )
         assert "delete" not in str(caught.value)
+
+
+def test_any_is_no_use_that_passes_every_denial():
+    with pytest.raises(UsageError, match="pass every denial"):
+        use(use="any")
+    assert allows(consent(uses={"allow": ["any"]}), use(use="")).use == "unnamed"
+    assert allows(consent(uses={"allow": ["any", "news"]}), use(use="")).use == "news"

@@ -81,3 +81,20 @@ def test_a_damaged_later_record_of_the_same_name_is_not_passed_over(store):
     store.add("mira", late, again=True).write_bytes(b"")
     with pytest.raises(ConsentRefused):
         store.of_subject(REF)
+
+
+def test_a_damaged_revocation_may_concern_its_person_alone(store):
+    other = "subj_" + "1" * 32
+    mira, noa = consent(), consent(subject_ref=other)
+    store.add("mira", mira)
+    store.add("noa", noa)
+    path, _ = store.revoke(store.find("noa"), (LEGAL,))
+    path.write_text("no JSON")
+    revocations, (damaged,) = store.look_at_revocations([LEGAL.public])
+    assert revocations == ()
+    assert (damaged.may_concern(mira), damaged.may_concern(noa)) == (False, True)
+    assert "JSONDecodeError" not in str(damaged.error)
+    for unknown in ("x.revoke-1.json", f"x.{'0' * 8}.revoke-1.json"):
+        path = path.rename(path.with_name(unknown))
+        _, (damaged,) = store.look_at_revocations([LEGAL.public])
+        assert damaged.may_concern(mira), unknown

@@ -5,11 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from facekit.errors import ConsentRefused, UsageError
+from facekit.errors import ConsentRefused, SignatureRefused, UsageError
 from facekit.recipe import load_recipe
 from facekit.rights import consent as consent_module
 from facekit.signing.home import key_home
-from facekit.workflows.consent import record_consent, record_self, revoke_consent
+from facekit.workflows.consent import (
+    check_one,
+    record_consent,
+    record_self,
+    revoke_consent,
+    show_consents,
+)
 from facekit.workflows.consent_terms import ConsentTerms
 from facekit.workflows.rights_place import find_rights
 from facekit.workflows.train_rights import plan_rights
@@ -91,3 +97,20 @@ def test_a_consent_that_the_ledger_cannot_tell_is_not_recorded():
     with pytest.raises(Exception, match="line 1"):
         record_consent([], "noa", TERMS, adult=True)
     assert not list(Path(find_rights().store.folder).glob("noa.*"))
+
+
+def test_a_damaged_revocation_is_told_and_stops_nobody_else():
+    key_home().create("legal")
+    for name in ("mira", "noa"):
+        record_consent([], name, TERMS, adult=True)
+    place = find_rights()
+    # By the file alone, for the ledger tells it by itself.
+    path, _ = place.store.revoke(place.store.find("noa"), (place.signing_key(),))
+    path.write_text("no JSON")
+    shown = show_consents()
+    assert {row["name"]: row["state"] for row in shown.rows} == {"mira": "holds", "noa": "damaged"}
+    assert f"damaged revocation: {path}" in shown.describe()
+    assert len(shown.to_json()["damaged_revocations"]) == 1
+    assert check_one("mira", use="test").name == "mira"
+    with pytest.raises(SignatureRefused):
+        check_one("noa", use="test")

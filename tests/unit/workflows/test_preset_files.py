@@ -17,23 +17,24 @@ from facekit.errors import (
 )
 from facekit.presets.bundle import open_bundle
 from facekit.presets.manifest import ADAPTER
-from facekit.presets.manifest_parts import Rights
+from facekit.presets.manifest_parts import Rights, Subject
 from facekit.presets.packing import copy_bundle
 from facekit.presets.seen import Seen
 from facekit.signing.home import KeyHome
 from facekit.signing.sealing import seal
 from facekit.types import NoProgress
 from facekit.workflows import preset_files
-from facekit.workflows.character_delete import plan_delete
+from facekit.workflows.character_delete import plan_delete, run_delete
 from facekit.workflows.characters import call_character, find_character, shooting_recipe
 from facekit.workflows.preset_files import (
     SEALED_TEMPLATES,
+    enclosing_bundle,
     load_any,
     open_preset,
     open_templates,
     preset_adapter,
 )
-from facekit.workflows.preset_look import inspect_preset
+from facekit.workflows.preset_look import inspect_preset, plan_verify_preset, run_verify_preset
 from facekit.workflows.presets import plan_pack, run_pack
 from facekit.workflows.shoot import plan_shoot
 from facekit.workflows.verify_known import judge_preset
@@ -164,3 +165,64 @@ def test_many_open_one_archive_at_once(tmp_path, monkeypatch):
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(open_it, range(4))) == {bundle.read(ADAPTER)}
     assert unpacked == [1]
+
+
+def test_of_a_person_a_later_consent_may_let_it_be_kept_longer(tmp_path, monkeypatch):
+    monkeypatch.setenv("FACEKIT_KEYS", str(tmp_path / "keys"))
+    key = KeyHome(tmp_path / "keys").create("ana")
+    rights = Rights(license="MIT", commercial=True, retain_until="2026-01-01")
+    agreed = {"ref": "subj_1", "consent": "rights/consent.json", "consent_digest": "0" * 64}
+    bundle = write_preset(
+        tmp_path / "made",
+        tiny_contents({"rights/consent.json": b"{}"}),
+        key=key,
+        rights=rights,
+        subject=Subject(type="real", **agreed),
+    )
+    with pytest.raises(AdapterError, match="adapter"):  # not refused: `permit_character` decides
+        load_any(bundle.source)
+
+
+def test_a_link_leads_past_nothing(as_anna, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "mira.facekit"
+    copy_bundle(open_bundle(as_anna.path), folder, archive=False)
+    adapter = folder / ADAPTER
+    to_folder, to_file = tmp_path / "there", tmp_path / "mira.safetensors"
+    to_folder.symlink_to(adapter.parent)
+    to_file.symlink_to(adapter)
+    (tmp_path / "characters").mkdir()
+    (tmp_path / "characters" / "noa").symlink_to(adapter.parent)
+    for path in (to_folder / adapter.name, to_file):
+        assert enclosing_bundle(path) == folder
+    seen = Seen.open("s3://of-some-show")
+    seen.remember_revoked(as_anna.digest)
+    seen.save()
+    for name in (str(to_folder), str(to_file), "noa"):
+        with pytest.raises(PresetRevoked):
+            find_character(name)
+    with pytest.raises(PresetRevoked):
+        load_any(to_file)
+
+
+def test_a_seal_for_a_locked_key_stops_neither_deleting_nor_verifying(
+    as_anna, trained, tmp_path, monkeypatch
+):
+    home = KeyHome(tmp_path / "bob")
+    bob = home.create("bob", passphrase="open sesame")
+    home.trust(KeyHome(as_anna.home).own()[0])
+    made = run_pack(
+        plan_pack(
+            str(trained.adapter), subject="synthetic", seal_for=[bob.public.line], pictures=False,
+            is_folder=True, out=tmp_path / "sealed.facekit",
+        ),
+        NoProgress(),
+    )  # fmt: skip
+    monkeypatch.setenv("FACEKIT_KEYS", str(home.folder))
+    with pytest.raises(KeyRefused):
+        load_any(made.path)
+    assert run_verify_preset(plan_verify_preset(made.path), NoProgress()).exit_code == 0
+    plan = plan_delete(str(made.path))
+    assert "photos not known" in plan.describe()
+    run_delete(plan, NoProgress())
+    assert not made.path.exists()

@@ -175,3 +175,25 @@ def test_a_preset_that_is_kept_too_long_is_not_shot(as_anna, trained, tmp_path):
     with pytest.raises(ConsentRefused) as caught:
         permit_character("mira", source, header, use, place)
     assert caught.value.rule == "retention"
+
+
+@pytest.mark.parametrize("told", ["required = true", 'roles = ["legal"]'])
+def test_what_the_show_of_a_character_demands_holds_outside_of_it(
+    told, trained, tmp_path, monkeypatch
+):
+    show = tmp_path / "show"
+    show.mkdir()
+    (show / "facekit.toml").write_text('[project]\nid = "org.studio.show"\n')
+    monkeypatch.chdir(show)
+    both = ("narrative-fiction", "other-productions")
+    person = make_person(trained, show, beside=True, allow=both)
+    monkeypatch.chdir(tmp_path)
+    said, place = CharacterFile.load(person).header, find_rights()
+    silent = dataclasses.replace(said, subject=None, backbone="wan2_1_t2v_1_3b")
+    for header in (said, silent):
+        permit_character("mira", person, header, place.use("shoot"), place)
+    (show / "facekit.toml").write_text(f'[project]\nid = "org.studio.show"\n[consent]\n{told}\n')
+    rule, header = ("exists", silent) if "required" in told else ("signature", said)
+    with pytest.raises(ConsentRefused) as caught:
+        permit_character("mira", person, header, place.use("shoot"), place)
+    assert caught.value.rule == rule

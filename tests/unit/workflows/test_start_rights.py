@@ -18,6 +18,7 @@ from facekit.workflows.rights_place import find_rights
 from facekit.workflows.shoot import plan_shoot, run_shoot
 from facekit.workflows.start_rights import check_again, permit_start
 from facekit.workflows.takes import write_take
+from tests.tiny.people import make_person
 
 TERMS = ConsentTerms(
     method="agreement-ref", reason="contract 7", controller="Studio", purpose="a film",
@@ -74,9 +75,10 @@ def test_those_in_a_clip_are_known_however_often_it_was_made_longer(person, tmp_
 def test_a_clip_of_a_person_is_made_longer_only_as_agreed(trained, person, tmp_path):
     clip = take(tmp_path / "1", **of(person))
     place = find_rights()
-    (permit,) = permit_start(clip, (), place.use("shoot"), place)
+    _, (permit,) = permit_start(clip, (), place.use("shoot"), place)
     assert (permit.name, permit.by) == ("mira", "consent")
-    assert permit_start(clip, (permit,), place.use("shoot"), place) == ()
+    drawn = [("mira", str(person), CharacterFile.load(person).header)]
+    assert permit_start(clip, drawn, place.use("shoot"), place) == ((permit,), ())
     revoke_consent("mira", effect="withdraw", reason="asked by mail")
     with pytest.raises(ConsentRefused, match="revoked"):
         permit_start(clip, (), place.use("shoot"), place)
@@ -99,12 +101,13 @@ def test_a_character_that_is_gone_is_known_by_the_consent_of_the_clip(person, tm
     consent = place.store.records()[0]
     clip = take(tmp_path / "1", **of(person, consent=consent.digest))
     person.unlink()
-    (permit,) = permit_start(clip, (), place.use("shoot"), place)
+    _, (permit,) = permit_start(clip, (), place.use("shoot"), place)
     assert (permit.by, permit.subject_ref) == ("consent", consent.record.subject_ref)
     strange = take(tmp_path / "2", **of(person, consent="0" * 64))
     with pytest.raises(ConsentRefused, match="no such consent"):
         permit_start(strange, (), place.use("shoot"), place)
-    (permit,) = permit_start(take(tmp_path / "3", **of(person)), (), place.use("shoot"), place)
+    unknown = take(tmp_path / "3", **of(person))
+    _, (permit,) = permit_start(unknown, (), place.use("shoot"), place)
     assert permit.warning
 
 
@@ -139,3 +142,27 @@ def _plan(trained, character, **options):
         [] if options.get("extend") else ["close-up of @mira in the park"],
         character=str(character), recipe=trained.recipe, num_frames=5, **options,
     )  # fmt: skip
+
+
+def test_those_in_the_cast_and_in_the_start_agree_to_one_use(trained, tmp_path):
+    mira = make_person(trained, tmp_path, "mira", allow=("advertising", "test"))
+    noa = make_person(trained, tmp_path, "noa", deny=("advertising",))
+    clip, place = take(tmp_path / "1", **of(mira)), find_rights()
+    drawn = [("noa", str(noa), CharacterFile.load(noa).header)]
+    (one,), (other,) = permit_start(clip, drawn, place.use("shoot"), place)
+    assert (one.name, other.name) == ("noa", "mira")
+    assert one.use.use == other.use.use == "test"
+    plan = plan_shoot(
+        ["@noa in the park"], character=str(noa), recipe=trained.recipe, num_frames=5,
+        extend=clip, out=tmp_path / "longer",
+    )  # fmt: skip
+    assert {permit.use.use for permit in plan.all_permits} == {"test"}
+
+
+def test_those_of_the_start_may_agree_to_no_use_of_the_cast(trained, tmp_path):
+    mira = make_person(trained, tmp_path, "mira", allow=("advertising",))
+    noa = make_person(trained, tmp_path, "noa", deny=("advertising",))
+    clip, place = take(tmp_path / "1", **of(mira)), find_rights()
+    drawn = [("noa", str(noa), CharacterFile.load(noa).header)]
+    with pytest.raises(ConsentRefused, match="no use that all of them agree to"):
+        permit_start(clip, drawn, place.use("shoot"), place)
