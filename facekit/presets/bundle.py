@@ -20,6 +20,7 @@ from facekit.presets.names import (
     FOLDER_SUFFIX,
     MANIFEST,
     PACK_SIGNATURE,
+    PACK_SIGNATURES,
     SIGNATURES,
     check_together,
     file_name_fault,
@@ -170,13 +171,25 @@ def open_packed(
     Raises:
         SignatureRefused: As for `Bundle.packed_by`.
     """
-    content = signatures.get(PACK_SIGNATURE)
-    if content is None:
+    names = sorted(name for name in signatures if name.startswith(PACK_SIGNATURES))
+    names = [PACK_SIGNATURE, *names] if PACK_SIGNATURE in signatures else names
+    if not names:
         raise SignatureRefused(
             f"{name}: not signed, expected {PACK_SIGNATURE}; get it from whoever packed it, who"
             " signs it with facekit preset pack"
         )
-    path = f"{name}: {PACK_SIGNATURE}"
+    refused: list[SignatureRefused] = []
+    for path in names:
+        try:
+            return _open_packed(signatures[path], whose, trusted, f"{name}: {path}")
+        except SignatureRefused as error:
+            refused.append(error)
+    raise refused[0]
+
+
+def _open_packed(
+    content: bytes, whose: Subject, trusted: tuple[PublicKey, ...], path: str
+) -> Statement:
     statement = open_statement(content, trusted, kind=PACK, name=path)
     if set(statement.subjects) != {whose}:
         said = ", ".join(sorted(one.name for one in statement.subjects))

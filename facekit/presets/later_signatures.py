@@ -6,7 +6,7 @@ from typing import Final
 
 from facekit.errors import SignatureRefused
 from facekit.presets.entries import Entry
-from facekit.presets.names import PACK_SIGNATURE
+from facekit.presets.names import PACK_SIGNATURE, PACK_SIGNATURES
 from facekit.presets.storage import Store
 from facekit.signing.dsse import ENVELOPE_LIMIT, SIGNATURE_LIMIT, Envelope
 
@@ -39,7 +39,9 @@ def add_later(store: Store, published: Entry, signatures: Mapping[str, bytes]) -
 def with_later(store: Store, entry: Entry, signatures: Mapping[str, bytes]) -> dict[str, bytes]:
     """Add to the envelopes of an entry those that came later; nothing is verified.
 
-    What lies there and is no envelope, or says something else, is passed over.
+    What lies there and is no envelope, or says nothing of this digest, is passed over. Signatures
+    on the same bytes become one envelope; other bytes, such as those of another version of
+    facekit, get one of their own beside it.
 
     Args:
         store: Of the registry.
@@ -54,24 +56,38 @@ def with_later(store: Store, entry: Entry, signatures: Mapping[str, bytes]) -> d
         for name, content in zip(names, contents, strict=True)
         if content and f"{sha256(content).hexdigest()}.json" == name
     ]
-    first = signatures.get(PACK_SIGNATURE)
-    merged: Envelope | None = None
-    for content in [*([first] if first is not None else []), *later]:
-        try:
-            envelope = Envelope.read(content)
-        except SignatureRefused:
-            if content is first:
-                break  # whoever reads it is told
-            continue
-        merged = envelope if merged is None else _joined(merged, envelope)
-    if merged is None or not later:
+    if not later:
         return dict(signatures)
-    return {**signatures, PACK_SIGNATURE: merged.to_bytes()}
+    told = {name: _read(content) for name, content in signatures.items()}
+    for content in later:
+        envelope = _read(content)
+        if envelope is None or entry.digest.encode() not in envelope.payload:
+            continue
+        said = (envelope.payload, envelope.payload_type)
+        same = (one for one, own in told.items() if own and (own.payload, own.payload_type) == said)
+        name = next(same, "") or _free_name(told, envelope)
+        told[name] = _joined(told.get(name), envelope)
+    merged = {name: own.to_bytes() for name, own in told.items() if own is not None}
+    return {**signatures, **{n: c for n, c in merged.items() if told[n] != _read(signatures.get(n))}}
 
 
-def _joined(one: Envelope, other: Envelope) -> Envelope:
-    """One envelope with the signatures of both, if they sign the same."""
-    if (one.payload, one.payload_type) != (other.payload, other.payload_type):
-        return one
+def _read(content: bytes | None) -> Envelope | None:
+    try:
+        return None if content is None else Envelope.read(content)
+    except SignatureRefused:
+        return None
+
+
+def _free_name(taken: Mapping[str, Envelope | None], envelope: Envelope) -> str:
+    """Where the first signature lies, or beside it what says the same in other words."""
+    if PACK_SIGNATURE not in taken:
+        return PACK_SIGNATURE
+    return f"{PACK_SIGNATURES}{sha256(envelope.payload).hexdigest()[:16]}.json"
+
+
+def _joined(one: Envelope | None, other: Envelope) -> Envelope:
+    """One envelope with the signatures of both, which sign the same."""
+    if one is None:
+        return other
     both = tuple(dict.fromkeys((*one.signatures, *other.signatures)))
     return Envelope(one.payload, one.payload_type, both[:SIGNATURE_LIMIT])

@@ -75,6 +75,8 @@ class Decision:
     at: datetime
     note: str = ""
     predicate: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    keyids: tuple[str, ...] = ()
+    """Of the keys that these people have signed it with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +262,7 @@ def read_decision(
         at=at,
         note=note,
         predicate=statement.predicate,
+        keyids=tuple(key.keyid for key in statement.signers if show.person_of(key) in people),
     )
 
 

@@ -59,7 +59,7 @@ def find_character(name: str, *, revoked: bool = False) -> Path:
     """
     given = Path(name)
     if "@" in name and not given.exists():
-        return locate_preset(name)
+        return locate_preset(name, revoked=revoked)
     if given.exists() and is_bundle(given):
         return preset_adapter(given, revoked=revoked)
     if given.is_file() and given.suffix == _SUFFIX:

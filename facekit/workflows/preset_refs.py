@@ -17,11 +17,12 @@ from facekit.presets.registry import Registry, open_registry
 from facekit.presets.seen import Seen
 from facekit.presets.semver import newest
 from facekit.presets.states import Ignored, Standing
-from facekit.presets.store import full_uri, open_store
+from facekit.presets.store import open_store
 from facekit.show_file import SHOW_FILE, RegistryAddress, Show, find_show, read_show
 from facekit.signing.home import key_home
 from facekit.signing.keys import PublicKey, SigningKey
 from facekit.workflows.not_counted import ignored_facts
+from facekit.workflows.preset_memory import seen_of
 from facekit.workflows.trust import trusted_keys
 
 __all__ = [
@@ -126,8 +127,7 @@ def desk(name: str | None = None) -> Iterator[Desk]:
     """
     folder, show = show_place()
     chosen, address = address_of(show, name)
-    origin = show.registries[address.mirror_of] if address.mirror_of else address
-    seen = Seen.open(full_uri(origin.uri, folder))
+    seen = seen_of(show, address, folder)
     try:
         store = open_store(chosen, address, folder)
         yield Desk(
