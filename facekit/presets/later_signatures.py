@@ -58,36 +58,36 @@ def with_later(store: Store, entry: Entry, signatures: Mapping[str, bytes]) -> d
     ]
     if not later:
         return dict(signatures)
-    told = {name: _read(content) for name, content in signatures.items()}
+    first = {name: _read(content) for name, content in signatures.items()}
+    told = {name: envelope for name, envelope in first.items() if envelope is not None}
+    merged = dict(signatures)
     for content in later:
         envelope = _read(content)
         if envelope is None or entry.digest.encode() not in envelope.payload:
             continue
         said = (envelope.payload, envelope.payload_type)
-        same = (one for one, own in told.items() if own and (own.payload, own.payload_type) == said)
-        name = next(same, "") or _free_name(told, envelope)
-        told[name] = _joined(told.get(name), envelope)
-    merged = {name: own.to_bytes() for name, own in told.items() if own is not None}
-    return {**signatures, **{n: c for n, c in merged.items() if told[n] != _read(signatures.get(n))}}
+        same = (name for name, own in told.items() if (own.payload, own.payload_type) == said)
+        name = next(same, "") or _free_name(merged, envelope)
+        told[name] = _joined(told[name], envelope) if name in told else envelope
+        merged[name] = told[name].to_bytes()
+    return merged
 
 
-def _read(content: bytes | None) -> Envelope | None:
+def _read(content: bytes) -> Envelope | None:
     try:
-        return None if content is None else Envelope.read(content)
+        return Envelope.read(content)
     except SignatureRefused:
         return None
 
 
-def _free_name(taken: Mapping[str, Envelope | None], envelope: Envelope) -> str:
+def _free_name(taken: Mapping[str, bytes], envelope: Envelope) -> str:
     """Where the first signature lies, or beside it what says the same in other words."""
     if PACK_SIGNATURE not in taken:
         return PACK_SIGNATURE
     return f"{PACK_SIGNATURES}{sha256(envelope.payload).hexdigest()[:16]}.json"
 
 
-def _joined(one: Envelope | None, other: Envelope) -> Envelope:
+def _joined(one: Envelope, other: Envelope) -> Envelope:
     """One envelope with the signatures of both, which sign the same."""
-    if one is None:
-        return other
     both = tuple(dict.fromkeys((*one.signatures, *other.signatures)))
     return Envelope(one.payload, one.payload_type, both[:SIGNATURE_LIMIT])

@@ -7,7 +7,7 @@ exactly this digest, and not in the future. One that does not count changes noth
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -182,14 +182,7 @@ def fold(
         ignored=tuple(ignored),
     )
     state = _state(standing, {one.kind for one in counted}, show, set(current_in), set(was_in))
-    return Standing(
-        digest=digest,
-        state=state,
-        approvals=standing.approvals,
-        rejected=rejected,
-        revoked=revoked,
-        ignored=standing.ignored,
-    )
+    return replace(standing, state=state)
 
 
 def _state(

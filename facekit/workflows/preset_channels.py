@@ -10,7 +10,13 @@ from facekit.errors import (
     RegistryError,
     UsageError,
 )
-from facekit.presets.pointers import Pointer, current_pointer, move_channel, promoting_roles, valid_pointers
+from facekit.presets.pointers import (
+    Pointer,
+    current_pointer,
+    move_channel,
+    promoting_roles,
+    valid_pointers,
+)
 from facekit.presets.policy import check_channel, refuse_revoked
 from facekit.presets.states import Ignored
 from facekit.workflows.not_counted import ignored_facts, ignored_lines

@@ -32,6 +32,7 @@ __all__ = [
     "address_of",
     "desk",
     "kept_folder",
+    "newest_usable",
     "parse_reference",
     "resolve",
     "show_place",
@@ -189,7 +190,7 @@ def resolve(at: Desk, text: str, *, revoked: bool = False) -> Resolved:
             at.registry, at.show, reference.id, reference.channel, at.now, at.seen
         )
     version = pointer.version if pointer is not None else reference.version
-    entry = at.registry.entry(reference.id, version or _newest(at.registry, reference.id))
+    entry = at.registry.entry(reference.id, version or _meant(at, reference.id, revoked))
     if pointer is not None and pointer.digest != entry.digest:
         raise IntegrityError(
             f"{at.name}: {reference} points at {pointer.digest[:12]}, expected that of"
@@ -248,6 +249,25 @@ def signer(
 def kept_folder(digest: str) -> Path:
     """Where this machine keeps a preset that came from a registry."""
     return cache_dir() / "presets" / f"{digest}{FOLDER_SUFFIX}"
+
+
+def newest_usable(at: Desk, preset_id: str) -> str | None:
+    """The newest version that nobody has revoked, as `semver.newest`; None where there is none."""
+    there = list(at.registry.versions(preset_id))
+    while there:
+        version = newest(there)
+        entry = at.registry.entry(preset_id, version)
+        standing = standing_of(at.registry, at.show, entry.id, entry.digest, at.now, at.seen, {})
+        if standing.revoked is None and not at.seen.is_revoked(entry.digest):
+            return version
+        there.remove(version)
+    return None
+
+
+def _meant(at: Desk, preset_id: str, revoked: bool) -> str:
+    """The version that a bare name means; one that was revoked where all are, to be refused."""
+    usable = None if revoked else newest_usable(at, preset_id)
+    return usable or _newest(at.registry, preset_id)
 
 
 def _newest(registry: Registry, preset_id: str) -> str:
