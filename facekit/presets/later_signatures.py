@@ -27,13 +27,13 @@ def add_later(store: Store, published: Entry, signatures: Mapping[str, bytes]) -
     Returns:
         Whether a signature was added.
     """
-    envelope = signatures.get(PACK_SIGNATURE)
-    if envelope is None:
-        return False
-    name = sha256(envelope).hexdigest()
-    if name in {one.sha256 for one in published.signatures}:
-        return False
-    return store.put_new(f"{LATER}/{published.digest}/{name}.json", envelope)
+    there, added = {one.sha256 for one in published.signatures}, False
+    for path, envelope in signatures.items():
+        name = sha256(envelope).hexdigest()
+        if path == PACK_SIGNATURE or path.startswith(PACK_SIGNATURES):
+            if name not in there:
+                added |= store.put_new(f"{LATER}/{published.digest}/{name}.json", envelope)
+    return added
 
 
 def with_later(store: Store, entry: Entry, signatures: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -84,7 +84,8 @@ def _free_name(taken: Mapping[str, bytes], envelope: Envelope) -> str:
     """Where the first signature lies, or beside it what says the same in other words."""
     if PACK_SIGNATURE not in taken:
         return PACK_SIGNATURE
-    return f"{PACK_SIGNATURES}{sha256(envelope.payload).hexdigest()[:16]}.json"
+    said = f"{envelope.payload_type} ".encode() + envelope.payload
+    return f"{PACK_SIGNATURES}{sha256(said).hexdigest()[:16]}.json"
 
 
 def _joined(one: Envelope, other: Envelope) -> Envelope:
