@@ -30,9 +30,9 @@ def add_later(store: Store, published: Entry, signatures: Mapping[str, bytes]) -
     there, added = {one.sha256 for one in published.signatures}, False
     for path, envelope in signatures.items():
         name = sha256(envelope).hexdigest()
-        if path == PACK_SIGNATURE or path.startswith(PACK_SIGNATURES):
-            if name not in there:
-                added |= store.put_new(f"{LATER}/{published.digest}/{name}.json", envelope)
+        is_pack = path == PACK_SIGNATURE or path.startswith(PACK_SIGNATURES)
+        if is_pack and name not in there:
+            added |= store.put_new(f"{LATER}/{published.digest}/{name}.json", envelope)
     return added
 
 
