@@ -26,6 +26,7 @@ __all__ = [
     "reject",
     "revoke",
     "rollback",
+    "supersede",
     "sync",
 ]
 
@@ -174,6 +175,28 @@ def revoke(
     show(
         "preset.revoke",
         lambda: decide(preset, registry=registry, role=role, note=note, key=key),
+        as_json=as_json,
+    )
+
+
+@app.command("supersede")
+def supersede(
+    preset: Preset,
+    by: Annotated[
+        str, typer.Option("--by", metavar="PRESET", help="The version that takes its place.")
+    ],
+    role: Role = None,
+    note: Note = "",
+    registry: Registry = None,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Sign that another version takes the place of one that no channel points at."""
+    from facekit.workflows.preset_decisions import supersede as decide
+
+    show(
+        "preset.supersede",
+        lambda: decide(preset, by=by, registry=registry, role=role, note=note, key=key),
         as_json=as_json,
     )
 

@@ -13,25 +13,22 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from facekit.errors import BundleDamaged, SignatureRefused, UsageError
+from facekit.errors import BundleDamaged, UsageError
 from facekit.presets.archive import MAX_FILES, list_members, read_blocks
 from facekit.presets.manifest import MANIFEST_LIMIT, Manifest, preset_digest, read_manifest
 from facekit.presets.names import (
     FOLDER_SUFFIX,
     MANIFEST,
-    PACK_SIGNATURE,
     SIGNATURES,
     check_together,
     file_name_fault,
 )
+from facekit.presets.pack_signatures import PACK, open_packed
 from facekit.signing.dsse import ENVELOPE_LIMIT
 from facekit.signing.keys import PublicKey
-from facekit.signing.statements import Statement, Subject, open_statement
+from facekit.signing.statements import Statement, Subject
 
 __all__ = ["PACK", "Blocks", "Bundle", "is_bundle", "open_bundle", "open_packed", "pack_statement"]
-
-PACK: Final = "preset.pack"
-"""Kind of the statement that whoever packs a preset signs."""
 
 Blocks = Callable[[], Iterator[bytes]]
 """Gives the content of a file in pieces; can be called again."""
@@ -154,37 +151,6 @@ def open_bundle(path: Path | str) -> Bundle:
         for _ in blocks():
             pass
     return bundle
-
-
-def open_packed(
-    signatures: Mapping[str, bytes], whose: Subject, trusted: tuple[PublicKey, ...], name: str
-) -> Statement:
-    """Read what whoever packed a preset has signed, of one that need not be here as a whole.
-
-    Args:
-        signatures: Envelopes by their paths.
-        whose: Label and digest of the preset.
-        trusted: Keys whose signatures count.
-        name: What messages call the preset.
-
-    Raises:
-        SignatureRefused: As for `Bundle.packed_by`.
-    """
-    content = signatures.get(PACK_SIGNATURE)
-    if content is None:
-        raise SignatureRefused(
-            f"{name}: not signed, expected {PACK_SIGNATURE}; get it from whoever packed it, who"
-            " signs it with facekit preset pack"
-        )
-    path = f"{name}: {PACK_SIGNATURE}"
-    statement = open_statement(content, trusted, kind=PACK, name=path)
-    if set(statement.subjects) != {whose}:
-        said = ", ".join(sorted(one.name for one in statement.subjects))
-        raise SignatureRefused(
-            f"{path}: signed for {said} of another digest, expected {whose.name}"
-            f" {whose.sha256[:12]}; get the preset again"
-        )
-    return statement
 
 
 def pack_statement(manifest: Manifest, content: bytes) -> Statement:

@@ -10,6 +10,7 @@ from facekit.presets.blobs import blob_path, is_sha256
 from facekit.presets.lease import PUSHING, REMOVING, Mark, read_times
 from facekit.presets.registry import FOLDERS, MARK, Registry
 from facekit.presets.storage import Found
+from facekit.presets.two_writers import CHECKS
 
 __all__ = ["Unused", "remove_unused"]
 
@@ -18,6 +19,7 @@ _KEPT: Final = timedelta(hours=24)
 _AT_ONCE: Final = 50
 _PART: Final = re.compile(r"\.(?P<name>.+)-[0-9a-f]{8}\.part")
 """What an interrupted writer leaves; every other hidden file is somebody else's."""
+_CHECK: Final = re.compile(rf"{CHECKS}/[0-9a-f]{{16}}\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ def _find(registry: Registry, now: datetime, mark: Mark | None = None) -> tuple[
     store = registry.store
     blobs = [file for file in store.walk("blobs/sha256") if _is_blob(file)]
     left = [f for f in store.walk("", hidden=True) if _is_part(f) and _is_old(f, now)]
+    left += [file for file in store.walk(CHECKS) if _is_check(file) and _is_old(file, now)]
     needed: set[str] = set()
     leases, marks = read_times(store, PUSHING), read_times(store, REMOVING)
     for file, (at, told) in (leases | marks).items():
@@ -95,6 +98,11 @@ def _digest(blob: Found) -> str:
 def _is_blob(file: Found) -> bool:
     digest = _digest(file)
     return is_sha256(digest) and file.path == blob_path(digest)
+
+
+def _is_check(file: Found) -> bool:
+    """Whether a check of two writers that was interrupted has left it."""
+    return _CHECK.fullmatch(file.path) is not None
 
 
 def _is_part(file: Found) -> bool:

@@ -6,7 +6,7 @@ from typing import Final
 
 from facekit.errors import SignatureRefused
 from facekit.presets.entries import Entry
-from facekit.presets.names import PACK_SIGNATURE
+from facekit.presets.names import PACK_SIGNATURE, PACK_SIGNATURES
 from facekit.presets.storage import Store
 from facekit.signing.dsse import ENVELOPE_LIMIT, SIGNATURE_LIMIT, Envelope
 
@@ -27,19 +27,21 @@ def add_later(store: Store, published: Entry, signatures: Mapping[str, bytes]) -
     Returns:
         Whether a signature was added.
     """
-    envelope = signatures.get(PACK_SIGNATURE)
-    if envelope is None:
-        return False
-    name = sha256(envelope).hexdigest()
-    if name in {one.sha256 for one in published.signatures}:
-        return False
-    return store.put_new(f"{LATER}/{published.digest}/{name}.json", envelope)
+    there, added = {one.sha256 for one in published.signatures}, False
+    for path, envelope in signatures.items():
+        name = sha256(envelope).hexdigest()
+        is_pack = path == PACK_SIGNATURE or path.startswith(PACK_SIGNATURES)
+        if is_pack and name not in there:
+            added |= store.put_new(f"{LATER}/{published.digest}/{name}.json", envelope)
+    return added
 
 
 def with_later(store: Store, entry: Entry, signatures: Mapping[str, bytes]) -> dict[str, bytes]:
     """Add to the envelopes of an entry those that came later; nothing is verified.
 
-    What lies there and is no envelope, or says something else, is passed over.
+    What lies there and is no envelope, or says nothing of this digest, is passed over. Signatures
+    on the same bytes become one envelope; other bytes, such as those of another version of
+    facekit, get one of their own beside it.
 
     Args:
         store: Of the registry.
@@ -54,24 +56,39 @@ def with_later(store: Store, entry: Entry, signatures: Mapping[str, bytes]) -> d
         for name, content in zip(names, contents, strict=True)
         if content and f"{sha256(content).hexdigest()}.json" == name
     ]
-    first = signatures.get(PACK_SIGNATURE)
-    merged: Envelope | None = None
-    for content in [*([first] if first is not None else []), *later]:
-        try:
-            envelope = Envelope.read(content)
-        except SignatureRefused:
-            if content is first:
-                break  # whoever reads it is told
-            continue
-        merged = envelope if merged is None else _joined(merged, envelope)
-    if merged is None or not later:
+    if not later:
         return dict(signatures)
-    return {**signatures, PACK_SIGNATURE: merged.to_bytes()}
+    first = {name: _read(content) for name, content in signatures.items()}
+    told = {name: envelope for name, envelope in first.items() if envelope is not None}
+    merged = dict(signatures)
+    for content in later:
+        envelope = _read(content)
+        if envelope is None or entry.digest.encode() not in envelope.payload:
+            continue
+        said = (envelope.payload, envelope.payload_type)
+        same = (name for name, own in told.items() if (own.payload, own.payload_type) == said)
+        name = next(same, "") or _free_name(merged, envelope)
+        told[name] = _joined(told[name], envelope) if name in told else envelope
+        merged[name] = told[name].to_bytes()
+    return merged
+
+
+def _read(content: bytes) -> Envelope | None:
+    try:
+        return Envelope.read(content)
+    except SignatureRefused:
+        return None
+
+
+def _free_name(taken: Mapping[str, bytes], envelope: Envelope) -> str:
+    """Where the first signature lies, or beside it what says the same in other words."""
+    if PACK_SIGNATURE not in taken:
+        return PACK_SIGNATURE
+    said = f"{envelope.payload_type} ".encode() + envelope.payload
+    return f"{PACK_SIGNATURES}{sha256(said).hexdigest()[:16]}.json"
 
 
 def _joined(one: Envelope, other: Envelope) -> Envelope:
-    """One envelope with the signatures of both, if they sign the same."""
-    if (one.payload, one.payload_type) != (other.payload, other.payload_type):
-        return one
+    """One envelope with the signatures of both, which sign the same."""
     both = tuple(dict.fromkeys((*one.signatures, *other.signatures)))
     return Envelope(one.payload, one.payload_type, both[:SIGNATURE_LIMIT])

@@ -8,6 +8,7 @@ __all__ = [
     "FOLDER_SUFFIX",
     "MANIFEST",
     "PACK_SIGNATURE",
+    "PACK_SIGNATURES",
     "SIGNATURES",
     "archive_name",
     "check_together",
@@ -19,6 +20,8 @@ __all__ = [
 MANIFEST: Final = "facekit.json"
 SIGNATURES: Final = "signatures/"
 PACK_SIGNATURE: Final = "signatures/manifest.dsse.json"
+PACK_SIGNATURES: Final = "signatures/manifest-"
+"""Begins the names of further ones, over other bytes that say the same."""
 FOLDER_SUFFIX: Final = ".facekit"
 """Of archives, and mostly of folders too."""
 

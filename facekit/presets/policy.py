@@ -45,7 +45,7 @@ def standing_of(
     was = [name for name, all_of in pointers.items() if any(p.digest == digest for p in all_of)]
     standing = fold(digest, registry.statements(digest), show, now, current_in=current, was_in=was)
     if standing.revoked is not None:
-        seen.remember_revoked(digest)
+        seen.remember_revoked(digest, standing.revoked.keyids)
     return standing
 
 

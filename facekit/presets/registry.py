@@ -7,6 +7,7 @@
     channels/ID/CHANNEL/000000001.json   where a channel points, signed; the highest counts
     signatures/DIGEST/SHA.json       who signed a digest after it was published
     pushing/RANDOM.json              who is at work, so that gc leaves their blobs alone
+    checks/RANDOM.json               whether two writers are told apart, tried just now
     removing/RANDOM.json             who removes what is unused, so that no push begins meanwhile
 
 Nothing here is believed because of where it lies: content is compared with its digest, and
@@ -39,6 +40,7 @@ from facekit.presets.names import is_preset_id, is_version
 from facekit.presets.publishing import Pushed, publish
 from facekit.presets.semver import version_key
 from facekit.presets.storage import Store
+from facekit.presets.two_writers import CHECKS
 from facekit.signing.dsse import ENVELOPE_LIMIT
 from facekit.signing.statements import canonical_json
 from facekit.wording import one_of
@@ -54,7 +56,9 @@ __all__ = [
 ]
 
 MARK: Final = "facekit-registry.json"
-FOLDERS: Final = frozenset({"blobs", "presets", "statements", "channels", LATER, PUSHING, REMOVING})
+FOLDERS: Final = frozenset(
+    {"blobs", "presets", "statements", "channels", LATER, PUSHING, REMOVING, CHECKS}
+)
 """All that lies beside it."""
 _SCHEMA: Final = "facekit.registry/1"
 _SMALL: Final = 1_000_000

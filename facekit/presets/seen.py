@@ -7,7 +7,7 @@ what was revoked stays so.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -18,7 +18,6 @@ from facekit.errors import IntegrityError, OutputError
 from facekit.media.files import write_text
 from facekit.media.locks import held
 from facekit.signing.statements import parse_time
-from facekit.wording import in_words
 
 __all__ = ["Seen", "ever_revoked", "other_digests", "state_folder"]
 
@@ -39,7 +38,8 @@ class Seen:
     """Of the registry, for messages."""
     pointers: dict[str, tuple[int, str]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
-    revoked: set[str] = field(default_factory=set)
+    revokers: dict[str, set[str]] = field(default_factory=dict)
+    """By digest that was revoked: ids of the keys that signed it, as far as they are known."""
     checked: dict[str, str] = field(default_factory=dict)
     """By digest: when the registry was last asked whether it is revoked."""
     _kept: str = ""
@@ -65,10 +65,10 @@ class Seen:
                 raise ValueError(f"schema {told['schema']!r}")
             return cls(
                 path,
-                uri,
+                str(told.get("uri") or uri),
                 {str(key): (int(one[0]), str(one[1])) for key, one in told["pointers"].items()},
                 {str(key): str(one) for key, one in told["versions"].items()},
-                {str(one) for one in told["revoked"]},
+                _revokers(told),
                 {str(key): str(one) for key, one in told["checked"].items()},
                 text,
             )
@@ -91,7 +91,13 @@ class Seen:
             f"{self.path}: somebody has been writing for {_WAIT_S:g} s, expected less; try again"
         )
         with held(state_folder().with_name("registries.lock"), busy, wait_s=_WAIT_S):
-            self._take(self._read(self.path, self.uri))
+            other = self._read(self.path, self.uri)
+            try:
+                self._take(other)
+            except IntegrityError:  # what was revoked is kept all the same
+                other._add_revoked(self.revokers)
+                write_text(self.path, other._text())
+                raise
             text = self._text()
             write_text(self.path, text)
             self._kept = text
@@ -103,7 +109,8 @@ class Seen:
                 "uri": self.uri,
                 "pointers": dict(sorted(self.pointers.items())),
                 "versions": dict(sorted(self.versions.items())),
-                "revoked": sorted(self.revoked),
+                "revoked": sorted(self.revokers),
+                "revokers": {key: sorted(by) for key, by in sorted(self.revokers.items())},
                 "checked": dict(sorted(self.checked.items())),
             },
             indent=1,
@@ -111,11 +118,11 @@ class Seen:
 
     def _take(self, other: "Seen") -> None:
         """Add what is in the file now to what was seen since it was read."""
+        self._add_revoked(other.revokers)
         for label, digest in other.versions.items():
             self.check_version(label, digest)
         for channel, pointer in other.pointers.items():
             self.pointers[channel] = max(pointer, self.pointers.get(channel, pointer), key=_counter)
-        self.revoked |= other.revoked
         before = json.loads(self._kept)["checked"] if self._kept else {}
         mine = {key: at for key, at in self.checked.items() if before.get(key) != at}
         self.checked = {**other.checked, **mine}
@@ -143,13 +150,27 @@ class Seen:
                 " version never changes: ask who keeps the registry"
             )
 
-    def remember_revoked(self, digest: str) -> None:
-        """Keep that a digest was revoked, for good."""
-        self.revoked.add(digest)
+    @property
+    def revoked(self) -> frozenset[str]:
+        """Digests that were ever seen revoked."""
+        return frozenset(self.revokers)
+
+    def remember_revoked(self, digest: str, by: Iterable[str] = ()) -> None:
+        """Keep that a digest was revoked, for good.
+
+        Args:
+            digest: Of the preset.
+            by: Ids of the keys that signed it.
+        """
+        self._add_revoked({digest: set(by)})
 
     def is_revoked(self, digest: str) -> bool:
         """Whether it was ever seen revoked."""
-        return digest in self.revoked
+        return digest in self.revokers
+
+    def _add_revoked(self, more: Mapping[str, set[str]]) -> None:
+        for digest, keyids in more.items():
+            self.revokers[digest] = self.revokers.get(digest, set()) | keyids
 
     def remember_checked(self, digest: str, now: str) -> None:
         """Keep that the registry was asked."""
@@ -180,36 +201,45 @@ def other_digests(label: str, digest: str) -> tuple[tuple[str, str], ...]:
     Raises:
         IntegrityError: What was seen of a registry cannot be read.
     """
-    found = []
-    for path, told in _all_seen():
-        other = str(told.get("versions", {}).get(label, digest))
-        if other != digest:
-            found.append((str(told.get("uri") or f"another registry ({path.stem[:8]})"), other))
-    return tuple(found)
+    return tuple(
+        (seen.uri, other)
+        for seen in _all_seen()
+        if (other := seen.versions.get(label, digest)) != digest
+    )
 
 
-def ever_revoked(digest: str) -> bool:
-    """Whether this machine has seen a digest revoked, in whichever registry.
+def ever_revoked(digest: str, trusted: Iterable[str], own: Iterable[str]) -> bool:
+    """Whether this machine has seen a digest revoked by somebody who counts.
+
+    Whoever makes a show decides who may revoke in it; what a stranger's show has revoked says
+    nothing about the presets of others.
+
+    Args:
+        digest: Of the preset.
+        trusted: Ids of the keys that count wherever they have signed.
+        own: URIs of the registries in which everybody's revocation counts.
 
     Raises:
         IntegrityError: What was seen of a registry cannot be read.
     """
-    return any(digest in told["revoked"] for _, told in _all_seen())
+    keyids = set(trusted)
+    here = {Seen.open(uri).path for uri in own}
+    for seen in _all_seen():
+        by = seen.revokers.get(digest)
+        if by is not None and (seen.path in here or by & keyids):
+            return True
+    return False
 
 
-def _all_seen() -> Iterator[tuple[Path, dict[str, Any]]]:
+def _all_seen() -> Iterator[Seen]:
     for path in sorted(state_folder().glob("[!.]*.json")):
-        try:
-            told = json.loads(path.read_text())
-            for name, kind in (("revoked", list), ("versions", dict)):
-                if not isinstance(told[name], kind):
-                    raise TypeError(f"{name} of another kind")
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise IntegrityError(
-                f"{path}: {in_words(error)}, expected what was seen of a registry; remove it only"
-                " if you trust that registry as it is now"
-            ) from error
-        yield path, told
+        yield Seen._read(path, f"another registry ({path.stem[:8]})")
+
+
+def _revokers(told: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Who revoked what; files of before say what alone."""
+    by = told.get("revokers", {})
+    return {str(one): {str(keyid) for keyid in by.get(one, ())} for one in told["revoked"]}
 
 
 def state_folder() -> Path:

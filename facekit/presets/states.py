@@ -7,7 +7,7 @@ exactly this digest, and not in the future. One that does not count changes noth
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -76,6 +76,8 @@ class Decision:
     at: datetime
     note: str = ""
     predicate: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    keyids: tuple[str, ...] = ()
+    """Of the keys that these people have signed it with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,14 +175,7 @@ def fold(
         ignored=tuple(ignored),
     )
     state = _state(standing, {one.kind for one in counted}, show, set(current_in), set(was_in))
-    return Standing(
-        digest=digest,
-        state=state,
-        approvals=standing.approvals,
-        rejected=rejected,
-        revoked=revoked,
-        ignored=standing.ignored,
-    )
+    return replace(standing, state=state)
 
 
 def _state(
@@ -250,6 +245,7 @@ def read_decision(
         at=at,
         note=note,
         predicate=statement.predicate,
+        keyids=tuple(key.keyid for key in statement.signers if show.person_of(key) in people),
     )
 
 

@@ -8,9 +8,10 @@ from typing import Final
 from facekit.errors import RegistryError
 from facekit.presets.storage import Store
 
-__all__ = ["Tried", "try_two_writers"]
+__all__ = ["CHECKS", "Tried", "try_two_writers"]
 
-_FOLDER: Final = "checks"
+CHECKS: Final = "checks"
+"""Folder of the files that are tried, which is empty between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,11 @@ def try_two_writers(store: Store) -> Tried:
     Raises:
         RegistryError: Nothing can be written.
     """
-    path = f"{_FOLDER}/{secrets.token_hex(8)}.json"
+    path = f"{CHECKS}/{secrets.token_hex(8)}.json"
     is_first = store.put_new(path, b'{"writer": 1}')
     try:
         apart = is_first and not store.put_new(path, b'{"writer": 2}')
-        found = store.walk(_FOLDER)
+        found = store.walk(CHECKS)
     finally:
         store.delete(path)
     dates = [one.modified for one in found if one.path == path and one.modified is not None]

@@ -20,7 +20,7 @@ from facekit.errors import LedgerDamaged, OutputError
 from facekit.media.files import ensure_out_dir, write_bytes, write_text
 from facekit.media.locks import held
 
-__all__ = ["FIRST", "SCHEMA", "Ledger", "LedgerHead", "LedgerLine", "new_render_id"]
+__all__ = ["FIRST", "SCHEMA", "Ledger", "LedgerHead", "LedgerLine"]
 
 SCHEMA: Final = "facekit.ledger/1"
 FIRST: Final = "0" * 64
@@ -284,8 +284,3 @@ class Ledger:
             f"{self.path} line {number}: {got}, expected {expected}; compare it with a copy, and"
             " take that back; nothing is added to a ledger that does not hold"
         )
-
-
-def new_render_id() -> str:
-    """128 random bits as hex: names a delivered file, and nobody in it."""
-    return secrets.token_hex(16)

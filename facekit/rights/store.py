@@ -27,7 +27,7 @@ from facekit.signing.statements import (
     sign_statement,
 )
 
-__all__ = ["REVOKE", "ConsentStore", "DamagedRevocation", "Revocation"]
+__all__ = ["REVOKE", "ConsentStore", "DamagedRevocation", "Revocation", "consent_age"]
 
 REVOKE: Final = "consent.revoke"
 """Kind of the statement that a consent was taken back."""
@@ -126,7 +126,7 @@ class ConsentStore:
     def records(self) -> tuple[SignedConsent, ...]:
         """All records, the latest first; raises as `read_consent`."""
         found = [self._read(path) for path in self._files("*")]
-        return tuple(sorted(found, key=_age, reverse=True))
+        return tuple(sorted(found, key=consent_age, reverse=True))
 
     def find(self, reference: str) -> SignedConsent:
         """Find a record: the latest of a name or a person, one of a digest, or a file.
@@ -140,7 +140,7 @@ class ConsentStore:
             return self._read(Path(reference))
         of_name = self._files(reference) if _NAME.fullmatch(reference) else []
         if of_name:
-            return max(map(self._read, of_name), key=_age)
+            return max(map(self._read, of_name), key=consent_age)
         of_digest = self._files("*", reference[:8]) if _DIGEST.fullmatch(reference) else []
         for one in map(self._read, of_digest):
             if one.digest.startswith(reference):
@@ -178,7 +178,7 @@ class ConsentStore:
             whose = _whose(path)
             if whose == subject_ref or not (whose or (found and _name(path) not in names)):
                 raise refused
-        return tuple(sorted(found, key=_age, reverse=True))
+        return tuple(sorted(found, key=consent_age, reverse=True))
 
     def revoke(
         self,
@@ -282,7 +282,8 @@ def _whose(path: Path) -> str:
     return told if _REF.fullmatch(told) else ""
 
 
-def _age(consent: SignedConsent) -> tuple[datetime, str]:
+def consent_age(consent: SignedConsent) -> tuple[datetime, str]:
+    """Sorts records by when they were made; the digest decides between those of one moment."""
     return parse_time(consent.record.recorded_at), consent.digest
 
 

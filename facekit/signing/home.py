@@ -11,7 +11,7 @@ from facekit.errors import KeyRefused, KeyUnknown, OutputExists, UsageError
 from facekit.signing.keys import PublicKey, SigningKey
 from facekit.wording import one_of
 
-__all__ = ["KEYS_VARIABLE", "KeyHome", "key_home"]
+__all__ = ["KEYS_VARIABLE", "KeyHome", "key_home", "settings_folder"]
 
 KEYS_VARIABLE: Final = "FACEKIT_KEYS"
 """Names the folder of one's keys."""
@@ -192,8 +192,13 @@ def key_home() -> KeyHome:
     """The folder that ``FACEKIT_KEYS`` names, else ``facekit/keys`` of the user's settings."""
     if named := os.environ.get(KEYS_VARIABLE):
         return KeyHome(Path(named).expanduser())
-    settings = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return KeyHome(Path(settings).expanduser() / "facekit" / "keys")
+    return KeyHome(settings_folder() / "keys")
+
+
+def settings_folder() -> Path:
+    """The folder ``facekit`` of the user's settings: of `XDG_CONFIG_HOME`, or of ``~/.config``."""
+    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(base).expanduser() / "facekit"
 
 
 def _as_lines(keys: Iterable[PublicKey]) -> str:

@@ -31,7 +31,7 @@ class Listing:
 
     registry: str
     presets: tuple[tuple[str, str, int], ...]
-    """Id, latest version, and how many there are."""
+    """Id, latest version that may be used, or `revoked` without one, and how many there are."""
     versions: tuple[Listed, ...]
     stands_in: str = ""
     """That a mirror was asked, and why."""

@@ -3,15 +3,14 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from facekit.errors import IntegrityError, VersionMissing
+from facekit.errors import IntegrityError, LockMismatch, VersionMissing
 from facekit.presets.bundle import open_bundle
-from facekit.presets.lock import LOCK_FILE, check_offline, read_lock
+from facekit.presets.lock import LOCK_FILE, check_offline, preset_differences, read_lock
 from facekit.presets.manifest import ADAPTER
 from facekit.presets.policy import refuse_revoked
-from facekit.presets.seen import Seen
 from facekit.presets.states import Standing, State
-from facekit.presets.store import full_uri
 from facekit.show_file import Show
+from facekit.workflows.preset_memory import seen_of
 from facekit.workflows.preset_refs import address_of, kept_folder, parse_reference, show_place
 
 __all__ = ["locate_preset"]
@@ -32,6 +31,7 @@ def locate_preset(text: str, *, revoked: bool = False) -> Path:
         PresetRevoked: It was withdrawn.
         RegistryError: Nobody has asked for revocations lately.
         BundleDamaged: It was changed.
+        LockMismatch: The lock says something else than the preset; it was edited.
     """
     folder, show = show_place()
     lock = read_lock(folder / LOCK_FILE)
@@ -53,18 +53,26 @@ def locate_preset(text: str, *, revoked: bool = False) -> Path:
         )
     if not revoked:
         _check_use(folder, show, locked.source, label, locked.digest)
-    if open_bundle(kept).digest != locked.digest:
+    bundle = open_bundle(kept)
+    if bundle.digest != locked.digest:
         raise IntegrityError(
             f"{kept}: another preset, expected {label} of {locked.digest[:12]}; remove it and run"
             " facekit preset sync"
+        )
+    wrong = preset_differences(locked, bundle.manifest)
+    if bundle.manifest.label != label:
+        wrong = (f"it is {bundle.manifest.label}", *wrong)
+    if wrong:
+        raise LockMismatch(
+            f"{LOCK_FILE}: {label}: {', '.join(wrong)}; it was edited, take it from version"
+            " control again or lock anew"
         )
     return kept / ADAPTER
 
 
 def _check_use(folder: Path, show: Show, source: str, label: str, digest: str) -> None:
     _, address = address_of(show, source)
-    origin = show.registries[address.mirror_of] if address.mirror_of else address
-    seen = Seen.open(full_uri(origin.uri, folder))
+    seen = seen_of(show, address, folder)
     nothing = Standing(digest=digest, state=State.DRAFT, approvals={})
     refuse_revoked(label, nothing, seen)
     hours = show.rules.offline_hours

@@ -10,7 +10,13 @@ from facekit.errors import (
     RegistryError,
     UsageError,
 )
-from facekit.presets.pointers import Pointer, move_channel, promoting_roles, valid_pointers
+from facekit.presets.pointers import (
+    Pointer,
+    current_pointer,
+    move_channel,
+    promoting_roles,
+    valid_pointers,
+)
 from facekit.presets.policy import check_channel, refuse_revoked
 from facekit.presets.states import Ignored
 from facekit.wording import nearest, one_of
@@ -111,6 +117,8 @@ def roll_back(
 
     Raises:
         UsageError: There is none to go back to.
+        IntegrityError: An old pointer was put back, so that nobody knows where the channel was;
+            `promote` says it anew.
     """
     if "@" in name:
         raise UsageError(f"{name}: expected the preset alone; say the version with --to")
@@ -136,6 +144,7 @@ def roll_back(
 
 def _before(at: Desk, preset_id: str, channel: str) -> list[Pointer]:
     """Pointers to go back to, the latest first: those before the first to the present version."""
+    current_pointer(at.registry, at.show, preset_id, channel, at.now, at.seen)  # may be an old one
     pointers = _pointers(at, preset_id, channel)
     here = [n for n, one in enumerate(pointers) if one.digest == pointers[0].digest]
     return pointers[here[-1] + 1 :] if here else []

@@ -1,4 +1,4 @@
-"""Approve, reject and revoke: what people decide about a preset."""
+"""Approve, reject, supersede and revoke: what people decide about a preset."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,14 +7,23 @@ from hashlib import sha256
 
 from facekit.errors import RegistryError, UsageError
 from facekit.presets.policy import standing_of
-from facekit.presets.states import APPROVE, REJECT, REVOKE, Standing, fold, sign_decision
+from facekit.presets.states import (
+    APPROVE,
+    REJECT,
+    REVOKE,
+    SUPERSEDE,
+    Standing,
+    State,
+    fold,
+    sign_decision,
+)
 from facekit.show_file import Show
 from facekit.signing.statements import Subject
 from facekit.workflows.not_counted import ignored_facts, ignored_lines
 from facekit.workflows.preset_refs import Desk, Resolved, desk, resolve
 from facekit.workflows.preset_signer import signer
 
-__all__ = ["Decided", "approve", "reject", "revoke"]
+__all__ = ["Decided", "approve", "reject", "revoke", "supersede"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +125,48 @@ def revoke(
     with desk(registry) as at:
         roles = frozenset(at.show.rules.revoke) or at.show.deciding_roles
         return _decide(at, REVOKE, resolve(at, reference, revoked=True), roles, role, note, key)
+
+
+def supersede(
+    reference: str,
+    *,
+    by: str,
+    registry: str | None = None,
+    role: str | None = None,
+    note: str = "",
+    key: str | None = None,
+) -> Decided:
+    """Sign that another version takes the place of one that no channel points at.
+
+    It stays usable where it is locked; `revoke` is what stops it.
+
+    Args:
+        reference: The version that is replaced.
+        by: The one that replaces it, of the same preset.
+        registry: Which registry; the first when None.
+        role: Of who signs.
+        note: Why.
+        key: Name of the key.
+
+    Raises:
+        KeyRefused: As for `approve`.
+        UsageError: Both are the same, or of two presets; or a channel still points at the first.
+        PresetRevoked: One of them was withdrawn.
+    """
+    with desk(registry) as at:
+        old, new = resolve(at, reference), resolve(at, by)
+        if old.entry.id != new.entry.id or old.entry.digest == new.entry.digest:
+            raise UsageError(
+                f"{by}: {new.label}, expected another version of {old.entry.id}; name the one that"
+                f" takes the place of {old.entry.version}"
+            )
+        if old.standing.state is State.RELEASED:
+            raise UsageError(
+                f"{old.label}: a channel points at it, expected none; move the channel with"
+                f" facekit preset promote --channel, which supersedes it"
+            )
+        told = f"by {new.entry.version}{': ' if note else ''}{note}"
+        return _decide(at, SUPERSEDE, old, at.show.deciding_roles, role, told, key)
 
 
 def _decide(

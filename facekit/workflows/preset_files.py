@@ -13,11 +13,11 @@ from facekit.presets.bundle import Bundle, is_bundle, open_bundle
 from facekit.presets.manifest import ADAPTER
 from facekit.presets.names import FOLDER_SUFFIX, MANIFEST
 from facekit.presets.packing import copy_bundle
-from facekit.presets.seen import ever_revoked
 from facekit.signing.home import KeyHome, key_home
 from facekit.signing.sealing import is_sealed_for, open_sealed
 from facekit.terms import is_person
 from facekit.workflows.fetching import fetched_alone, open_kept
+from facekit.workflows.preset_memory import ever_revoked
 from facekit.workflows.trust import is_locked_unsigned, trusted_keys
 
 __all__ = [

@@ -13,7 +13,7 @@ from facekit.presets.lock import LOCK_FILE, read_lock
 from facekit.presets.names import FOLDER_SUFFIX
 from facekit.presets.pointers import Pointer, pointers_of
 from facekit.presets.policy import standing_of
-from facekit.presets.semver import is_prerelease, newest, version_key
+from facekit.presets.semver import is_prerelease, version_key
 from facekit.presets.states import State
 from facekit.types import Progress
 from facekit.workflows.fetching import fetched_alone, preset_lock
@@ -21,6 +21,7 @@ from facekit.workflows.list_results import Listed, Listing, Outdated
 from facekit.workflows.preset_refs import (
     Desk,
     desk,
+    newest_usable,
     no_preset,
     parse_reference,
     resolve,
@@ -129,11 +130,15 @@ def outdated() -> Outdated:
                 warnings[at.stands_in] = None
             if locked.channel:
                 found = resolve(at, f"{preset_id}@{locked.channel}", revoked=True)
-                new, why = found.entry.version, f"channel {locked.channel}"
+                is_gone = at.seen.is_revoked(found.entry.digest)
+                new = locked.version if is_gone else found.entry.version
+                why = f"channel {locked.channel}"
             else:
-                there = [v for v in at.registry.versions(preset_id) if not is_prerelease(v)]
-                later = [v for v in there if version_key(v) > version_key(locked.version)]
-                new, why = (later or [locked.version])[-1], "latest version"
+                usable = newest_usable(at, preset_id) or locked.version
+                is_later = version_key(usable) > version_key(locked.version)
+                takes = is_later and not is_prerelease(usable)
+                new = usable if takes or at.seen.is_revoked(locked.digest) else locked.version
+                why = "latest version"
             standing = standing_of(at.registry, at.show, preset_id, locked.digest, at.now, at.seen)
             revoked = standing.revoked is not None or at.seen.is_revoked(locked.digest)
         if revoked:
@@ -182,7 +187,8 @@ def _presets(at: Desk) -> list[tuple[str, str, int]]:
     for preset_id in at.registry.ids():
         versions = at.registry.versions(preset_id)
         if versions:
-            found.append((preset_id, newest(versions), len(versions)))
+            latest = newest_usable(at, preset_id) or "revoked"
+            found.append((preset_id, latest, len(versions)))
     return found
 
 

@@ -12,7 +12,6 @@ from facekit.faces.protocols import FaceVendor
 from facekit.faces.vendors import load_faces
 from facekit.presets.bundle import Bundle, open_bundle
 from facekit.presets.names import PACK_SIGNATURE
-from facekit.presets.seen import ever_revoked
 from facekit.signing.dsse import Envelope
 from facekit.signing.home import key_home
 from facekit.types import Progress
@@ -24,6 +23,7 @@ from facekit.workflows.licences import refuse_licences
 from facekit.workflows.preset_content import PARITY, PARITY_FRAMES
 from facekit.workflows.preset_drawing import Parity, compare_parity, draw_shots, read_parity
 from facekit.workflows.preset_files import load_any, open_preset, open_templates
+from facekit.workflows.preset_memory import ever_revoked
 from facekit.workflows.preset_named import preset_place
 from facekit.workflows.preset_terms import part_licences
 from facekit.workflows.rights_preset import refuse_taken_back

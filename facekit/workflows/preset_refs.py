@@ -28,6 +28,7 @@ from facekit.signing.keys import PublicKey
 from facekit.signing.statements import now_text
 from facekit.wording import nearest, one_of
 from facekit.workflows.not_counted import ignored_facts
+from facekit.workflows.preset_memory import seen_of
 from facekit.workflows.trust import trusted_keys
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "address_of",
     "desk",
     "kept_folder",
+    "newest_usable",
     "no_preset",
     "parse_reference",
     "resolve",
@@ -148,8 +150,7 @@ def desk(name: str | None = None, *, mirrors: bool = False) -> Iterator[Desk]:
     """
     folder, show = show_place()
     chosen, address = address_of(show, name)
-    origin = show.registries[address.mirror_of] if address.mirror_of else address
-    seen = Seen.open(full_uri(origin.uri, folder))
+    seen = seen_of(show, address, folder)
     try:
         opened, registry, stands_in = _reach(show, chosen, folder, mirrors=mirrors)
         yield Desk(
@@ -233,7 +234,7 @@ def resolve(at: Desk, text: str, *, revoked: bool = False) -> Resolved:
             at.registry, at.show, reference.id, reference.channel, at.now, at.seen
         )
     version = pointer.version if pointer is not None else reference.version
-    entry = at.registry.entry(reference.id, version or _newest(at.registry, reference.id))
+    entry = at.registry.entry(reference.id, version or _meant(at, reference.id, revoked))
     if pointer is not None and pointer.digest != entry.digest:
         raise IntegrityError(
             f"{at.name}: {reference} points at {pointer.digest[:12]}, expected that of"
@@ -269,6 +270,25 @@ def _elsewhere(at: Desk, entry: Entry) -> list[str]:
 def kept_folder(digest: str) -> Path:
     """Where this machine keeps a preset that came from a registry."""
     return cache_dir() / "presets" / f"{digest}{FOLDER_SUFFIX}"
+
+
+def newest_usable(at: Desk, preset_id: str) -> str | None:
+    """The newest version that nobody has revoked, as `semver.newest`; None where there is none."""
+    there = list(at.registry.versions(preset_id))
+    while there:
+        version = newest(there)
+        entry = at.registry.entry(preset_id, version)
+        standing = standing_of(at.registry, at.show, entry.id, entry.digest, at.now, at.seen, {})
+        if standing.revoked is None and not at.seen.is_revoked(entry.digest):
+            return version
+        there.remove(version)
+    return None
+
+
+def _meant(at: Desk, preset_id: str, revoked: bool) -> str:
+    """The version that a bare name means; one that was revoked where all are, to be refused."""
+    usable = None if revoked else newest_usable(at, preset_id)
+    return usable or _newest(at.registry, preset_id)
 
 
 def _newest(registry: Registry, preset_id: str) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from facekit.errors import ConsentRefused
 from facekit.rights.consent import SignedConsent, read_consent
 from facekit.rights.policy import Use, check_consent
-from facekit.signing.statements import parse_time
+from facekit.rights.store import consent_age
 from facekit.workflows.preset_files import enclosing_bundle
 from facekit.workflows.rights_place import RightsPlace
 
@@ -35,7 +35,7 @@ def choose_consent(
     """
     latest: dict[str, SignedConsent] = {}
     trusted, revocations = place.trusted(), place.revocations(candidates)
-    for one in sorted(candidates, key=_age, reverse=True):
+    for one in sorted(candidates, key=consent_age, reverse=True):
         # One that nobody trusted signed does not take the place of another.
         if one.signers(trusted):
             latest.setdefault(one.record.project, one)
@@ -99,10 +99,10 @@ def choose_given(
         for one in known.values()
         if one.record.project == given.record.project
         and one.signers(trusted)
-        and _age(one) > _age(given)
+        and consent_age(one) > consent_age(given)
     ]
     if exact and later:
-        last = max(later, key=_age)
+        last = max(later, key=consent_age)
         raise ConsentRefused(
             f"{name}: the consent {given.digest[:12]} of {given.record.recorded_at}, expected the"
             f" latest of the person for this project, {last.digest[:12]} of"
@@ -120,7 +120,3 @@ def consents_of(ref: str, source: Path, place: RightsPlace) -> list[SignedConsen
             found.append(read_consent(beside.read_bytes(), str(beside)))
     fitting = [one for one in found if one.record.subject_ref == ref and one.record.needs_consent]
     return list({one.digest: one for one in fitting}.values())
-
-
-def _age(consent: SignedConsent) -> tuple[datetime, str]:
-    return parse_time(consent.record.recorded_at), consent.digest

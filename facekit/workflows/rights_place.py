@@ -11,7 +11,7 @@ from facekit.rights.ledger import Ledger
 from facekit.rights.policy import Action, Use
 from facekit.rights.store import ConsentStore, DamagedRevocation, Revocation
 from facekit.show_file import ConsentPlace, Show, find_show, read_show
-from facekit.signing.home import KeyHome, key_home
+from facekit.signing.home import KeyHome, key_home, settings_folder
 from facekit.signing.keys import PublicKey, SigningKey
 from facekit.signing.statements import parse_time
 
@@ -184,8 +184,7 @@ def find_rights(folder: Path | None = None) -> RightsPlace:
     """
     path = find_show(folder)
     show = read_show(path)
-    settings = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    home = Path(settings).expanduser() / "facekit"
+    home = settings_folder()
     consents = home / "consent" if path is None else path.parent / show.consent.folder
     ledger = home / "ledger.jsonl" if path is None else path.parent / show.ledger.file
     if named := os.environ.get("FACEKIT_CONSENT"):

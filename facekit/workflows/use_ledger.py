@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facekit.errors import FacekitError
-from facekit.rights.ledger import LedgerLine, new_render_id
+from facekit.provenance.facts import new_render_id
+from facekit.rights.ledger import LedgerLine
 from facekit.weights import file_digest, known_digest
 from facekit.workflows.rights import Permit
 from facekit.workflows.rights_place import RightsPlace

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from facekit.errors import FacekitError, LedgerDamaged, SignatureRefused
 from facekit.presets.bundle import Bundle, open_bundle
-from facekit.presets.seen import ever_revoked
 from facekit.provenance.facts import Facts, Shown
 from facekit.rights.ledger import LedgerLine
+from facekit.workflows.preset_memory import ever_revoked
 from facekit.workflows.rights_place import find_rights
 from facekit.workflows.rights_preset import taken_back
 from facekit.workflows.trust import trusted_keys

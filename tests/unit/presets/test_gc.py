@@ -158,3 +158,13 @@ def _only(registry: Registry) -> tuple[str, str]:
     (preset_id,) = registry.ids()
     (version,) = registry.versions(preset_id)
     return preset_id, version
+
+
+def test_what_an_interrupted_check_has_left_goes(registry: Registry) -> None:
+    left, strange = f"checks/{'0' * 16}.json", "checks/notes.json"
+    for path in (left, strange):
+        registry.store.put_new(path, b"{}")
+    assert [one.path for one in remove_unused(registry, dry_run=True).files] == []
+    found = remove_unused(registry, dry_run=False, now=LATER)
+    assert [one.path for one in found.files] == [UNUSED, left]
+    assert registry.store.names("checks") == ("notes.json",)

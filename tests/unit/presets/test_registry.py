@@ -2,12 +2,21 @@ from pathlib import Path
 
 import pytest
 
-from facekit.errors import RegistryError, UsageError, VersionExists, VersionMissing
+from facekit.errors import (
+    RegistryError,
+    SignatureRefused,
+    UsageError,
+    VersionExists,
+    VersionMissing,
+)
 from facekit.presets.later_signatures import add_later
+from facekit.presets.names import PACK_SIGNATURE
+from facekit.presets.pack_signatures import PACK, open_packed
 from facekit.presets.registry import Registry, open_registry
 from facekit.presets.store import open_store
 from facekit.show_file import RegistryAddress
 from facekit.signing.dsse import Envelope
+from facekit.signing.statements import Statement, Subject, sign_statement
 from tests.tiny.presets import ID, tiny_contents, write_preset
 from tests.tiny.registries import Team, folder_registry, is_whole, push
 
@@ -150,3 +159,23 @@ def test_a_statement_that_cannot_be_read_is_not_passed_over(
     (tmp_path / "registry" / "statements" / DIGEST / f"{DIGEST}.json").mkdir(parents=True)
     with pytest.raises(RegistryError, match="refused"):
         registry.statements(DIGEST)
+
+
+def test_a_signature_over_other_bytes_is_no_obstacle(
+    registry: Registry, team: Team, tmp_path: Path
+) -> None:
+    plain = write_preset(tmp_path / "plain", tiny_contents())
+    subject = Subject(plain.manifest.label, plain.digest)
+    other = Statement(PACK, (subject,), {"schema": "of a stranger"})
+    first = sign_statement(other, [team.keys["stranger"]]).to_bytes()
+    registry.push(plain.content, plain.files, {PACK_SIGNATURE: first})
+    signed = write_preset(tmp_path / "ana", tiny_contents(), key=team.keys["ana"])
+    assert push(registry, signed).is_signed_now
+    entry = registry.entry(ID, "1.0.0")
+    kept = registry.signatures(entry)
+    assert kept[PACK_SIGNATURE] == first
+    assert len(kept) == 2
+    trusted = (team.keys["ana"].public,)
+    assert open_packed(kept, subject, trusted, "mira").signers == trusted
+    with pytest.raises(SignatureRefused, match="no valid signature by a trusted key"):
+        open_packed(kept, subject, (team.keys["tom"].public,), "mira")

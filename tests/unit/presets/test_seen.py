@@ -1,9 +1,10 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from facekit.errors import IntegrityError
-from facekit.presets.seen import Seen, state_folder
+from facekit.presets.seen import Seen, ever_revoked, state_folder
 
 
 def test_it_is_kept_and_read_again() -> None:
@@ -107,3 +108,48 @@ def test_one_place_has_one_memory(one: str, two: str) -> None:
 def test_a_link_to_a_place_is_the_place(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert Seen.open(f"file://{tmp_path}/link").path == Seen.open(f"file://{tmp_path}/real").path
+
+
+def test_who_revoked_decides_whether_it_counts_elsewhere() -> None:
+    seen = Seen.open("s3://strange")
+    seen.remember_revoked("r", ["eve"])
+    seen.save()
+    again = Seen.open("s3://strange")
+    again.remember_revoked("r", ["ana"])
+    again.save()
+    assert not ever_revoked("r", ["tom"], ["s3://own"])
+    assert ever_revoked("r", ["ana"], [])
+    assert ever_revoked("r", ["eve"], [])
+    assert ever_revoked("r", [], ["s3://own", "s3://strange/"])
+
+
+def test_a_memory_of_before_counts_for_its_own_place() -> None:
+    Seen.open("s3://b").save()
+    (path,) = state_folder().iterdir()
+    told = json.loads(path.read_text())
+    del told["revokers"]
+    path.write_text(json.dumps(told | {"revoked": ["r"]}))
+    assert Seen.open("s3://b").is_revoked("r")
+    assert ever_revoked("r", ["ana"], ["s3://b"])
+    assert not ever_revoked("r", ["ana"], [])
+
+
+def test_a_damaged_memory_is_no_empty_one_for_the_others() -> None:
+    Seen.open("s3://b").save()
+    (path,) = state_folder().iterdir()
+    path.write_text('{"schema": "facekit.seen/9", "revoked": []}')
+    with pytest.raises(IntegrityError, match=r"facekit\.seen/9"):
+        ever_revoked("r", [], [])
+
+
+def test_what_was_revoked_is_kept_though_a_version_differs() -> None:
+    one, two = Seen.open("s3://b"), Seen.open("s3://b")
+    one.check_version("a/b@1.0.0", "one")
+    one.save()
+    two.check_version("a/b@1.0.0", "two")
+    two.remember_revoked("r", ["ana"])
+    with pytest.raises(IntegrityError, match="never changes"):
+        two.save()
+    again = Seen.open("s3://b")
+    assert again.revokers == {"r": {"ana"}}
+    assert again.versions == {"a/b@1.0.0": "one"}

@@ -10,7 +10,7 @@ from fsspec.registry import _registry
 from facekit.errors import PackageMissing, RegistryError, UsageError
 from facekit.presets.fsspec_store import FsspecStore
 from facekit.presets.storage import Store
-from facekit.presets.store import full_uri, open_store
+from facekit.presets.store import full_uri, open_store, place_of
 from facekit.show_file import RegistryAddress
 
 
@@ -155,3 +155,34 @@ def test_who_meets_another_writer_looks_again(wins: bool) -> None:
     fs = Busy(skip_instance_cache=True)
     assert FsspecStore(fs, "/b", "main").put_new("a", b"mine") is not wins
     assert FsspecStore(fs, "/b", "main").read("a", 10) == (b"the other" if wins else b"mine")
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "is_same"),
+    [
+        ("hf://datasets/org/faces", "hf://datasets/org/faces@main", True),
+        ("hf://datasets/org/faces", "hf://datasets/org/faces@old", False),
+        ("hf://datasets/org/faces/a/", "hf://datasets/org/faces@main/a", True),
+        ("hf://datasets/org/faces", "hf://org/faces", False),
+        ("kept", "./kept/", True),
+    ],
+)
+def test_one_place_has_one_name(one: str, two: str, is_same: bool, tmp_path: Path) -> None:
+    places = {place_of(RegistryAddress(uri=uri), tmp_path) for uri in (one, two)}
+    assert len(places) == (1 if is_same else 2)
+
+
+def test_two_servers_are_two_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
+
+    def place(url: str = "") -> str:
+        options: dict[str, str | int | float | bool] = {"endpoint_url": url} if url else {}
+        return place_of(RegistryAddress(uri="s3://bucket/faces", options=options), tmp_path)
+
+    urls = ["", "http://one:9000", "http://two:9000"]
+    assert len({place(url) for url in urls}) == 3
+    assert place("https://s3.eu-west-1.amazonaws.com") == place() == "s3://bucket/faces"
+    assert place("https://one:9000/") == place("http://one:9000")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://one:9000")
+    assert place() == place("http://one:9000")

@@ -34,3 +34,4 @@ def test_what_are_no_facts_is_refused(change):
 def test_render_ids_are_random():
     assert len({new_render_id() for _ in range(100)}) == 100
     assert len(new_render_id()) == 32
+    assert len(bytes.fromhex(new_render_id())) == 16

@@ -9,7 +9,7 @@ import pytest
 
 from facekit.errors import LedgerDamaged, OutputError
 from facekit.rights import ledger as ledger_module
-from facekit.rights.ledger import FIRST, Ledger, new_render_id
+from facekit.rights.ledger import FIRST, Ledger
 
 
 @pytest.fixture
@@ -150,11 +150,6 @@ def test_writers_at_once_lose_no_line(tmp_path, root):
     for name in "abc":
         mine = [line.content["number"] for line in lines if line.content["who"] == name]
         assert mine == list(range(15))
-
-
-def test_render_ids_are_128_random_bits():
-    assert len(bytes.fromhex(new_render_id())) == 16
-    assert new_render_id() != new_render_id()
 
 
 def test_the_path_of_a_ledger_may_be_any(tmp_path: Path):

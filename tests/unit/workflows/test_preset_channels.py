@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from facekit.errors import PolicyRefused, PresetRevoked, UsageError
+from facekit.errors import IntegrityError, PolicyRefused, PresetRevoked, UsageError
 from facekit.workflows.preset_channels import promote, roll_back
 from facekit.workflows.preset_decisions import approve, reject, revoke
 from facekit.workflows.preset_list import list_presets
@@ -109,3 +109,12 @@ def test_what_does_not_count_is_told(show: ShowFolder) -> None:
     assert again.counter == 3
     assert [len(one.ignored) for one in (moved, again, back)] == [1, 1, 1]
     assert "not counted: prod 2" in again.describe()
+
+
+def test_a_roll_back_does_not_go_by_a_history_that_was_put_back(show: ShowFolder) -> None:
+    released(show, "1.0.0", "1.1.0", "1.2.0")
+    (show.folder / "kept/channels" / ID / "prod/000000003.json").unlink()
+    with pytest.raises(IntegrityError, match="expected 3 or later"):
+        roll_back("mira", "prod", key="ana")
+    assert promote("mira@1.2.0", "prod", key="ana").counter == 4
+    assert roll_back("mira", "prod", key="ana").version == "1.1.0"

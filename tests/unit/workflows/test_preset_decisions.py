@@ -6,7 +6,7 @@ import pytest
 from facekit.errors import KeyUnknown, PolicyRefused, RegistryError, UsageError
 from facekit.signing.home import KeyHome
 from facekit.workflows.preset_channels import promote
-from facekit.workflows.preset_decisions import approve, reject, revoke
+from facekit.workflows.preset_decisions import approve, reject, revoke, supersede
 from facekit.workflows.preset_refs import desk
 from tests.tiny.shows import ShowFolder, show_folder
 
@@ -62,3 +62,15 @@ def test_a_word_that_would_not_be_the_latest_is_refused(show: ShowFolder, kind: 
         decide("mira@1.0.0", key="ana", note="no")
     with desk() as at:
         assert len(at.registry.statements(bundle.digest)) == 1
+
+
+def test_a_version_is_superseded_by_another(show: ShowFolder) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        show.push(version)
+    with pytest.raises(UsageError, match="another version"):
+        supersede("mira@1.0.0", by="mira@1.0.0", key="ana")
+    made = supersede("mira@1.0.0", by="mira@1.1.0", note="hair fixed", key="ana")
+    assert (made.standing.state, made.kind) == ("superseded", "preset.supersede")
+    show.promote("1.1.0")
+    with pytest.raises(UsageError, match="a channel points at it"):
+        supersede("mira@prod", by="mira@1.0.0", key="ana")

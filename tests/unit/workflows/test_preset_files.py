@@ -118,7 +118,7 @@ def test_one_that_was_revoked_is_refused_by_every_path(as_anna, tmp_path):
     copy_bundle(open_bundle(as_anna.path), tmp_path / "mira", archive=False)
     unpacked = load_any(as_anna.path).source
     seen = Seen.open("s3://of-some-show")
-    seen.remember_revoked(as_anna.digest)
+    seen.remember_revoked(as_anna.digest, [KeyHome(as_anna.home).own()[0].keyid])
     seen.save()
     for path in (as_anna.path, tmp_path / "mira", tmp_path / "mira" / ADAPTER, unpacked):
         with pytest.raises(PresetRevoked, match="as this machine has seen"):

@@ -1,3 +1,4 @@
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from facekit.types import NoProgress
 from facekit.workflows import locked_presets, preset_sync
 from facekit.workflows.characters import find_character
 from facekit.workflows.preset_decisions import revoke
-from facekit.workflows.preset_list import outdated, plan_gc, run_gc
+from facekit.workflows.preset_list import list_presets, outdated, plan_gc, run_gc
 from facekit.workflows.preset_lock import plan_lock, run_lock
 from facekit.workflows.preset_refs import kept_folder
 from facekit.workflows.preset_sync import Synced, plan_sync, run_sync
@@ -206,3 +207,56 @@ def test_a_mirror_stands_in_for_a_while(show: ShowFolder, monkeypatch: pytest.Mo
 def test_nothing_is_outdated_without_a_lock(show: ShowFolder) -> None:
     with pytest.raises(UsageError, match="no lock"):
         outdated()
+
+
+def test_an_edited_lock_is_found_without_a_registry(show: ShowFolder) -> None:
+    lock("mira@prod")
+    sync()
+    path = show.folder / "facekit.lock"
+    text = path.read_text()
+    path.write_text(text.replace('version = "1.0.0"', 'version = "1.0.1"'))
+    with pytest.raises(LockMismatch, match=r"it is org.studio.show/mira@1.0.0"):
+        find_character("mira@1.0.1")
+    path.write_text(text.replace('name = "toon"', 'name = "huge"'))
+    with pytest.raises(LockMismatch, match="base is"):
+        find_character("mira@prod")
+
+
+def test_a_revoked_preset_is_found_to_be_deleted(
+    show: ShowFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock("mira@prod")
+    sync()
+    revoke("mira@1.0.0", note="consent withdrawn", key="tom")
+    with pytest.raises(PresetRevoked):
+        find_character("mira@prod")
+    shutil.rmtree(state_folder())  # nobody knows when it was last asked either
+    with pytest.raises(RegistryError, match="never"):
+        find_character("mira@prod")
+    assert find_character("mira@prod", revoked=True).name == Path(ADAPTER).name
+
+
+def test_nobody_is_led_to_a_revoked_version(show: ShowFolder) -> None:
+    lock("mira@1.0.0")
+    for version in ("1.1.0", "1.2.0"):
+        show.push(version)
+    revoke("mira@1.2.0", note="the ears", key="tom")
+    assert outdated().behind == ((ID, "1.0.0", "1.1.0", "latest version"),)
+    assert list_presets().presets == ((ID, "1.1.0", 3),)
+    assert plan_pull("mira").resolved.entry.version == "1.1.0"
+    lock("mira")
+    assert outdated().current == (ID,)
+    revoke("mira@1.1.0", note="the ears", key="tom")
+    assert outdated().behind == ((ID, "1.1.0", "1.0.0", "the locked one is revoked"),)
+    revoke("mira@1.0.0", note="the ears", key="tom")
+    assert list_presets().presets == ((ID, "revoked", 3),)
+    with pytest.raises(PresetRevoked):
+        plan_pull("mira")
+
+
+def test_a_channel_that_leads_to_a_revoked_version_is_not_followed(show: ShowFolder) -> None:
+    lock("mira@prod")
+    show.push("1.1.0")
+    show.promote("1.1.0")
+    revoke("mira@1.1.0", note="the ears", key="tom")
+    assert outdated().current == (ID,)

@@ -216,10 +216,11 @@ def test_presets_are_verified_with_the_files_of_a_folder(folder):
 
 
 def test_a_preset_that_was_revoked_is_told(folder):
-    bundle = write_preset(folder / "mira", tiny_contents(), key=key_home().create("bob"))
+    bob = key_home().create("bob")
+    bundle = write_preset(folder / "mira", tiny_contents(), key=bob)
     assert verify_files([bundle.source]).exit_code == 0
     seen = Seen.open("s3://of-some-show")
-    seen.remember_revoked(bundle.digest)
+    seen.remember_revoked(bundle.digest, [bob.public.keyid])
     seen.save()
     result = verify_files([bundle.source])
     assert "REVOKED; whole since it was packed, by bob" in result.describe()
