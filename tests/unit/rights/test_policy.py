@@ -101,13 +101,6 @@ def test_a_consent_holds_on_its_first_and_its_last_day():
     assert rule(made, use(), now=datetime(2028, 11, 21, tzinfo=UTC)) == "dates"
 
 
-def test_any_is_no_use_that_passes_every_denial():
-    with pytest.raises(UsageError, match="pass every denial"):
-        use(use="any")
-    assert allows(consent(uses={"allow": ["any"]}), use(use="")).use == "unnamed"
-    assert allows(consent(uses={"allow": ["any", "news"]}), use(use="")).use == "news"
-
-
 def test_no_consent_and_one_of_a_stranger():
     assert rule(None, use()) == "exists"
     assert rule(consent(key=STRANGER), use()) == "signature"
@@ -161,3 +154,10 @@ def test_dates_come_before_all_else():
 def test_a_word_in_another_spelling_is_a_mistake_and_no_other_word(asked):
     with pytest.raises(UsageError, match=";"):
         use(**asked)
+
+
+def test_any_is_no_use_that_passes_every_denial():
+    with pytest.raises(UsageError, match="pass every denial"):
+        use(use="any")
+    assert allows(consent(uses={"allow": ["any"]}), use(use="")).use == "unnamed"
+    assert allows(consent(uses={"allow": ["any", "news"]}), use(use="")).use == "news"
