@@ -1,10 +1,12 @@
 """By what right a board is rendered, and the line in the ledger of every delivered shot."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from facekit.adapters.character_header import CharacterHeader
 from facekit.errors import UsageError
+from facekit.generation.storyboard_shot import ShotPlan
 from facekit.rights.policy import Use
 from facekit.show_file import Provenance, find_show, read_show
 from facekit.workflows.board_export import SHOT_RECORD
@@ -13,9 +15,10 @@ from facekit.workflows.preset_files import load_any
 from facekit.workflows.render_files import IDENTITY_SUFFIX, read_json, versions
 from facekit.workflows.render_jobs import TAKES_DIR
 from facekit.workflows.render_state import ShotState
+from facekit.workflows.render_takes import pinned_picture
 from facekit.workflows.rights import Permit, permit_all
 from facekit.workflows.rights_place import RightsPlace, find_rights
-from facekit.workflows.start_rights import check_again
+from facekit.workflows.start_rights import check_again, describe_permits, permit_start
 from facekit.workflows.use_ledger import Appearance, UseLedger, open_ledger
 
 __all__ = ["BoardRights", "board_rights", "note_shot", "open_board_ledger"]
@@ -29,10 +32,18 @@ class BoardRights:
     use: Use
     permits: Mapping[Path, Permit] = field(default_factory=dict)
     """By the file of the character."""
+    starts: Mapping[str, tuple[Permit, ...]] = field(default_factory=dict)
+    """Of further people in the picture that a shot begins with, by its name."""
+
+    @property
+    def all_permits(self) -> tuple[Permit, ...]:
+        """Of everybody, each once."""
+        starts = (one for some in self.starts.values() for one in some)
+        return tuple(dict.fromkeys((*self.permits.values(), *starts)))
 
     def describe(self) -> list[str]:
         """A line for each character that depicts somebody."""
-        return [f"right: {one.describe()}" for one in self.permits.values() if one.describe()]
+        return [f"right: {right}" for right in describe_permits(self.all_permits)]
 
     @property
     def consents(self) -> dict[str, str]:
@@ -41,12 +52,12 @@ class BoardRights:
 
     def check_again(self) -> None:
         """Refuse what was taken back since the render began; raises as `check_again`."""
-        check_again(tuple(self.permits.values()), self.place)
+        check_again(self.all_permits, self.place)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is to be known before the work."""
-        return tuple(one.warning for one in self.permits.values() if one.warning)
+        return tuple(one.warning for one in self.all_permits if one.warning)
 
 
 def board_rights(
@@ -94,7 +105,25 @@ def board_rights(
         for file, name in (files.items() if check else ())
     ]
     permits = dict(zip(files, permit_all(asked, asked_use, place), strict=False))
-    return BoardRights(place=place, use=asked_use, permits=permits)
+    chosen = next((one.use for one in permits.values() if one.use is not None), asked_use)
+    starts = {
+        shot.name: _permit_picture(shot, asked, chosen, place)
+        for shot in (board.shots if check else ())
+        if not names or shot.name in names
+    }
+    return BoardRights(place=place, use=asked_use, permits=permits, starts=starts)
+
+
+def _permit_picture(
+    shot: ShotPlan, asked: Sequence[tuple[str, str, CharacterHeader]], use: Use, place: RightsPlace
+) -> tuple[Permit, ...]:
+    """Check further people in the picture that a board begins a shot with."""
+    picture = pinned_picture(shot)
+    if picture is None:
+        return ()
+    files = {str(person.file) for person in shot.characters}
+    cast = [one for one in asked if one[1] in files]
+    return permit_start(Path(picture), cast, use, place)[1]
 
 
 def _agree(key: str, told: str, said: str, path: Path) -> None:
@@ -125,7 +154,7 @@ def _signing(show: Path | None) -> tuple[Provenance, Path | None]:
 
 def open_board_ledger(rights: BoardRights) -> UseLedger:
     """Make sure that shots can be noted before any is made; raises as `open_ledger`."""
-    return open_ledger(rights.place, tuple(rights.permits.values()), rights.use.use)
+    return open_ledger(rights.place, rights.all_permits, rights.use.use)
 
 
 def note_shot(state: ShotState, board: BoardPlan, rights: BoardRights, ledger: UseLedger) -> None:
@@ -147,6 +176,9 @@ def note_shot(state: ShotState, board: BoardPlan, rights: BoardRights, ledger: U
         )
         for person in state.shot.characters
         if person.file in rights.permits
+    ]
+    people += [
+        Appearance(permit=one, seconds=seconds) for one in rights.starts.get(state.shot.name, ())
     ]
     rendered = record.get("render_id")
     ledger.delivered(

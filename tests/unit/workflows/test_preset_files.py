@@ -196,7 +196,7 @@ def test_a_link_leads_past_nothing(as_anna, tmp_path, monkeypatch):
     for path in (to_folder / adapter.name, to_file):
         assert enclosing_bundle(path) == folder
     seen = Seen.open("s3://of-some-show")
-    seen.remember_revoked(as_anna.digest)
+    seen.remember_revoked(as_anna.digest, [KeyHome(as_anna.home).own()[0].keyid])
     seen.save()
     for name in (str(to_folder), str(to_file), "noa"):
         with pytest.raises(PresetRevoked):

@@ -28,7 +28,7 @@ def test_the_show_of_a_stranger_revokes_nothing_elsewhere(
     (strange / "facekit.toml").write_text(text.replace(ana, hers.public.line))
     monkeypatch.chdir(strange)
     with monkeypatch.context() as patch:
-        patch.setattr("facekit.workflows.preset_refs.key_home", lambda: _Home(hers))
+        patch.setattr("facekit.workflows.preset_signer.key_home", lambda: _Home(hers))
         revoke("mira@1.0.0", note="mine now", key="stranger")
     assert [one.state for one in list_presets("mira").versions] == ["revoked"]
     with pytest.raises(PresetRevoked):

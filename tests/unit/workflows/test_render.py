@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 
 from facekit.adapters.character_file import CharacterFile
@@ -17,6 +18,7 @@ from facekit.errors import (
     StoryboardError,
     UsageError,
 )
+from facekit.media.images import write_image
 from facekit.media.video import read_clip
 from facekit.types import NoProgress, Plan
 from facekit.workflows import board_facts
@@ -329,6 +331,22 @@ def test_a_board_is_rendered_only_as_agreed_and_looked_at_in_any_case(board, tra
     with pytest.raises(ConsentRefused, match="rule: exists"):
         plan_render(board, device="cpu")
     assert render_status(board).rows
+
+
+def test_who_is_in_the_picture_that_a_shot_begins_with_is_asked_too(board, trained, tmp_path):
+    file = CharacterFile.load(trained.adapter)
+    subject = SubjectRecord(type="real", ref="subj_" + "0" * 32, consent="0" * 64)
+    header = dataclasses.replace(file.header, subject=subject)
+    dataclasses.replace(file, header=header).save(tmp_path / "real.safetensors")
+    write_image(tmp_path / "a.png", np.zeros((64, 64, 3), np.uint8))
+    record = {"shot": {}, "character": "noa", "character_file": str(tmp_path / "real.safetensors")}
+    (tmp_path / "a.json").write_text(json.dumps(record))
+    shot = "{id: C, frames: 3, place: park"
+    board.write_text(board.read_text().replace(shot, f"{shot}, first_frame: {{image: a.png}}"))
+    with pytest.raises(ConsentRefused, match="noa(?s:.*)rule: exists"):
+        plan_render(board, device="cpu")
+    (tmp_path / "a.json").unlink()
+    assert plan_render(board, device="cpu").rights.starts["S_C"] == ()
 
 
 def test_a_board_of_another_show_is_not_signed_as_this_one_says(board, tmp_path, monkeypatch):
