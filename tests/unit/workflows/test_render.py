@@ -343,7 +343,7 @@ def test_who_is_in_the_picture_that_a_shot_begins_with_is_asked_too(board, train
     (tmp_path / "a.json").write_text(json.dumps(record))
     shot = "{id: C, frames: 3, place: park"
     board.write_text(board.read_text().replace(shot, f"{shot}, first_frame: {{image: a.png}}"))
-    with pytest.raises(ConsentRefused, match="noa(?s:.*)rule: exists"):
+    with pytest.raises(ConsentRefused, match=r"noa(?s:.*)rule: exists"):
         plan_render(board, device="cpu")
     (tmp_path / "a.json").unlink()
     assert plan_render(board, device="cpu").rights.starts["S_C"] == ()
