@@ -21,6 +21,7 @@ from facekit_cli import (
     lab,
     preset,
     preset_forms,
+    preset_locked,
     preset_share,
     provenance,
     recipe,
@@ -101,6 +102,7 @@ board.app.add_typer(render_look.app)
 app.add_typer(board.app, name="board")
 preset.app.add_typer(preset_forms.app)
 preset.app.add_typer(preset_share.app)
+preset.app.add_typer(preset_locked.app)
 app.add_typer(preset.app, name="preset")
 app.add_typer(registry.app, name="registry")
 app.add_typer(keys.app, name="keys")

@@ -16,10 +16,7 @@ __all__ = [
     "Role",
     "app",
     "approve",
-    "gc",
     "list_",
-    "lock",
-    "outdated",
     "promote",
     "pull",
     "push",
@@ -27,7 +24,6 @@ __all__ = [
     "revoke",
     "rollback",
     "supersede",
-    "sync",
 ]
 
 app = typer.Typer(help="Share presets through a registry.", no_args_is_help=True)
@@ -243,74 +239,3 @@ def rollback(
         lambda: roll_back(name, channel, to=to, registry=registry, role=role, note=note, key=key),
         as_json=as_json,
     )
-
-
-@app.command("lock")
-def lock(
-    presets: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="PRESET", help="mira@prod or mira@1.2.0; all that are locked."),
-    ] = None,
-    registry: Registry = None,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Write into facekit.lock what channels point at, and which libraries are here."""
-    from facekit.workflows.preset_lock import plan_lock, run_lock
-
-    execute(
-        "preset.lock",
-        lambda: plan_lock(presets or (), registry=registry),
-        run_lock,
-        as_json=as_json,
-        dry_run=dry_run,
-    )
-
-
-@app.command("sync")
-def sync(
-    frozen: Annotated[
-        bool,
-        typer.Option("--frozen", help="Refuse, with exit code 7, other libraries than locked."),
-    ] = False,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Fetch every locked preset; one that was revoked is refused."""
-    from facekit.workflows.preset_sync import plan_sync, run_sync
-
-    execute(
-        "preset.sync",
-        lambda: plan_sync(frozen=frozen),
-        run_sync,
-        as_json=as_json,
-        dry_run=dry_run,
-        interrupted=GOES_ON,
-    )
-
-
-@app.command("outdated")
-def outdated(as_json: Json = False) -> None:
-    """Compare facekit.lock with what its channels point at now."""
-    from facekit.workflows.preset_list import outdated as compare
-
-    show("preset.outdated", compare, as_json=as_json)
-
-
-@app.command("gc")
-def gc(
-    registry: Annotated[
-        str | None,
-        typer.Option(
-            "--registry",
-            metavar="NAME",
-            help="Remove there what nothing refers to; here what is not locked if absent.",
-        ),
-    ] = None,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Remove presets that the lock does not name, or unused content of a registry."""
-    from facekit.workflows.preset_list import plan_gc, run_gc
-
-    execute("preset.gc", lambda: plan_gc(registry), run_gc, as_json=as_json, dry_run=dry_run)
