@@ -16,7 +16,7 @@ from facekit.types import Clip, Progress, Shot
 from facekit.workflows.cast_sampling import regional_prompts
 from facekit.workflows.chain_units import ChainCast, ChainWork, chain_record, draw_units
 from facekit.workflows.frame_likeness import Likeness
-from facekit.workflows.shoot_plan import ShootPlan
+from facekit.workflows.shoot_facts import ShootPlan
 from facekit.workflows.takes import write_take
 
 __all__ = ["LongTake", "shoot_long"]

@@ -23,7 +23,8 @@ from facekit.workflows.casting import ShotCast, character_digest
 from facekit.workflows.characters import call_character
 from facekit.workflows.frame_likeness import Likeness, make_cast_likeness, make_likeness
 from facekit.workflows.long_shots import shoot_long
-from facekit.workflows.shoot_plan import ShootPlan, plan_shoot
+from facekit.workflows.shoot_facts import ShootPlan
+from facekit.workflows.shoot_plan import plan_shoot
 from facekit.workflows.start_rights import check_again
 from facekit.workflows.take_identity import identify_takes, plan_identities
 from facekit.workflows.takes import BASE_DIR, REPORT_DIR, write_take
