@@ -33,6 +33,7 @@ from facekit.signing.statements import canonical_json
 
 __all__ = [
     "ADAPTER",
+    "CONSENT",
     "MANIFEST_LIMIT",
     "SCHEMA",
     "Adapter",
@@ -57,6 +58,8 @@ __all__ = [
 SCHEMA: Final = "facekit.preset/1"
 ADAPTER: Final = "weights/adapter.safetensors"
 """The one file that every preset has."""
+CONSENT: Final = "rights/consent.json"
+"""The consent record, of a preset of a real person."""
 MANIFEST_LIMIT: Final = 1_000_000
 """Bytes above which nothing is read as a manifest."""
 

@@ -14,6 +14,7 @@ from facekit.errors import UsageError
 from facekit.faces.vendors import VendorFacts, vendor_facts
 from facekit.presets.manifest import (
     ADAPTER,
+    CONSENT,
     Adapter,
     Author,
     Base,
@@ -45,9 +46,8 @@ from facekit.workflows.preset_texts import (
     training_record,
 )
 
-__all__ = ["CONSENT", "PARITY", "PARITY_FRAMES", "Told", "build_preset", "component_facts"]
+__all__ = ["PARITY", "PARITY_FRAMES", "Told", "build_preset", "component_facts"]
 
-CONSENT = "rights/consent.json"
 PARITY = "eval/parity.json"
 PARITY_FRAMES = "eval/parity.webp"
 _REPORT = "eval/report.json"

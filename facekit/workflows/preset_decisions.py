@@ -98,7 +98,7 @@ def reject(
     """Sign that a preset will not do; approvals given before no longer count.
 
     Raises:
-        KeyRefused: As for `approve`.
+        PolicyRefused: As for `approve`.
         UsageError: No reason is given.
     """
     _needs(note)
@@ -118,7 +118,7 @@ def revoke(
     """Sign that a preset must not be used any more, by anybody, locked or not; for good.
 
     Raises:
-        KeyRefused: As for `approve`.
+        PolicyRefused: As for `approve`.
         UsageError: No reason is given.
     """
     _needs(note)
@@ -149,7 +149,7 @@ def supersede(
         key: Name of the key.
 
     Raises:
-        KeyRefused: As for `approve`.
+        PolicyRefused: As for `approve`.
         UsageError: Both are the same, or of two presets; or a channel still points at the first.
         PresetRevoked: One of them was withdrawn.
     """

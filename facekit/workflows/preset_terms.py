@@ -11,7 +11,7 @@ from typing import Any, Final
 from facekit.adapters.character import Character
 from facekit.errors import ConsentRefused, UsageError
 from facekit.presets.bundle import open_bundle
-from facekit.presets.manifest import Lineage, Rights, Subject
+from facekit.presets.manifest import CONSENT, Lineage, Rights, Subject
 from facekit.presets.names import is_preset_id, is_version
 from facekit.rights.consent import SignedConsent
 from facekit.rights.consent import read_consent as read_record
@@ -20,7 +20,6 @@ from facekit.signing.statements import parse_time
 from facekit.terms import SubjectType, is_person
 from facekit.workflows.doctor_findings import Finding
 from facekit.workflows.licences import licence_finding
-from facekit.workflows.preset_content import CONSENT
 from facekit.workflows.rights import subject_of
 from facekit.workflows.rights_choice import choose_consent, choose_given, consents_of
 from facekit.workflows.rights_place import RightsPlace, find_rights

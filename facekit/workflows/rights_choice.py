@@ -6,19 +6,17 @@ from pathlib import Path
 from typing import Final
 
 from facekit.errors import ConsentRefused
+from facekit.presets.manifest import CONSENT
 from facekit.rights.consent import SignedConsent, read_consent
 from facekit.rights.policy import Use, check_consent
 from facekit.rights.store import consent_age
 from facekit.workflows.preset_files import enclosing_bundle
 from facekit.workflows.rights_place import RightsPlace
 
-__all__ = ["CONSENT_FILE", "IN_PRESET", "choose_consent", "choose_given", "consents_of"]
+__all__ = ["CONSENT_FILE", "choose_consent", "choose_given", "consents_of"]
 
 CONSENT_FILE: Final = "consent.json"
 """A copy of the record that a character was trained under, beside its file."""
-
-IN_PRESET: Final = Path("rights", CONSENT_FILE)
-"""Where it lies in a preset."""
 
 
 def choose_consent(
@@ -115,7 +113,7 @@ def choose_given(
 def consents_of(ref: str, source: Path, place: RightsPlace) -> list[SignedConsent]:
     """The records of a person here, and those that came with the character."""
     found, preset = list(place.records_of(ref)), enclosing_bundle(source)
-    for beside in (source.parent / CONSENT_FILE, preset and preset / IN_PRESET):
+    for beside in (source.parent / CONSENT_FILE, preset and preset / CONSENT):
         if beside is not None and beside.is_file():
             found.append(read_consent(beside.read_bytes(), str(beside)))
     fitting = [one for one in found if one.record.subject_ref == ref and one.record.needs_consent]

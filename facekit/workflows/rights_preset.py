@@ -2,9 +2,10 @@
 
 from facekit.errors import ConsentRefused, FacekitError, LedgerDamaged
 from facekit.presets.bundle import Bundle
+from facekit.presets.manifest import CONSENT
 from facekit.rights.consent import SignedConsent, read_consent
 from facekit.terms import is_person
-from facekit.workflows.rights_choice import IN_PRESET, choose_consent
+from facekit.workflows.rights_choice import choose_consent
 from facekit.workflows.rights_place import RightsPlace, find_rights
 
 __all__ = ["check_handing_on", "refuse_taken_back", "taken_back"]
@@ -67,7 +68,6 @@ def refuse_taken_back(bundle: Bundle) -> None:
 def _records(bundle: Bundle, place: RightsPlace) -> list[SignedConsent]:
     told = bundle.manifest.subject
     found = list(place.records_of(told.ref or ""))
-    name = IN_PRESET.as_posix()
-    if any(file.path == name for file in bundle.manifest.files):
-        found.append(read_consent(bundle.read(name), f"{bundle.source}: {name}"))
+    if any(file.path == CONSENT for file in bundle.manifest.files):
+        found.append(read_consent(bundle.read(CONSENT), f"{bundle.source}: {CONSENT}"))
     return list({one.digest: one for one in found if one.record.needs_consent}.values())
